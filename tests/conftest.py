@@ -1,0 +1,77 @@
+"""Guards that hold for every test, and the fixtures of tests/support."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+pytest_plugins = [
+    name
+    for name in ("support.machine", "support.spine", "support.emulator")
+    if importlib.util.find_spec(name)
+]
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_errors(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Fail a test during which anything was logged at ERROR, unless it is marked `logs_errors`."""
+    yield
+    if request.node.get_closest_marker("logs_errors"):
+        return
+    errors = [
+        f"{record.name}: {record.getMessage()}"
+        for when in ("setup", "call")
+        for record in caplog.get_records(when)
+        if record.levelno >= logging.ERROR
+    ]
+    assert not errors, "logged at ERROR:\n" + "\n".join(errors)
+
+
+@pytest.fixture(autouse=True)
+def no_swallowed_tk_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test during which a Tk callback raised: Tk itself only prints such errors."""
+    try:
+        import tkinter
+    except ImportError:
+        yield
+        return
+    errors: list[BaseException] = []
+    monkeypatch.setattr(
+        tkinter.Tk,
+        "report_callback_exception",
+        lambda self, kind, error, trace: errors.append(error),
+    )
+    yield
+    if errors:
+        raise AssertionError("a Tk callback raised") from errors[0]
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"LANYARD_REQUIRE_ALL=1 forbids: {reason}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, None]:
+    """Turn a skipped test into a failed one where everything is required."""
+    outcome = yield
+    if os.environ.get("LANYARD_REQUIRE_ALL") == "1":
+        _fail_if_skipped(outcome.get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, None]:
+    """Likewise for a whole file that skips itself."""
+    outcome = yield
+    if os.environ.get("LANYARD_REQUIRE_ALL") == "1":
+        _fail_if_skipped(outcome.get_result())

@@ -1,0 +1,1 @@
+"""What the tests share: this machine's programs, the broker and the virtual card."""
