@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 pytest_plugins = [
-    name
-    for name in ("support.machine", "support.spine", "support.emulator")
-    if importlib.util.find_spec(name)
+    f"support.{name}"
+    for name in ("reader", "screen", "spine", "emulator")
+    if importlib.util.find_spec(f"support.{name}")
 ]
 
 

@@ -1,30 +1,36 @@
-"""What this machine has: programs, modules, pcscd with vpcd, a display."""
+"""What this machine has, and waiting for it."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import pytest
 
 T = TypeVar("T")
 
+VPCD_DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
+# Put before a command: the process ends when the test run does, however that ends.
+TIED_TO_THE_RUN = ("setpriv", "--pdeathsig", "TERM", "--")
+
 
 def need(*names: str) -> None:
     """Skip the test, with the reason, unless each name is a program or a module of this machine.
 
-    With LANYARD_REQUIRE_ALL=1 the test fails instead.
+    The name `vpcd` stands for vpcd's driver. With LANYARD_REQUIRE_ALL=1 the test fails instead.
     """
     missing = [name for name in names if not _has(name)]
     if missing:
         unavailable("not on this machine: " + ", ".join(missing))
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skip the test for this reason, or fail where everything is required."""
     if os.environ.get("LANYARD_REQUIRE_ALL") == "1":
         pytest.fail(reason, pytrace=False)
@@ -38,6 +44,8 @@ def program(name: str) -> str | None:
 
 
 def _has(name: str) -> bool:
+    if name == "vpcd":
+        return VPCD_DRIVER.exists()
     if program(name):
         return True
     try:
@@ -57,3 +65,13 @@ def wait_until(
             pytest.fail(f"{what} did not hold within {deadline:g} s")
         time.sleep(0.005)
     return value
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program that a test started."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)

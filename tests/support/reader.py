@@ -1,0 +1,171 @@
+"""A pcscd of the tests' own, with vpcd's two readers and no other.
+
+It belongs to the test run alone and ends with it. A pcscd that is running already is neither met
+nor touched, and no real card is ever reached.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import socket
+import string
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.machine import (
+    TIED_TO_THE_RUN,
+    VPCD_DRIVER,
+    need,
+    program,
+    stop,
+    unavailable,
+    wait_until,
+)
+
+SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"  # where libpcsclite looks for pcscd, see pcscd(8)
+VPCD_NAME = "Virtual PCD"
+# vpcd opens two slots, on a port and the next. Below the range that outgoing connections use.
+VPCD_PORTS = range(20000, 32000, 2)
+# As systemd hands a listening socket to a service: as file 3, to this very process
+# (sd_listen_fds(3)).
+WITH_THE_SOCKET = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&"$0"'
+
+_folder: tempfile.TemporaryDirectory[str] | None = None
+
+
+def pytest_configure() -> None:
+    """Point every PC/SC client of this run at a socket of its own, before libpcsclite loads."""
+    global _folder
+    _folder = tempfile.TemporaryDirectory(prefix="lanyard-pcscd-")
+    os.environ[SOCKET_VARIABLE] = str(Path(_folder.name) / "pcscd.comm")
+
+
+def pytest_unconfigure() -> None:
+    """Remove what pytest_configure made."""
+    os.environ.pop(SOCKET_VARIABLE, None)
+    if _folder:
+        _folder.cleanup()
+
+
+class Pcscd:
+    """A pcscd with nothing but vpcd's two readers.
+
+    `vpcd` is the HOST:PORT a virtual card connects to for the first of them. Clients find this
+    pcscd, and no other, through the environment of the test run.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.vpcd = f"127.0.0.1:{port}"
+        self.log = folder / "pcscd.log"
+        self._socket = folder / "pcscd.comm"
+        self._readers_conf = folder / "reader.conf.d"
+        self._readers_conf.mkdir()
+        (self._readers_conf / "vpcd").write_text(
+            f'FRIENDLYNAME "{VPCD_NAME}"\n'
+            f"DEVICENAME /dev/null:0x{port:04X}\n"
+            f"LIBPATH {VPCD_DRIVER}\n"
+            f"CHANNELID 0x{port:04X}\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def readers(self) -> list[str]:
+        """Return the readers' names, as a PC/SC client is told them."""
+        return list_readers()
+
+    @property
+    def pid(self) -> int:
+        """Return the running daemon's process id."""
+        assert self._process
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the daemon and wait until a client sees the readers."""
+        command = [str(program("pcscd")), "--foreground", "--config", str(self._readers_conf)]
+        with socket.socket(socket.AF_UNIX) as listener, self.log.open("ab") as log:
+            listener.bind(str(self._socket))
+            listener.listen()
+            self._process = subprocess.Popen(
+                ["bash", "-c", WITH_THE_SOCKET, str(listener.fileno()), *TIED_TO_THE_RUN, *command],
+                pass_fds=[listener.fileno()],
+                env={
+                    **os.environ,
+                    "PCSCLITE_FILTER_IGNORE_READER_NAMES": _all_names_but(VPCD_NAME),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(lambda: self.readers or self._process_ended(), what="a reader of pcscd")
+        if self._process_ended():
+            unavailable("pcscd does not run here: " + self.log.read_text()[-300:])
+
+    def stop(self) -> None:
+        """End the daemon: clients meet what they meet when the service is not running."""
+        if self._process:
+            stop(self._process)
+        self._process = None
+        self._socket.unlink(missing_ok=True)
+
+    def restart(self) -> None:
+        """Stop and start, on the same ports."""
+        self.stop()
+        self.start()
+
+    def _process_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+
+def _all_names_but(name: str) -> str:
+    """Return a filter for pcscd(8) that ignores every reader with a letter that is not in `name`.
+
+    A card in a reader of the person running the tests must not be tried with a test's passcode.
+    """
+    return ":".join(sorted(set(string.ascii_letters + string.digits) - set(name)))
+
+
+def list_readers() -> list[str]:
+    """Return the names of all readers, or none where pcscd does not answer (SCardListReaders)."""
+    library = ctypes.CDLL("libpcsclite.so.1")
+    scope_system, success = 2, 0
+    context = ctypes.c_long()
+    if library.SCardEstablishContext(scope_system, None, None, ctypes.byref(context)) != success:
+        return []
+    names = ctypes.create_string_buffer(4096)
+    size = ctypes.c_ulong(len(names))
+    result = library.SCardListReaders(context, None, names, ctypes.byref(size))
+    library.SCardReleaseContext(context)
+    if result != success:
+        return []
+    return [name.decode() for name in names.raw[: size.value].split(b"\0") if name]
+
+
+def _free_vpcd_port() -> int:
+    for port in random.sample(VPCD_PORTS, 100):
+        with socket.socket() as first, socket.socket() as second:
+            try:
+                first.bind(("", port))
+                second.bind(("", port + 1))
+            except OSError:
+                continue
+            return port
+    unavailable("no two neighbouring ports are free for vpcd")
+
+
+@pytest.fixture(scope="session")
+def pcscd() -> Iterator[Pcscd]:
+    """Run a real pcscd with vpcd, for this test run alone."""
+    need("pcscd", "vpcd", "setpriv")
+    assert _folder
+    daemon = Pcscd(Path(_folder.name), _free_vpcd_port())
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
