@@ -1,0 +1,106 @@
+"""The house rules of the repository, checked on its source: who may name whom, and where."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+AGENT = ROOT / "agent.py"
+PARTS = ("agent", "emulator", "spine_stub", "bridge")
+# agent.py's sections, in their order, each using only those above it.
+SECTIONS = (
+    "Constants and enums",
+    "Errors",
+    "TLV and APDU",
+    "Card session",
+    "CMS and XML messages",
+    "Broker client",
+    "Login table",
+    "Worker bridge",
+    "Front ends",
+    "Ticket hand-over",
+    "Configuration and logging",
+    "Main",
+)
+# The one section of agent.py that may name a library.
+HOME_OF = {"smartcard": "Card session", "requests": "Broker client", "tkinter": "Front ends"}
+
+
+def sources() -> Iterator[Path]:
+    for part in PARTS:
+        if (ROOT / f"{part}.py").exists():
+            yield ROOT / f"{part}.py"
+        yield from sorted((ROOT / part).rglob("*.py"))
+
+
+def part_of(source: Path) -> str:
+    return source.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Return the top-level modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module.split(".")[0]]
+    return []
+
+
+def names(node: ast.AST, library: str) -> bool:
+    return library in imported(node) or (isinstance(node, ast.Name) and node.id == library)
+
+
+@pytest.mark.parametrize("source", list(sources()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_part_imports_another(source: Path) -> None:
+    others = set(PARTS) - {part_of(source)}
+    named = {name for node in ast.walk(ast.parse(source.read_text())) for name in imported(node)}
+    assert not named & others
+
+
+@pytest.fixture
+def agent_lines() -> list[str]:
+    if not AGENT.exists():
+        pytest.skip("agent.py is not there yet")
+    return AGENT.read_text().splitlines()
+
+
+def banners(lines: list[str]) -> list[tuple[int, str]]:
+    """Return line number and name of each section's banner."""
+    found = ((n, re.fullmatch(r"# --- (.+?) -+", line)) for n, line in enumerate(lines, 1))
+    return [(number, match[1]) for number, match in found if match]
+
+
+def test_the_agent_stays_one_readable_file(agent_lines: list[str]) -> None:
+    assert len(agent_lines) < 2500
+
+
+def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:
+    assert [name.casefold() for _, name in banners(agent_lines)] == [
+        name.casefold() for name in SECTIONS
+    ]
+
+
+@pytest.mark.parametrize("library", HOME_OF)
+def test_only_one_section_of_the_agent_names(agent_lines: list[str], library: str) -> None:
+    sections = [
+        [name for number, name in banners(agent_lines) if number < node.lineno][-1:]
+        for node in ast.walk(ast.parse("\n".join(agent_lines)))
+        if names(node, library)
+    ]
+    assert sections
+    assert all(section == [HOME_OF[library]] for section in sections)
+
+
+def test_the_readme_begins_with_the_two_lines_that_ci_runs() -> None:
+    lines = re.findall(r"^ *(apt-get update .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) == 2
+    assert lines[0].endswith("&& /usr/bin/python3 agent.py --demo")
+    assert "$(cat tests/debian-packages.txt)" in lines[1]
+    assert lines[1].endswith("&& tox")
+    assert "readme_line 1" in (ROOT / ".ci/run").read_text()
+    assert "readme_line 2" in (ROOT / ".ci/run").read_text()
