@@ -87,7 +87,7 @@ class Pcscd:
 
     def start(self) -> None:
         """Start the daemon and wait until a client sees the readers."""
-        command = [str(program("pcscd")), "--foreground", "--config", str(self._readers_conf)]
+        command = [*_pcscd(), "--foreground", "--config", str(self._readers_conf)]
         with socket.socket(socket.AF_UNIX) as listener, self.log.open("ab") as log:
             listener.bind(str(self._socket))
             listener.listen()
@@ -120,6 +120,13 @@ class Pcscd:
 
     def _process_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
+
+
+def _pcscd() -> list[str]:
+    """Return the command for a daemon that serves us without asking polkit, which may not run."""
+    path = str(program("pcscd"))
+    usage = subprocess.run([path, "--help"], capture_output=True, text=True, check=False)
+    return [path, "--disable-polkit"] if "--disable-polkit" in usage.stdout else [path]
 
 
 def _all_names_but(name: str) -> str:
