@@ -1,0 +1,197 @@
+"""The command line: `python -m emulator [--data DIR] COMMAND`.
+
+Exit codes: 0 done; 2 usage or configuration; 3 no emulator is running; 4 no cards, or no such card;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from .card import card_names, summaries
+from .control import AlreadyRunningError, ControlError, NotRunningError, request, requests
+from .reader import Address
+from .run import run
+from .storage import CardError
+
+_DEFAULT_VPCD = "127.0.0.1:35963"
+_USAGE, _NO_EMULATOR, _NO_CARD, _INTERRUPTED = 2, 3, 4, 130
+
+_EXAMPLES = """\
+examples:
+  python -m emulator run three-roles                 put a card into the reader of vpcd on this PC
+  python -m emulator run --vpcd 127.0.0.1:40000      an empty reader, somewhere else
+  python -m emulator insert one-role                 from another terminal: change the card
+  python -m emulator remove                          pull it
+  python -m emulator trace                           watch what programs say to the card
+
+Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes eight of them at
+its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartcard-vpcd), or
+`python agent.py --reader embedded`.
+"""
+
+
+class _NoCardsError(Exception):
+    pass
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, do, and turn every failure into one sentence on stderr and an exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=options.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    try:
+        return int(options.do(options))
+    except (_NoCardsError, CardError) as error:
+        return _fail(error, _NO_CARD)
+    except NotRunningError as error:
+        return _fail(error, _NO_EMULATOR)
+    except AlreadyRunningError as error:
+        return _fail(error, _USAGE)
+    except ControlError as error:
+        return _fail(error, _NO_CARD)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(error, file=sys.stderr)
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not card_names(options.data):
+        raise _NoCardsError(_no_cards(options.data))
+    return run(
+        options.data,
+        options.card,
+        options.vpcd,
+        announce=lambda line: print(line, flush=True),
+        stop_with_stdin=options.stop_with_stdin,
+    )
+
+
+def _insert(options: argparse.Namespace) -> int:
+    return _say_status(request(options.data, command="insert", card=options.card))
+
+
+def _remove(options: argparse.Namespace) -> int:
+    return _say_status(request(options.data, command="remove"))
+
+
+def _status(options: argparse.Namespace) -> int:
+    return _say_status(request(options.data, command="status"))
+
+
+def _say_status(status: dict[str, object]) -> int:
+    if status["card"] is None:
+        print(f"no card in the reader at {status['reader']}")
+    else:
+        where = "in" if status["connected"] else "waiting for"
+        print(
+            f"{status['card']} is {where} the reader at {status['reader']}, "
+            f"{status['tries_left']} tries left"
+        )
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    """Read DIR itself: it says the same, whether an emulator runs or not."""
+    cards = list(summaries(options.data))
+    if not cards:
+        raise _NoCardsError(_no_cards(options.data))
+    for card in cards:
+        print(
+            card.problem
+            or f"{card.name:<14} {card.uid or 'no certificate':<14} {card.tries_left} tries left, "
+            f"certificate until {card.not_after or '-'}"
+        )
+    return 0
+
+
+def _trace(options: argparse.Namespace) -> int:
+    lines = requests(options.data, command="trace")
+    next(lines)
+    for said in lines:
+        if options.json:
+            print(json.dumps(said), flush=True)
+        else:
+            print(
+                f"{said['command']}: {said['status']} {said['meaning']}, "
+                f"{said['answer_bytes']} bytes, {said['milliseconds']} ms",
+                flush=True,
+            )
+    return 0
+
+
+def _no_cards(data: Path) -> str:
+    return (
+        f"There are no cards in {data / 'cards'}. Start the broker once, it makes eight: "
+        f"python -m spine_stub --data {data}"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m emulator",
+        description="A virtual NHS smartcard (PIV, NIST SP 800-73-4) for a virtual reader.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", type=Path, default=_default_data(), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="debug says every command in words (default: %(default)s)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    insert = commands.add_parser("insert", help="put a card in, pulling the one that is in")
+    insert.add_argument("card", metavar="CARD", help="a name from `list`")
+    insert.set_defaults(do=_insert)
+    commands.add_parser("remove", help="pull the card").set_defaults(do=_remove)
+    commands.add_parser("list", help="the cards there are").set_defaults(do=_list)
+    commands.add_parser("status", help="which card is in which reader").set_defaults(do=_status)
+    trace = commands.add_parser("trace", help="show every command to the card as it happens")
+    trace.add_argument("--json", action="store_true", help="one JSON object a line")
+    trace.set_defaults(do=_trace)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("run", help="be a card in a reader until Ctrl-C")
+    parser.add_argument("card", nargs="?", metavar="CARD", help="a name from `list`; none: empty")
+    parser.add_argument(
+        "--vpcd",
+        type=_address,
+        default=_DEFAULT_VPCD,
+        metavar="HOST:PORT",
+        help="where the reader listens (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stop-with-stdin", action="store_true", help="end when standard input ends"
+    )
+    parser.set_defaults(do=_run)
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _default_data() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "lanyard"

@@ -1,0 +1,32 @@
+"""What a card forgets when it loses power or is reset: one object, replaced whole.
+
+What a card keeps is in storage.py. The rules for the security status are SP 800-73-4 Part 2,
+sections 2.4 and 3.2.1; chaining and GET RESPONSE are ISO/IEC 7816-4, sections 5.3.3 and 5.3.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Chain:
+    """The links of a chained command that have come so far."""
+
+    header: tuple[int, int, int]
+    """INS, P1 and P2, which are the same in every link."""
+    data: bytearray = field(default_factory=bytearray, repr=False)
+
+
+@dataclass(slots=True)
+class VolatileState:
+    """A card just powered on: nothing selected, nothing verified, nothing under way."""
+
+    selected: bool = False
+    """The PIV Card Application is the currently selected application."""
+    passcode_verified: bool = False
+    passcode_just_verified: bool = False
+    """The last command was the VERIFY that succeeded: what key 9C asks for ("PIN Always")."""
+    chain: Chain | None = None
+    pending: bytes = b""
+    """The rest of an answer, for GET RESPONSE."""

@@ -1,0 +1,107 @@
+"""The conversation with a card in words: for the log at DEBUG and for `emulator trace`.
+
+Works from the bytes alone, so that it costs nothing while nobody listens, and never fails: what it
+does not understand it calls by its number. Bytes that may hold a passcode are never shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from . import tlv
+from .apdu import CommandApdu, parse_apdu
+from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
+from .status import StatusError, meaning
+
+_SECRET = frozenset(
+    {
+        Instruction.VERIFY,
+        Instruction.CHANGE_REFERENCE_DATA,
+        Instruction.RESET_RETRY_COUNTER,
+    }
+)
+_HEADER = 4
+_CHAINING = 0x10
+_TAG_LIST = 0x5C
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One command and its answer."""
+
+    command: bytes = field(repr=False)
+    answer: bytes = field(repr=False)
+    milliseconds: float
+
+    def as_json(self) -> dict[str, object]:
+        """Return it in words, with the bytes that may be shown, for a JSON line."""
+        status = int.from_bytes(self.answer[-2:], "big")
+        return {
+            "command": in_words(self.command),
+            "apdu": blanked(self.command),
+            "status": f"{status:04X}",
+            "meaning": meaning(status),
+            "answer_bytes": len(self.answer) - 2,
+            "milliseconds": round(self.milliseconds, 3),
+        }
+
+    def __str__(self) -> str:
+        """Return one line for people."""
+        said = self.as_json()
+        return (
+            f"{said['command']}: {said['status']} {said['meaning']}, "
+            f"{said['answer_bytes']} bytes, {self.milliseconds:.2f} ms"
+        )
+
+
+def blanked(raw: bytes) -> str:
+    """Return a command in hex, with everything after the header of a passcode command blanked."""
+    if len(raw) > 1 and raw[1] in _SECRET:
+        return raw[:_HEADER].hex(" ").upper() + " .." * max(0, len(raw) - _HEADER)
+    return raw.hex(" ").upper()
+
+
+def in_words(raw: bytes) -> str:
+    """Return what a command asks for."""
+    try:
+        apdu = parse_apdu(raw)
+    except StatusError:
+        return f"malformed command of {len(raw)} bytes"
+    name = _name(Instruction, apdu.ins, "INS").replace("_", " ")
+    detail = _detail(apdu)
+    if apdu.cla == _CHAINING:
+        detail += ", to be continued"
+    return f"{name} {detail}".strip()
+
+
+def _detail(apdu: CommandApdu) -> str:
+    match apdu.ins:
+        case Instruction.SELECT:
+            ours = apdu.data and PIV_AID.startswith(apdu.data)
+            return "PIV" if ours else f"application {apdu.data.hex().upper()}"
+        case Instruction.GET_DATA:
+            return _object_name(apdu.data)
+        case Instruction.GENERAL_AUTHENTICATE:
+            algorithm = _name(Algorithm, apdu.p1, "algorithm").replace("_", " ")
+            return f"{algorithm} with key {apdu.p2:02X}, {len(apdu.data)} bytes"
+        case Instruction.VERIFY:
+            return "passcode" if apdu.data else "status"
+        case Instruction.GET_RESPONSE:
+            return ""
+        case _:
+            return f"P1 {apdu.p1:02X} P2 {apdu.p2:02X}, {len(apdu.data)} bytes"
+
+
+def _object_name(data: bytes) -> str:
+    try:
+        tag = int.from_bytes(tlv.parse(data)[_TAG_LIST], "big")
+    except (tlv.TlvError, KeyError):
+        return "of an unreadable tag list"
+    return _name(ObjectTag, tag, "object")
+
+
+def _name(kind: type[Instruction | Algorithm | ObjectTag], number: int, otherwise: str) -> str:
+    try:
+        return kind(number).name
+    except ValueError:
+        return f"{otherwise} {number:02X}"

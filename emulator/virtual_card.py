@@ -1,0 +1,100 @@
+"""A card with power: APDUs in, answers out. No reader, no socket, no clock.
+
+    card = VirtualCard(Card.open("cards/three-roles"))
+    card.transmit(bytes.fromhex("00A4040005A000000308"))
+
+Whatever bytes come in, some status word comes back: no exception leaves transmit().
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import operator
+import time
+from collections.abc import Callable
+
+from .apdu import CommandApdu, parse_apdu
+from .card import Card
+from .commands import parse
+from .piv import PivApplication
+from .state import VolatileState
+from .status import StatusError, StatusWord
+from .trace import Exchange
+from .transport import exchange
+
+_log = logging.getLogger(__name__)
+
+
+def _with_check_byte(answer: bytes) -> bytes:
+    """Append TCK: all bytes after TS and TCK itself add up to 0 by XOR (ISO/IEC 7816-3, 8.2.5)."""
+    return answer + bytes((functools.reduce(operator.xor, answer[1:]),))
+
+
+ATR = _with_check_byte(
+    bytes.fromhex(
+        "3B"  # TS: direct convention
+        "DD"  # T0: TA1, TC1 and TD1 follow, 13 historical bytes
+        "18"  # TA1: Fi = 372, Di = 12, as common contact cards
+        "FF"  # TC1: minimal guard time
+        "81"  # TD1: TD2 follows, protocol T=1
+        "B1"  # TD2: TA3, TB3 and TD3 follow, T=1
+        "FE"  # TA3: blocks of up to 254 bytes
+        "45"  # TB3: waiting times
+        "1F"  # TD3: global parameters follow
+        "03"  # TA4: clock stop not supported, class A and B
+        "80"  # historical bytes in COMPACT-TLV form (ISO/IEC 7816-4, 8.1.1)
+        "73C021C0"  # capabilities: select by full or partial name; chaining, extended lengths
+    )
+    + b"\x67LANYARD"  # pre-issuing data
+)
+"""Answer to reset, ISO/IEC 7816-3, section 8.2."""
+
+
+class VirtualCard:
+    """What a reader holds: a card with power, and the state that goes with the power."""
+
+    atr = ATR
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+        self.state = VolatileState()
+        self.observer: Callable[[Exchange], None] | None = None
+        """Told of every command and its answer, when anybody listens."""
+        self._application = PivApplication(card)
+
+    def power_on(self) -> bytes:
+        """Start afresh and return the ATR."""
+        self.reset()
+        return self.atr
+
+    def power_off(self) -> None:
+        """Forget everything volatile."""
+        self.state = VolatileState()
+
+    def reset(self) -> bytes:
+        """Forget everything volatile (the card keeps its power) and return the ATR."""
+        self.state = VolatileState()
+        return self.atr
+
+    def transmit(self, raw: bytes) -> bytes:
+        """Return the answer to one command APDU: data, SW1, SW2."""
+        observer = self.observer
+        if observer is None:
+            return self._answer(raw)
+        started = time.perf_counter()
+        reply = self._answer(raw)
+        observer(Exchange(raw, reply, (time.perf_counter() - started) * 1000))
+        return reply
+
+    def _answer(self, raw: bytes) -> bytes:
+        try:
+            return exchange(parse_apdu(raw), self.state, self._respond)
+        except StatusError as error:
+            return error.word.to_bytes(2, "big")
+        except Exception:
+            _log.exception("the card failed; it answers 6F00")
+            return StatusWord.INTERNAL_ERROR.octets
+
+    def _respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
+        return self._application.respond(parse(apdu), state)
