@@ -1,0 +1,15 @@
+"""A stand-in for the Spine Security Broker (GAS), for people who build and test its clients.
+
+`python -m spine_stub --data DIR` runs it as a program; `create_app(Config(DIR))` is the same thing
+as a WSGI application. Everything it knows lies in DIR, which `first_start.fill` makes: a test
+certificate authority, a few people with their roles, and eight demonstration smartcards.
+
+Test keys only: nothing in here is, or can become, a credential for a real NHS service.
+"""
+
+from __future__ import annotations
+
+from .app import create_app
+from .config import Config
+
+__all__ = ["Config", "create_app"]

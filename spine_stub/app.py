@@ -1,0 +1,92 @@
+"""The broker as a Flask application: every route in one place, one handler for what goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from functools import partial
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from . import replies, request_log, views
+from .broker import Broker
+from .challenge import Challenges, Keys
+from .config import Clock, Config, RandomBytes, system_clock
+from .errors import BrokerError, DataError
+from .first_start import Layout
+from .people import People
+from .sessions import MemoryStore, Store
+from .trust import Trust
+
+_log = logging.getLogger("spine_stub")
+
+View = Callable[[Broker], Response]
+
+ROUTES: tuple[tuple[str, tuple[str, ...], View], ...] = (
+    ("/login/authactivate", ("GET", "POST"), views.activate),
+    ("/login/authvalidate", ("GET", "POST"), views.validate),
+    ("/login/authlogout", ("GET", "POST"), views.log_out),
+    ("/login/ssoupdate", ("POST",), views.keep_alive),
+    ("/login/dtd", ("GET",), views.dtd),
+    ("/login/error", ("GET",), views.error_page),
+    ("/saml/RoleSelectionGP.jsp", ("GET",), views.select_role),
+    ("/saml/RoleAssertion", ("GET",), views.assert_role),
+    ("/healthz", ("GET",), views.healthz),
+)
+
+
+def create_app(
+    config: Config,
+    *,
+    clock: Clock = system_clock,
+    random: RandomBytes = secrets.token_bytes,
+    store: Store | None = None,
+) -> Flask:
+    """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
+    store = store or MemoryStore(clock, config.max_session, config.idle)
+    broker = make_broker(config, clock, random, store)
+    app = Flask("spine_stub", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body
+    replies.install(app)
+    request_log.install(app)
+    for rule, methods, view in ROUTES:
+        app.add_url_rule(rule, view.__name__, partial(view, broker), methods=list(methods))
+    app.register_error_handler(BrokerError, replies.refusal)
+    app.register_error_handler(HTTPException, replies.http_error)
+    app.register_error_handler(Exception, _our_fault)
+    return app
+
+
+def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store) -> Broker:
+    """Put the broker together from what lies in DIR; raises DataError."""
+    layout = Layout(config.data)
+    try:
+        keys = Keys(layout.challenge_secret.read_bytes(), _load_challenge_key(layout))
+        trust = Trust.load([layout.root, layout.issuing], layout.revocation_list)
+    except (OSError, ValueError) as exc:
+        raise DataError(f"{config.data} is not complete: {exc}") from exc
+    return Broker(
+        config=config,
+        challenges=Challenges(keys, config.challenge_age, clock, random),
+        trust=trust,
+        directory=People.load(layout.people),
+        store=store,
+        clock=clock,
+        random=random,
+    )
+
+
+def _load_challenge_key(layout: Layout) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(layout.challenge_key.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{layout.challenge_key} is not an EC key")
+    return key
+
+
+def _our_fault(exc: Exception) -> Response:
+    _log.error("unexpected %s", type(exc).__name__, exc_info=exc)
+    return replies.plain("Internal error", 500)

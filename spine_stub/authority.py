@@ -1,0 +1,199 @@
+"""The test certificate authority: names, keys, certificates and the revocation list (RFC 5280).
+
+Subjects have the order and the values of the real ones (nhs-facts.md 6): O=nhs, OU=people, CN=<uid>
+under O=nhs, OU=CA. Authority and 9A keys are RSA 2048, which the oldest clients understand.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+Extension = tuple[x509.ExtensionType, bool]
+"""An extension and whether it is critical."""
+
+CA_LIFE = timedelta(days=20 * 365)
+TLS_LIFE = timedelta(days=825)
+"""The longest that browsers and Apple's TLS accept."""
+
+_BEFORE_CARDS = timedelta(days=5 * 365)
+"""The authorities are older than the oldest card, the expired one."""
+
+
+@dataclass(frozen=True)
+class Validity:
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """A certificate with its key, able to sign others."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey
+
+    def issue(
+        self,
+        subject: x509.Name,
+        public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+        validity: Validity,
+        extensions: Iterable[Extension],
+    ) -> x509.Certificate:
+        own_key_id = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        builder = _builder(subject, self.certificate.subject, public_key, validity, extensions)
+        return builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_key_id.value),
+            critical=False,
+        ).sign(self.key, SHA256())
+
+
+def load_issuer(certificate: Path, key: Path) -> Issuer:
+    """Read an authority back from its PEM files; raises OSError and ValueError."""
+    private_key = load_pem_private_key(key.read_bytes(), password=None)
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        raise ValueError(f"{key} is not an RSA key")
+    return Issuer(x509.load_pem_x509_certificate(certificate.read_bytes()), private_key)
+
+
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def ec_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def name(unit: str, common_name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "nhs"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+def make_root(key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
+    subject = name("CA", "Lanyard Test Root")
+    builder = _builder(subject, subject, key.public_key(), _ca_validity(now), _ca_extensions(1))
+    return Issuer(builder.sign(key, SHA256()), key)
+
+
+def make_issuing(root: Issuer, key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
+    subject = name("CA", "Lanyard Test SubCA01")
+    certificate = root.issue(subject, key.public_key(), _ca_validity(now), _ca_extensions(0))
+    return Issuer(certificate, key)
+
+
+def make_revocation_list(
+    issuing: Issuer, revoked: Sequence[x509.Certificate], now: datetime
+) -> x509.CertificateRevocationList:
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuing.certificate.subject)
+        .last_update(_ca_validity(now).not_before)
+        .next_update(_ca_validity(now).not_after)
+    )
+    for certificate in revoked:
+        entry = x509.RevokedCertificateBuilder()
+        entry = entry.serial_number(certificate.serial_number).revocation_date(now)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(issuing.key, SHA256())
+
+
+def make_tls_certificate(
+    root: Issuer, key: ec.EllipticCurvePrivateKey, hosts: Iterable[str], now: datetime
+) -> x509.Certificate:
+    extensions: list[Extension] = [
+        (x509.SubjectAlternativeName([_general_name(host) for host in hosts]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (key_usage(digital_signature=True), True),
+    ]
+    validity = Validity(now - timedelta(days=1), now + TLS_LIFE - timedelta(days=2))
+    return root.issue(
+        name("servers", "Lanyard test broker"), key.public_key(), validity, extensions
+    )
+
+
+def key_usage(**uses: bool) -> x509.KeyUsage:
+    """A KeyUsage of just these uses, by python-cryptography's names."""
+    none = dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "key_cert_sign",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return x509.KeyUsage(**{**none, **uses})
+
+
+def key_pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def certificate_pem(certificate: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    validity: Validity,
+    extensions: Iterable[Extension],
+) -> x509.CertificateBuilder:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(validity.not_before)
+        .not_valid_after(validity.not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder
+
+
+def _ca_validity(now: datetime) -> Validity:
+    return Validity(now - _BEFORE_CARDS, now + CA_LIFE)
+
+
+def _ca_extensions(path_length: int) -> list[Extension]:
+    return [
+        (x509.BasicConstraints(ca=True, path_length=path_length), True),
+        (key_usage(key_cert_sign=True, crl_sign=True), True),
+    ]
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

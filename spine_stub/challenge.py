@@ -1,0 +1,104 @@
+"""The broker's challenge: 48 bytes that prove their own age, so that no state is kept for them.
+
+Layout as captured on the real wire (nhs-facts.md 3.3): 20 random bytes, the time of issue in
+milliseconds since 1970 as 8 big-endian bytes, and 20 bytes that have the size of an HMAC-SHA1.
+With it travels a server signature over the 48 bytes; the client echoes both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from .config import Clock, RandomBytes
+from .encoding import b64decode, b64encode
+from .errors import InvalidInput, Refused
+
+RANDOM_SIZE = 20
+TIME_SIZE = 8
+MAC_SIZE = hashlib.sha1().digest_size
+CHALLENGE_SIZE = RANDOM_SIZE + TIME_SIZE + MAC_SIZE
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_CLOCK_SKEW = timedelta(seconds=5)
+"""How far ahead a challenge may be: brokers that share a DIR need not agree to the second."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What makes a challenge the broker's own: a secret for the MAC, a key for the signature."""
+
+    mac_secret: bytes
+    signing_key: ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True)
+class Challenges:
+    """Makes challenges and recognises its own again."""
+
+    keys: Keys
+    max_age: timedelta
+    clock: Clock
+    random: RandomBytes
+
+    def issue(self) -> tuple[str, str]:
+        """A fresh challenge and the server signature over it, both base64."""
+        now = (self.clock() - _EPOCH) // _MILLISECOND
+        body = self.random(RANDOM_SIZE) + now.to_bytes(TIME_SIZE, "big")
+        challenge = body + self._mac(body)
+        return b64encode(challenge), b64encode(self._sign(challenge))
+
+    def accept(self, challenge: str, signature: str) -> bytes:
+        """The 48 bytes of an echoed challenge that is ours and fresh; raises BrokerError."""
+        raw = decode_challenge(challenge)
+        self.check_server_signature(raw, b64decode(signature, "signature"))
+        self.check_mac(raw)
+        self.check_age(raw)
+        return raw
+
+    def check_server_signature(self, challenge: bytes, signature: bytes) -> None:
+        public_key = self.keys.signing_key.public_key()
+        try:
+            public_key.verify(signature, challenge, ec.ECDSA(SHA256()))
+        except InvalidSignature as exc:
+            raise Refused("server-signature-wrong", "not the one sent with the challenge") from exc
+
+    def check_mac(self, challenge: bytes) -> None:
+        expected = self._mac(challenge[:-MAC_SIZE])
+        if not hmac.compare_digest(expected, challenge[-MAC_SIZE:]):
+            raise Refused("challenge-mac-wrong", "not a challenge of this broker")
+
+    def check_age(self, challenge: bytes) -> None:
+        age = self.clock() - issue_time(challenge)
+        if age > self.max_age:
+            limit = self.max_age.total_seconds()
+            raise Refused(
+                "challenge-expired", f"{age.total_seconds():.0f} s old, limit {limit:.0f} s"
+            )
+        if age < -_CLOCK_SKEW:
+            raise Refused("challenge-from-the-future", f"{-age.total_seconds():.0f} s ahead")
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self.keys.mac_secret, body, "sha1")
+
+    def _sign(self, challenge: bytes) -> bytes:
+        return self.keys.signing_key.sign(challenge, ec.ECDSA(SHA256()))
+
+
+def decode_challenge(text: str) -> bytes:
+    raw = b64decode(text, "challenge")
+    if len(raw) != CHALLENGE_SIZE:
+        raise InvalidInput("challenge-wrong-length", f"{len(raw)} bytes, not {CHALLENGE_SIZE}")
+    return raw
+
+
+def issue_time(challenge: bytes) -> datetime:
+    milliseconds = int.from_bytes(challenge[RANDOM_SIZE : RANDOM_SIZE + TIME_SIZE], "big")
+    return _EPOCH + milliseconds * _MILLISECOND

@@ -1,0 +1,31 @@
+"""What the broker can be told, in one place (design.md, "Contract")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+Clock = Callable[[], datetime]
+"""Gives the time now, timezone-aware; no other part of the broker asks for the time of day."""
+
+RandomBytes = Callable[[int], bytes]
+"""Gives that many unpredictable bytes."""
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The broker's settings. Session times are what real replies carry (nhs-facts.md 3.4)."""
+
+    data: Path
+    allow_sha1: bool = False
+    challenge_age: timedelta = timedelta(minutes=5)
+    max_session: timedelta = timedelta(minutes=600)
+    idle: timedelta = timedelta(minutes=600)
+    max_body: int = 64 * 1024
+    """Largest request body, in bytes; a real answer with a chain of certificates is under 10,000."""

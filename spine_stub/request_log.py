@@ -1,0 +1,39 @@
+"""One line in the log for each request: what was asked, what came of it and why, how long it took.
+
+Views add fields with `note`. The query is not logged, because it holds tickets; neither is any body.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from flask import Flask, Response, g, request
+
+_log = logging.getLogger("spine_stub.requests")
+
+_CONTROL = dict.fromkeys([*range(32), 127], " ")
+
+
+def install(app: Flask) -> None:
+    app.before_request(_start)
+    app.after_request(_write)
+
+
+def note(**fields: object) -> None:
+    """Add fields to this request's line; never a ticket, never a signature."""
+    g.setdefault("noted", {}).update(fields)
+
+
+def _start() -> None:
+    g.started = time.perf_counter()
+
+
+def _write(reply: Response) -> Response:
+    noted: dict[str, object] = g.get("noted", {})
+    outcome = "refused" if "reason" in noted else "ok" if reply.status_code < 400 else "failed"
+    fields = " ".join(f"{name}={value}" for name, value in noted.items() if value != "")
+    milliseconds = (time.perf_counter() - g.started) * 1000
+    line = f"{request.method} {request.path} {reply.status_code} {outcome} {fields}"
+    _log.info("%s %.1f ms", line.translate(_CONTROL).rstrip(), milliseconds)
+    return reply

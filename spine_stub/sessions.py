@@ -1,0 +1,122 @@
+"""Tickets, the sessions behind them, and the store that keeps both sessions and used challenges.
+
+A ticket has the form that OpenSSO gives it (nhs-facts.md 3.4): 35 bytes in base64, "@", a site in
+base64, "#". A client that puts it into a URL without encoding it loses the "#" and is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from .config import Clock, RandomBytes
+
+_TICKET_START = base64.b64decode("AQIC5wM2")
+"""With which tickets of OpenSSO begin."""
+_TICKET_SIZE = 35
+_SITE = "AAJTSQACMDE="
+"""The site's tag "SI" and its number "01"."""
+
+
+def new_ticket(random: RandomBytes) -> str:
+    opaque = _TICKET_START + random(_TICKET_SIZE - len(_TICKET_START))
+    return f"{base64.b64encode(opaque).decode('ascii')}@{_SITE}#"
+
+
+def session_key(ticket: str) -> str:
+    """What stands for a ticket in stores and logs: nobody can make the ticket from it."""
+    return hashlib.sha256(ticket.encode("utf-8")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sign-in: whose it is, since when, and the role chosen in it."""
+
+    uid: str
+    opened: datetime
+    last_used: datetime
+    role_id: str | None = None
+    mode: str = "0"
+    """ssbMode: "0" live, "1" training."""
+
+
+class Store(Protocol):
+    """Where sessions and used challenges are kept. All methods are safe to call from any thread."""
+
+    def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
+        """True the first time this challenge is claimed, False ever after."""
+
+    def open(self, key: str, uid: str) -> Session: ...
+
+    def use(self, key: str) -> Session | None:
+        """The session, unless it is over; this counts as activity."""
+
+    def choose_role(self, key: str, role_id: str, mode: str) -> None: ...
+
+    def close(self, key: str) -> bool:
+        """End a session; False when there was none."""
+
+
+class MemoryStore:
+    """A store for one process. What is over is dropped on the way, without a timer."""
+
+    def __init__(self, clock: Clock, max_session: timedelta, idle: timedelta) -> None:
+        self._clock = clock
+        self._max_session = max_session
+        self._idle = idle
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._used: OrderedDict[bytes, datetime] = OrderedDict()
+
+    def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
+        now = self._clock()
+        with self._lock:
+            while self._used and next(iter(self._used.values())) < now:
+                self._used.popitem(last=False)
+            if challenge in self._used:
+                return False
+            self._used[challenge] = now + keep_for
+            return True
+
+    def open(self, key: str, uid: str) -> Session:
+        now = self._clock()
+        with self._lock:
+            while self._sessions and self._is_over(next(iter(self._sessions.values())), now):
+                self._sessions.popitem(last=False)
+            self._sessions[key] = session = Session(uid=uid, opened=now, last_used=now)
+            return session
+
+    def use(self, key: str) -> Session | None:
+        now = self._clock()
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None:
+                return None
+            if self._is_over(session, now):
+                del self._sessions[key]
+                return None
+            self._sessions[key] = session = replace(session, last_used=now)
+            return session
+
+    def choose_role(self, key: str, role_id: str, mode: str) -> None:
+        with self._lock:
+            if key in self._sessions:
+                chosen = replace(self._sessions[key], role_id=role_id, mode=mode)
+                self._sessions[key] = chosen
+
+    def close(self, key: str) -> bool:
+        with self._lock:
+            return self._sessions.pop(key, None) is not None
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._sessions)
+
+    def _is_over(self, session: Session, now: datetime) -> bool:
+        too_old = now - session.opened >= self._max_session
+        return too_old or now - session.last_used >= self._idle

@@ -1,0 +1,126 @@
+"""One function per endpoint: read the request, ask the broker, shape the reply (nhs-facts.md 3, 5.3).
+
+Where design.md says GET and POST, a message may be XML in the body of either, whatever its
+Content-Type says, or, for GET without a body, the query.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Response, render_template, request
+
+from . import gpobject, replies
+from .broker import Broker
+from .errors import Refused
+from .request_log import note
+from .sessions import session_key
+
+_ASSERTION_BEFORE = timedelta(minutes=3)
+_ASSERTION_AFTER = timedelta(minutes=1)
+
+
+def activate(broker: Broker) -> Response:
+    message = _message()
+    challenge, signature = broker.activate(message)
+    return replies.xml(
+        "authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature
+    )
+
+
+def validate(broker: Broker) -> Response:
+    message = _message()
+    note(claimed_uid=message.get("uid", ""))
+    login = broker.validate(message)
+    note(uid=login.person.uid, session=_short(login.ticket))
+    return replies.xml(
+        "authvalidate.xml",
+        **replies.echo(message),
+        person=login.person,
+        ticket=login.ticket,
+        max_minutes=broker.config.max_session // timedelta(minutes=1),
+        idle_minutes=broker.config.idle // timedelta(minutes=1),
+    )
+
+
+def log_out(broker: Broker) -> Response:
+    ticket = _ticket()
+    ended = broker.log_out(ticket)
+    note(session=_short(ticket), ended=ended)
+    return replies.status("OK")
+
+
+def keep_alive(broker: Broker) -> Response:
+    session, _ = broker.session(_noted_ticket())
+    note(uid=session.uid)
+    return replies.status("OK")
+
+
+def select_role(broker: Broker) -> Response:
+    role_id = request.args.get("selectedRoleUid", "")
+    session = broker.select_role(_noted_ticket(), role_id, request.args.get("ssbMode", "0"))
+    note(uid=session.uid, role=role_id)
+    return replies.status("OK")
+
+
+def assert_role(broker: Broker) -> Response:
+    """A SAML 1.1 response; without a live session one that is no success."""
+    now = broker.clock()
+    try:
+        session, person = broker.session(_noted_ticket())
+    except Refused as exc:
+        note(reason=exc.reason)
+        reply = replies.xml("assertion_refused.xml", words=exc.words, **_saml_ids(broker), now=now)
+        reply.headers[replies.REASON_HEADER] = exc.reason
+        return reply
+    note(uid=session.uid)
+    return replies.xml(
+        "assertion.xml",
+        **_saml_ids(broker),
+        person=person,
+        session=session,
+        now=now,
+        not_before=now - _ASSERTION_BEFORE,
+        not_after=now + _ASSERTION_AFTER,
+    )
+
+
+def dtd(_: Broker) -> Response:
+    return Response(render_template("gpOBJECT.dtd"), mimetype="application/xml-dtd")
+
+
+def error_page(_: Broker) -> Response:
+    return replies.plain("The sign-in did not succeed.")
+
+
+def healthz(_: Broker) -> Response:
+    return replies.plain("ok")
+
+
+def _message() -> gpobject.Message:
+    body = request.get_data(cache=False, parse_form_data=False)
+    if not body and request.method == "GET":
+        return dict(request.args.items())
+    return gpobject.parse(body)
+
+
+def _ticket() -> str:
+    """The ticket, from the query or, where there is a body, from its sso_ticket."""
+    if "token" in request.args:
+        return request.args["token"]
+    return _message().get("sso_ticket", "")
+
+
+def _noted_ticket() -> str:
+    ticket = _ticket()
+    note(session=_short(ticket))
+    return ticket
+
+
+def _short(ticket: str) -> str:
+    """A name for a session in the log; the ticket itself is never written anywhere."""
+    return session_key(ticket)[:8]
+
+
+def _saml_ids(broker: Broker) -> dict[str, str]:
+    return {name: "_" + broker.random(16).hex() for name in ("response_id", "assertion_id")}
