@@ -1,0 +1,3027 @@
+#!/usr/bin/env python3
+"""Lanyard: an open identity agent for NHS smartcards, in one file.
+
+A person puts a card into the reader of a shared PC, types a passcode and is signed in at the Spine Security
+Broker; the card is pulled and the PC is clean for the next person.
+
+    python agent.py --demo                          everything at once, no card, reader or network needed
+    python agent.py --spine https://HOST            the window, with the first smartcard reader
+    python agent.py --spine https://HOST login      the same sign-in in the terminal
+
+How to read this file: each section uses only the ones above it.
+
+    Constants and enums     the words of SP 800-73-4, ISO 7816-4 and of our own login
+    Errors                  every way a sign-in can fail: a sentence, what to do next, an exit code
+    TLV and APDU            bytes to and from the card
+    Card session            the PIV application; PC/SC readers and the embedded reader
+    CMS and XML messages    what is signed and what travels to the broker
+    Broker client           the four requests over one kept-alive TLS connection
+    Login table             (state, event) -> (next state, action), nothing else
+    Worker bridge           the threads, and the conductor that carries out the table's actions
+    Front ends              the window and the terminal, two faces of the same table
+    Ticket hand-over        what applications get
+    Configuration and logging, Main
+
+The passcode and the ticket are never logged, stored, or left in a widget.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import contextlib
+import dataclasses
+import hashlib
+import ipaddress
+import json
+import logging
+import os
+import queue
+import re
+import secrets
+import select
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import tomllib
+import traceback
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, IntEnum, auto
+from getpass import getpass
+from pathlib import Path
+from typing import IO, Any, ClassVar, Protocol, TypeVar
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+
+import defusedxml
+import defusedxml.ElementTree
+import requests
+import requests.adapters
+from asn1crypto import algos, cms, core, pem, x509
+
+# --- Constants and enums -------------------------------------------------------------------------------------
+
+VERSION = "0.1.0"
+LOG = logging.getLogger("lanyard")
+T = TypeVar("T")
+
+PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section 2.2
+EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (nhs-facts, 2.1)
+CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
+CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
+CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
+LONGEST_BROKER_ANSWER = 4 << 20  # bytes; 1,000 roles need about 200 kB
+LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
+LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
+VPCD_PORT = 35963
+VIRTUAL_READER = "Virtual PCD"
+
+
+class Instruction(IntEnum):
+    """The instructions the agent sends: SP 800-73-4 part 2, table 2."""
+
+    VERIFY = 0x20
+    GENERAL_AUTHENTICATE = 0x87
+    SELECT = 0xA4
+    GET_RESPONSE = 0xC0
+    GET_DATA = 0xCB
+
+
+class StatusWord(IntEnum):
+    """The answers the agent acts on: SP 800-73-4 part 1, table 6."""
+
+    SUCCESS = 0x9000
+    SECURITY_STATUS_NOT_SATISFIED = 0x6982
+    AUTHENTICATION_METHOD_BLOCKED = 0x6983
+    FILE_NOT_FOUND = 0x6A82
+    REFERENCED_DATA_NOT_FOUND = 0x6A88
+
+
+class Tag(IntEnum):
+    """BER-TLV tags: SP 800-73-4 part 1, tables 10 and 11, and part 2, table 7."""
+
+    DATA_OBJECT_LIST = 0x5C
+    DATA_OBJECT = 0x53
+    CERTIFICATE = 0x70
+    CERTIFICATE_INFO = 0x71
+    DYNAMIC_AUTHENTICATION = 0x7C
+    CHALLENGE = 0x81
+    RESPONSE = 0x82
+
+
+class VpcdControl(bytes, Enum):
+    """The one-byte frames by which a vpcd reader drives a card; all other frames are APDUs."""
+
+    POWER_OFF = b"\x00"
+    POWER_ON = b"\x01"
+    RESET = b"\x02"
+    ATR = b"\x04"
+
+
+AUTHENTICATION_CERTIFICATE = bytes.fromhex("5FC105")  # SP 800-73-4 part 1, table 3
+AUTHENTICATION_KEY = 0x9A
+APPLICATION_PASSCODE = 0x80
+COMMAND_CHAINING = 0x10  # ISO 7816-4, class byte, bit 5
+LONGEST_COMMAND_DATA = 255
+GZIPPED = 0x01  # certificate information byte: SP 800-73-4 part 1, appendix A
+
+STATUS_MEANINGS = {
+    0x9000: "success",
+    0x6581: "memory failure",
+    0x6700: "wrong length",
+    0x6982: "security status not satisfied",
+    0x6983: "authentication method blocked",
+    0x6A80: "incorrect data",
+    0x6A81: "function not supported",
+    0x6A82: "not found",
+    0x6A86: "incorrect P1 or P2",
+    0x6A88: "key reference not found",
+    0x6D00: "instruction not supported",
+    0x6E00: "class not supported",
+    0x6F00: "no precise diagnosis",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the story that --explain tells: what happened, its technical line, how long it took."""
+
+    plain: str
+    technical: str
+    milliseconds: float | None
+
+    def __str__(self) -> str:
+        took = "" if self.milliseconds is None else f"  {self.milliseconds:.1f} ms"
+        return f"{self.plain}  [{self.technical}]{took}" if self.technical else f"{self.plain}{took}"
+
+
+def tell(plain: str, technical: str = "", since: float | None = None) -> None:
+    """Tell one step, begun at `since` (time.perf_counter), to the log and to whoever explains."""
+    if LOG.isEnabledFor(logging.DEBUG):
+        step = Step(plain, technical, None if since is None else (time.perf_counter() - since) * 1000)
+        LOG.debug("%s", step, extra={"step": step})
+
+
+def describe_status(status: int) -> str:
+    """A status word in words: '63C2 wrong, 2 tries left' (ISO 7816-4, table 6)."""
+    if status & 0xFFF0 == 0x63C0:
+        meaning = f"{status & 0x0F} tries left"
+    elif status >> 8 == 0x61:
+        meaning = f"{(status & 0xFF) or 256} more bytes"
+    else:
+        meaning = STATUS_MEANINGS.get(status, "not known to the agent")
+    return f"{status:04X} {meaning}"
+
+
+def hexadecimal(data: bytes) -> str:
+    """Bytes as they are printed in the standards: 00 A4 04 00."""
+    return data.hex(" ").upper()
+
+
+# --- Errors --------------------------------------------------------------------------------------------------
+
+
+class AgentError(Exception):
+    """Something unexpected happened. Try again. If it happens again, tell your service desk.
+
+    Every subclass says so in its docstring, for a nurse: first what is wrong (`says`), then what to do (`advice`).
+    `technical` is one line for the service desk and never holds a secret.
+    """
+
+    exit_code: ClassVar[int] = 1
+    says = "Something unexpected happened."
+    advice = "Try again. If it happens again, tell your service desk."
+
+    def __init_subclass__(cls) -> None:
+        sentence, _, advice = " ".join((cls.__doc__ or "").split()).partition(". ")
+        cls.says, cls.advice = sentence.rstrip(".") + ".", advice
+
+    def __init__(self, technical: str = "") -> None:
+        super().__init__(technical)
+        self.technical = technical
+
+    def __str__(self) -> str:
+        return f"{self.says} {self.advice}".strip()
+
+
+class UnexpectedError(AgentError):
+    """Something unexpected happened. Try again. If it happens again, tell your service desk."""
+
+
+class UsageError(AgentError):
+    """The agent was not started correctly. See: python agent.py --help"""
+
+    exit_code = 2
+
+    def __init__(self, says: str, advice: str = "") -> None:
+        super().__init__()
+        self.says, self.advice = says, advice or type(self).advice
+
+
+class Interrupted(AgentError):
+    """Stopped. Nobody is signed in."""
+
+    exit_code = 130
+
+
+class ReaderError(AgentError):
+    """The card reader cannot be used. Tell your service desk."""
+
+    exit_code = 3
+
+
+class NoReader(ReaderError):
+    """No card reader is connected to this PC. Plug the card reader in, or tell your service desk."""
+
+
+class NoSmartcardService(ReaderError):
+    """The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."""
+
+
+class NoSmartcardLibrary(ReaderError):
+    """This PC has no software for smartcard readers. Install python3-pyscard, or pip install lanyard[pcsc]."""
+
+
+class CardError(AgentError):
+    """The card cannot be used. Tell your service desk."""
+
+    exit_code = 4
+
+
+class NoCard(CardError):
+    """There is no card in the reader. Put your card in and try again."""
+
+
+class CardNotUsable(CardError):
+    """This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk which kind it is."""
+
+
+class CardUnresponsive(CardError):
+    """The card does not answer. Check that the chip is clean and the right way round, and put it in again."""
+
+
+class CardBusy(CardError):
+    """Another program is using the card. Close other programs that use smartcards, then try again."""
+
+
+class CardNonsense(CardError):
+    """The card gave an answer that makes no sense. Put it in again; if that does not help, tell your service desk."""
+
+
+class CardRefused(CardNonsense):
+    """The card refused to sign you in. Put it in again; if that does not help, tell your service desk."""
+
+
+class CardRemoved(AgentError):
+    """The card was taken out. Put it in again to sign in."""
+
+    exit_code = 10
+
+
+class PasscodeError(AgentError):
+    """The passcode was not taken. Check your passcode and type it again."""
+
+    exit_code = 5
+
+
+class WrongPasscode(PasscodeError):
+    """That passcode is not right. Check your passcode and type it again."""
+
+    def __init__(self, tries_left: int) -> None:
+        super().__init__(f"VERIFY \u2192 {describe_status(0x63C0 | tries_left)}")
+        self.tries_left = tries_left
+        self.says = f"That passcode is not right. {tries_left} {'try' if tries_left == 1 else 'tries'} left."
+
+
+class LastTryNotSpent(PasscodeError):
+    """The passcode was not tried: 1 try is left, and a wrong one would lock the card. Sign in where you can confirm it."""
+
+
+class UnusablePasscode(PasscodeError):
+    """That cannot be a passcode, so it was not tried. A passcode has up to 8 digits."""
+
+
+class PasscodeLocked(AgentError):
+    """This card is locked. Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."""
+
+    exit_code = 6
+
+
+class CertificateError(AgentError):
+    """This card's certificate cannot be used. Ask your local smartcard team for help."""
+
+    exit_code = 7
+
+
+class CertificateMissing(CertificateError):
+    """This card is empty. Ask your local smartcard team to set it up."""
+
+
+class CertificateUnreadable(CertificateError):
+    """This card's certificate cannot be read. Ask your local smartcard team to set it up again."""
+
+
+class CertificateExpired(CertificateError):
+    """This card has expired. Ask your local smartcard team for a renewal. If others have this too, check the PC's date."""
+
+
+class CertificateNotYetValid(CertificateError):
+    """This card is not valid yet. Check that this PC shows the right date, or ask your local smartcard team."""
+
+
+class BrokerUnreachable(AgentError):
+    """The sign-in service cannot be reached. Check the network cable or Wi-Fi, then try again."""
+
+    exit_code = 8
+
+
+class BrokerTimeout(BrokerUnreachable):
+    """The sign-in service takes too long to answer. Wait a moment, then try again."""
+
+
+class BrokerNotTrusted(BrokerUnreachable):
+    """The sign-in service could not prove who it is. Nothing was sent to it. Tell your service desk."""
+
+
+class BrokerError(AgentError):
+    """The sign-in service did not sign you in. Try again in a few minutes."""
+
+    exit_code = 9
+
+
+class BrokerRefused(BrokerError):
+    """The sign-in service did not accept this card. Try again. If that fails, ask your local smartcard team about it."""
+
+
+class BrokerFault(BrokerError):
+    """The sign-in service has a problem of its own. Your card and this PC are fine. Try again in a few minutes."""
+
+
+class BrokerNonsense(BrokerError):
+    """The sign-in service gave an answer that makes no sense. Try again, or tell your service desk."""
+
+
+class RoleRefused(BrokerError):
+    """The sign-in service did not accept that role. Sign in again and choose another, or tell your service desk."""
+
+
+class SessionExpired(BrokerError):
+    """Your time is up, so you were signed out. Sign in again to go on."""
+
+
+# --- TLV and APDU --------------------------------------------------------------------------------------------
+
+
+def tries_left(status: int) -> int | None:
+    """The passcode tries that a status word reports, None where it reports none (SP 800-73-4 part 2, 3.2.1)."""
+    if status == StatusWord.AUTHENTICATION_METHOD_BLOCKED:
+        return 0
+    return status & 0x0F if status & 0xFFF0 == 0x63C0 else None
+
+
+def encode_tlv(tag: int, value: bytes) -> bytes:
+    """One BER-TLV object with the shortest length field (ISO 7816-4, 5.2.2)."""
+    size = len(value)
+    if size < 0x80:
+        length = bytes([size])
+    else:
+        digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
+        length = bytes([0x80 | len(digits)]) + digits
+    return tag.to_bytes((tag.bit_length() + 7) // 8 or 1, "big") + length + value
+
+
+def decode_tlvs(data: bytes) -> dict[int, bytes]:
+    """One level of BER-TLV objects as {tag: value}.
+
+    Raises CardNonsense where a length runs past the end or a tag comes twice.
+    """
+    objects: dict[int, bytes] = {}
+    offset = 0
+    try:
+        while offset < len(data):
+            tag, offset = _decode_tag(data, offset)
+            length, offset = _decode_length(data, offset)
+            if offset + length > len(data):
+                raise CardNonsense(f"TLV {tag:02X}: {length} bytes announced, {len(data) - offset} there")
+            if tag in objects:
+                raise CardNonsense(f"TLV {tag:02X} comes twice")
+            objects[tag] = data[offset : offset + length]
+            offset += length
+    except IndexError:
+        raise CardNonsense(f"TLV ends in the middle, after {len(data)} bytes") from None
+    return objects
+
+
+def _decode_tag(data: bytes, offset: int) -> tuple[int, int]:
+    tag = data[offset]
+    if tag & 0x1F != 0x1F:
+        return tag, offset + 1
+    return tag << 8 | data[offset + 1], offset + 2
+
+
+def _decode_length(data: bytes, offset: int) -> tuple[int, int]:
+    first = data[offset]
+    if first < 0x80:
+        return first, offset + 1
+    count = first & 0x7F
+    if not 1 <= count <= 3:
+        raise CardNonsense(f"TLV length field of {count} bytes")
+    digits = [data[offset + 1 + i] for i in range(count)]
+    return int.from_bytes(bytes(digits), "big"), offset + 1 + count
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command APDU (ISO 7816-4, 5.1) and the plain words for it. Data over 255 bytes is sent chained."""
+
+    instruction: Instruction
+    p1: int
+    p2: int
+    data: bytes = field(default=b"", repr=False)
+    plain: str = ""
+    secret: bool = False  # the data is a passcode: never shown
+    answer_expected: bool = True
+
+    def apdus(self) -> Iterator[bytes]:
+        """The APDUs that carry this command, in order: all but the last with the chaining bit."""
+        rest = self.data
+        while len(rest) > LONGEST_COMMAND_DATA:
+            yield self._apdu(COMMAND_CHAINING, rest[:LONGEST_COMMAND_DATA], le=b"")
+            rest = rest[LONGEST_COMMAND_DATA:]
+        yield self._apdu(0x00, rest, le=b"\x00" if self.answer_expected else b"")
+
+    def _apdu(self, cla: int, data: bytes, le: bytes) -> bytes:
+        header = bytes([cla, self.instruction, self.p1, self.p2])
+        return header + (bytes([len(data)]) + data if data else b"") + le
+
+    def __str__(self) -> str:
+        header = hexadecimal(bytes([0, self.instruction, self.p1, self.p2]))
+        name = self.instruction.name.replace("_", " ")
+        body = "" if not self.data else " passcode hidden" if self.secret else f" {len(self.data)} bytes"
+        return f"{name} {header}{body}"
+
+
+class CardLink(Protocol):
+    """An open way to a card, inside one transaction."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """One command APDU there, data and status word back. Raises CardRemoved, CardUnresponsive, ..."""
+
+
+def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
+    """Send a command and collect its whole answer: (data, status word). Nobody above sees 61xx or 6Cxx."""
+    started = time.perf_counter()
+    data, status = b"", int(StatusWord.SUCCESS)
+    for apdu in command.apdus():
+        data, status = _transmit(link, apdu)
+        if apdu[0] & COMMAND_CHAINING and status != StatusWord.SUCCESS:
+            break
+    if status >> 8 == 0x6C:  # wrong Le: the card says which one it wants
+        data, status = _transmit(link, apdu[:-1] + bytes([status & 0xFF]))
+    while status >> 8 == 0x61:
+        more, status = _transmit(link, bytes([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
+        if not more or len(data) > LONGEST_CERTIFICATE:
+            raise CardNonsense(f"{command}: the answer does not end, {len(data)} bytes so far")
+        data += more
+    answer = f", {len(data)} bytes" if data else ""
+    tell(command.plain, f"{command} \u2192 {describe_status(status)}{answer}", started)
+    return data, status
+
+
+def _transmit(link: CardLink, apdu: bytes) -> tuple[bytes, int]:
+    answer = link.transmit(apdu)
+    if len(answer) < 2:
+        raise CardNonsense(f"an answer of {len(answer)} bytes, a status word has 2")
+    return answer[:-2], int.from_bytes(answer[-2:], "big")
+
+
+# --- Card session --------------------------------------------------------------------------------------------
+
+
+class Passcode:
+    """What the person typed. Never shown, and overwritten when no longer needed."""
+
+    def __init__(self, text: str) -> None:
+        """Raises UnusablePasscode for what no card takes: empty, over 8 characters, not ASCII."""
+        if not text or len(text) > LONGEST_PASSCODE or not text.isascii() or not text.isprintable():
+            raise UnusablePasscode()
+        self._digits = bytearray(text, "ascii")
+
+    def padded(self) -> bytes:
+        """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises UnusablePasscode once forgotten."""
+        digits = bytes(self._digits)
+        if 0 in digits:  # forgotten meanwhile: zeros would cost a try
+            raise UnusablePasscode()
+        return digits.ljust(LONGEST_PASSCODE, b"\xff")
+
+    def forget(self) -> None:
+        self._digits[:] = bytes(len(self._digits))
+
+    def __repr__(self) -> str:
+        return "Passcode(hidden)"
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A key type the agent can use: SP 800-78-4, table 6-2."""
+
+    identifier: int
+    name: str
+    key_bytes: int
+    is_rsa: bool
+
+
+ALGORITHMS = {
+    ("rsa", 1024): Algorithm(0x06, "RSA 1024", 128, True),
+    ("rsa", 2048): Algorithm(0x07, "RSA 2048", 256, True),
+    ("rsa", 3072): Algorithm(0x05, "RSA 3072", 384, True),
+    ("ec", 256): Algorithm(0x11, "ECC P-256", 32, False),
+    ("ec", 384): Algorithm(0x14, "ECC P-384", 48, False),
+}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The card's authentication certificate: whose card it is, which key it has, until when."""
+
+    der: bytes = field(repr=False)
+    uid: str
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    algorithm: Algorithm
+
+    @classmethod
+    def parse(cls, der: bytes) -> Certificate:
+        """From DER. Raises CertificateUnreadable for what is no X.509 certificate of a person we can use."""
+        try:
+            parsed = x509.Certificate.load(der, strict=True)
+            key = parsed.public_key
+            names = parsed.subject.native
+            return cls(
+                der=der,
+                uid=str(names["common_name"]),
+                subject=parsed.subject.human_friendly,
+                not_before=parsed.not_valid_before,
+                not_after=parsed.not_valid_after,
+                algorithm=ALGORITHMS[key.algorithm, key.bit_size],
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CertificateUnreadable(f"{type(error).__name__} in a certificate of {len(der)} bytes") from None
+
+    def check_dates(self, now: datetime) -> None:
+        """Raises CertificateExpired or CertificateNotYetValid."""
+        if now > self.not_after:
+            raise CertificateExpired(f"valid until {self.not_after:%d %B %Y %H:%M} UTC")
+        if now < self.not_before:
+            raise CertificateNotYetValid(f"valid from {self.not_before:%d %B %Y %H:%M} UTC")
+
+    def days_left(self, now: datetime) -> int:
+        return (self.not_after - now).days
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What is read from a card before anybody typed a passcode. `tries_left` is None where the card won't say."""
+
+    certificate: Certificate
+    tries_left: int | None
+
+
+class PivCard:
+    """The PIV application, selected on an open link (SP 800-73-4 part 2)."""
+
+    def __init__(self, link: CardLink) -> None:
+        """Selects the application. Raises CardNotUsable where the card has none."""
+        self._link = link
+        plain = "Ask the card for its identity application (PIV)"
+        command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
+        _, status = exchange(link, command)
+        if status != StatusWord.SUCCESS:
+            raise CardNotUsable(f"{command} \u2192 {describe_status(status)}")
+
+    def tries_left(self) -> int | None:
+        """Passcode tries left, asked without spending one (part 2, section 3.2.1). None where not said."""
+        plain = "Ask how many passcode tries are left"
+        command = Command(Instruction.VERIFY, 0, APPLICATION_PASSCODE, plain=plain, answer_expected=False)
+        return tries_left(exchange(self._link, command)[1])
+
+    def certificate(self) -> Certificate:
+        """The authentication certificate (slot 9A). Raises CertificateMissing, CertificateUnreadable."""
+        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, AUTHENTICATION_CERTIFICATE)
+        plain = "Read the certificate that says whose card this is (key 9A)"
+        command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
+        data, status = exchange(self._link, command)
+        if status == StatusWord.FILE_NOT_FOUND:
+            raise CertificateMissing(f"{command} \u2192 {describe_status(status)}")
+        self._expect_success(command, status)
+        return Certificate.parse(_unpack_certificate(data))
+
+    def verify(self, passcode: Passcode) -> None:
+        """Show the passcode (part 2, section 3.2.1). Raises WrongPasscode, PasscodeLocked."""
+        plain = "Show the passcode to the card, which checks it itself"
+        command = Command(
+            Instruction.VERIFY, 0, APPLICATION_PASSCODE, passcode.padded(), plain, secret=True, answer_expected=False
+        )
+        _, status = exchange(self._link, command)
+        left = tries_left(status)
+        if left == 0:
+            raise PasscodeLocked(f"VERIFY \u2192 {describe_status(status)}")
+        if left is not None:
+            raise WrongPasscode(left)
+        self._expect_success(command, status)
+
+    def sign(self, block: bytes, algorithm: Algorithm) -> bytes:
+        """The private-key operation of key 9A over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
+        plain = "The card signs the challenge; its private key never leaves it"
+        template = encode_tlv(
+            Tag.DYNAMIC_AUTHENTICATION, encode_tlv(Tag.RESPONSE, b"") + encode_tlv(Tag.CHALLENGE, block)
+        )
+        command = Command(Instruction.GENERAL_AUTHENTICATE, algorithm.identifier, AUTHENTICATION_KEY, template, plain)
+        data, status = exchange(self._link, command)
+        self._expect_success(command, status)
+        signature = decode_tlvs(decode_tlvs(data).get(Tag.DYNAMIC_AUTHENTICATION, b"")).get(Tag.RESPONSE, b"")
+        if not signature or (algorithm.is_rsa and len(signature) != algorithm.key_bytes):
+            raise CardNonsense(f"{command}: a signature of {len(signature)} bytes")
+        return signature
+
+    @staticmethod
+    def _expect_success(command: Command, status: int) -> None:
+        if status != StatusWord.SUCCESS:
+            raise CardRefused(f"{command} \u2192 {describe_status(status)}")
+
+
+def _unpack_certificate(data: bytes) -> bytes:
+    """DER out of the data object 53 { 70 certificate, 71 information }, unzipped where it says so."""
+    objects = decode_tlvs(decode_tlvs(data).get(Tag.DATA_OBJECT, b""))
+    der = objects.get(Tag.CERTIFICATE, b"")
+    if not der:
+        raise CertificateMissing("the certificate's data object is empty")
+    if not (objects.get(Tag.CERTIFICATE_INFO) or b"\0")[0] & GZIPPED:
+        return der
+    try:
+        unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
+        der = unzip.decompress(der, LONGEST_CERTIFICATE)
+    except zlib.error:
+        raise CertificateUnreadable("the compressed certificate is damaged") from None
+    if not unzip.eof:
+        raise CertificateUnreadable("the compressed certificate does not end")
+    return der
+
+
+@dataclass(frozen=True, eq=False)
+class CardIn:
+    """A card went in. Two insertions are never equal, so that nothing of one is used for the next."""
+
+    reader: str
+    atr: bytes
+
+
+@dataclass(frozen=True)
+class CardOut:
+    """The card that was in is out."""
+
+
+@dataclass(frozen=True)
+class ReaderReady:
+    """There is a reader, without a card."""
+
+
+@dataclass(frozen=True)
+class ReaderLost:
+    """There is no reader, or no way to it."""
+
+    error: AgentError
+
+
+ReaderNews = CardIn | CardOut | ReaderReady | ReaderLost
+Report = Callable[[ReaderNews], None]
+
+
+class Reader(Protocol):
+    """A source of cards. `watch` blocks in a thread of its own; the other methods belong to the card worker."""
+
+    def watch(self, report: Report) -> None: ...
+
+    def transaction(self, card: CardIn, *, reset: bool) -> contextlib.AbstractContextManager[CardLink]: ...
+
+    def release(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class EmbeddedReader:
+    """The reader's side of the vpcd protocol, in the agent itself: no daemon, no driver, loopback only.
+
+    A card is whoever connects; when the connection ends, the card is out. The watching thread is the only one
+    that receives; it passes answers on to the card worker.
+    """
+
+    def __init__(self, port: int = VPCD_PORT) -> None:
+        try:
+            self._listener = socket.create_server(("127.0.0.1", port), backlog=1)
+        except OSError as error:
+            raise UsageError(f"The embedded reader cannot use port {port}: {error.strerror}.") from None
+        self.address = "{}:{}".format(*self._listener.getsockname())
+        self._socket: socket.socket | None = None
+        self._card: CardIn | None = None
+        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def watch(self, report: Report) -> None:
+        report(ReaderReady())
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed: the agent ends
+                return
+            with connection:
+                self._serve(connection, report)
+
+    def _serve(self, connection: socket.socket, report: Report) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        frames = receive_frames(connection)
+        try:
+            connection.sendall(frame(VpcdControl.POWER_ON) + frame(VpcdControl.ATR))
+            card = CardIn(f"embedded reader at {self.address}", next(frames))
+        except (OSError, StopIteration):
+            return  # gone before it said what it is
+        self._answers = queue.SimpleQueue()
+        self._socket, self._card = connection, card
+        report(card)
+        for answer in frames:
+            self._answers.put(answer)
+        self._card = None
+        self._answers.put(None)
+        report(CardOut())
+
+    @contextlib.contextmanager
+    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+        if card is not self._card:
+            raise CardRemoved()
+        try:
+            yield self
+        finally:
+            if reset:
+                self._reset()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self._send(apdu)
+        try:
+            answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
+        except queue.Empty:
+            raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
+        if answer is None:
+            raise CardRemoved()
+        return answer
+
+    def _send(self, payload: bytes) -> None:
+        if self._socket is None:
+            raise CardRemoved()
+        try:
+            self._socket.sendall(frame(payload))
+        except OSError:
+            raise CardRemoved() from None
+
+    def _reset(self) -> None:
+        started = time.perf_counter()
+        with contextlib.suppress(CardRemoved):
+            self._send(VpcdControl.RESET)
+            tell("Lock the card again, so that no other program finds it open", "card reset", started)
+
+    def release(self) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._socket:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def frame(payload: bytes) -> bytes:
+    """A vpcd frame: 2-byte big-endian length, payload."""
+    return len(payload).to_bytes(2, "big") + payload
+
+
+def receive_frames(connection: socket.socket) -> Iterator[bytes]:
+    """The payloads of whole vpcd frames, until the peer goes away (a frame cut short is dropped)."""
+    buffer = bytearray()
+    while True:
+        try:
+            received = connection.recv(65536)
+        except OSError:
+            return
+        if not received:
+            return
+        buffer += received
+        while len(buffer) >= 2 and len(buffer) >= (size := 2 + int.from_bytes(buffer[:2], "big")):
+            yield bytes(buffer[2:size])
+            del buffer[:size]
+
+
+class PcscReader:
+    """The readers of this PC, through the PC/SC service (pyscard's thin scard module, winscard.h names).
+
+    The watching thread has a context of its own: a blocking status change would hold up every other call on it.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        """`name`: only readers with this in their name. Raises NoSmartcardLibrary without pyscard."""
+        try:
+            from smartcard import scard
+        except ImportError:
+            raise NoSmartcardLibrary("import smartcard") from None
+        self._scard: Any = scard
+        self._name = name
+        self._watching: Any = None
+        self._context: Any = None
+        self._handle: Any = None
+        self._protocol: int = 0
+        self._card: CardIn | None = None
+        self._closed = threading.Event()
+
+    def watch(self, report: Report) -> None:
+        """Reports until closed. Where the service is away, tries again every 2 s: nothing announces its return."""
+        while not self._closed.is_set():
+            try:
+                self._watching = self._establish()
+                self._watch_readers(report)
+            except NoSmartcardService as error:
+                report(ReaderLost(error))
+                self._closed.wait(2)
+
+    def _watch_readers(self, report: Report) -> None:
+        known: dict[str, int] = {}
+        current: tuple[str, int] | None = None
+        announced = False
+        while not self._closed.is_set():
+            names = self._list_readers()
+            if not names and announced is not None:
+                report(ReaderLost(NoReader()))
+                current, announced = None, False
+            elif names and not announced:
+                report(ReaderReady())
+                announced = True
+            changed = self._status_change({name: known.get(name, 0) for name in names})
+            known = {name: state for name, state, _ in changed}
+            current = self._report_change(report, current, changed)
+
+    def _report_change(
+        self, report: Report, current: tuple[str, int] | None, changed: Sequence[tuple[str, int, bytes]]
+    ) -> tuple[str, int] | None:
+        """The high half of a state counts insertions and removals: a quick swap shows as a new number."""
+        present = {(name, state >> 16): atr for name, state, atr in changed if state & self._scard.SCARD_STATE_PRESENT}
+        if current in present:
+            return current
+        if current is not None:
+            report(CardOut())
+        for identity, atr in present.items():
+            report(CardIn(identity[0], atr))
+            return identity
+        return None
+
+    def _status_change(self, known: Mapping[str, int]) -> list[tuple[str, int, bytes]]:
+        """Blocks until a reader or a card comes or goes; (name, state, ATR) of each reader."""
+        s = self._scard
+        plug_and_play = ("\\\\?PnP?\\Notification", len(known) << 16)
+        result, states = s.SCardGetStatusChange(self._watching, s.INFINITE, [*known.items(), plug_and_play])
+        if result == s.SCARD_E_CANCELLED:
+            return []
+        if result != s.SCARD_S_SUCCESS and result != s.SCARD_E_UNKNOWN_READER:
+            raise NoSmartcardService(self._describe(result))
+        return [(name, state & ~s.SCARD_STATE_CHANGED, bytes(atr)) for name, state, atr in states if name in known]
+
+    def _list_readers(self) -> list[str]:
+        s = self._scard
+        result, names = s.SCardListReaders(self._watching, [])
+        if result not in (s.SCARD_S_SUCCESS, s.SCARD_E_NO_READERS_AVAILABLE):
+            raise NoSmartcardService(self._describe(result))
+        return [name for name in names if self._name in name]
+
+    @contextlib.contextmanager
+    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+        s = self._scard
+        self._open(card)
+        result = s.SCardBeginTransaction(self._handle)
+        if result == s.SCARD_W_RESET_CARD:  # another program reset it between two of our transactions
+            result, self._protocol = s.SCardReconnect(
+                self._handle, s.SCARD_SHARE_SHARED, self._protocol, s.SCARD_LEAVE_CARD
+            )
+            self._check(result)
+            result = s.SCardBeginTransaction(self._handle)
+        self._check(result)
+        try:
+            yield self
+        finally:
+            started = time.perf_counter()
+            s.SCardEndTransaction(self._handle, s.SCARD_RESET_CARD if reset else s.SCARD_LEAVE_CARD)
+            if reset:
+                tell("Lock the card again, so that no other program finds it open", "card reset", started)
+
+    def _open(self, card: CardIn) -> None:
+        if self._card is card and self._handle is not None:
+            return
+        self.release()
+        s = self._scard
+        if self._context is None:
+            self._context = self._establish()
+        result, handle, protocol = s.SCardConnect(
+            self._context, card.reader, s.SCARD_SHARE_SHARED, s.SCARD_PROTOCOL_T0 | s.SCARD_PROTOCOL_T1
+        )
+        self._check(result)
+        self._handle, self._protocol, self._card = handle, protocol, card
+
+    def transmit(self, apdu: bytes) -> bytes:
+        s = self._scard
+        protocol = s.SCARD_PCI_T0 if self._protocol == s.SCARD_PROTOCOL_T0 else s.SCARD_PCI_T1
+        result, answer = s.SCardTransmit(self._handle, protocol, list(apdu))
+        self._check(result)
+        return bytes(answer)
+
+    def release(self) -> None:
+        """Let go of the card, left as it is: it was reset after each use."""
+        if self._handle is not None:
+            self._scard.SCardDisconnect(self._handle, self._scard.SCARD_LEAVE_CARD)
+        self._handle = self._card = None
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._watching is not None:
+            self._scard.SCardCancel(self._watching)
+
+    def _establish(self) -> Any:
+        result, context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_USER)
+        if result != self._scard.SCARD_S_SUCCESS:
+            raise NoSmartcardService(self._describe(result))
+        return context
+
+    def _check(self, result: int) -> None:
+        """The one place that turns a PC/SC result into an error."""
+        s = self._scard
+        if result == s.SCARD_S_SUCCESS:
+            return
+        what = self._describe(result)
+        if result in (s.SCARD_W_REMOVED_CARD, s.SCARD_E_NO_SMARTCARD, s.SCARD_E_READER_UNAVAILABLE):
+            raise CardRemoved(what)
+        if result == s.SCARD_E_SHARING_VIOLATION:
+            raise CardBusy(what)
+        if result in (s.SCARD_E_NO_SERVICE, s.SCARD_E_SERVICE_STOPPED, s.SCARD_E_INVALID_HANDLE):
+            self._handle = self._card = self._context = None
+            raise NoSmartcardService(what)
+        raise CardUnresponsive(what)
+
+    def _describe(self, result: int) -> str:
+        return f"PC/SC {result & 0xFFFFFFFF:08X}: {self._scard.SCardGetErrorMessage(result)}"
+
+
+def read_card(reader: Reader, card: CardIn, now: datetime) -> CardFacts:
+    """What can be known before a passcode is typed.
+
+    Raises PasscodeLocked, the Certificate errors and the Card errors.
+    """
+    with reader.transaction(card, reset=False) as link:
+        piv = PivCard(link)
+        left = piv.tries_left()
+        certificate = piv.certificate()
+    until = f"{certificate.subject}; until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
+    tell("The card names its owner", until)
+    certificate.check_dates(now)
+    if left == 0:
+        raise PasscodeLocked("VERIFY without data -> 6983: no try was spent")
+    return CardFacts(certificate, left)
+
+
+# --- CMS and XML messages ------------------------------------------------------------------------------------
+
+
+class Digest(Enum):
+    """The digest under the signature. SHA-1 is what series 4 to 6 cards signed with."""
+
+    SHA256 = "sha256"
+    SHA1 = "sha1"
+
+
+def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
+    """What the card's key works on: an EMSA-PKCS1-v1_5 block (RFC 8017, 9.2) for RSA, the bare hash for ECC."""
+    hashed = hashlib.new(digest.value, message).digest()
+    if not algorithm.is_rsa:
+        return hashed
+    info = algos.DigestInfo(
+        {"digest_algorithm": {"algorithm": digest.value, "parameters": core.Null()}, "digest": hashed}
+    )
+    encoded: bytes = info.dump()
+    return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
+
+
+def signed_data(message: bytes, digest: Digest, certificate: Certificate, signature: bytes) -> bytes:
+    """CMS SignedData (RFC 5652, section 5) around the message, DER: version 1, one signer, no signed attributes."""
+    parsed = x509.Certificate.load(certificate.der)
+    hashing = {"algorithm": digest.value, "parameters": core.Null()}
+    signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
+    signer = cms.SignerInfo(
+        {
+            "version": "v1",
+            "sid": cms.SignerIdentifier(
+                "issuer_and_serial_number", {"issuer": parsed.issuer, "serial_number": parsed.serial_number}
+            ),
+            "digest_algorithm": hashing,
+            "signature_algorithm": {"algorithm": signing},
+            "signature": signature,
+        }
+    )
+    content = {
+        "version": "v1",
+        "digest_algorithms": [hashing],
+        "encap_content_info": {"content_type": "data", "content": message},
+        "certificates": [parsed],
+        "signer_infos": [signer],
+    }
+    encoded: bytes = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)}).dump()
+    return encoded
+
+
+SMIME_HEADER = (
+    "MIME-Version: 1.0\n"
+    'Content-Disposition: attachment; filename="smime.p7m"\n'
+    'Content-Type: application/x-pkcs7-mime; name="smime.p7m"\n'
+    "Content-Transfer-Encoding: base64\n"
+    "\n"
+)
+
+
+def smime_response(der: bytes) -> str:
+    """The `response` parameter: base64 of (S/MIME header and base64 of the CMS), as on the real wire."""
+    return base64.b64encode(SMIME_HEADER.encode() + base64.b64encode(der)).decode()
+
+
+Parameters = Mapping[str, str]
+
+
+def gp_object(parameters: Parameters) -> bytes:
+    """A request: gpOBJECT XML with one gpPARAM each (nhs-facts, 3.2)."""
+    root = Element("gpOBJECT")
+    for name, value in parameters.items():
+        attributes = {"name": name} | ({"encoding": "base64"} if name == "response" else {})
+        SubElement(root, "gpPARAM", attributes).text = value
+    return b'<!DOCTYPE USER SYSTEM "gpOBJECT.DTD">' + tostring(root)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A job role of the person at one organisation. `org_code` is None where the broker leaves it out."""
+
+    id: str
+    org_code: str | None
+    org_name: str
+    group: str
+    sub_group: str
+    name: str
+
+
+ROLE_TEXT = re.compile(r'(?P<org_name>.*),\s*"(?P<group>[^"]*)":"(?P<sub_group>[^"]*)":"(?P<name>[^"]*)"', re.DOTALL)
+RAW_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)")
+
+
+@dataclass(frozen=True)
+class GpAnswer:
+    """A reply of the broker: its parameters by name, and the roles in order."""
+
+    parameters: Mapping[str, str] = field(repr=False)
+    roles: tuple[Role, ...]
+
+    @classmethod
+    def parse(cls, body: bytes) -> GpAnswer:
+        """From a reply's body. No DTD is fetched and no entity expanded.
+
+        The real broker writes a bare `&` in names, which XML forbids: it is mended first.
+        Raises BrokerNonsense for what is no gpOBJECT, BrokerRefused for the broker's two refusals.
+        """
+        text = _decode(body)
+        for refusal in ("Failed To Validate", "Invalid input request"):
+            if refusal in text:
+                raise BrokerRefused(refusal)
+        try:
+            root = defusedxml.ElementTree.fromstring(
+                RAW_AMPERSAND.sub("&amp;", text), forbid_dtd=False, forbid_entities=True, forbid_external=True
+            )
+        except (ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
+            raise BrokerNonsense(f"not the XML we know: {type(error).__name__}") from None
+        if root.tag != "gpOBJECT":
+            raise BrokerNonsense("not a gpOBJECT")
+        return cls._from_element(root)
+
+    @classmethod
+    def _from_element(cls, root: Element) -> GpAnswer:
+        parameters: dict[str, str] = {}
+        roles = []
+        for element in root.iter("gpPARAM"):
+            name, value = element.get("name", ""), (element.text or "").strip()
+            if name.startswith("nhsjobrole"):
+                roles.append(_parse_role(element, value))
+            elif name in parameters:
+                raise BrokerNonsense(f"{name} comes twice")
+            else:
+                parameters[name] = value
+        return cls(parameters, tuple(roles))
+
+    def required(self, name: str) -> str:
+        value = self.parameters.get(name, "")
+        if not value:
+            raise BrokerNonsense(f"{name} is missing")
+        return value
+
+    def minutes(self, name: str) -> int:
+        """A time limit. Raises BrokerNonsense for what is no number of minutes in a year."""
+        value = self.required(name)
+        if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value)):
+            raise BrokerNonsense(f"{name} is no number of minutes")
+        return int(value)
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BrokerNonsense("the answer is not UTF-8 text") from None
+
+
+def _parse_role(element: Element, text: str) -> Role:
+    match = ROLE_TEXT.fullmatch(text)
+    identifier = element.get("id", "")
+    if not match or not identifier:
+        raise BrokerNonsense(f"{element.get('name')} is not a role")
+    return Role(id=identifier, org_code=element.get("orgcode"), **match.groupdict())
+
+
+# --- Broker client -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What the broker wants signed: 48 bytes on the real wire. `received` is time.monotonic()."""
+
+    encoded: str
+    server_signature: str
+    received: float
+
+    @property
+    def data(self) -> bytes:
+        return base64.b64decode(self.encoded)
+
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self.received < CHALLENGE_FRESH_SECONDS
+
+
+@dataclass(frozen=True)
+class Session:
+    """A person signed in at the broker. The ticket is in no repr and in no log."""
+
+    uid: str
+    cn: str
+    ticket: str = field(repr=False)
+    roles: tuple[Role, ...]
+    max_minutes: int
+    idle_minutes: int
+    logout_url: str
+    started: float = field(default_factory=time.monotonic)
+
+    def seconds_left(self) -> float:
+        return self.started + self.max_minutes * 60 - time.monotonic()
+
+
+class VerifiedTls(requests.adapters.HTTPAdapter):
+    """TLS 1.2 or newer; the certificate is always checked, against one CA file where given."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+
+class Broker:
+    """One person's conversation with the Spine Security Broker, over one kept-alive connection.
+
+    Every request has a connect and an answer time limit and a size limit. Proxy and CA settings of the
+    environment are not used: what is trusted is what the configuration says.
+    """
+
+    def __init__(self, spine: str, ca_file: Path | None) -> None:
+        self._spine = spine.rstrip("/")
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._http.verify = str(ca_file) if ca_file else True
+        self._http.mount("https://", VerifiedTls(max_retries=0))
+        self._http.headers["User-Agent"] = f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"
+        self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
+        self._device_id = f"{secrets.token_hex(4)},ClientIP={local_address(self._spine)}"
+
+    def activate(self) -> Challenge:
+        """Ask for a challenge. Raises the Broker errors."""
+        answer = self._post(
+            "activate", "Ask the sign-in service for a challenge to sign", self._parameters("ACTIVATION")
+        )
+        challenge = Challenge(answer.required("challenge"), answer.required("signature"), time.monotonic())
+        try:
+            size = len(challenge.data)
+        except binascii.Error:
+            raise BrokerNonsense("the challenge is not base64") from None
+        if not 16 <= size <= 1024:
+            raise BrokerNonsense(f"a challenge of {size} bytes")
+        return challenge
+
+    def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
+        """Send the signed challenge back. Raises BrokerRefused and the other Broker errors."""
+        signed = {
+            "challenge": challenge.encoded,
+            "signature": challenge.server_signature,
+            "uid": uid,
+            "card_type": "p11",
+            "response": smime_response(der),
+            "mobility": "0",
+        }
+        plain = "Send the signed challenge to the sign-in service, which checks it"
+        answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed)
+        return Session(
+            uid=uid,
+            cn=answer.required("cn"),
+            ticket=answer.required("sso_ticket"),
+            roles=answer.roles,
+            max_minutes=answer.minutes("sso_max_session_time"),
+            idle_minutes=answer.minutes("sso_session_time"),
+            logout_url=answer.required("sso_logout_url"),
+        )
+
+    def select_role(self, session: Session, role: Role) -> None:
+        """Tell the broker which role the person works in now. Raises RoleRefused and the Broker errors."""
+        query = {
+            "token": session.ticket,
+            "selectedRoleUid": role.id,
+            "ssbMode": "0",
+            "fallbackStatus": "0",
+            "gacVersion": VERSION,
+        }
+        url = f"{self._spine}/saml/RoleSelectionGP.jsp"
+        answer = self._request("GET", url, "Tell the sign-in service which role was chosen", params=query)
+        if "<STATUS>OK</STATUS>" not in _decode(answer):
+            raise RoleRefused(f"role {role.id}")
+
+    def log_out(self, session: Session) -> None:
+        """End the session at the broker. The ticket goes to no other host than the broker's. Raises Broker errors."""
+        default = f"{self._spine}/login/authlogout"
+        same_host = urlsplit(session.logout_url)[:2] == urlsplit(default)[:2]
+        parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
+        url = session.logout_url if same_host else default
+        answer = self._request("POST", url, "Tell the sign-in service that the session is over", gp_object(parameters))
+        if "OK" not in _decode(answer):
+            raise BrokerNonsense("the log-out was not confirmed")
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _parameters(self, service: str) -> dict[str, str]:
+        return {
+            "auth_method": "3",
+            "app_url": "NHST",
+            "log_session_id": self._log_session_id,
+            "device_id": self._device_id,
+            "service": service,
+        }
+
+    def _post(self, endpoint: str, plain: str, parameters: Parameters) -> GpAnswer:
+        body = self._request("POST", f"{self._spine}/login/auth{endpoint}", plain, gp_object(parameters))
+        return GpAnswer.parse(body)
+
+    def _request(
+        self, method: str, url: str, plain: str, body: bytes | None = None, params: Parameters | None = None
+    ) -> bytes:
+        """One request, its answer's body. Texts of requests' own errors hold the URL and so the ticket: not kept."""
+        started = time.perf_counter()
+        line = f"{method} {urlsplit(url).path}"
+        try:
+            with self._http.request(
+                method,
+                url,
+                data=body,
+                params=params,
+                headers={"Content-Type": "text/xml"} if body else None,
+                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                content = _read_bounded(answer, line)
+        except requests.exceptions.SSLError as error:
+            raise BrokerNotTrusted(f"{line}: {_tls_reason(error)}") from None
+        except requests.exceptions.Timeout:
+            raise BrokerTimeout(f"{line}: no answer within {ANSWER_SECONDS} s") from None
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise BrokerUnreachable(f"{line}: {type(error).__name__}") from None
+        tell(plain, f"{line} \u2192 {answer.status_code}, {len(content)} bytes", started)
+        self._check(line, answer)
+        return content
+
+    @staticmethod
+    def _check(line: str, answer: requests.Response) -> None:
+        reason = answer.headers.get("X-Spine-Stub-Reason", "")
+        if reason:
+            raise BrokerRefused(f"{line} \u2192 {reason[:80]}")
+        if answer.status_code != requests.codes.ok:
+            raise BrokerFault(f"{line} \u2192 HTTP {answer.status_code}")
+
+
+def _read_bounded(answer: requests.Response, line: str) -> bytes:
+    """The whole body, unless it is too long or dribbles for too long."""
+    ends = time.monotonic() + ANSWER_SECONDS
+    content = bytearray()
+    for piece in answer.iter_content(65536):
+        content += piece
+        if len(content) > LONGEST_BROKER_ANSWER:
+            raise BrokerNonsense(f"{line}: an answer of over {LONGEST_BROKER_ANSWER} bytes")
+        if time.monotonic() > ends:
+            raise BrokerTimeout(f"{line}: the answer did not end within {ANSWER_SECONDS} s")
+    return bytes(content)
+
+
+def _tls_reason(error: BaseException | None) -> str:
+    """OpenSSL's own words (verify failed: ...), found at the bottom of requests' wrapping."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        if isinstance(error, ssl.SSLError):
+            return error.reason or type(error).__name__
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        error = inner if isinstance(inner, BaseException) else None
+    return "TLS could not be set up"
+
+
+def local_address(url: str) -> str:
+    """This PC's address towards the broker, as the protocol's device_id wants it. Nothing is sent."""
+    parts = urlsplit(url)
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((parts.hostname, parts.port or 443))
+        return str(ipaddress.ip_address(probe.getsockname()[0]))
+    return "0.0.0.0"  # noqa: S104  the protocol's "not known", nothing is bound
+
+
+# --- Login table ---------------------------------------------------------------------------------------------
+
+
+class State(Enum):
+    NO_READER = auto()
+    WAITING = auto()
+    READING = auto()
+    READING_TYPED = auto()  # Enter came before the card was read
+    PASSCODE = auto()
+    LAST_TRY = auto()  # as PASSCODE, one try left
+    CONFIRMING = auto()  # "use the last try?"
+    SIGNING_IN = auto()
+    CHOOSING_ROLE = auto()
+    SELECTING_ROLE = auto()
+    SIGNED_IN = auto()
+    SIGNED_OUT = auto()  # the card is still in
+    PROBLEM = auto()
+
+
+class Event(Enum):
+    READER_READY = auto()
+    READER_LOST = auto()
+    CARD_IN = auto()
+    CARD_OUT = auto()
+    CARD_READ = auto()
+    CARD_READ_LAST_TRY = auto()
+    PASSCODE_TYPED = auto()
+    CONFIRMED = auto()
+    WRONG_PASSCODE = auto()
+    WRONG_PASSCODE_LAST_TRY = auto()
+    VALIDATED_NO_ROLE = auto()
+    VALIDATED_ONE_ROLE = auto()
+    VALIDATED_ROLES = auto()
+    ROLE_CHOSEN = auto()
+    ROLE_SELECTED = auto()
+    FAILED = auto()
+    CANCELLED = auto()
+    LOG_OUT = auto()
+    TIME_UP = auto()
+    DISMISSED = auto()
+
+
+class Action(Enum):
+    NOTHING = auto()
+    READ_CARD = auto()  # drop what was, read the card, fetch a challenge
+    FORGET_PASSCODE = auto()
+    SIGN_IN = auto()
+    SELECT_ROLE = auto()
+    END_SESSION = auto()  # at the broker and here; drop everything of this person
+
+
+TABLE: dict[tuple[State, Event], tuple[State, Action]] = {
+    (State.NO_READER, Event.READER_READY): (State.WAITING, Action.NOTHING),
+    (State.NO_READER, Event.CARD_IN): (State.READING, Action.READ_CARD),
+    (State.WAITING, Event.CARD_IN): (State.READING, Action.READ_CARD),
+    (State.READING, Event.CARD_READ): (State.PASSCODE, Action.NOTHING),
+    (State.READING, Event.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
+    (State.READING, Event.PASSCODE_TYPED): (State.READING_TYPED, Action.NOTHING),
+    (State.READING, Event.FAILED): (State.PROBLEM, Action.FORGET_PASSCODE),
+    (State.READING_TYPED, Event.CARD_READ): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.READING_TYPED, Event.CARD_READ_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
+    (State.READING_TYPED, Event.FAILED): (State.PROBLEM, Action.FORGET_PASSCODE),
+    (State.READING_TYPED, Event.CANCELLED): (State.READING, Action.READ_CARD),
+    (State.PASSCODE, Event.PASSCODE_TYPED): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.LAST_TRY, Event.PASSCODE_TYPED): (State.CONFIRMING, Action.NOTHING),
+    (State.CONFIRMING, Event.CONFIRMED): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.CONFIRMING, Event.CANCELLED): (State.LAST_TRY, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, Event.WRONG_PASSCODE): (State.PASSCODE, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, Event.WRONG_PASSCODE_LAST_TRY): (State.LAST_TRY, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, Event.VALIDATED_NO_ROLE): (State.SIGNED_IN, Action.NOTHING),
+    (State.SIGNING_IN, Event.VALIDATED_ONE_ROLE): (State.SELECTING_ROLE, Action.SELECT_ROLE),
+    (State.SIGNING_IN, Event.VALIDATED_ROLES): (State.CHOOSING_ROLE, Action.NOTHING),
+    (State.SIGNING_IN, Event.FAILED): (State.PROBLEM, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, Event.CANCELLED): (State.READING, Action.READ_CARD),
+    (State.CHOOSING_ROLE, Event.ROLE_CHOSEN): (State.SELECTING_ROLE, Action.SELECT_ROLE),
+    (State.CHOOSING_ROLE, Event.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.CHOOSING_ROLE, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
+    (State.SELECTING_ROLE, Event.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
+    (State.SELECTING_ROLE, Event.FAILED): (State.PROBLEM, Action.END_SESSION),
+    (State.SELECTING_ROLE, Event.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SIGNED_IN, Event.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SIGNED_IN, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
+    (State.SIGNED_OUT, Event.DISMISSED): (State.READING, Action.READ_CARD),
+    (State.PROBLEM, Event.DISMISSED): (State.READING, Action.READ_CARD),
+}
+for _state in State:  # whatever was going on: the card is out, so it is over
+    if _state not in (State.NO_READER, State.WAITING):
+        TABLE[_state, Event.CARD_OUT] = (State.WAITING, Action.END_SESSION)
+    if _state is not State.NO_READER:
+        TABLE[_state, Event.READER_LOST] = (State.NO_READER, Action.END_SESSION)
+
+
+def transition(state: State, event: Event) -> tuple[State, Action]:
+    """The next state and what to do. A pair that is not in the table, such as a late click, changes nothing."""
+    return TABLE.get((state, event), (state, Action.NOTHING))
+
+
+# --- Worker bridge -------------------------------------------------------------------------------------------
+
+
+class Bridge:
+    """Carries calls from worker threads to the one thread that owns the screen, which sleeps until one comes."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._reading, self._writing = socket.socketpair()
+        self._reading.setblocking(False)
+        self._writing.setblocking(False)
+
+    def call(self, function: Callable[[], None]) -> None:
+        """From any thread: have the owner's thread call this soon, in order."""
+        self._calls.put(function)
+        with contextlib.suppress(BlockingIOError):  # full: the owner has been woken already
+            self._writing.send(b"\0")
+
+    def run_pending(self) -> None:
+        """From the owner's thread: make all calls that have come."""
+        with contextlib.suppress(BlockingIOError):
+            self._reading.recv(4096)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._calls.get_nowait()()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """From the owner's thread: sleep until there is a call, then make it. False if none came in time."""
+        woken = bool(select.select([self._reading], [], [], seconds)[0])
+        self.run_pending()
+        return woken
+
+    def fileno(self) -> int:
+        """Readable when there is a call."""
+        return self._reading.fileno()
+
+    def wake_on_signals(self) -> None:
+        """A signal wakes the owner too, so that Ctrl-C and a service stop work while it sleeps in Tk."""
+        signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+
+
+class Lane:
+    """One worker thread: what is slow runs here, one job after the other."""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
+
+    def finish(self) -> None:
+        """End after the jobs submitted so far."""
+        self._jobs.put(None)
+
+    def join(self, seconds: float) -> None:
+        self._thread.join(max(0.0, seconds))
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+
+class Attempt:
+    """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next.
+
+    That includes the connection to the broker and its worker: a hanging answer for one person holds up nobody.
+    """
+
+    def __init__(self, card: CardIn, broker: Broker) -> None:
+        self.card = card
+        self.broker = broker
+        self.lane = Lane("broker")
+        self.challenge: Challenge | None = None
+        self.facts: CardFacts | None = None
+        self.passcode: Passcode | None = None
+        self.session: Session | None = None
+        self.role: Role | None = None
+        self.timer: threading.Timer | None = None
+
+    def fresh_challenge(self) -> Challenge:
+        """Runs on the lane. Raises the Broker errors."""
+        if self.challenge is None or not self.challenge.is_fresh():
+            self.challenge = self.broker.activate()
+        return self.challenge
+
+    def prefetch(self) -> None:
+        """Runs on the lane while the person types. A failure is not theirs yet: it is tried again after Enter."""
+        try:
+            self.fresh_challenge()
+        except AgentError as error:
+            tell("The sign-in service does not answer yet; it is tried again after the passcode", error.technical)
+
+    def forget_passcode(self) -> None:
+        if self.passcode:
+            self.passcode.forget()
+        self.passcode = None
+
+    def log_out(self) -> None:
+        """Runs on the lane. The session is over here whatever the broker says."""
+        if self.session:
+            try:
+                self.broker.log_out(self.session)
+            except AgentError as error:
+                LOG.warning("the broker did not confirm the log-out: %s", error.technical)
+            self.session = None
+
+    def end(self) -> None:
+        """Log out if anybody is signed in, then close the connection and the worker."""
+        self.forget_passcode()
+        if self.timer:
+            self.timer.cancel()
+        self.lane.submit(self.log_out)
+        self.lane.submit(self.broker.close)
+        self.lane.finish()
+
+
+class Conductor:
+    """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
+
+    def __init__(self, reader: Reader, new_broker: Callable[[], Broker], bridge: Bridge, digest: Digest) -> None:
+        self.state = State.WAITING
+        self.attempt: Attempt | None = None
+        self.problem: AgentError | None = None  # what the person is told
+        self.on_change: Callable[[State], None] = lambda before: None
+        self._reader = reader
+        self._new_broker = new_broker
+        self._bridge = bridge
+        self._digest = digest
+        self._card: CardIn | None = None
+        self._card_lane = Lane("card")
+        self._ended: list[Attempt] = []
+        self._actions: dict[Action, Callable[[], None]] = {
+            Action.NOTHING: lambda: None,
+            Action.READ_CARD: self._read_card,
+            Action.FORGET_PASSCODE: lambda: self.attempt.forget_passcode() if self.attempt else None,
+            Action.SIGN_IN: self._sign_in,
+            Action.SELECT_ROLE: self._select_role,
+            Action.END_SESSION: self._end_attempt,
+        }
+
+    def start(self) -> None:
+        """Begin to watch the reader."""
+
+        def report(news: ReaderNews) -> None:
+            self._bridge.call(lambda: self._reader_news(news))
+
+        threading.Thread(target=self._reader.watch, args=(report,), name="reader", daemon=True).start()
+
+    def close(self, seconds: float = 5) -> None:
+        """End whatever is going on, and give the broker that long to hear of it."""
+        self._end_attempt()
+        ends = time.monotonic() + seconds
+        for attempt in self._ended:
+            attempt.lane.join(ends - time.monotonic())
+        self._card_lane.finish()
+        self._card_lane.join(ends - time.monotonic())
+        self._reader.close()
+
+    # What a person does. Each is ignored where the table has no use for it.
+
+    def type_passcode(self, text: str) -> None:
+        """Raises UnusablePasscode, with nothing spent."""
+        if self.attempt and (self.state, Event.PASSCODE_TYPED) in TABLE:
+            self.attempt.passcode = Passcode(text)
+            self.handle(Event.PASSCODE_TYPED)
+
+    def choose_role(self, role: Role) -> None:
+        if self.attempt and (self.state, Event.ROLE_CHOSEN) in TABLE:
+            self.attempt.role = role
+            self.handle(Event.ROLE_CHOSEN)
+
+    def handle(self, event: Event) -> None:
+        """Move as the table says, act, and tell the face."""
+        before = self.state
+        self.state, action = transition(before, event)
+        self._actions[action]()
+        if (before, event) in TABLE:
+            self.on_change(before)
+
+    # What the reader and the workers report, on the owner's thread.
+
+    def _reader_news(self, news: ReaderNews) -> None:
+        match news:
+            case CardIn():
+                self._card = news
+                tell("A card was put in", f"ATR {hexadecimal(news.atr)}, {news.reader}")
+                self.handle(Event.CARD_IN)
+            case CardOut():
+                self.handle(Event.CARD_OUT)
+                tell("The card was taken out")
+            case ReaderReady():
+                self.handle(Event.READER_READY)
+            case ReaderLost(error):
+                self.problem = error
+                self.handle(Event.READER_LOST)
+
+    def _read_card(self) -> None:
+        self._end_attempt()
+        if self._card is None:
+            return
+        self.problem = None
+        card = self._card
+        attempt = self.attempt = Attempt(card, self._new_broker())
+        attempt.lane.submit(attempt.prefetch)
+        now = datetime.now(UTC)
+        self._run(self._card_lane, attempt, lambda: read_card(self._reader, card, now), self._card_was_read)
+
+    def _card_was_read(self, attempt: Attempt, facts: CardFacts) -> None:
+        attempt.facts = facts
+        self.handle(Event.CARD_READ_LAST_TRY if facts.tries_left == 1 else Event.CARD_READ)
+
+    def _sign_in(self) -> None:
+        """The challenge comes first: where the broker is away, no passcode try is spent."""
+        attempt = self.attempt
+        if attempt is None:
+            return
+
+        def obtain_and_sign() -> None:
+            challenge = attempt.fresh_challenge()
+            self._run(self._card_lane, attempt, lambda: self._sign(attempt, challenge))
+
+        self._run(attempt.lane, attempt, obtain_and_sign)
+
+    def _sign(self, attempt: Attempt, challenge: Challenge) -> None:
+        """Runs on the card lane: VERIFY and sign in one transaction. The broker is asked while the card is reset."""
+        facts, passcode = attempt.facts, attempt.passcode
+        if facts is None or passcode is None:  # pulled or cancelled meanwhile
+            return
+        certificate = facts.certificate
+        block = signature_block(challenge.data, self._digest, certificate.algorithm)
+        with self._reader.transaction(attempt.card, reset=True) as link:
+            piv = PivCard(link)
+            piv.verify(passcode)
+            passcode.forget()
+            signature = piv.sign(block, certificate.algorithm)
+            self._run(
+                attempt.lane,
+                attempt,
+                lambda: self._validate(attempt, certificate, challenge, signature),
+                self._validated,
+            )
+
+    def _validate(self, attempt: Attempt, certificate: Certificate, challenge: Challenge, signature: bytes) -> Session:
+        started = time.perf_counter()
+        attempt.challenge = None  # good for one use
+        der = signed_data(challenge.data, self._digest, certificate, signature)
+        sizes = (
+            f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)} bytes"
+        )
+        tell("Put challenge, signature and certificate into one signed message (CMS)", sizes, started)
+        attempt.session = attempt.broker.validate(certificate.uid, challenge, der)
+        return attempt.session
+
+    def _validated(self, attempt: Attempt, session: Session) -> None:
+        attempt.timer = threading.Timer(
+            session.seconds_left(), lambda: self._bridge.call(lambda: self._time_up(attempt))
+        )
+        attempt.timer.daemon = True
+        attempt.timer.start()
+        roles = session.roles
+        tell(f"Signed in as {session.cn}", f"uid {session.uid}, {len(roles)} roles, {session.max_minutes} minutes")
+        if len(roles) == 1:
+            attempt.role = roles[0]
+        events = {0: Event.VALIDATED_NO_ROLE, 1: Event.VALIDATED_ONE_ROLE}
+        self.handle(events.get(len(roles), Event.VALIDATED_ROLES))
+
+    def _select_role(self) -> None:
+        attempt = self.attempt
+        if attempt is None or attempt.session is None or attempt.role is None:
+            return
+        session, role = attempt.session, attempt.role
+        self._run(
+            attempt.lane,
+            attempt,
+            lambda: attempt.broker.select_role(session, role),
+            lambda attempt, _: self.handle(Event.ROLE_SELECTED),
+        )
+
+    def _time_up(self, attempt: Attempt) -> None:
+        if attempt is self.attempt:
+            self.problem = SessionExpired()
+            self.handle(Event.TIME_UP)
+
+    def _end_attempt(self) -> None:
+        if self.attempt:
+            self.attempt.end()
+            self._ended = [ended for ended in self._ended if ended.lane.is_alive()] + [self.attempt]
+            self._card_lane.submit(self._reader.release)
+        self.attempt = None
+
+    def _failed(self, attempt: Attempt, error: AgentError) -> None:
+        tell(error.says, error.technical)
+        if attempt is not self.attempt:
+            return
+        self.problem = error
+        if isinstance(error, CardRemoved):
+            self.handle(Event.CARD_OUT)
+        elif isinstance(error, WrongPasscode):
+            self.handle(Event.WRONG_PASSCODE_LAST_TRY if error.tries_left == 1 else Event.WRONG_PASSCODE)
+        else:
+            self.handle(Event.FAILED)
+
+    def _run(
+        self,
+        lane: Lane,
+        attempt: Attempt,
+        job: Callable[[], T],
+        done: Callable[[Attempt, T], None] = lambda attempt, result: None,
+    ) -> None:
+        """Run a job on a lane, then `done` or `_failed` on the owner's thread, unless the person is gone by then."""
+
+        def work() -> None:
+            try:
+                result = job()
+            except AgentError as error:
+                failure = error
+                self._bridge.call(lambda: self._failed(attempt, failure))
+            except Exception as error:
+                LOG.error("%s in a worker\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+                unexpected = UnexpectedError(type(error).__name__)
+                self._bridge.call(lambda: self._failed(attempt, unexpected))
+            else:
+                self._bridge.call(lambda: done(attempt, result) if attempt is self.attempt else None)
+
+        lane.submit(work)
+
+
+# --- Front ends ----------------------------------------------------------------------------------------------
+
+try:
+    import tkinter as tk
+    from tkinter import font as tkfont
+    from tkinter import ttk
+except ImportError:  # a PC for the terminal only
+    TK_THERE = False
+else:
+    TK_THERE = True
+
+
+def describe_time_left(seconds: float) -> str:
+    """Time left as people say it, rounded up to minutes."""
+    minutes = max(0, int(-(-seconds // 60)))
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in ((hours, "hour"), (minutes, "minute")) if n]
+    return " ".join(parts) or "less than a minute"
+
+
+def describe_expiry(certificate: Certificate, now: datetime) -> str:
+    """The sentence for a card that ends soon, empty for one that does not."""
+    days = certificate.days_left(now)
+    if days > EXPIRY_WARNING_DAYS:
+        return ""
+    when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {days} days"
+    return f"Your card expires {when}, on {certificate.not_after:%-d %B %Y}. Renew it before then."
+
+
+def describe_role(role: Role) -> str:
+    code = f" ({role.org_code})" if role.org_code else ""
+    return f"{role.name} at {role.org_name}{code}"
+
+
+def find_role(roles: Sequence[Role], wanted: str) -> Role:
+    """The role with this id, or the N-th from 1. Raises UsageError."""
+    for role in roles:
+        if role.id == wanted:
+            return role
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(roles):
+        return roles[int(wanted) - 1]
+    numbers = f"1 to {len(roles)}" if roles else "none"
+    raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """The end of a sign-in: who, and the role that was chosen (None: the person has none, or nobody was asked)."""
+
+    session: Session
+    role: Role | None
+    certificate: Certificate
+
+
+class Terminal:
+    """The sign-in in a terminal, or in a script: questions and progress on stderr, the outcome returned.
+
+    Questions are asked by a thread, so that a card pulled meanwhile is noticed at once.
+    """
+
+    def __init__(self, conductor: Conductor, bridge: Bridge, role: str | None, wait: float | None) -> None:
+        """`wait`: seconds to wait for a card, None for as long as it takes."""
+        self._conductor = conductor
+        self._bridge = bridge
+        self._wanted_role = role
+        self._wait = wait
+        self._interactive = sys.stdin.isatty()
+        self._asking = False
+        self._outcome: SignedIn | AgentError | None = None
+        self._reactions: dict[State, Callable[[State], None]] = {
+            State.READING: self._ask_passcode,
+            State.PASSCODE: self._passcode_wanted,
+            State.LAST_TRY: self._last_try,
+            State.CONFIRMING: self._confirm,
+            State.CHOOSING_ROLE: self._choose_role,
+            State.SIGNED_IN: lambda before: self._finish(self._signed_in()),
+            State.PROBLEM: lambda before: self._finish(self._conductor.problem or UnexpectedError()),
+            State.WAITING: self._waiting,
+            State.NO_READER: self._no_reader,
+        }
+        conductor.on_change = lambda before: self._reactions.get(conductor.state, lambda before: None)(before)
+
+    def sign_in(self) -> SignedIn:
+        """Blocks until signed in. Raises the AgentError that ended it."""
+        self._say("Put your card into the reader.")
+        ends = None if self._wait is None else time.monotonic() + self._wait
+        while self._outcome is None:
+            without_card = ends is not None and self._conductor.attempt is None
+            woken = self._bridge.wait(max(0.0, ends - time.monotonic()) if without_card and ends else None)
+            if not woken and self._outcome is None:
+                raise self._conductor.problem or NoCard()
+        if isinstance(self._outcome, AgentError):
+            raise self._outcome
+        self._check_role(self._outcome)
+        return self._outcome
+
+    def stay(self) -> None:
+        """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
+        self._say("Press Enter to log out, or pull the card.")
+        self._ask(input, lambda answer: self._conductor.handle(Event.LOG_OUT))
+        while self._conductor.state is State.SIGNED_IN:
+            self._bridge.wait()
+
+    def _signed_in(self) -> SignedIn:
+        attempt = self._conductor.attempt
+        assert attempt and attempt.session and attempt.facts  # noqa: S101  the table's promise
+        return SignedIn(attempt.session, attempt.role, attempt.facts.certificate)
+
+    def _check_role(self, signed_in: SignedIn) -> None:
+        if self._wanted_role and signed_in.role != find_role(signed_in.session.roles, self._wanted_role):
+            raise RoleRefused(f"role {self._wanted_role}")
+
+    def _finish(self, outcome: SignedIn | AgentError) -> None:
+        self._outcome = self._outcome or outcome
+
+    def _say(self, sentence: str) -> None:
+        if self._interactive:
+            print(sentence, file=sys.stderr)
+
+    def _ask(self, question: Callable[[], str], answered: Callable[[str], None]) -> None:
+        def work() -> None:
+            try:
+                answer = question()
+            except EOFError:
+                self._bridge.call(lambda: self._finish(Interrupted()))
+            else:
+                self._bridge.call(lambda: answered(answer))
+
+        threading.Thread(target=work, name="question", daemon=True).start()
+
+    def _ask_passcode(self, before: State) -> None:
+        if self._asking:
+            return
+        self._asking = True
+        question = (lambda: getpass("Passcode: ")) if self._interactive else self._passcode_from_pipe
+        self._ask(question, self._passcode_answered)
+
+    @staticmethod
+    def _passcode_from_pipe() -> str:
+        return sys.stdin.readline().rstrip("\r\n")
+
+    def _passcode_answered(self, passcode: str) -> None:
+        self._asking = False
+        try:
+            self._conductor.type_passcode(passcode)
+        except UnusablePasscode as error:
+            self._again_or_finish(error)
+
+    def _again_or_finish(self, error: AgentError) -> None:
+        if self._interactive:
+            self._say(str(error))
+            self._ask_passcode(self._conductor.state)
+        else:
+            self._finish(error)
+
+    def _passcode_wanted(self, before: State) -> None:
+        if before is State.SIGNING_IN and self._conductor.problem:
+            self._again_or_finish(self._conductor.problem)
+
+    def _last_try(self, before: State) -> None:
+        self._passcode_wanted(before)
+        if before is State.READING and not self._interactive:
+            self._finish(LastTryNotSpent())
+        elif before is State.CONFIRMING:
+            self._finish(Interrupted())
+
+    def _confirm(self, before: State) -> None:
+        if not self._interactive:
+            self._finish(LastTryNotSpent())
+            return
+        question = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
+        self._ask(lambda: input_on_stderr(question), self._confirmed)
+
+    def _confirmed(self, answer: str) -> None:
+        self._conductor.handle(Event.CONFIRMED if answer.strip().lower() in ("y", "yes") else Event.CANCELLED)
+
+    def _choose_role(self, before: State) -> None:
+        roles = self._signed_in().session.roles
+        if self._wanted_role:
+            self._role_answered(self._wanted_role)
+        elif not self._interactive:
+            self._finish(self._signed_in())
+        else:
+            for number, role in enumerate(roles, 1):
+                self._say(f"{number:3}  {describe_role(role)}")
+            self._ask(lambda: input_on_stderr("Which role? Number: "), self._role_answered)
+
+    def _role_answered(self, wanted: str) -> None:
+        try:
+            self._conductor.choose_role(find_role(self._signed_in().session.roles, wanted.strip()))
+        except UsageError as error:
+            if self._wanted_role:
+                self._finish(error)
+            else:
+                self._say(str(error))
+                self._choose_role(State.CHOOSING_ROLE)
+
+    def _waiting(self, before: State) -> None:
+        if before is not State.NO_READER:
+            self._finish(CardRemoved())
+
+    def _no_reader(self, before: State) -> None:
+        problem = self._conductor.problem or NoReader()
+        if self._interactive and self._wait is None:
+            self._say(str(problem))
+        else:
+            self._finish(problem)
+
+
+def input_on_stderr(question: str) -> str:
+    """As input(), which would put its question on stdout among the results."""
+    print(question, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+class ExplainHandler(logging.Handler):
+    """Hands each told step on, in the owner's thread."""
+
+    def __init__(self, bridge: Bridge, show: Callable[[Step], None]) -> None:
+        super().__init__(logging.DEBUG)
+        self._bridge = bridge
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        step = getattr(record, "step", None)
+        if isinstance(step, Step):
+            self._bridge.call(lambda: self._show(step))
+
+
+def explain_on_stderr(step: Step) -> None:
+    took = "" if step.milliseconds is None else f"{step.milliseconds:8.1f} ms  "
+    print(f"{took:13}{step.plain}", file=sys.stderr)
+    if step.technical:
+        print(f"{'':13}  {step.technical}", file=sys.stderr)
+
+
+class Colour(str, Enum):
+    """After the NHS design system's published values."""
+
+    BLUE = "#005eb8"
+    DARK_BLUE = "#003087"
+    GREEN = "#007f3b"
+    RED = "#d5281b"
+    TEXT = "#212b32"
+    SECONDARY = "#4c6272"
+    PAGE = "#f0f4f5"
+    WHITE = "#ffffff"
+    FOCUS = "#ffeb3b"
+    LINE = "#d8dde0"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class DemonstrationControls(Protocol):
+    """What the strip under the window needs: a hand that puts cards in and pulls them."""
+
+    def cards(self) -> list[str]: ...
+
+    def insert(self, card: str) -> None: ...
+
+    def remove(self) -> None: ...
+
+
+FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}  # pixels
+PROGRESS_AFTER_MS = 300
+EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
+
+
+class Window:
+    """The agent's window: one screen for each state of the table."""
+
+    def __init__(self, conductor: Conductor, bridge: Bridge, kiosk: bool, explain: bool) -> None:
+        self.conductor = conductor
+        self.bridge = bridge
+        self.early_typing = ""
+        self._early_timer = ""
+        self.root = tk.Tk(className="Lanyard")
+        self.root.title("Lanyard: sign in with your smartcard")
+        self.root.report_callback_exception = self._callback_failed
+        self._make_fonts()
+        self._make_frame(kiosk)
+        self.story = Story(self, self._side) if explain else None
+        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())  # type: ignore[attr-defined]
+        self.screen: Screen = SCREENS[conductor.state](self)
+        conductor.on_change = self._state_changed
+        self.root.bind("<Key>", self._key_pressed)
+        self.root.bind("<Configure>", self._fit)
+        for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
+            self.root.bind(key, lambda event, factor=factor: self.zoom(factor))  # type: ignore[misc]
+
+    def run(self) -> None:
+        """Until the window is closed. In a kiosk nobody can close it: end the process instead."""
+        self.root.mainloop()
+
+    def stop(self) -> None:
+        self.root.quit()
+
+    def zoom(self, factor: float) -> None:
+        """Larger or smaller text, 75 % to 250 %."""
+        self._zoom = min(2.5, max(0.75, self._zoom * factor))
+        for name, pixels in FONT_SIZES.items():
+            self.fonts[name].configure(size=-round(pixels * self._zoom))
+        self._fit()
+
+    def _make_fonts(self) -> None:
+        families = set(tkfont.families(self.root))
+        sans = next((name for name in ("Arial", "DejaVu Sans", "Liberation Sans") if name in families), "TkDefaultFont")
+        mono = "DejaVu Sans Mono" if "DejaVu Sans Mono" in families else "TkFixedFont"
+        self._zoom = max(1.0, float(self.root.tk.call("tk", "scaling")) / (96 / 72))
+        self.fonts = {
+            name: tkfont.Font(
+                self.root,
+                family=mono if name == "mono" else sans,
+                size=-round(pixels * self._zoom),
+                weight="bold" if name in ("title", "heading", "pad") else "normal",
+            )
+            for name, pixels in FONT_SIZES.items()
+        }
+
+    def _make_frame(self, kiosk: bool) -> None:
+        self.root.configure(background=Colour.PAGE)
+        self.root.geometry("1024x768")
+        if kiosk:
+            self.root.attributes("-fullscreen", True)
+            self.root.protocol("WM_DELETE_WINDOW", lambda: None)
+        else:
+            self.root.protocol("WM_DELETE_WINDOW", self.stop)
+        header = tk.Frame(self.root, background=Colour.BLUE)
+        header.pack(side="top", fill="x")
+        name = tk.Label(header, text="Lanyard", background=Colour.BLUE, foreground=Colour.WHITE)
+        name.configure(font=self.fonts["heading"], padx=24, pady=10)
+        name.pack(side="left")
+        self.foot = tk.Frame(self.root, background=Colour.TEXT)
+        self.foot.pack(side="bottom", fill="x")
+        self._side = tk.Frame(self.root, background=Colour.WHITE)
+        self.content = tk.Frame(self.root, background=Colour.PAGE)
+        self.content.pack(side="left", fill="both", expand=True)
+
+    def _state_changed(self, before: State) -> None:
+        """A new screen, or the same one told of the change: what was typed early stays."""
+        state = self.conductor.state
+        if state in (State.WAITING, State.NO_READER) and self.story:
+            self.story.clear()
+        wanted = SCREENS[state]
+        if type(self.screen) is not wanted:
+            self.screen.close()
+            self.screen = wanted(self)
+        self.screen.refresh(before)
+        self._fit()
+
+    def _key_pressed(self, event: tk.Event[tk.Misc]) -> None:
+        """Digits typed while the card is still being noticed go to its passcode."""
+        if self.conductor.state is State.WAITING and event.char.isascii() and event.char.isdigit():
+            self.early_typing = (self.early_typing + event.char)[:LONGEST_PASSCODE]
+            if self._early_timer:
+                self.root.after_cancel(self._early_timer)
+            self._early_timer = self.root.after(EARLY_TYPING_MS, self.take_early_typing)
+
+    def take_early_typing(self) -> str:
+        typed, self.early_typing = self.early_typing, ""
+        return typed
+
+    def _fit(self, event: tk.Event[tk.Misc] | None = None) -> None:
+        """The side panel shows where there is room beside the screen."""
+        if event is not None and event.widget is not self.root:
+            return
+        needed = self.screen.frame.winfo_reqwidth() + self._side.winfo_reqwidth()
+        room = self.story is not None and needed <= self.root.winfo_width()
+        if room and not self._side.winfo_ismapped():
+            self._side.pack(side="right", fill="y", before=self.content)
+        elif not room and self._side.winfo_ismapped():
+            self._side.pack_forget()
+        self.screen.fit(self.content.winfo_height())
+
+    def _callback_failed(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self.stop()
+        else:
+            LOG.error("%s in the window\n%s", kind.__name__, "".join(traceback.format_tb(trace)))
+
+
+class Screen:
+    """A screen: one sentence of what to do now, one thing to do."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.conductor = window.conductor
+        self.frame = tk.Frame(window.content, background=Colour.PAGE, padx=40, pady=24)
+        self.frame.pack(fill="both", expand=True)
+        self.build()
+
+    def build(self) -> None:
+        """Make the widgets."""
+
+    def refresh(self, before: State) -> None:
+        """Show what has changed."""
+
+    def fit(self, height: int) -> None:
+        """Make do with that many pixels."""
+
+    def close(self) -> None:
+        self.frame.destroy()
+
+    def label(self, text: str, font: str = "body", colour: Colour = Colour.TEXT, **pack: Any) -> tk.Label:
+        label = tk.Label(self.frame, text=text, font=self.window.fonts[font], background=Colour.PAGE)
+        label.configure(foreground=colour, justify="left", anchor="w")
+        label.bind("<Configure>", lambda event: label.configure(wraplength=event.width))
+        label.pack(**({"fill": "x", "pady": (0, 12)} | pack))
+        return label
+
+    def button(
+        self, text: str, command: Callable[[], object], colour: Colour = Colour.GREEN, parent: tk.Misc | None = None
+    ) -> tk.Button:
+        return make_button(parent or self.frame, text, command, colour, self.window.fonts["body"])
+
+
+def make_button(
+    parent: tk.Misc, text: str, command: Callable[[], object], colour: Colour, font: tkfont.Font
+) -> tk.Button:
+    """A flat button, large enough for a finger; with the keyboard on it, yellow with dark text."""
+    button = tk.Button(parent, text=text, command=command, font=font, relief="flat", borderwidth=0)
+    button.configure(padx=24, pady=12, cursor="hand2", highlightthickness=3, highlightbackground=colour)
+    button.configure(highlightcolor=Colour.TEXT, takefocus=True)
+
+    def paint(background: Colour, foreground: Colour) -> None:
+        button.configure(background=background, foreground=foreground)
+        button.configure(activebackground=background, activeforeground=foreground)
+
+    resting = Colour.TEXT if colour in (Colour.WHITE, Colour.LINE) else Colour.WHITE
+    paint(colour, resting)
+    button.bind("<FocusIn>", lambda event: paint(Colour.FOCUS, Colour.TEXT))
+    button.bind("<FocusOut>", lambda event: paint(colour, resting))
+    button.bind("<Return>", lambda event: button.invoke())
+    button.bind("<KP_Enter>", lambda event: button.invoke())
+    return button
+
+
+class WaitingScreen(Screen):
+    def build(self) -> None:
+        self.label("Put your card into the reader", "title", pady=(60, 16))
+        self.label("Then type your passcode. You can start typing straight away.", colour=Colour.SECONDARY)
+
+
+class PasscodeScreen(Screen):
+    """Stays while the card is read, so that what is typed early is kept."""
+
+    def build(self) -> None:
+        self.label("Type your passcode", "title")
+        self.notice = self.label("", colour=Colour.SECONDARY)
+        row = tk.Frame(self.frame, background=Colour.PAGE)
+        row.pack(anchor="w")
+        self.entry = self._make_entry(row)
+        self.entry.insert(0, self.window.take_early_typing())
+        self.button("Sign in", self._sign_in, parent=row).pack(side="left", padx=(16, 0), fill="y")
+        self.pad = self._make_pad()
+        self.pad.pack(anchor="w", pady=(20, 0))
+        self.entry.focus_set()
+
+    def _make_entry(self, parent: tk.Misc) -> tk.Entry:
+        entry = tk.Entry(parent, show="\u25cf", width=LONGEST_PASSCODE, font=self.window.fonts["dots"], name="passcode")
+        entry.configure(background=Colour.WHITE, foreground=Colour.TEXT, relief="flat", exportselection=False)
+        entry.configure(highlightthickness=4, highlightcolor=Colour.TEXT, highlightbackground=Colour.SECONDARY)
+        entry.configure(insertofftime=0)  # a blinking cursor would wake an idle PC
+        fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE)
+        entry.configure(validate="key", validatecommand=(fits, "%P"))
+        entry.bind("<Return>", lambda event: self._sign_in())
+        entry.bind("<KP_Enter>", lambda event: self._sign_in())
+        entry.pack(side="left", ipady=4)
+        return entry
+
+    def _make_pad(self) -> tk.Frame:
+        pad = tk.Frame(self.frame, background=Colour.PAGE)
+        keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "Clear", "0", "\u232b"]
+        commands = {
+            "Clear": self._clear,
+            "\u232b": lambda: self.entry.delete(max(0, self.entry.index("end") - 1), "end"),
+        }
+        for place, key in enumerate(keys):
+            command = commands.get(key, lambda key=key: self.entry.insert("end", key))  # type: ignore[misc]
+            font = self.window.fonts["body" if key == "Clear" else "pad"]
+            button = make_button(pad, key, command, Colour.WHITE, font)
+            button.configure(takefocus=False, width=4, padx=8, pady=8)
+            button.grid(row=place // 3, column=place % 3, padx=4, pady=4, sticky="nsew")
+        return pad
+
+    def refresh(self, before: State) -> None:
+        text, colour = self._notice()
+        self.notice.configure(text=text, foreground=colour)
+        if before in (State.SIGNING_IN, State.CONFIRMING):
+            self._clear()
+
+    def _notice(self) -> tuple[str, Colour]:
+        """The most pressing thing to say."""
+        attempt, state = self.conductor.attempt, self.conductor.state
+        wrong = str(self.conductor.problem) if self.conductor.problem else ""
+        if state is State.LAST_TRY:
+            return f"{wrong or 'One try left.'} A wrong passcode now locks the card.", Colour.RED
+        if wrong:
+            return wrong, Colour.RED
+        if attempt is None or attempt.facts is None:
+            return "Your card is being read. You can type already.", Colour.SECONDARY
+        ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
+        return (ends, Colour.TEXT) if ends else ("Then press Enter or Sign in.", Colour.SECONDARY)
+
+    def _sign_in(self) -> None:
+        typed = self.entry.get()
+        self._clear()
+        try:
+            if typed:
+                self.conductor.type_passcode(typed)
+        except UnusablePasscode as error:
+            self.notice.configure(text=str(error), foreground=Colour.RED)
+
+    def _clear(self) -> None:
+        self.entry.delete(0, "end")
+
+    def fit(self, height: int) -> None:
+        """Without room for the number pad the keyboard is left."""
+        self.pad.pack_forget()
+        self.frame.update_idletasks()
+        needed = sum(child.winfo_reqheight() + 12 for child in self.frame.winfo_children()) + 60
+        if needed <= height:
+            self.pad.pack(anchor="w", pady=(20, 0))
+
+    def close(self) -> None:
+        self._clear()
+        super().close()
+
+
+class ConfirmScreen(Screen):
+    def build(self) -> None:
+        self.label("This is the last try", "title")
+        self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
+        self.label("Are you sure of it?")
+        self.button("No, let me type it again", lambda: self.conductor.handle(Event.CANCELLED)).pack(anchor="w", pady=8)
+        use = self.button("Yes, use this passcode", lambda: self.conductor.handle(Event.CONFIRMED), Colour.SECONDARY)
+        use.pack(anchor="w", pady=8)
+        self.frame.winfo_children()[3].focus_set()
+
+
+class BusyScreen(Screen):
+    """Says nothing for 300 ms: most sign-ins are over by then."""
+
+    SAYS: ClassVar = {
+        State.READING_TYPED: "Reading your card",
+        State.SIGNING_IN: "Signing you in",
+        State.SELECTING_ROLE: "Starting your session",
+    }
+
+    def build(self) -> None:
+        self.title = self.label("", "title", pady=(60, 16))
+        self._timer = self.frame.after(PROGRESS_AFTER_MS, self._show_progress)
+        self.frame.focus_set()
+
+    def refresh(self, before: State) -> None:
+        self.title.configure(text=self.SAYS[self.conductor.state])
+
+    def _show_progress(self) -> None:
+        self.label("Leave your card in the reader.", colour=Colour.SECONDARY)
+        style = ttk.Style(self.frame)
+        style.theme_use("clam")
+        style.configure("Lanyard.Horizontal.TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
+        moving = ttk.Progressbar(self.frame, mode="indeterminate", style="Lanyard.Horizontal.TProgressbar")
+        moving.pack(fill="x", pady=(8, 24), ipady=4)
+        moving.start(30)
+        cancel = self.button("Cancel", lambda: self.conductor.handle(Event.CANCELLED), Colour.SECONDARY)
+        cancel.pack(anchor="w")
+        cancel.focus_set()
+
+    def close(self) -> None:
+        self.frame.after_cancel(self._timer)
+        super().close()
+
+
+class RolesScreen(Screen):
+    """Search as you type; arrows, Enter, a click or a finger choose."""
+
+    def build(self) -> None:
+        self.label("Choose your role", "title")
+        self.label("Type part of a role or an organisation to find it.", colour=Colour.SECONDARY)
+        self.search = tk.Entry(self.frame, font=self.window.fonts["body"], name="search", insertofftime=0)
+        self.search.configure(background=Colour.WHITE, foreground=Colour.TEXT, relief="flat", highlightthickness=3)
+        self.search.configure(highlightcolor=Colour.TEXT, highlightbackground=Colour.SECONDARY)
+        self.search.pack(fill="x", ipady=6, pady=(0, 12))
+        foot = tk.Frame(self.frame, background=Colour.PAGE)
+        foot.pack(side="bottom", fill="x", pady=(12, 0))
+        self.use = self.button("Use this role", self._choose, parent=foot)
+        self.use.pack(side="left")
+        log_out = self.button("Log out", lambda: self.conductor.handle(Event.LOG_OUT), Colour.SECONDARY, foot)
+        log_out.pack(side="right")
+        self.list = self._make_list()
+        for key, step in (("<Down>", 1), ("<Up>", -1)):
+            self.search.bind(key, lambda event, step=step: self._move(step))  # type: ignore[misc]
+        self.search.bind("<KeyRelease>", lambda event: self._show_matches())
+        for widget in (self.search, self.list):
+            widget.bind("<Return>", lambda event: self._choose())
+            widget.bind("<KP_Enter>", lambda event: self._choose())
+        self.list.bind("<Double-1>", lambda event: self._choose())
+        self._shown: list[Role] | None = None
+        self._show_matches()
+        self.search.focus_set()
+
+    def _make_list(self) -> ttk.Treeview:
+        frame = tk.Frame(self.frame, background=Colour.PAGE)
+        frame.pack(fill="both", expand=True)
+        body = self.window.fonts["body"]
+        style = ttk.Style(frame)
+        style.theme_use("clam")
+        row = body.metrics("linespace") * 2 + 16
+        style.configure("Roles.Treeview", font=body, rowheight=row, background=Colour.WHITE, foreground=Colour.TEXT)
+        style.map("Roles.Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
+        style.configure("Roles.Vertical.TScrollbar", arrowsize=28)
+        roles = ttk.Treeview(frame, style="Roles.Treeview", show="tree", selectmode="browse", height=2)
+        roles.column("#0", stretch=True)
+        bar = ttk.Scrollbar(frame, style="Roles.Vertical.TScrollbar", command=roles.yview)
+        roles.configure(yscrollcommand=bar.set)
+        bar.pack(side="right", fill="y")
+        roles.pack(side="left", fill="both", expand=True)
+        return roles
+
+    def _roles(self) -> Sequence[Role]:
+        attempt = self.conductor.attempt
+        return attempt.session.roles if attempt and attempt.session else ()
+
+    def _show_matches(self) -> None:
+        words = self.search.get().lower().split()
+        matches = [role for role in self._roles() if all(word in role_search_text(role) for word in words)]
+        if matches == self._shown:
+            return
+        self._shown = matches
+        self.list.delete(*self.list.get_children())
+        for role in matches:
+            code = f" ({role.org_code})" if role.org_code else ""
+            self.list.insert("", "end", role.id, text=f"{role.name}\n{role.org_name}{code}")
+        if matches:
+            self.list.selection_set(matches[0].id)
+            self.list.focus(matches[0].id)
+        self.use.configure(state="normal" if matches else "disabled")
+
+    def _move(self, step: int) -> str:
+        selected = self.list.selection()
+        if selected and (there := self.list.next(selected[0]) if step > 0 else self.list.prev(selected[0])):
+            self.list.selection_set(there)
+            self.list.see(there)
+        return "break"
+
+    def _choose(self) -> None:
+        for role in self._roles():
+            if role.id in self.list.selection():
+                self.conductor.choose_role(role)
+                return
+
+
+def role_search_text(role: Role) -> str:
+    return " ".join((role.name, role.org_name, role.org_code or "", role.group, role.sub_group)).lower()
+
+
+class SessionScreen(Screen):
+    def build(self) -> None:
+        attempt = self.conductor.attempt
+        if attempt is None or attempt.session is None or attempt.facts is None:
+            return
+        self._session = attempt.session
+        self.label("You are signed in", "title", Colour.GREEN)
+        self.label(attempt.session.cn, "heading")
+        role = attempt.role
+        if role:
+            self.label(role.name)
+            self.label(f"{role.org_name}{f' ({role.org_code})' if role.org_code else ''}", colour=Colour.SECONDARY)
+        else:
+            self.label("You have no role at any organisation, so most applications will not let you in.")
+            self.label("Ask your local smartcard team to give you a role.", colour=Colour.SECONDARY)
+        self._time = self.label("", colour=Colour.SECONDARY)
+        ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
+        if ends:
+            self.label(ends, colour=Colour.RED)
+        log_out = self.button("Log out", lambda: self.conductor.handle(Event.LOG_OUT), Colour.SECONDARY)
+        log_out.pack(anchor="w", pady=(16, 8))
+        log_out.focus_set()
+        self.label("Or take your card out: that logs you out too.", "small", Colour.SECONDARY)
+        self._timer = ""
+        self._show_time()
+
+    def _show_time(self) -> None:
+        """Changes once a minute, when the minutes do."""
+        left = self._session.seconds_left()
+        self._time.configure(text=f"Time left: {describe_time_left(left)}")
+        self._timer = self.frame.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
+
+    def close(self) -> None:
+        self.frame.after_cancel(self._timer)
+        super().close()
+
+
+class SignedOutScreen(Screen):
+    def build(self) -> None:
+        self.label("You are signed out", "title", pady=(60, 16))
+        self.label("Take your card with you.")
+        again = self.button("Sign in again", lambda: self.conductor.handle(Event.DISMISSED), Colour.SECONDARY)
+        again.pack(anchor="w", pady=16)
+        again.focus_set()
+
+
+class ProblemScreen(Screen):
+    """What went wrong and what to do, in plain words; the technical line is one click away."""
+
+    def build(self) -> None:
+        self._title = self.label("", "title", Colour.RED, pady=(40, 16))
+        self._advice = self.label("")
+        row = tk.Frame(self.frame, background=Colour.PAGE)
+        row.pack(anchor="w", pady=16)
+        self._again = self.button("Try again", lambda: self.conductor.handle(Event.DISMISSED), parent=row)
+        detail = self.button("Technical detail", self._show_detail, Colour.SECONDARY, parent=row)
+        detail.pack(side="right")
+        self._detail = self.label("", "mono", Colour.SECONDARY)
+
+    def refresh(self, before: State) -> None:
+        problem = self.conductor.problem or UnexpectedError()
+        self._title.configure(text=problem.says)
+        self._advice.configure(text=problem.advice)
+        if self.conductor.state is State.PROBLEM:  # a lost reader comes back by itself
+            self._again.pack(side="left", padx=(0, 16))
+            self._again.focus_set()
+
+    def _show_detail(self) -> None:
+        problem = self.conductor.problem
+        if problem:
+            text = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
+            self._detail.configure(text="" if self._detail.cget("text") else text)
+
+
+SCREENS: dict[State, type[Screen]] = {
+    State.NO_READER: ProblemScreen,
+    State.WAITING: WaitingScreen,
+    State.READING: PasscodeScreen,
+    State.READING_TYPED: BusyScreen,
+    State.PASSCODE: PasscodeScreen,
+    State.LAST_TRY: PasscodeScreen,
+    State.CONFIRMING: ConfirmScreen,
+    State.SIGNING_IN: BusyScreen,
+    State.CHOOSING_ROLE: RolesScreen,
+    State.SELECTING_ROLE: BusyScreen,
+    State.SIGNED_IN: SessionScreen,
+    State.SIGNED_OUT: SignedOutScreen,
+    State.PROBLEM: ProblemScreen,
+}
+
+
+class Story:
+    """The side panel of --explain: each step in plain words, its technical line under it."""
+
+    WIDTH = 44  # characters
+
+    def __init__(self, window: Window, parent: tk.Frame) -> None:
+        title = tk.Label(parent, text="What is happening", font=window.fonts["small"], anchor="w")
+        title.configure(background=Colour.WHITE, foreground=Colour.SECONDARY, padx=16, pady=8)
+        title.pack(fill="x")
+        self._text = tk.Text(parent, width=self.WIDTH, wrap="word", relief="flat", font=window.fonts["small"])
+        self._text.configure(
+            background=Colour.WHITE, foreground=Colour.TEXT, padx=16, state="disabled", takefocus=False
+        )
+        self._text.configure(highlightthickness=0, exportselection=False, cursor="arrow")
+        self._text.tag_configure("plain", spacing1=8)
+        self._text.tag_configure("technical", font=window.fonts["mono"], foreground=Colour.SECONDARY)
+        self._text.pack(fill="both", expand=True)
+        LOG.addHandler(ExplainHandler(window.bridge, self.show))
+
+    def show(self, step: Step) -> None:
+        took = "" if step.milliseconds is None else f"{step.milliseconds:.1f} ms  "
+        self._text.configure(state="normal")
+        self._text.insert("end", step.plain + "\n", "plain")
+        if took or step.technical:
+            self._text.insert("end", f"{took}{step.technical}\n", "technical")
+        self._text.configure(state="disabled")
+        self._text.see("end")
+
+    def clear(self) -> None:
+        """Nothing of one person stays for the next."""
+        self._text.configure(state="normal")
+        self._text.delete("1.0", "end")
+        self._text.configure(state="disabled")
+
+
+class DemonstrationStrip:
+    """Under the window, and not part of the agent: the hand that puts cards in and pulls them."""
+
+    def __init__(self, window: Window, controls: DemonstrationControls) -> None:
+        self._window = window
+        self._lane = Lane("demonstration")
+        self._failure = tk.Label(window.foot, background=Colour.TEXT, foreground=Colour.FOCUS)
+        self._failure.configure(font=window.fonts["small"], anchor="w")
+        title = tk.Label(
+            window.foot, text="DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
+        )
+        title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=window.fonts["small"], anchor="w")
+        title.grid(row=0, column=0, columnspan=5, sticky="w", padx=12, pady=(8, 2))
+        self._failure.grid(row=0, column=5, sticky="e", padx=12)
+        for place, card in enumerate(controls.cards()):
+            self._add(place, card, lambda card=card: controls.insert(card), Colour.LINE)  # type: ignore[misc]
+        self._add(place + 1, "Pull the card", controls.remove, Colour.FOCUS)
+
+    def _add(self, place: int, text: str, command: Callable[[], None], colour: Colour) -> None:
+        font = self._window.fonts["small"]
+        button = make_button(
+            self._window.foot, text, lambda: self._lane.submit(lambda: self._do(command)), colour, font
+        )
+        button.configure(padx=6, pady=4, takefocus=False, foreground=Colour.TEXT, activeforeground=Colour.TEXT)
+        button.grid(row=1, column=place, sticky="ew", padx=4, pady=(0, 8))
+        self._window.foot.columnconfigure(place, weight=1)
+
+    def _do(self, command: Callable[[], None]) -> None:
+        failure = ""
+        try:
+            command()
+        except AgentError as error:
+            failure = error.says
+        self._window.bridge.call(lambda: self._failure.configure(text=failure))
+
+
+# --- Ticket hand-over ----------------------------------------------------------------------------------------
+
+
+def hand_over(signed_in: SignedIn) -> dict[str, Any]:
+    """What an application gets: uid, cn, ticket, role (or None), roles, session. The shape of `login --json`."""
+    session, role = signed_in.session, signed_in.role
+    return {
+        "uid": session.uid,
+        "cn": session.cn,
+        "ticket": session.ticket,
+        "role": dataclasses.asdict(role) if role else None,
+        "roles": [dataclasses.asdict(each) for each in session.roles],
+        "session": {
+            "max_minutes": session.max_minutes,
+            "idle_minutes": session.idle_minutes,
+            "logout_url": session.logout_url,
+        },
+    }
+
+
+# --- Configuration and logging -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set: by file, by LANYARD_* in the environment, by option; the later wins."""
+
+    spine: str = ""
+    ca_file: Path | None = None
+    reader: str = ""
+    digest: Digest = Digest.SHA256
+    explain: bool = False
+    kiosk: bool = False
+    log_level: str = "warning"
+    log_file: Path | None = None
+
+
+def load_settings(config: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> Settings:
+    """Defaults < /etc/lanyard/agent.toml < $XDG_CONFIG_HOME/lanyard/agent.toml < LANYARD_* < options.
+
+    `config` is read in place of the two files. Raises UsageError naming the file and the key.
+    """
+    home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    standard = [Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")]
+    values: dict[str, Any] = {}
+    for path in [config] if config else [path for path in standard if path.exists()]:
+        values |= _read_toml(path)
+    names = [each.name for each in dataclasses.fields(Settings)]
+    for name in names:
+        text = environment.get(f"LANYARD_{name.upper()}")
+        if text is not None:
+            values[name] = _setting(name, text, f"LANYARD_{name.upper()}")
+    values |= {name: _setting(name, options[name], "--" + name) for name in names if options.get(name) is not None}
+    return Settings(**values)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}.") from None
+    return {name: _setting(name, value, f"{path}: {name}") for name, value in content.items()}
+
+
+def _setting(name: str, value: Any, where: str) -> Any:
+    """The value as the type that Settings has for it. Raises UsageError."""
+    if name not in {each.name for each in dataclasses.fields(Settings)}:
+        raise UsageError(f"{where}: there is no such setting.")
+    if name in ("explain", "kiosk"):
+        truths = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if str(value).lower() not in truths:
+            raise UsageError(f"{where} must be true or false.")
+        return truths[str(value).lower()]
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{where} must be a text.")
+    if name == "digest":
+        if value not in {each.value for each in Digest}:
+            raise UsageError(f"{where} must be sha256 or sha1.")
+        return Digest(value)
+    if name == "log_level" and str(value).upper() not in logging.getLevelNamesMapping():
+        raise UsageError(f"{where} must be debug, info, warning or error.")
+    return Path(value).expanduser() if name in ("ca_file", "log_file") else value
+
+
+def check_spine(settings: Settings) -> None:
+    """Raises UsageError unless there is an https address, and a readable CA file where one is named."""
+    if not settings.spine:
+        raise UsageError("The agent does not know where to sign in.", "Give --spine https://HOST, or try --demo.")
+    try:
+        parts = urlsplit(settings.spine)
+        usable = parts.scheme == "https" and bool(parts.hostname) and (parts.port or 443) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f"{settings.spine} is not an https address.", "The agent never signs in without TLS.")
+    if settings.ca_file:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.ca_file)
+        except (OSError, ssl.SSLError):
+            raise UsageError(f"{settings.ca_file} is not a readable file of CA certificates (PEM).") from None
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Our own log only. urllib3's would show addresses, and with them the ticket."""
+    logging.getLogger("urllib3").disabled = True
+    logging.getLogger("urllib3.connectionpool").disabled = True
+    try:
+        handler = logging.FileHandler(settings.log_file) if settings.log_file else logging.StreamHandler()
+    except OSError as error:
+        raise UsageError(f"{settings.log_file} cannot be written: {error.strerror}.") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setLevel(settings.log_level.upper())
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.DEBUG if settings.explain else settings.log_level.upper())
+    LOG.propagate = False
+
+
+# --- Main ----------------------------------------------------------------------------------------------------
+
+EPILOG = """
+examples:
+  %(prog)s --demo                         try it: a virtual card, a broker and the window, nothing else needed
+  echo 123456 | %(prog)s --demo login --json
+  %(prog)s --spine https://gas.example.nhs.uk --kiosk
+  %(prog)s --spine https://127.0.0.1:8443 --ca-file ~/.local/share/lanyard/ca.pem --reader embedded login
+
+settings: defaults, then /etc/lanyard/agent.toml, then $XDG_CONFIG_HOME/lanyard/agent.toml, then LANYARD_* in the
+environment (LANYARD_SPINE, LANYARD_CA_FILE, ...), then the options above. In a file: spine = "https://..."
+
+exit codes: 0 done; 2 usage or configuration; 3 no reader or no smartcard service; 4 no card, or none we can use;
+5 wrong passcode; 6 passcode locked; 7 certificate missing, expired or not yet valid; 8 broker unreachable or not
+trusted; 9 broker refused; 10 card pulled during the login; 130 interrupted.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="agent.py",
+        description="Sign in with an NHS smartcard: a window for shared PCs, or the terminal.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"Lanyard {VERSION}")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="read this settings file in place of the usual two")
+    parser.add_argument("--spine", metavar="URL", help="the broker's address, https only")
+    parser.add_argument("--ca-file", metavar="PEM", help="trust the broker by this CA only (default: the system's CAs)")
+    parser.add_argument("--reader", metavar="WHICH", help="pcsc (default: the first reader with a card), embedded[:PORT],"
+                        " or part of a reader's name")  # fmt: skip
+    parser.add_argument("--digest", choices=[each.value for each in Digest], help="digest to sign (default sha256)")
+    parser.add_argument("--kiosk", action="store_true", default=None, help="full screen, and nobody can close it")
+    parser.add_argument("--explain", action="store_true", default=None, help="tell each step as it happens")
+    parser.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning (default) or error")
+    parser.add_argument("--log-file", metavar="FILE", help="log there, not on stderr")
+    demo = parser.add_argument_group("demonstration")
+    demo.add_argument("--demo", action="store_true", help="start a virtual card and a broker too, on free ports")
+    demo.add_argument("--card", default="three-roles", help="the card that goes in (default three-roles)")
+    demo.add_argument(
+        "--data", type=Path, metavar="DIR", help="keep the demonstration's cards there (default: thrown away)"
+    )
+    demo.add_argument("--vpcd", default=f"127.0.0.1:{VPCD_PORT}", metavar="HOST:PORT", help="vpcd, for --reader pcsc")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    login = commands.add_parser(
+        "login", help="sign in here in the terminal; passcode from stdin if that is no terminal"
+    )
+    login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
+    login.add_argument("--json", action="store_true", help="print the session as one JSON object")
+    login.add_argument("--keep", action="store_true", help="do not log out at the end")
+    login.add_argument(
+        "--wait", type=float, metavar="SECONDS", help="for a card (default: for ever in a terminal, else 5)"
+    )
+    return parser
+
+
+class Control:
+    """The emulator's control socket: one JSON object a line each way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def cards(self) -> list[str]:
+        return [str(card["name"]) for card in self._ask({"command": "list"})["cards"]]
+
+    def insert(self, card: str) -> None:
+        self._ask({"command": "insert", "card": card})
+
+    def remove(self) -> None:
+        self._ask({"command": "remove"})
+
+    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+        """Raises DemonstrationFailed."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(5)
+                connection.connect(str(self._path))
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                answer: dict[str, Any] = json.loads(connection.makefile().readline())
+        except (OSError, ValueError) as error:
+            raise DemonstrationFailed(f"The virtual card does not answer: {type(error).__name__}.") from None
+        if not answer.get("ok"):
+            raise DemonstrationFailed(str(answer.get("error", "The virtual card refused.")))
+        return answer
+
+
+class DemonstrationFailed(UsageError):
+    """A part of the demonstration could not be started."""
+
+
+class Demonstration:
+    """A broker and a virtual card as programs of their own, ended when this ends, whatever way that is."""
+
+    HERE = Path(__file__).resolve().parent
+
+    def __init__(self, data: Path | None) -> None:
+        self._temporary = None if data else tempfile.mkdtemp(prefix="lanyard-demo-")
+        self.data = data or Path(str(self._temporary))
+        self.ca_file = self.data / "ca.pem"
+        self.control = Control(self.data / "emulator.sock")
+        self._children: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Demonstration:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self._children):
+            child.terminate()
+        for child in self._children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(5)
+            child.kill()
+            child.wait()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def start_broker(self) -> str:
+        """Returns its address."""
+        return self._start("spine_stub", "--port", "0")
+
+    def start_emulator(self, card: str, reader: str) -> None:
+        """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card."""
+        self._start("emulator", "run", card, "--vpcd", reader)
+
+    def _start(self, module: str, *arguments: str) -> str:
+        """Start `python -m module`, wait for its line `ready WHERE`, return WHERE. Raises DemonstrationFailed."""
+        log = self.data / f"{module}.log"
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with log.open("w") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-m", module, "--data", str(self.data), *arguments, "--stop-with-stdin"],
+                cwd=self.HERE,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the agent, which then ends these
+            )
+        self._children.append(child)
+        line = child.stdout.readline() if child.stdout else ""
+        if not line.startswith("ready "):
+            last = (log.read_text().strip().splitlines() or ["no reason given"])[-1]
+            raise DemonstrationFailed(f"{module} did not start: {last}", f"Its log is {log}.")
+        return line.removeprefix("ready ").strip()
+
+
+def make_reader(which: str) -> Reader:
+    """pcsc, embedded[:PORT], or part of a PC/SC reader's name. Raises UsageError, NoSmartcardLibrary."""
+    kind, _, port = which.partition(":")
+    if kind != "embedded":
+        return PcscReader("" if which in ("", "pcsc") else which)
+    if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"--reader {which}: {port} is not a port.")
+    return EmbeddedReader(int(port or VPCD_PORT))
+
+
+def choose_reader(settings: Settings, demo: bool) -> Reader:
+    """The demonstration takes any free port for itself, and of PC/SC's readers only vpcd's."""
+    if not demo:
+        return make_reader(settings.reader)
+    return make_reader({"pcsc": VIRTUAL_READER, "embedded": "embedded:0"}.get(settings.reader, settings.reader))
+
+
+def has_display() -> bool:
+    return TK_THERE and bool(os.environ.get("DISPLAY"))
+
+
+def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, options: argparse.Namespace) -> None:
+    """Sign in, print the outcome, and log out unless told to keep the session."""
+    keep, as_json = getattr(options, "keep", False), getattr(options, "json", False)
+    wait = getattr(options, "wait", None)
+    interactive = sys.stdin.isatty()
+    terminal = Terminal(
+        conductor, bridge, getattr(options, "role", None), 5.0 if wait is None and not interactive else wait
+    )
+    signed_in = terminal.sign_in()
+    if as_json:
+        print(json.dumps(hand_over(signed_in)), flush=True)
+    else:
+        print_session(signed_in)
+    if options.command is None and interactive:
+        terminal.stay()
+    if keep and conductor.attempt:
+        conductor.attempt.session = None  # so that ending the attempt does not end the session
+    elif not as_json:
+        print("Logged out.")
+
+
+def print_session(signed_in: SignedIn) -> None:
+    session, role = signed_in.session, signed_in.role
+    print(f"Signed in as {session.cn} ({session.uid})")
+    if role:
+        print(f"Role: {describe_role(role)}")
+    elif session.roles:
+        print(f"No role chosen; there are {len(session.roles)}:")
+        for number, each in enumerate(session.roles, 1):
+            print(f"{number:3}  {describe_role(each)}")
+    else:
+        print("You have no role at any organisation. Ask your local smartcard team to give you one.")
+    print(f"Time left: {describe_time_left(session.seconds_left())}")
+    if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
+        print(ends)
+
+
+def run_window(
+    settings: Settings, conductor: Conductor, bridge: Bridge, controls: DemonstrationControls | None
+) -> None:
+    window = Window(conductor, bridge, settings.kiosk, settings.explain)
+    if controls:
+        DemonstrationStrip(window, controls)
+    window.run()
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the parts and run the face that was asked for. Raises AgentError."""
+    environment = os.environ
+    given = vars(options)
+    if options.demo:
+        given = {"reader": "embedded", "explain": True} | {k: v for k, v in given.items() if v is not None}
+    settings = load_settings(options.config, environment, given)
+    in_terminal = options.command == "login" or (options.demo and not has_display())
+    if not in_terminal and not has_display():
+        raise UsageError("There is no display for the window.", "Use `login` to sign in here in the terminal.")
+    set_up_logging(settings)
+    if options.demo and in_terminal and options.command is None:
+        print("There is no display, so the demonstration goes on here in the terminal.", file=sys.stderr)
+    with contextlib.ExitStack() as stack:
+        demonstration = stack.enter_context(Demonstration(options.data)) if options.demo else None
+        reader = choose_reader(settings, options.demo)
+        if demonstration:
+            print("Making test cards and a sign-in service; this takes a few seconds ...", file=sys.stderr)
+            settings = dataclasses.replace(settings, spine=demonstration.start_broker(), ca_file=demonstration.ca_file)
+        check_spine(settings)
+        bridge = Bridge()
+        bridge.wake_on_signals()
+        conductor = Conductor(reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest)
+        stack.callback(conductor.close)
+        conductor.start()
+        if demonstration:
+            demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
+        if in_terminal:
+            if settings.explain:
+                LOG.addHandler(ExplainHandler(bridge, explain_on_stderr))
+            run_terminal(settings, conductor, bridge, options)
+        else:
+            run_window(settings, conductor, bridge, demonstration.control if demonstration else None)
+
+
+@contextlib.contextmanager
+def terminal_restored() -> Iterator[None]:
+    """A passcode question that is cut short leaves the terminal without echo: put it back."""
+    try:
+        before = termios.tcgetattr(sys.stdin)
+    except (termios.error, OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
+    options = make_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with terminal_restored():
+            run(options)
+    except KeyboardInterrupt:
+        return Interrupted.exit_code
+    except AgentError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
