@@ -6,6 +6,7 @@ nor touched, and no real card is ever reached.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
@@ -36,21 +37,48 @@ VPCD_PORTS = range(20000, 32000, 2)
 # (sd_listen_fds(3)).
 WITH_THE_SOCKET = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&"$0"'
 
-_folder: tempfile.TemporaryDirectory[str] | None = None
+_run = contextlib.ExitStack()
 
 
 def pytest_configure() -> None:
     """Point every PC/SC client of this run at a socket of its own, before libpcsclite loads."""
-    global _folder
-    _folder = tempfile.TemporaryDirectory(prefix="lanyard-pcscd-")
-    os.environ[SOCKET_VARIABLE] = str(Path(_folder.name) / "pcscd.comm")
+    _run.enter_context(own_socket())
 
 
 def pytest_unconfigure() -> None:
     """Remove what pytest_configure made."""
-    os.environ.pop(SOCKET_VARIABLE, None)
-    if _folder:
-        _folder.cleanup()
+    _run.close()
+
+
+@contextlib.contextmanager
+def own_socket() -> Iterator[None]:
+    """Name, in the environment, a socket where no pcscd listens yet."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lanyard-pcscd-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv(SOCKET_VARIABLE, str(Path(folder) / "pcscd.comm"))
+        yield
+
+
+@contextlib.contextmanager
+def own_pcscd() -> Iterator[Pcscd]:
+    """Run a pcscd with vpcd at that socket, also for programs that are not tests."""
+    need("pcscd", "vpcd", "setpriv")
+    with own_socket() if SOCKET_VARIABLE not in os.environ else contextlib.nullcontext():
+        daemon = Pcscd(Path(os.environ[SOCKET_VARIABLE]), _free_vpcd_port())
+        try:
+            daemon.start()
+            yield daemon
+        finally:
+            daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def pcscd() -> Iterator[Pcscd]:
+    """Run a real pcscd with vpcd, for this test run alone."""
+    with own_pcscd() as daemon:
+        yield daemon
 
 
 class Pcscd:
@@ -60,12 +88,12 @@ class Pcscd:
     pcscd, and no other, through the environment of the test run.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, socket_path: Path, port: int) -> None:
         self.vpcd = f"127.0.0.1:{port}"
-        self.log = folder / "pcscd.log"
-        self._socket = folder / "pcscd.comm"
-        self._readers_conf = folder / "reader.conf.d"
-        self._readers_conf.mkdir()
+        self.log = socket_path.with_name("pcscd.log")
+        self._socket = socket_path
+        self._readers_conf = socket_path.with_name("reader.conf.d")
+        self._readers_conf.mkdir(exist_ok=True)
         (self._readers_conf / "vpcd").write_text(
             f'FRIENDLYNAME "{VPCD_NAME}"\n'
             f"DEVICENAME /dev/null:0x{port:04X}\n"
@@ -163,16 +191,3 @@ def _free_vpcd_port() -> int:
                 continue
             return port
     unavailable("no two neighbouring ports are free for vpcd")
-
-
-@pytest.fixture(scope="session")
-def pcscd() -> Iterator[Pcscd]:
-    """Run a real pcscd with vpcd, for this test run alone."""
-    need("pcscd", "vpcd", "setpriv")
-    assert _folder
-    daemon = Pcscd(Path(_folder.name), _free_vpcd_port())
-    try:
-        daemon.start()
-        yield daemon
-    finally:
-        daemon.stop()
