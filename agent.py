@@ -68,7 +68,8 @@ import defusedxml
 import defusedxml.ElementTree
 import requests
 import requests.adapters
-from asn1crypto import algos, cms, core, pem, x509
+from asn1crypto import algos, cms, core, x509
+from asn1crypto import parser as asn1
 
 # --- Constants and enums -------------------------------------------------------------------------------------
 
@@ -391,54 +392,27 @@ def tries_left(status: int) -> int | None:
 
 
 def encode_tlv(tag: int, value: bytes) -> bytes:
-    """One BER-TLV object with the shortest length field (ISO 7816-4, 5.2.2)."""
-    size = len(value)
-    if size < 0x80:
-        length = bytes([size])
-    else:
-        digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
-        length = bytes([0x80 | len(digits)]) + digits
-    return tag.to_bytes((tag.bit_length() + 7) // 8 or 1, "big") + length + value
+    """One BER-TLV object with a one-byte tag and the shortest length field (ISO 7816-4, 5.2.2)."""
+    encoded: bytes = asn1.emit(tag >> 6, tag >> 5 & 1, tag & 0x1F, value)
+    return encoded
 
 
 def decode_tlvs(data: bytes) -> dict[int, bytes]:
-    """One level of BER-TLV objects as {tag: value}.
+    """One level of BER-TLV objects as {tag: value}; of a longer tag the first byte counts.
 
     Raises CardNonsense where a length runs past the end or a tag comes twice.
     """
     objects: dict[int, bytes] = {}
-    offset = 0
     try:
-        while offset < len(data):
-            tag, offset = _decode_tag(data, offset)
-            length, offset = _decode_length(data, offset)
-            if offset + length > len(data):
-                raise CardNonsense(f"TLV {tag:02X}: {length} bytes announced, {len(data) - offset} there")
+        while data:
+            size = asn1.peek(data)
+            tag, value = data[0], asn1.parse(data[:size])[4]
             if tag in objects:
                 raise CardNonsense(f"TLV {tag:02X} comes twice")
-            objects[tag] = data[offset : offset + length]
-            offset += length
-    except IndexError:
-        raise CardNonsense(f"TLV ends in the middle, after {len(data)} bytes") from None
+            objects[tag], data = value, data[size:]
+    except ValueError:
+        raise CardNonsense(f"TLV ends in the middle, in the last {len(data)} bytes") from None
     return objects
-
-
-def _decode_tag(data: bytes, offset: int) -> tuple[int, int]:
-    tag = data[offset]
-    if tag & 0x1F != 0x1F:
-        return tag, offset + 1
-    return tag << 8 | data[offset + 1], offset + 2
-
-
-def _decode_length(data: bytes, offset: int) -> tuple[int, int]:
-    first = data[offset]
-    if first < 0x80:
-        return first, offset + 1
-    count = first & 0x7F
-    if not 1 <= count <= 3:
-        raise CardNonsense(f"TLV length field of {count} bytes")
-    digits = [data[offset + 1 + i] for i in range(count)]
-    return int.from_bytes(bytes(digits), "big"), offset + 1 + count
 
 
 @dataclass(frozen=True)
@@ -750,12 +724,14 @@ class EmbeddedReader:
 
     def _serve(self, connection: socket.socket, report: Report) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(CARD_ANSWER_SECONDS)
         frames = receive_frames(connection)
         try:
             connection.sendall(frame(VpcdControl.POWER_ON) + frame(VpcdControl.ATR))
             card = CardIn(f"embedded reader at {self.address}", next(frames))
         except (OSError, StopIteration):
-            return  # gone before it said what it is
+            return  # gone, or silent, before it said what it is
+        connection.settimeout(None)
         self._answers = queue.SimpleQueue()
         self._socket, self._card = connection, card
         report(card)
@@ -780,6 +756,7 @@ class EmbeddedReader:
         try:
             answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
         except queue.Empty:
+            self._hang_up()  # an answer that comes late must not be taken for the next one
             raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
         if answer is None:
             raise CardRemoved()
@@ -806,6 +783,9 @@ class EmbeddedReader:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._socket:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
