@@ -18,7 +18,7 @@ from typing import NoReturn
 from .app import create_app
 from .config import Config, system_clock
 from .errors import DataError
-from .first_start import Layout, fill
+from .first_start import fill
 from .server import Server, write_tls_file
 
 _log = logging.getLogger("spine_stub")
@@ -41,6 +41,7 @@ The first start fills the folder: a test CA (clients trust DIR/ca.pem), people w
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run until told to stop; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s"
@@ -67,9 +68,10 @@ def _serve(options: argparse.Namespace) -> None:
     try:
         server.prepare()
     except OSError as exc:
+        why = "it is in use already" if "already in use" in str(exc) else str(exc)
         raise DataError(
-            f"cannot listen on {options.host}, port {options.port}: {exc}. "
-            "Choose another --port (0 takes any free one)"
+            f"cannot listen on {options.host} port {options.port}: {why}. "
+            "Choose another --port; 0 takes any free one"
         ) from exc
     try:
         _warn_unless_loopback(options.host)
@@ -92,7 +94,7 @@ def _config(options: argparse.Namespace) -> Config:
 def _write_tls_file(data: Path, host: str) -> Path:
     hosts = dict.fromkeys((*LOOPBACK, socket.gethostname(), host))
     try:
-        return write_tls_file(Layout(data), hosts, system_clock())
+        return write_tls_file(data, hosts, system_clock())
     except (OSError, ValueError) as exc:
         raise DataError(f"cannot make a TLS certificate in {data}: {exc}") from exc
 
@@ -111,7 +113,7 @@ def _warn_unless_loopback(host: str) -> None:
 
 
 def _stop_with_stdin() -> None:
-    """Ends the program when standard input ends, so that whoever started it cannot leave it behind."""
+    """End the program when standard input ends: whoever started it cannot leave it behind."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)

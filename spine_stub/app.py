@@ -6,18 +6,19 @@ import logging
 import secrets
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Flask, Response
+from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
-from . import replies, request_log, views
+from . import layout, replies, request_log, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
 from .errors import BrokerError, DataError
-from .first_start import Layout
 from .people import People
 from .sessions import MemoryStore, Store
 from .trust import Trust
@@ -63,27 +64,30 @@ def create_app(
 
 def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store) -> Broker:
     """Put the broker together from what lies in DIR; raises DataError."""
-    layout = Layout(config.data)
+    data = config.data
     try:
-        keys = Keys(layout.challenge_secret.read_bytes(), _load_challenge_key(layout))
-        trust = Trust.load([layout.root, layout.issuing], layout.revocation_list)
-    except (OSError, ValueError) as exc:
-        raise DataError(f"{config.data} is not complete: {exc}") from exc
+        keys = Keys((data / layout.CHALLENGE_SECRET).read_bytes(), _load_challenge_key(data))
+        trust = Trust.load(
+            [data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST
+        )
+    except (OSError, ValueError, crypto.Error) as exc:
+        raise DataError(f"{data} is not complete: {exc}") from exc
     return Broker(
         config=config,
         challenges=Challenges(keys, config.challenge_age, clock, random),
         trust=trust,
-        directory=People.load(layout.people),
+        directory=People.load(data / layout.PEOPLE),
         store=store,
         clock=clock,
         random=random,
     )
 
 
-def _load_challenge_key(layout: Layout) -> ec.EllipticCurvePrivateKey:
-    key = load_pem_private_key(layout.challenge_key.read_bytes(), password=None)
+def _load_challenge_key(data: Path) -> ec.EllipticCurvePrivateKey:
+    path = data / layout.CHALLENGE_KEY
+    key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{layout.challenge_key} is not an EC key")
+        raise ValueError(f"{path} is not an EC key")
     return key
 
 

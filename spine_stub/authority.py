@@ -1,7 +1,7 @@
 """The test certificate authority: names, keys, certificates and the revocation list (RFC 5280).
 
 Subjects have the order and the values of the real ones (nhs-facts.md 6): O=nhs, OU=people, CN=<uid>
-under O=nhs, OU=CA. Authority and 9A keys are RSA 2048, which the oldest clients understand.
+under O=nhs, OU=CA. Authorities and 9A have RSA 2048 keys, which the oldest clients understand.
 """
 
 from __future__ import annotations
@@ -21,22 +21,36 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Extension = tuple[x509.ExtensionType, bool]
 """An extension and whether it is critical."""
 
-CA_LIFE = timedelta(days=20 * 365)
-TLS_LIFE = timedelta(days=825)
-"""The longest that browsers and Apple's TLS accept."""
-
+_CA_LIFE = timedelta(days=20 * 365)
+_TLS_LIFE = timedelta(days=800)
+"""Browsers and Apple's TLS accept up to 825 days. Each start makes a new certificate."""
 _BEFORE_CARDS = timedelta(days=5 * 365)
-"""The authorities are older than the oldest card, the expired one."""
+"""How long ago the authorities began: before the oldest card, which has expired already."""
+
+_KEY_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 @dataclass(frozen=True)
 class Validity:
+    """From when until when a certificate holds."""
+
     not_before: datetime
     not_after: datetime
 
@@ -48,13 +62,22 @@ class Issuer:
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey
 
+    @classmethod
+    def load(cls, certificate: Path, key: Path) -> Issuer:
+        """Read an authority back from its PEM files; raises OSError and ValueError."""
+        private_key = load_pem_private_key(key.read_bytes(), password=None)
+        if not isinstance(private_key, rsa.RSAPrivateKey):
+            raise ValueError(f"{key} is not an RSA key")
+        return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), private_key)
+
     def issue(
         self,
         subject: x509.Name,
-        public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+        public_key: PublicKey,
         validity: Validity,
         extensions: Iterable[Extension],
     ) -> x509.Certificate:
+        """Make a certificate; the identifiers of its key and of ours are added to `extensions`."""
         own_key_id = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         builder = _builder(subject, self.certificate.subject, public_key, validity, extensions)
         return builder.add_extension(
@@ -63,23 +86,18 @@ class Issuer:
         ).sign(self.key, SHA256())
 
 
-def load_issuer(certificate: Path, key: Path) -> Issuer:
-    """Read an authority back from its PEM files; raises OSError and ValueError."""
-    private_key = load_pem_private_key(key.read_bytes(), password=None)
-    if not isinstance(private_key, rsa.RSAPrivateKey):
-        raise ValueError(f"{key} is not an RSA key")
-    return Issuer(x509.load_pem_x509_certificate(certificate.read_bytes()), private_key)
-
-
 def rsa_key() -> rsa.RSAPrivateKey:
+    """Make a key as the cards' 9A has it: this takes about a tenth of a second."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def ec_key() -> ec.EllipticCurvePrivateKey:
+    """Make a P-256 key."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def name(unit: str, common_name: str) -> x509.Name:
+    """Give a name its form: O=nhs, OU=<unit>, CN=<common name>, in this order."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "nhs"),
@@ -90,12 +108,14 @@ def name(unit: str, common_name: str) -> x509.Name:
 
 
 def make_root(key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
+    """Make the root CA, whose certificate clients trust."""
     subject = name("CA", "Lanyard Test Root")
     builder = _builder(subject, subject, key.public_key(), _ca_validity(now), _ca_extensions(1))
     return Issuer(builder.sign(key, SHA256()), key)
 
 
 def make_issuing(root: Issuer, key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
+    """Make the CA that signs the cards' certificates."""
     subject = name("CA", "Lanyard Test SubCA01")
     certificate = root.issue(subject, key.public_key(), _ca_validity(now), _ca_extensions(0))
     return Issuer(certificate, key)
@@ -104,6 +124,7 @@ def make_issuing(root: Issuer, key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
 def make_revocation_list(
     issuing: Issuer, revoked: Sequence[x509.Certificate], now: datetime
 ) -> x509.CertificateRevocationList:
+    """Make the list of an authority; it holds as long as the authority itself."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuing.certificate.subject)
@@ -120,49 +141,37 @@ def make_revocation_list(
 def make_tls_certificate(
     root: Issuer, key: ec.EllipticCurvePrivateKey, hosts: Iterable[str], now: datetime
 ) -> x509.Certificate:
+    """Make a TLS server's certificate for these host names and IP addresses."""
     extensions: list[Extension] = [
         (x509.SubjectAlternativeName([_general_name(host) for host in hosts]), False),
         (x509.BasicConstraints(ca=False, path_length=None), True),
-        (x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]), False),
-        (key_usage(digital_signature=True), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (key_usage("digital_signature"), True),
     ]
-    validity = Validity(now - timedelta(days=1), now + TLS_LIFE - timedelta(days=2))
-    return root.issue(
-        name("servers", "Lanyard test broker"), key.public_key(), validity, extensions
-    )
+    validity = Validity(now - timedelta(days=1), now + _TLS_LIFE)
+    subject = name("servers", "Lanyard test broker")
+    return root.issue(subject, key.public_key(), validity, extensions)
 
 
-def key_usage(**uses: bool) -> x509.KeyUsage:
-    """A KeyUsage of just these uses, by python-cryptography's names."""
-    none = dict.fromkeys(
-        (
-            "digital_signature",
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "key_cert_sign",
-            "crl_sign",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
-    )
-    return x509.KeyUsage(**{**none, **uses})
+def key_usage(*uses: str) -> x509.KeyUsage:
+    """Make a KeyUsage of just these uses, by python-cryptography's names."""
+    return x509.KeyUsage(**{use: use in uses for use in _KEY_USES})
 
 
 def key_pem(key: PrivateKey) -> bytes:
+    """Encode a key as PKCS#8 PEM, without a password: all keys here are test keys."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def certificate_pem(certificate: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+    """Encode a certificate or a revocation list as PEM."""
     return certificate.public_bytes(Encoding.PEM)
 
 
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    public_key: PublicKey,
     validity: Validity,
     extensions: Iterable[Extension],
 ) -> x509.CertificateBuilder:
@@ -182,13 +191,13 @@ def _builder(
 
 
 def _ca_validity(now: datetime) -> Validity:
-    return Validity(now - _BEFORE_CARDS, now + CA_LIFE)
+    return Validity(now - _BEFORE_CARDS, now + _CA_LIFE)
 
 
 def _ca_extensions(path_length: int) -> list[Extension]:
     return [
         (x509.BasicConstraints(ca=True, path_length=path_length), True),
-        (key_usage(key_cert_sign=True, crl_sign=True), True),
+        (key_usage("key_cert_sign", "crl_sign"), True),
     ]
 
 

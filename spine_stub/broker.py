@@ -29,6 +29,8 @@ class Login:
 
 @dataclass(frozen=True)
 class Broker:
+    """The broker put together: what it knows, and what it can be asked."""
+
     config: Config
     challenges: Challenges
     trust: trust.Trust
@@ -43,7 +45,7 @@ class Broker:
         return self.challenges.issue()
 
     def validate(self, message: Message) -> Login:
-        """Grant a session for a signed challenge; raises BrokerError at the first check it fails."""
+        """Grant a session for a signed challenge; raises BrokerError at the first failing check."""
         _check_service(message, "AUTHENTICATION")
         uid = require(message, "uid")
         encoded = decode_response(require(message, "response"))

@@ -52,14 +52,15 @@ class Slot(Enum):
 
     @property
     def extensions(self) -> list[Extension]:
+        """What the certificate of this slot says of its use; nothing is critical."""
         if self is Slot.AUTHENTICATION:
-            return [(key_usage(digital_signature=True), False)]
+            return [(key_usage("digital_signature"), False)]
         if self is Slot.SIGNATURE:
-            return [(key_usage(content_commitment=True), False)]
+            return [(key_usage("content_commitment"), False)]
         if self is Slot.KEY_MANAGEMENT:
-            return [(key_usage(key_agreement=True), False)]
+            return [(key_usage("key_agreement"), False)]
         return [
-            (key_usage(digital_signature=True), False),
+            (key_usage("digital_signature"), False),
             (x509.ExtendedKeyUsage([_PIV_CARD_AUTHENTICATION]), False),
         ]
 
@@ -101,7 +102,7 @@ def write_card(
     now: datetime,
     random: RandomBytes,
 ) -> list[x509.Certificate]:
-    """Make the card's folder and everything in it; returns the certificates."""
+    """Make the card's folder and everything in it; return the certificates."""
     folder.mkdir(mode=0o700)
     validity = plan.validity(now)
     certificates = []

@@ -7,7 +7,6 @@ With it travels a server signature over the 48 bytes; the client echoes both.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from .errors import InvalidInput, Refused
 
 RANDOM_SIZE = 20
 TIME_SIZE = 8
-MAC_SIZE = hashlib.sha1().digest_size
+MAC_SIZE = 20
 CHALLENGE_SIZE = RANDOM_SIZE + TIME_SIZE + MAC_SIZE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +63,7 @@ class Challenges:
         return raw
 
     def check_server_signature(self, challenge: bytes, signature: bytes) -> None:
+        """Refuse a challenge whose signature is not the one that was sent with it."""
         public_key = self.keys.signing_key.public_key()
         try:
             public_key.verify(signature, challenge, ec.ECDSA(SHA256()))
@@ -71,11 +71,13 @@ class Challenges:
             raise Refused("server-signature-wrong", "not the one sent with the challenge") from exc
 
     def check_mac(self, challenge: bytes) -> None:
+        """Refuse a challenge that another broker made."""
         expected = self._mac(challenge[:-MAC_SIZE])
         if not hmac.compare_digest(expected, challenge[-MAC_SIZE:]):
             raise Refused("challenge-mac-wrong", "not a challenge of this broker")
 
     def check_age(self, challenge: bytes) -> None:
+        """Refuse a challenge that is older than the limit, or not yet issued."""
         age = self.clock() - issue_time(challenge)
         if age > self.max_age:
             limit = self.max_age.total_seconds()
@@ -93,6 +95,7 @@ class Challenges:
 
 
 def decode_challenge(text: str) -> bytes:
+    """Decode the `challenge` parameter to its 48 bytes; raises InvalidInput."""
     raw = b64decode(text, "challenge")
     if len(raw) != CHALLENGE_SIZE:
         raise InvalidInput("challenge-wrong-length", f"{len(raw)} bytes, not {CHALLENGE_SIZE}")
@@ -100,5 +103,6 @@ def decode_challenge(text: str) -> bytes:
 
 
 def issue_time(challenge: bytes) -> datetime:
+    """Read from a challenge, once its MAC is known to be right, when it was issued."""
     milliseconds = int.from_bytes(challenge[RANDOM_SIZE : RANDOM_SIZE + TIME_SIZE], "big")
     return _EPOCH + milliseconds * _MILLISECOND

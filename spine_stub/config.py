@@ -15,6 +15,7 @@ RandomBytes = Callable[[int], bytes]
 
 
 def system_clock() -> datetime:
+    """Give the real time."""
     return datetime.now(UTC)
 
 
@@ -28,4 +29,4 @@ class Config:
     max_session: timedelta = timedelta(minutes=600)
     idle: timedelta = timedelta(minutes=600)
     max_body: int = 64 * 1024
-    """Largest request body, in bytes; a real answer with a chain of certificates is under 10,000."""
+    """Largest request body in bytes; a real answer with its certificates is under 10,000."""

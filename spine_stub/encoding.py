@@ -9,6 +9,7 @@ from .errors import InvalidInput
 
 
 def b64encode(data: bytes) -> str:
+    """Encode on one line."""
     return base64.b64encode(data).decode("ascii")
 
 

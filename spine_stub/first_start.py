@@ -1,11 +1,4 @@
-"""What lies in DIR, and how an empty DIR is filled at the first start.
-
-    DIR/ca.pem                  the root: what clients must trust. Its presence says: DIR is complete
-    DIR/ca/root.key.pem         and issuing.key.pem, issuing.cert.pem, issuing.crl.pem
-    DIR/ca/challenge.key.pem    signs challenges; challenge.secret is the key of their MAC
-    DIR/ca/tls.pem              the TLS key and certificate of the last start
-    DIR/people.toml             people and roles, to be read and edited
-    DIR/cards/NAME/             see cards.py
+"""The first start: fills an empty DIR with a test CA, people and cards.
 
 Everything is made in a folder of its own, DIR/.filling-*. When that is complete it is renamed to
 DIR/.filled, and from there moved into place, ca.pem last. So a start that is killed at any moment
@@ -22,11 +15,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from . import authority
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from . import authority, layout
 from .cards import DEMONSTRATION_CARDS, Slot, write_card
 from .config import RandomBytes
 from .errors import DataError
@@ -36,55 +31,8 @@ _log = logging.getLogger("spine_stub")
 
 _FILLED = ".filled"
 _FILLING = ".filling-"
-_ENTRIES = ("ca", "cards", "people.toml", "ca.pem")
+_ENTRIES = (layout.CA, layout.CARDS, layout.PEOPLE, layout.ROOT)
 _DEMONSTRATION_PEOPLE = Path(__file__).with_name("people.toml")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The paths of DIR by name."""
-
-    data: Path
-
-    @property
-    def root(self) -> Path:
-        return self.data / "ca.pem"
-
-    @property
-    def root_key(self) -> Path:
-        return self.data / "ca" / "root.key.pem"
-
-    @property
-    def issuing(self) -> Path:
-        return self.data / "ca" / "issuing.cert.pem"
-
-    @property
-    def issuing_key(self) -> Path:
-        return self.data / "ca" / "issuing.key.pem"
-
-    @property
-    def revocation_list(self) -> Path:
-        return self.data / "ca" / "issuing.crl.pem"
-
-    @property
-    def challenge_key(self) -> Path:
-        return self.data / "ca" / "challenge.key.pem"
-
-    @property
-    def challenge_secret(self) -> Path:
-        return self.data / "ca" / "challenge.secret"
-
-    @property
-    def tls(self) -> Path:
-        return self.data / "ca" / "tls.pem"
-
-    @property
-    def people(self) -> Path:
-        return self.data / "people.toml"
-
-    @property
-    def cards(self) -> Path:
-        return self.data / "cards"
 
 
 def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
@@ -92,7 +40,7 @@ def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(data):
-            if (data / "ca.pem").exists():
+            if (data / layout.ROOT).exists():
                 return False
             _fill(data, now, random)
             return True
@@ -119,7 +67,7 @@ def _fill(data: Path, now: datetime, random: RandomBytes) -> None:
         _log.info("first start: making a test CA, people and cards in %s", data)
         filling = Path(tempfile.mkdtemp(prefix=_FILLING, dir=data))
         try:
-            _make_everything(Layout(filling), now.replace(microsecond=0), random)
+            _make_everything(filling, now.replace(microsecond=0), random)
             filling.rename(data / _FILLED)
         except BaseException:
             shutil.rmtree(filling, ignore_errors=True)
@@ -131,7 +79,7 @@ def _refuse_strangers(data: Path) -> None:
     for entry in _ENTRIES:
         if (data / entry).exists():
             raise DataError(
-                f"{data} has {entry} but no ca.pem, so it was not made by this broker: "
+                f"{data} has {entry} but no {layout.ROOT}, so this broker did not make it: "
                 "choose an empty folder with --data"
             )
 
@@ -145,49 +93,47 @@ def _move_into_place(data: Path) -> None:
     (data / _FILLED).rmdir()
 
 
-def _make_everything(layout: Layout, now: datetime, random: RandomBytes) -> None:
-    layout.root_key.parent.mkdir(mode=0o700)
-    layout.cards.mkdir(mode=0o700)
-    shutil.copyfile(_DEMONSTRATION_PEOPLE, layout.people)
-    write_private(layout.challenge_secret, random(32))
-    write_private(layout.challenge_key, authority.key_pem(authority.ec_key()))
+def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
+    for folder in (layout.CA, layout.CARDS):
+        (data / folder).mkdir(mode=0o700)
+    shutil.copyfile(_DEMONSTRATION_PEOPLE, data / layout.PEOPLE)
+    write_private(data / layout.CHALLENGE_SECRET, random(32))
+    write_private(data / layout.CHALLENGE_KEY, authority.key_pem(authority.ec_key()))
     # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock.
     with ThreadPoolExecutor() as pool:
         rsa_keys = [pool.submit(authority.rsa_key) for _ in range(2 + len(DEMONSTRATION_CARDS))]
-        issuing = _make_authorities(layout, rsa_keys[0].result(), rsa_keys[1].result(), now)
-        revoked = _make_cards(layout, issuing, rsa_keys[2:], now, random)
+        issuing = _make_authorities(data, rsa_keys[0].result(), rsa_keys[1].result(), now)
+        revoked = _make_cards(data, issuing, rsa_keys[2:], now, random)
     revocations = authority.make_revocation_list(issuing, revoked, now)
-    layout.revocation_list.write_bytes(authority.certificate_pem(revocations))
+    (data / layout.REVOCATION_LIST).write_bytes(authority.certificate_pem(revocations))
 
 
 def _make_authorities(
-    layout: Layout,
-    root_key: authority.rsa.RSAPrivateKey,
-    issuing_key: authority.rsa.RSAPrivateKey,
-    now: datetime,
+    data: Path, root_key: rsa.RSAPrivateKey, issuing_key: rsa.RSAPrivateKey, now: datetime
 ) -> authority.Issuer:
     root = authority.make_root(root_key, now)
     issuing = authority.make_issuing(root, issuing_key, now)
-    layout.root.write_bytes(authority.certificate_pem(root.certificate))
-    layout.issuing.write_bytes(authority.certificate_pem(issuing.certificate))
-    write_private(layout.root_key, authority.key_pem(root_key))
-    write_private(layout.issuing_key, authority.key_pem(issuing_key))
+    (data / layout.ROOT).write_bytes(authority.certificate_pem(root.certificate))
+    (data / layout.ISSUING).write_bytes(authority.certificate_pem(issuing.certificate))
+    write_private(data / layout.ROOT_KEY, authority.key_pem(root_key))
+    write_private(data / layout.ISSUING_KEY, authority.key_pem(issuing_key))
     return issuing
 
 
 def _make_cards(
-    layout: Layout,
+    data: Path,
     issuing: authority.Issuer,
-    rsa_keys: list[Future[authority.rsa.RSAPrivateKey]],
+    rsa_keys: list[Future[rsa.RSAPrivateKey]],
     now: datetime,
     random: RandomBytes,
-) -> list[authority.x509.Certificate]:
+) -> list[x509.Certificate]:
     """Write the demonstration cards; returns the certificates to be revoked."""
     revoked = []
     for plan, rsa_key in zip(DEMONSTRATION_CARDS, rsa_keys, strict=True):
         keys: dict[Slot, authority.PrivateKey] = {slot: authority.ec_key() for slot in Slot}
         keys[Slot.AUTHENTICATION] = rsa_key.result()
-        certificates = write_card(layout.cards / plan.name, plan, keys, issuing, now, random)
+        folder = data / layout.CARDS / plan.name
+        certificates = write_card(folder, plan, keys, issuing, now, random)
         _log.info("made card %s", plan.name)
         if plan.revoked:
             revoked += certificates

@@ -37,6 +37,7 @@ def install(app: Flask) -> None:
 
 
 def xml(template: str, **values: Any) -> Response:
+    """Fill a template with these values and those that all of them need."""
     base = base_url()
     hostname = urlsplit(base).hostname or ""
     body = render_template(
@@ -56,10 +57,12 @@ def status(words: str) -> Response:
 
 
 def plain(words: str, code: int = 200) -> Response:
+    """Answer in plain text."""
     return Response(words + "\n", code, content_type="text/plain; charset=UTF-8")
 
 
 def refusal(exc: BrokerError) -> Response:
+    """Say the wire's words to the client, and the reason to its developer."""
     note(reason=exc.reason, detail=exc.detail)
     reply = status(exc.words)
     reply.headers[REASON_HEADER] = exc.reason
@@ -67,6 +70,7 @@ def refusal(exc: BrokerError) -> Response:
 
 
 def http_error(exc: HTTPException) -> Response:
+    """Answer what is wrong with the HTTP itself: no such page, wrong method, too large."""
     reply = plain(exc.name, exc.code or _BAD_REQUEST)
     for header, value in exc.get_headers():
         if header.lower() == "allow":
@@ -92,7 +96,7 @@ def base_url() -> str:
 
 def _text(value: str) -> Markup:
     """Escape what must be in XML text, and keep it on one line; quotes stay as they are."""
-    return Markup(escape(" ".join(value.split())))
+    return Markup(escape(" ".join(value.split())))  # noqa: S704 - this is the escaping
 
 
 def _instant(value: datetime) -> str:
@@ -102,4 +106,5 @@ def _instant(value: datetime) -> str:
 def _set_headers(reply: Response) -> Response:
     reply.headers["Cache-Control"] = "no-store"
     reply.headers["X-Content-Type-Options"] = "nosniff"
+    reply.headers["Server"] = "spine_stub"
     return reply

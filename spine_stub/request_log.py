@@ -1,6 +1,6 @@
-"""One line in the log for each request: what was asked, what came of it and why, how long it took.
+"""One line in the log for each request: what was asked, what came of it and why, and how fast.
 
-Views add fields with `note`. The query is not logged, because it holds tickets; neither is any body.
+Views add fields with `note`. Queries are not logged, because they hold tickets; nor are bodies.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from flask import Flask, Response, g, request
 
 _log = logging.getLogger("spine_stub.requests")
 
-_CONTROL = dict.fromkeys([*range(32), 127], " ")
+_LONGEST_LINE = 500
 
 
 def install(app: Flask) -> None:
+    """Make the application log its requests."""
     app.before_request(_start)
     app.after_request(_write)
 
@@ -35,5 +36,7 @@ def _write(reply: Response) -> Response:
     fields = " ".join(f"{name}={value}" for name, value in noted.items() if value != "")
     milliseconds = (time.perf_counter() - g.started) * 1000
     line = f"{request.method} {request.path} {reply.status_code} {outcome} {fields}"
-    _log.info("%s %.1f ms", line.translate(_CONTROL).rstrip(), milliseconds)
+    # What the client wrote stays on this line: no line ends, no escape sequences of terminals.
+    printable = "".join(c if c.isprintable() else "?" for c in line[:_LONGEST_LINE].rstrip())
+    _log.info("%s %.1f ms", printable, milliseconds)
     return reply

@@ -21,9 +21,8 @@ from cheroot.makefile import StreamWriter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from flask import Flask
 
-from . import authority
+from . import authority, layout
 from .files import write_private
-from .first_start import Layout
 
 _log = logging.getLogger("spine_stub")
 
@@ -40,7 +39,7 @@ _HTTP_ON_TLS = (
 )
 
 
-class Adapter(BuiltinSSLAdapter):  # type: ignore[misc]
+class Adapter(BuiltinSSLAdapter):
     """TLS that leaves the handshake for later."""
 
     def __init__(self, key_and_certificate: Path) -> None:
@@ -48,11 +47,12 @@ class Adapter(BuiltinSSLAdapter):  # type: ignore[misc]
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
+        """Return the TLS socket, and what it adds to each request's environment."""
         wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
-class Writer(StreamWriter):  # type: ignore[misc]
+class Writer(StreamWriter):
     """Holds the head of a reply back until its body comes, so that both leave in one TLS record."""
 
     _holding = False
@@ -60,19 +60,20 @@ class Writer(StreamWriter):  # type: ignore[misc]
 
     @contextmanager
     def holding(self) -> Iterator[None]:
+        """Hold back what is written meanwhile, until the next write."""
         self._holding = True
         try:
             yield
         finally:
             self._holding = False
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Send, or hold back, some bytes."""
         if self._holding:
             self._held += data
-        else:
-            held, self._held = self._held, b""
-            super().write(held + data)
-        return len(data)
+            return len(data)
+        held, self._held = self._held, b""
+        return int(super().write(held + data))  # type: ignore[no-untyped-call]
 
     def release(self) -> None:
         """Send what is still held: the head of a reply without a body."""
@@ -81,11 +82,15 @@ class Writer(StreamWriter):  # type: ignore[misc]
 
 
 class Request(server.HTTPRequest):
+    """A request whose reply leaves as one."""
+
     def send_headers(self) -> None:
+        """Write the head of the reply."""
         with self.conn.wfile.holding():
             super().send_headers()
 
     def respond(self) -> None:
+        """Write the reply."""
         super().respond()
         self.conn.wfile.release()
 
@@ -102,36 +107,38 @@ class Connection(server.HTTPConnection):
         self._shaken = not isinstance(sock, ssl.SSLSocket)
 
     def communicate(self) -> bool:
-        """One handshake or one request; True keeps the connection open."""
+        """Do one handshake or one request; True keeps the connection open."""
         if self._shaken:
-            return bool(super().communicate())
+            return bool(super().communicate())  # type: ignore[no-untyped-call]
         self._shaken = True
         return self._shake_hands()
+
+    def close(self) -> None:
+        """Close, whatever state the other side left it in."""
+        with suppress(OSError):
+            super().close()
 
     def _shake_hands(self) -> bool:
         try:
             self.socket.do_handshake()
         except OSError as exc:
             _log.info("no TLS with %s: %s", self.remote_addr, exc)
-            if "HTTP_REQUEST" in str(getattr(exc, "reason", "")):
+            if getattr(exc, "reason", "") == "HTTP_REQUEST":
                 os.write(self.socket.fileno(), _HTTP_ON_TLS)
             return False
         return True
-
-    def close(self) -> None:
-        with suppress(OSError):
-            super().close()
 
 
 class Server(wsgi.Server):
     """A broker's web server. `prepare` it, then `serve` until somebody calls `stop`."""
 
     ConnectionClass = Connection
-    keep_alive_conn_limit = None
+    keep_alive_conn_limit = 10_000
     max_request_header_size = MAX_HEADER_BYTES
 
     def __init__(self, app: Flask, host: str, port: int, tls: Path | None) -> None:
-        super().__init__((host, port), app, numthreads=THREADS, server_name="spine_stub")
+        # server_name is what a client of HTTP/1.0 without a Host header is told.
+        super().__init__((host, port), app, numthreads=THREADS, server_name=host)
         self.timeout = KEEP_ALIVE_SECONDS
         self.shutdown_timeout = 1
         self.max_request_body_size = app.config["MAX_CONTENT_LENGTH"]
@@ -139,18 +146,21 @@ class Server(wsgi.Server):
 
     @property
     def url(self) -> str:
+        """Where the server listens; the port is the real one after `prepare`."""
         host, port = self.bind_addr[:2]
         scheme = "https" if self.ssl_adapter else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        """Log what cheroot has to say."""
         _log.log(level, "%s", msg, exc_info=traceback)
 
 
-def write_tls_file(layout: Layout, hosts: Iterable[str], now: datetime) -> Path:
-    """Make a TLS key and certificate for these names and addresses, in one file."""
+def write_tls_file(data: Path, hosts: Iterable[str], now: datetime) -> Path:
+    """Make a TLS key and certificate for these names and addresses, both in one file of DIR."""
     key = authority.ec_key()
-    root = authority.load_issuer(layout.root, layout.root_key)
+    root = authority.Issuer.load(data / layout.ROOT, data / layout.ROOT_KEY)
     certificate = authority.make_tls_certificate(root, key, hosts, now)
-    write_private(layout.tls, authority.key_pem(key) + authority.certificate_pem(certificate))
-    return layout.tls
+    path = data / layout.TLS
+    write_private(path, authority.key_pem(key) + authority.certificate_pem(certificate))
+    return path

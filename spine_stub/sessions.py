@@ -24,6 +24,7 @@ _SITE = "AAJTSQACMDE="
 
 
 def new_ticket(random: RandomBytes) -> str:
+    """Make a ticket that nobody can guess."""
     opaque = _TICKET_START + random(_TICKET_SIZE - len(_TICKET_START))
     return f"{base64.b64encode(opaque).decode('ascii')}@{_SITE}#"
 
@@ -46,17 +47,22 @@ class Session:
 
 
 class Store(Protocol):
-    """Where sessions and used challenges are kept. All methods are safe to call from any thread."""
+    """Where sessions and used challenges are kept. All methods can be called from any thread.
+
+    `key` is the `session_key` of a ticket; tickets themselves are not kept anywhere.
+    """
 
     def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
-        """True the first time this challenge is claimed, False ever after."""
+        """Return True the first time a challenge is claimed, False while that is remembered."""
 
-    def open(self, key: str, uid: str) -> Session: ...
+    def open(self, key: str, uid: str) -> Session:
+        """Begin a session."""
 
     def use(self, key: str) -> Session | None:
-        """The session, unless it is over; this counts as activity."""
+        """Return the session, unless it is over; this counts as activity."""
 
-    def choose_role(self, key: str, role_id: str, mode: str) -> None: ...
+    def choose_role(self, key: str, role_id: str, mode: str) -> None:
+        """Note the role chosen in a session."""
 
     def close(self, key: str) -> bool:
         """End a session; False when there was none."""
@@ -70,20 +76,23 @@ class MemoryStore:
         self._max_session = max_session
         self._idle = idle
         self._lock = threading.Lock()
+        # Both are in the order of their making, so that the oldest are at the front.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._used: OrderedDict[bytes, datetime] = OrderedDict()
+        self._used_until: OrderedDict[bytes, datetime] = OrderedDict()
 
     def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
+        """See Store."""
         now = self._clock()
         with self._lock:
-            while self._used and next(iter(self._used.values())) < now:
-                self._used.popitem(last=False)
-            if challenge in self._used:
+            while self._used_until and next(iter(self._used_until.values())) < now:
+                self._used_until.popitem(last=False)
+            if challenge in self._used_until:
                 return False
-            self._used[challenge] = now + keep_for
+            self._used_until[challenge] = now + keep_for
             return True
 
     def open(self, key: str, uid: str) -> Session:
+        """See Store."""
         now = self._clock()
         with self._lock:
             while self._sessions and self._is_over(next(iter(self._sessions.values())), now):
@@ -92,6 +101,7 @@ class MemoryStore:
             return session
 
     def use(self, key: str) -> Session | None:
+        """See Store."""
         now = self._clock()
         with self._lock:
             session = self._sessions.get(key)
@@ -104,18 +114,21 @@ class MemoryStore:
             return session
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
+        """See Store."""
         with self._lock:
             if key in self._sessions:
                 chosen = replace(self._sessions[key], role_id=role_id, mode=mode)
                 self._sessions[key] = chosen
 
     def close(self, key: str) -> bool:
+        """See Store."""
         with self._lock:
             return self._sessions.pop(key, None) is not None
 
     def __len__(self) -> int:
+        """How many sessions and used challenges are kept."""
         with self._lock:
-            return len(self._sessions)
+            return len(self._sessions) + len(self._used_until)
 
     def _is_over(self, session: Session, now: datetime) -> bool:
         too_old = now - session.opened >= self._max_session

@@ -27,11 +27,21 @@ _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 
-_PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+_PARSE_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
 
 class KeyKind(Enum):
+    """The kinds of keys that cards sign with."""
+
     RSA = "rsa"
     EC = "ec"
 
@@ -66,6 +76,8 @@ class CardCertificate:
 
 @dataclass(frozen=True)
 class SignedAttributes:
+    """The attributes that the signer signed in place of the content."""
+
     encoded: bytes
     """The attributes as the signature covers them: with the tag of SET OF (RFC 5652 5.4)."""
     content_types: tuple[str, ...]
@@ -106,6 +118,7 @@ def check_content(signed: SignedChallenge, challenge: bytes) -> None:
 
 
 def check_digest_allowed(signed: SignedChallenge, allow_sha1: bool) -> None:
+    """The digest is one we know; SHA-1 only where the broker was told to take it."""
     if signed.digest not in _DIGESTS:
         raise Refused("digest-not-supported", signed.digest)
     if signed.digest == "sha1" and not allow_sha1:
@@ -130,8 +143,8 @@ def check_attributes(signed: SignedChallenge) -> None:
         return
     if attributes.content_types != (signed.content_type,):
         raise Refused("content-type-attribute-wrong")
-    expected = hashlib.new(signed.digest, signed.content or b"").digest()
-    if attributes.message_digests != (expected,):
+    digest = hashlib.new(signed.digest, signed.content or b"", usedforsecurity=False)
+    if attributes.message_digests != (digest.digest(),):
         raise Refused("message-digest-wrong", "not the digest of the content")
 
 
@@ -208,8 +221,11 @@ def _find_certificate(certificates: cms.CertificateSet, signer: cms.SignerInfo) 
 def _is_of(certificate: x509.Certificate, sid: cms.SignerIdentifier) -> bool:
     if sid.name == "subject_key_identifier":
         return bool(certificate.key_identifier == sid.native)
-    same_serial = certificate.serial_number == sid.chosen["serial_number"].native
-    return bool(same_serial and certificate.issuer == sid.chosen["issuer"])
+    if certificate.serial_number != sid.chosen["serial_number"].native:
+        return False
+    issuer = sid.chosen["issuer"]
+    # Equal bytes are the rule; comparing names as RFC 5280 says is slow.
+    return bool(certificate.issuer.dump() == issuer.dump() or certificate.issuer == issuer)
 
 
 def _read_certificate(certificate: x509.Certificate) -> CardCertificate:

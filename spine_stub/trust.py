@@ -36,6 +36,7 @@ class Trust:
 
     @classmethod
     def load(cls, authorities: list[Path], revocation_list: Path) -> Trust:
+        """Read PEM files; raises OSError, ValueError and crypto.Error."""
         certificates = (
             crypto.load_certificate(crypto.FILETYPE_PEM, path.read_bytes()) for path in authorities
         )

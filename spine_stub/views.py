@@ -1,4 +1,6 @@
-"""One function per endpoint: read the request, ask the broker, shape the reply (nhs-facts.md 3, 5.3).
+"""One function per endpoint: read the request, ask the broker, shape the reply.
+
+The endpoints are those of nhs-facts.md 3.1 and 5.3, and of design.md, "Contract".
 
 Where design.md says GET and POST, a message may be XML in the body of either, whatever its
 Content-Type says, or, for GET without a body, the query.
@@ -21,6 +23,7 @@ _ASSERTION_AFTER = timedelta(minutes=1)
 
 
 def activate(broker: Broker) -> Response:
+    """Give a challenge to sign."""
     message = _message()
     challenge, signature = broker.activate(message)
     return replies.xml(
@@ -29,10 +32,11 @@ def activate(broker: Broker) -> Response:
 
 
 def validate(broker: Broker) -> Response:
+    """Give a ticket and the roles for a signed challenge."""
     message = _message()
-    note(claimed_uid=message.get("uid", ""))
+    note(uid=message.get("uid", ""))
     login = broker.validate(message)
-    note(uid=login.person.uid, session=_short(login.ticket))
+    note(session=_short(login.ticket))
     return replies.xml(
         "authvalidate.xml",
         **replies.echo(message),
@@ -44,6 +48,7 @@ def validate(broker: Broker) -> Response:
 
 
 def log_out(broker: Broker) -> Response:
+    """End the session of a ticket."""
     ticket = _ticket()
     ended = broker.log_out(ticket)
     note(session=_short(ticket), ended=ended)
@@ -51,12 +56,14 @@ def log_out(broker: Broker) -> Response:
 
 
 def keep_alive(broker: Broker) -> Response:
+    """Take a sign of life from the owner of a ticket."""
     session, _ = broker.session(_noted_ticket())
     note(uid=session.uid)
     return replies.status("OK")
 
 
 def select_role(broker: Broker) -> Response:
+    """Choose one of the roles for the session."""
     role_id = request.args.get("selectedRoleUid", "")
     session = broker.select_role(_noted_ticket(), role_id, request.args.get("ssbMode", "0"))
     note(uid=session.uid, role=role_id)
@@ -64,7 +71,7 @@ def select_role(broker: Broker) -> Response:
 
 
 def assert_role(broker: Broker) -> Response:
-    """A SAML 1.1 response; without a live session one that is no success."""
+    """Give a SAML 1.1 response; without a live session one that is no success."""
     now = broker.clock()
     try:
         session, person = broker.session(_noted_ticket())
@@ -86,14 +93,17 @@ def assert_role(broker: Broker) -> Response:
 
 
 def dtd(_: Broker) -> Response:
+    """Serve the DTD that replies refer to."""
     return Response(render_template("gpOBJECT.dtd"), mimetype="application/xml-dtd")
 
 
 def error_page(_: Broker) -> Response:
+    """The page that error_url of replies leads to."""
     return replies.plain("The sign-in did not succeed.")
 
 
 def healthz(_: Broker) -> Response:
+    """Say that the broker answers."""
     return replies.plain("ok")
 
 

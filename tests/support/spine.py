@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Card:
 def sign_cms(
     card: Card, challenge: bytes, *, digest: str = "sha256", attributes: bool = False
 ) -> cms.ContentInfo:
-    """A SignedData over the challenge, as RFC 5652 wants it; tests then spoil the parts they like."""
+    """A SignedData over the challenge, as RFC 5652 wants it; tests then spoil parts of it."""
     certificate = asn1_x509.Certificate.load(card.certificate.public_bytes(Encoding.DER))
     is_rsa = isinstance(card.key, rsa.RSAPrivateKey)
     signer = cms.SignerInfo(
@@ -264,9 +265,8 @@ class SpineFactory:
 
     def __call__(self, tls: bool = True, **settings: Any) -> Spine:
         config = replace(self._config, **settings)
-        layout = first_start.Layout(config.data)
         hosts = ("localhost", "127.0.0.1", "::1")
-        tls_file = write_tls_file(layout, hosts, system_clock()) if tls else None
+        tls_file = write_tls_file(config.data, hosts, system_clock()) if tls else None
         clock = SettableClock()
         app = create_app(config, clock=clock)
         server = Server(app, "127.0.0.1", 0, tls_file)
@@ -275,7 +275,7 @@ class SpineFactory:
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()
         self._servers.append((server, thread))
-        return Spine(server.url, layout.root, config.data, config, clock, app, self._log)
+        return Spine(server.url, config.data / "ca.pem", config.data, config, clock, app, self._log)
 
     def stop(self) -> None:
         for server, thread in self._servers:
@@ -288,7 +288,7 @@ class SpineFactory:
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DIR filled once for the whole run. Do not change it: take `data` for that."""
     data = tmp_path_factory.mktemp("spine") / "demo"
-    first_start.fill(data, system_clock(), lambda size: bytes(range(size)))
+    first_start.fill(data, system_clock(), secrets.token_bytes)
     return data
 
 
