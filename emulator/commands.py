@@ -14,6 +14,7 @@ from typing import NoReturn
 from . import tlv
 from .apdu import CommandApdu
 from .identifiers import Algorithm, Instruction, KeyReference
+from .identifiers import DynamicAuthenticationTag as Tag
 from .status import StatusError, StatusWord
 
 PASSCODE_LENGTH = 8
@@ -29,9 +30,6 @@ _RESET = 0xFF
 _CURRENT_APPLICATION = (0x3F, 0xFF)
 _TAG_LIST = 0x5C
 _LONGEST_TAG = 3
-_DYNAMIC_AUTHENTICATION = 0x7C
-_CHALLENGE = 0x81
-_RESPONSE = 0x82
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +65,8 @@ class VerifyReset:
 
 
 @dataclass(frozen=True, slots=True)
-class GeneralAuthenticate:
-    """GENERAL AUTHENTICATE, internal authentication (Part 2, sections 3.2.4 and A.3, A.4).
+class Authenticate:
+    """GENERAL AUTHENTICATE, the card proves itself or signs (Part 2, sections 3.2.4, A.3, A.4).
 
     `challenge` is what the private key is applied to: for RSA a padded block as long as the
     modulus, for ECC the hash that is signed.
@@ -79,7 +77,15 @@ class GeneralAuthenticate:
     challenge: bytes
 
 
-Command = Select | GetData | VerifyPasscode | VerifyStatus | VerifyReset | GeneralAuthenticate
+@dataclass(frozen=True, slots=True)
+class AskForChallenge:
+    """GENERAL AUTHENTICATE, the client will prove itself (Part 2, section A.2): its first step."""
+
+    algorithm: Algorithm
+    key: KeyReference
+
+
+Command = Select | GetData | VerifyPasscode | VerifyStatus | VerifyReset | Authenticate | AskForChallenge
 
 
 def parse(apdu: CommandApdu) -> Command:
@@ -128,8 +134,8 @@ def _parse_verify(apdu: CommandApdu) -> Command:
         return VerifyReset()
     if not apdu.data:
         return VerifyStatus()
-    if len(apdu.data) != PASSCODE_LENGTH:
-        raise StatusError(StatusWord.WRONG_LENGTH)
+    if len(apdu.data) != PASSCODE_LENGTH:  # section 2.4.3; no try is spent
+        raise StatusError(StatusWord.INCORRECT_DATA)
     return VerifyPasscode(apdu.data)
 
 
@@ -139,10 +145,12 @@ def _parse_general_authenticate(apdu: CommandApdu) -> Command:
     except ValueError:
         raise StatusError(StatusWord.INCORRECT_P1_P2) from None
     _need_data(apdu)
-    template = _parse_tlv(_parse_template(apdu.data, _DYNAMIC_AUTHENTICATION))
-    if template.keys() != {_CHALLENGE, _RESPONSE} or template[_RESPONSE]:
-        raise StatusError(StatusWord.INCORRECT_DATA)
-    return GeneralAuthenticate(algorithm, key, template[_CHALLENGE])
+    template = _parse_tlv(_parse_template(apdu.data, Tag.TEMPLATE))
+    if template == {Tag.CHALLENGE: b""}:
+        return AskForChallenge(algorithm, key)
+    if template.keys() == {Tag.CHALLENGE, Tag.RESPONSE} and not template[Tag.RESPONSE]:
+        return Authenticate(algorithm, key, template[Tag.CHALLENGE])
+    raise StatusError(StatusWord.INCORRECT_DATA)
 
 
 def _need_data(apdu: CommandApdu) -> None:

@@ -92,8 +92,7 @@ def exclusive(data: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise AlreadyRunningError(
-            f"An emulator is already running on {data}. Ask it: "
-            f"python -m emulator --data {data} status"
+            f"An emulator is already running on {data}. Ask it: python -m emulator --data {data} status"
         ) from None
     finally:
         os.close(folder)
@@ -155,9 +154,7 @@ class ControlServer:
                 continue
             writer.write(_line(answer))
 
-    async def _answer_lines(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _answer_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             try:
                 line = await reader.readline()

@@ -26,9 +26,10 @@ class Instruction(IntEnum):
 
 
 class KeyReference(IntEnum):
-    """Asymmetric keys and reference data (SP 800-73-4 Part 1, tables 4b and 6)."""
+    """Keys and the passcode (SP 800-73-4 Part 1, table 4)."""
 
     PASSCODE = 0x80
+    MANAGEMENT = 0x9B
     AUTHENTICATION = 0x9A
     SIGNATURE = 0x9C
     KEY_MANAGEMENT = 0x9D
@@ -38,6 +39,8 @@ class KeyReference(IntEnum):
 class Algorithm(IntEnum):
     """Cryptographic algorithm identifiers (SP 800-78-4, table 6-2; RSA 3072, 4096: SP 800-78-5)."""
 
+    TDES_DEFAULT = 0x00
+    TDES = 0x03
     RSA_3072 = 0x05
     RSA_1024 = 0x06
     RSA_2048 = 0x07
@@ -65,6 +68,14 @@ class ObjectTag(IntEnum):
     BIOMETRIC_TEMPLATES = 0x7F61
 
 
+class DynamicAuthenticationTag(IntEnum):
+    """What GENERAL AUTHENTICATE exchanges (SP 800-73-4 Part 2, table 7)."""
+
+    TEMPLATE = 0x7C
+    CHALLENGE = 0x81
+    RESPONSE = 0x82
+
+
 CERTIFICATE_OBJECTS = {
     KeyReference.AUTHENTICATION: ObjectTag.CERTIFICATE_9A,
     KeyReference.SIGNATURE: ObjectTag.CERTIFICATE_9C,
@@ -74,11 +85,6 @@ CERTIFICATE_OBJECTS = {
 """Which object holds the certificate of which key."""
 
 PASSCODE_PROTECTED_OBJECTS = frozenset(
-    {
-        ObjectTag.FINGERPRINTS,
-        ObjectTag.FACIAL_IMAGE,
-        ObjectTag.PRINTED_INFORMATION,
-        ObjectTag.IRIS_IMAGES,
-    }
+    {ObjectTag.FINGERPRINTS, ObjectTag.FACIAL_IMAGE, ObjectTag.PRINTED_INFORMATION, ObjectTag.IRIS_IMAGES}
 )
 """Objects that are read only after VERIFY (SP 800-73-4 Part 1, table 2)."""

@@ -23,7 +23,7 @@ _APPLICATION_LABEL = b"Lanyard virtual smartcard"
 
 
 def application_property_template(algorithms: list[Algorithm]) -> bytes:
-    """Return the answer to SELECT (Part 2, tables 3 and 4)."""
+    """Return the answer to SELECT (Part 2, section 3.1.1)."""
     identifiers = [tlv.encode(0x80, bytes((algorithm,))) for algorithm in algorithms]
     return tlv.encode(
         0x61,
@@ -35,7 +35,7 @@ def application_property_template(algorithms: list[Algorithm]) -> bytes:
 
 
 def card_capability_container(guid: bytes) -> bytes:
-    """Return the CCC (Part 1, table 9): its card identifier is made from the GUID."""
+    """Return the CCC (Part 1, table 8): its card identifier is made from the GUID."""
     identifier = _GSC_RID + bytes((_MANUFACTURER, _VIRTUAL_MACHINE_CARD)) + guid[:14]
     return tlv.encode(
         _DATA,
@@ -56,7 +56,7 @@ def card_capability_container(guid: bytes) -> bytes:
 
 
 def chuid(guid: bytes, expires: datetime.date) -> bytes:
-    """Return the CHUID (Part 1, table 10) of a card with this 16-byte GUID and expiry date."""
+    """Return the CHUID (Part 1, table 9) of a card with this 16-byte GUID and expiry date."""
     return tlv.encode(
         _DATA,
         tlv.encode(0x30, _FASC_N),
@@ -68,7 +68,7 @@ def chuid(guid: bytes, expires: datetime.date) -> bytes:
 
 
 def discovery() -> bytes:
-    """Return the Discovery Object (Part 1, section 3.3.2)."""
+    """Return the Discovery Object (Part 1, section 3.3.2 and table 18)."""
     return tlv.encode(
         0x7E,
         tlv.encode(0x4F, PIV_AID),
@@ -77,7 +77,7 @@ def discovery() -> bytes:
 
 
 def certificate(der: bytes) -> bytes:
-    """Return a certificate object (Part 1, tables 15 and following)."""
+    """Return a certificate object (Part 1, tables 10 and 15 to 17)."""
     return tlv.encode(
         _DATA,
         tlv.encode(0x70, der),
@@ -86,6 +86,6 @@ def certificate(der: bytes) -> bytes:
     )
 
 
-def dynamic_authentication_response(response: bytes) -> bytes:
-    """Return the answer to GENERAL AUTHENTICATE (Part 2, table 7)."""
-    return tlv.encode(0x7C, tlv.encode(0x82, response))
+def dynamic_authentication(tag: int, value: bytes) -> bytes:
+    """Return the answer to GENERAL AUTHENTICATE: one object in its template (Part 2, table 7)."""
+    return tlv.encode(0x7C, tlv.encode(tag, value))

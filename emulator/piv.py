@@ -7,25 +7,22 @@ has succeeded, any other ending is a StatusError. Chaining and GET RESPONSE are 
 from __future__ import annotations
 
 import logging
+import secrets
 from typing import assert_never
 
 from . import objects
 from .card import Card
-from .commands import (
-    Command,
-    GeneralAuthenticate,
-    GetData,
-    Select,
-    VerifyPasscode,
-    VerifyReset,
-    VerifyStatus,
-)
-from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyReference
+from .commands import AskForChallenge, Authenticate, Command, GetData, Select, VerifyPasscode, VerifyReset, VerifyStatus
+from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, Algorithm, KeyReference
+from .identifiers import DynamicAuthenticationTag as Tag
 from .private_key import PrivateKeyError
 from .state import VolatileState
 from .status import StatusError, StatusWord, tries_left
 
 _log = logging.getLogger(__name__)
+
+_TDES = (Algorithm.TDES_DEFAULT, Algorithm.TDES)
+_TDES_BLOCK = 8
 
 
 class PivApplication:
@@ -53,8 +50,10 @@ class PivApplication:
             case VerifyReset():
                 state.passcode_verified = False
                 return b""
-            case GeneralAuthenticate():
-                return self._general_authenticate(command, state, just_verified)
+            case Authenticate():
+                return self._authenticate(command, state, just_verified)
+            case AskForChallenge():
+                return _challenge(command)
         assert_never(command)
 
     def _select(self, command: Select, state: VolatileState) -> bytes:
@@ -95,9 +94,7 @@ class PivApplication:
         left = self._card.passcode.tries_left
         return StatusError(tries_left(left) if left else StatusWord.AUTHENTICATION_METHOD_BLOCKED)
 
-    def _general_authenticate(
-        self, command: GeneralAuthenticate, state: VolatileState, just_verified: bool
-    ) -> bytes:
+    def _authenticate(self, command: Authenticate, state: VolatileState, just_verified: bool) -> bytes:
         """Section 3.2.4: apply a private key. The key's own access rule: Part 1, table 4b."""
         key = self._card.keys.get(command.key)
         if key is None or key.algorithm != command.algorithm:
@@ -105,14 +102,26 @@ class PivApplication:
         if not _may_use(command.key, state, just_verified):
             raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
         try:
-            return objects.dynamic_authentication_response(key.apply(command.challenge))
+            response = key.apply(command.challenge)
         except PrivateKeyError as error:
             raise StatusError(StatusWord.INCORRECT_DATA) from error
+        return objects.dynamic_authentication(Tag.RESPONSE, response)
+
+
+def _challenge(command: AskForChallenge) -> bytes:
+    """Section A.2: a challenge for the management key.
+
+    This card has no management key, so no answer to the challenge is ever accepted; but OpenSC
+    asks for challenges because it takes its random numbers from them.
+    """
+    if command.key != KeyReference.MANAGEMENT or command.algorithm not in _TDES:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    return objects.dynamic_authentication(Tag.CHALLENGE, secrets.token_bytes(_TDES_BLOCK))
 
 
 def _may_use(key: KeyReference, state: VolatileState, just_verified: bool) -> bool:
     if key == KeyReference.CARD_AUTHENTICATION:
         return True
-    if key == KeyReference.SIGNATURE:
+    if key == KeyReference.SIGNATURE:  # Part 1, section 3.2.1: verified immediately before
         return just_verified
     return state.passcode_verified

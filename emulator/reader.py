@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from dataclasses import dataclass
 
 from .virtual_card import VirtualCard
@@ -89,11 +90,7 @@ class Reader:
 
     async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> None:
         """Connect, and stay until the connection ends or the card is pulled."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            _, link = await loop.create_connection(
-                lambda: CardLink(card, seen), self.address.host, self.address.port
-            )
+        link = CardLink(card, await _connect(self.address), seen)
         self._link = link
         try:
             await self._remark_silence(link, seen)
@@ -108,3 +105,22 @@ class Reader:
                 await link.ended.wait()
         if not seen.is_set() and not link.ended.is_set():
             _log.warning("%s does not ask for the card: is another in it?", self.address)
+
+
+async def _connect(address: Address) -> socket.socket:
+    """Return a connection to the first of the host's addresses that takes one."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, where in found:
+            connection = socket.socket(family, kind, protocol)
+            connection.setblocking(False)
+            try:
+                await loop.sock_connect(connection, where)
+                return connection
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, OSError):
+                    raise
+                refused = error
+        raise refused

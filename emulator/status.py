@@ -1,6 +1,6 @@
 """Status words: the last two bytes of every answer of a card.
 
-Sources: SP 800-73-4 Part 2, section 5.6 (the ones PIV uses) and ISO/IEC 7816-4, section 5.6
+Sources: SP 800-73-4 Part 1, section 5.6 (the ones PIV uses) and ISO/IEC 7816-4, section 5.6
 (the ones for commands that no application understands).
 """
 

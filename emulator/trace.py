@@ -13,13 +13,7 @@ from .apdu import CommandApdu, parse_apdu
 from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
 from .status import StatusError, meaning
 
-_SECRET = frozenset(
-    {
-        Instruction.VERIFY,
-        Instruction.CHANGE_REFERENCE_DATA,
-        Instruction.RESET_RETRY_COUNTER,
-    }
-)
+_SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
 _HEADER = 4
 _CHAINING = 0x10
 _TAG_LIST = 0x5C
@@ -67,7 +61,7 @@ def in_words(raw: bytes) -> str:
         apdu = parse_apdu(raw)
     except StatusError:
         return f"malformed command of {len(raw)} bytes"
-    name = _name(Instruction, apdu.ins, "INS").replace("_", " ")
+    name = _name(Instruction, apdu.ins, "INS")
     detail = _detail(apdu)
     if apdu.cla == _CHAINING:
         detail += ", to be continued"
@@ -82,7 +76,7 @@ def _detail(apdu: CommandApdu) -> str:
         case Instruction.GET_DATA:
             return _object_name(apdu.data)
         case Instruction.GENERAL_AUTHENTICATE:
-            algorithm = _name(Algorithm, apdu.p1, "algorithm").replace("_", " ")
+            algorithm = _name(Algorithm, apdu.p1, "algorithm")
             return f"{algorithm} with key {apdu.p2:02X}, {len(apdu.data)} bytes"
         case Instruction.VERIFY:
             return "passcode" if apdu.data else "status"
@@ -102,6 +96,6 @@ def _object_name(data: bytes) -> str:
 
 def _name(kind: type[Instruction | Algorithm | ObjectTag], number: int, otherwise: str) -> str:
     try:
-        return kind(number).name
+        return kind(number).name.replace("_", " ")
     except ValueError:
         return f"{otherwise} {number:02X}"

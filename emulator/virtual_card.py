@@ -91,6 +91,7 @@ class VirtualCard:
         try:
             return exchange(parse_apdu(raw), self.state, self._respond)
         except StatusError as error:
+            self.state.passcode_just_verified = False  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
         except Exception:
             _log.exception("the card failed; it answers 6F00")

@@ -5,17 +5,16 @@ Both ways a frame is a length of two bytes, most significant first, and that man
 reader, one byte 00, 01, 02 or 04 is power off, power on, reset, or "tell me the ATR", of which only
 the last is answered; every other frame is a command APDU and is answered.
 
-FrameDecoder does no input or output; CardLink is what asyncio calls with the reader's bytes.
+FrameDecoder does no input or output; CardLink is the socket loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
+import struct
 from enum import IntEnum
-from typing import cast
 
 from .virtual_card import VirtualCard
 
@@ -26,6 +25,11 @@ _LONGEST_ANSWER = 0xFFFF
 LONGEST_COMMAND = 0x4000 + 16
 """More than any command needs. A longer frame means that the peer does not speak vpcd: text
 protocols that greet with letters announce frames of 18,000 bytes and more."""
+
+
+_MOST_AT_ONCE = 0x8000
+_REST_SECONDS = 0.004
+_SEND_SECONDS = 1.0
 
 
 class Control(IntEnum):
@@ -67,12 +71,15 @@ class FrameDecoder:
             del buffer[:end]
         return frames
 
+    @property
+    def inside_a_frame(self) -> bool:
+        """More bytes must come."""
+        return bool(self._buffer)
+
     def end(self) -> None:
         """Say that no more bytes come; raise FrameError when that is in the middle of a frame."""
         if self._buffer:
-            raise FrameError(
-                f"the connection ended inside a frame, after {len(self._buffer)} bytes"
-            )
+            raise FrameError(f"the connection ended inside a frame, after {len(self._buffer)} bytes")
 
 
 def encode_frame(payload: bytes) -> bytes:
@@ -100,51 +107,63 @@ def answer(card: VirtualCard, frame: bytes) -> bytes | None:
     return None
 
 
-class CardLink(asyncio.Protocol):
-    """One connection to a reader, with one card at its end."""
+class CardLink:
+    """One connection to a reader, with one card at its end, served by the running event loop.
 
-    def __init__(self, card: VirtualCard, seen: asyncio.Event) -> None:
-        self._card = card
-        self._decoder = FrameDecoder()
-        self._seen = seen
-        """Set when the reader asks for the ATR: it knows that a card is in."""
+    The socket blocks, for a moment: the loop calls when a frame begins, and the rest of a frame
+    comes right behind its beginning. Waiting for it here costs less than asking the loop again.
+    """
+
+    def __init__(self, card: VirtualCard, connection: socket.socket, seen: asyncio.Event) -> None:
         self.ended = asyncio.Event()
         """The connection is gone, from whichever side."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See asyncio.Protocol."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._socket: socket.socket = transport.get_extra_info("socket")
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._card = card
+        self._connection = connection
+        self._seen = seen
+        """Set when the reader asks for the ATR: it knows that a card is in."""
+        self._decoder = FrameDecoder()
+        connection.setblocking(True)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(_REST_SECONDS))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_SEND_SECONDS))
+        asyncio.get_running_loop().add_reader(connection, self._readable)
         self._acknowledge_at_once()
-
-    def data_received(self, data: bytes) -> None:
-        """Answer every complete frame, each answer in one piece."""
-        try:
-            for frame in self._decoder.feed(data):
-                reply = answer(self._card, frame)
-                if reply is not None:
-                    self._transport.write(encode_frame(reply))
-                if frame == _ASKS_FOR_ATR:
-                    self._seen.set()
-        except FrameError as error:
-            _log.warning("the reader does not speak the vpcd protocol: %s", error)
-            self._transport.abort()
-            return
-        self._acknowledge_at_once()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """A connection that ends is a power cut for the card."""
-        try:
-            self._decoder.end()
-        except FrameError as cut_off:
-            _log.info("%s", cut_off)
-        self._card.power_off()
-        self.ended.set()
 
     def close(self) -> None:
-        """Pull the card."""
-        self._transport.abort()
+        """End the connection, which is a power cut for the card."""
+        if not self.ended.is_set():
+            asyncio.get_running_loop().remove_reader(self._connection)
+            self._connection.close()
+            self._card.power_off()
+            self.ended.set()
+
+    def _readable(self) -> None:
+        """Answer every frame that has come, each answer in one piece."""
+        try:
+            while True:
+                self._receive()
+                if not self._decoder.inside_a_frame:
+                    return
+        except BlockingIOError:
+            return  # the rest of the frame takes its time
+        except OSError as error:
+            _log.info("the reader has closed the connection: %s", error)
+        except FrameError as error:
+            _log.warning("the reader does not speak the vpcd protocol: %s", error)
+        self.close()
+
+    def _receive(self) -> None:
+        data = self._connection.recv(_MOST_AT_ONCE)
+        if not data:
+            self._decoder.end()
+            raise ConnectionResetError("end of stream")
+        for frame in self._decoder.feed(data):
+            reply = answer(self._card, frame)
+            if reply is not None:
+                self._connection.sendall(encode_frame(reply))
+            if frame == _ASKS_FOR_ATR:
+                self._seen.set()
+        self._acknowledge_at_once()
 
     def _acknowledge_at_once(self) -> None:
         """Make the kernel acknowledge the next bytes without delay; it forgets this all the time.
@@ -152,5 +171,9 @@ class CardLink(asyncio.Protocol):
         vpcd sends length and payload in two writes with Nagle's algorithm on: the second waits for
         the acknowledgement of the first, which is otherwise delayed by 40 ms.
         """
-        with contextlib.suppress(OSError):  # the connection may be gone already
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def _timeval(seconds: float) -> bytes:
+    """Return a struct timeval."""
+    return struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))

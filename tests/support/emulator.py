@@ -43,9 +43,7 @@ def make_card(folder: Path, uid: str = UID, **settings: Any) -> Path:
     for slot, key in card_keys().items():
         (folder / f"{slot}.key.pem").write_bytes(
             key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
         certificate = self_signed(uid, key).public_bytes(serialization.Encoding.PEM)
@@ -90,8 +88,8 @@ def self_signed(uid: str, key: CardKey) -> x509.Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.datetime(2020, 1, 1))
-        .not_valid_after(datetime.datetime(2035, 1, 1))
+        .not_valid_before(datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC))
+        .not_valid_after(datetime.datetime(2035, 1, 1, tzinfo=datetime.UTC))
         .sign(key, hashes.SHA256())
     )
 
@@ -105,14 +103,14 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
 class EmulatorProgram:
     """`python -m emulator run` as a person starts it."""
 
-    def __init__(self, data: Path, vpcd: str, card: str | None = None, *options: str) -> None:
+    def __init__(self, data: Path, vpcd: str, card: str | None = None, *options: str, log_level: str = "debug") -> None:
         self.data = data
         self.log = data / "emulator.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *TIED_TO_THE_RUN,
-                    *command_line(data, "--log-level", "debug"),
+                    *command_line(data, "--log-level", log_level),
                     *("run", *([card] if card else []), "--vpcd", vpcd, *options),
                 ],
                 stdin=subprocess.PIPE,

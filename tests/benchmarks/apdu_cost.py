@@ -1,0 +1,157 @@
+"""What one APDU costs through a real pcscd and vpcd: the virtual card against a bare responder.
+
+    python tests/benchmarks/apdu_cost.py
+
+The bare responder reads a frame and answers 9000, in as few lines as it takes: what it costs is
+pcscd, vpcd, the client's library and the sockets, which no card can avoid. Both are measured by
+turns in one run. Ends with exit code 1 when the virtual card costs more than LIMIT times as much.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from support.emulator import EmulatorProgram, make_card  # noqa: E402
+from support.machine import wait_until  # noqa: E402
+from support.reader import (  # noqa: E402
+    Pcscd,
+    _free_vpcd_port,
+    pytest_configure,
+    pytest_unconfigure,
+)
+
+LIMIT = 2.0
+ROUNDS, APDUS_A_ROUND = 40, 50
+COMMANDS = {
+    "GET DATA, Discovery, 20 bytes": "00CB3FFF035C017E00",
+    "GET DATA, part of a certificate, 256 bytes": "00CB3FFF055C035FC10500",
+    "VERIFY, status": "00200080",
+}
+SELECT = "00A4040005A00000030800"
+ATR = bytes.fromhex("3B80800101")
+
+Transmit = Callable[[bytes], bytes]
+
+
+def bare_responder(host: str, port: int) -> None:
+    """Answer 9000 to everything."""
+    with socket.create_connection((host, port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while frame := _frame(connection):
+            if frame == b"\x04":
+                connection.sendall(len(ATR).to_bytes(2, "big") + ATR)
+            elif len(frame) > 1:
+                connection.sendall(b"\x00\x02\x90\x00")
+
+
+def _frame(connection: socket.socket) -> bytes:
+    length = int.from_bytes(_exactly(connection, 2), "big")
+    return _exactly(connection, length)
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        piece = connection.recv(count - len(data))
+        if not piece:
+            return b""
+        data += piece
+    return data
+
+
+def card_in(reader: str) -> Transmit:
+    """Connect to the card in a PC/SC reader; return what transmits an APDU to it."""
+    from smartcard.pcsc.PCSCExceptions import EstablishContextException
+    from smartcard.scard import (
+        SCARD_PCI_T0,
+        SCARD_PCI_T1,
+        SCARD_PROTOCOL_T0,
+        SCARD_PROTOCOL_T1,
+        SCARD_SCOPE_USER,
+        SCARD_SHARE_SHARED,
+        SCardConnect,
+        SCardEstablishContext,
+        SCardTransmit,
+    )
+
+    result, context = SCardEstablishContext(SCARD_SCOPE_USER)
+    if result:
+        raise EstablishContextException(result)
+
+    def connect() -> tuple[int, int] | None:
+        protocols = SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1
+        result, handle, protocol = SCardConnect(context, reader, SCARD_SHARE_SHARED, protocols)
+        return None if result else (handle, protocol)
+
+    handle, protocol = wait_until(connect, what=f"a card in {reader}")
+    header = SCARD_PCI_T1 if protocol == SCARD_PROTOCOL_T1 else SCARD_PCI_T0
+
+    def transmit(apdu: bytes) -> bytes:
+        result, answer = SCardTransmit(handle, header, list(apdu))
+        if result:
+            raise OSError(f"SCardTransmit: {result:#x}")
+        return bytes(answer)
+
+    return transmit
+
+
+def microseconds(transmit: Transmit, apdu: bytes) -> float:
+    """Return the mean of one round."""
+    started = time.perf_counter()
+    for _ in range(APDUS_A_ROUND):
+        transmit(apdu)
+    return (time.perf_counter() - started) / APDUS_A_ROUND * 1e6
+
+
+def compare(card: Transmit, bare: Transmit) -> float:
+    """Print a line for each command; return the worst ratio."""
+    card(bytes.fromhex(SELECT))
+    worst = 0.0
+    print(f"{'median of ' + str(ROUNDS) + ' rounds':45} {'card':>9} {'bare':>9} {'ratio':>6}")
+    for name, command in COMMANDS.items():
+        apdu = bytes.fromhex(command)
+        rounds = [(microseconds(card, apdu), microseconds(bare, apdu)) for _ in range(ROUNDS)]
+        ours, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
+        worst = max(worst, ours / theirs)
+        print(f"{name:45} {ours:6.0f} us {theirs:6.0f} us {ours / theirs:6.2f}")
+    return worst
+
+
+def main() -> int:
+    """Start pcscd, the virtual card in its first reader, the responder in its second; compare."""
+    pytest_configure()
+    with tempfile.TemporaryDirectory() as folder:
+        port = _free_vpcd_port()
+        pcscd = Pcscd(Path(os.environ["PCSCLITE_CSOCK_NAME"]).parent, port)
+        data = Path(folder) / "data"
+        make_card(data / "cards" / "one-role")
+        bare = multiprocessing.Process(target=bare_responder, args=("127.0.0.1", port + 1), daemon=True)
+        try:
+            pcscd.start()
+            bare.start()
+            emulator = EmulatorProgram(data, pcscd.vpcd, "one-role", log_level="info")
+            emulator.ready()
+            first, second = sorted(pcscd.readers)
+            worst = compare(card_in(first), card_in(second))
+            emulator.stop()
+        finally:
+            pcscd.stop()
+            pytest_unconfigure()
+    print(f"worst ratio {worst:.2f}, limit {LIMIT}")
+    return int(worst > LIMIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
