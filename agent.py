@@ -57,10 +57,10 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum, IntEnum, auto
+from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
-from typing import IO, Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
@@ -461,7 +461,7 @@ def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
         data, status = _transmit(link, apdu)
         if apdu[0] & COMMAND_CHAINING and status != StatusWord.SUCCESS:
             break
-    if status >> 8 == 0x6C:  # wrong Le: the card says which one it wants
+    if status >> 8 == 0x6C and command.answer_expected:  # wrong Le: the card names its own
         data, status = _transmit(link, apdu[:-1] + bytes([status & 0xFF]))
     while status >> 8 == 0x61:
         more, status = _transmit(link, bytes([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
@@ -1435,6 +1435,7 @@ TABLE: dict[tuple[State, Event], tuple[State, Action]] = {
     (State.SELECTING_ROLE, Event.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
     (State.SELECTING_ROLE, Event.FAILED): (State.PROBLEM, Action.END_SESSION),
     (State.SELECTING_ROLE, Event.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SELECTING_ROLE, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_IN, Event.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_OUT, Event.DISMISSED): (State.READING, Action.READ_CARD),
@@ -1459,12 +1460,12 @@ class Bridge:
     """Carries calls from worker threads to the one thread that owns the screen, which sleeps until one comes."""
 
     def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._reading, self._writing = socket.socketpair()
         self._reading.setblocking(False)
         self._writing.setblocking(False)
 
-    def call(self, function: Callable[[], None]) -> None:
+    def call(self, function: Callable[[], object]) -> None:
         """From any thread: have the owner's thread call this soon, in order."""
         self._calls.put(function)
         with contextlib.suppress(BlockingIOError):  # full: the owner has been woken already
@@ -1889,7 +1890,8 @@ class Terminal:
 
     def _signed_in(self) -> SignedIn:
         attempt = self._conductor.attempt
-        assert attempt and attempt.session and attempt.facts  # noqa: S101  the table's promise
+        if attempt is None or attempt.session is None or attempt.facts is None:
+            raise UnexpectedError("signed in without a session")
         return SignedIn(attempt.session, attempt.role, attempt.facts.certificate)
 
     def _check_role(self, signed_in: SignedIn) -> None:
@@ -2023,7 +2025,7 @@ def explain_on_stderr(step: Step) -> None:
         print(f"{'':13}  {step.technical}", file=sys.stderr)
 
 
-class Colour(str, Enum):
+class Colour(StrEnum):
     """After the NHS design system's published values."""
 
     BLUE = "#005eb8"
@@ -2036,9 +2038,6 @@ class Colour(str, Enum):
     WHITE = "#ffffff"
     FOCUS = "#ffeb3b"
     LINE = "#d8dde0"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class DemonstrationControls(Protocol):
@@ -2064,9 +2063,12 @@ class Window:
         self.bridge = bridge
         self.early_typing = ""
         self._early_timer = ""
+        self._zoom = 1.0
+        self.fonts: dict[str, tkfont.Font] = {}
         self.root = tk.Tk(className="Lanyard")
         self.root.title("Lanyard: sign in with your smartcard")
         self.root.report_callback_exception = self._callback_failed
+        self._side = tk.Frame(self.root, background=Colour.WHITE)
         self._make_fonts()
         self._make_frame(kiosk)
         self.story = Story(self, self._side) if explain else None
@@ -2089,14 +2091,15 @@ class Window:
         """Larger or smaller text, 75 % to 250 %."""
         self._zoom = min(2.5, max(0.75, self._zoom * factor))
         for name, pixels in FONT_SIZES.items():
-            self.fonts[name].configure(size=-round(pixels * self._zoom))
+            if name != "pad":  # large as it is, and it must stay on the screen for those who only touch
+                self.fonts[name].configure(size=-round(pixels * self._zoom))
         self._fit()
 
     def _make_fonts(self) -> None:
         families = set(tkfont.families(self.root))
         sans = next((name for name in ("Arial", "DejaVu Sans", "Liberation Sans") if name in families), "TkDefaultFont")
         mono = "DejaVu Sans Mono" if "DejaVu Sans Mono" in families else "TkFixedFont"
-        self._zoom = max(1.0, float(self.root.tk.call("tk", "scaling")) / (96 / 72))
+        self._zoom = max(1.0, float(self.root.tk.call("tk", "scaling")) / (96 / 72))  # a dense screen
         self.fonts = {
             name: tkfont.Font(
                 self.root,
@@ -2122,7 +2125,6 @@ class Window:
         name.pack(side="left")
         self.foot = tk.Frame(self.root, background=Colour.TEXT)
         self.foot.pack(side="bottom", fill="x")
-        self._side = tk.Frame(self.root, background=Colour.WHITE)
         self.content = tk.Frame(self.root, background=Colour.PAGE)
         self.content.pack(side="left", fill="both", expand=True)
 
@@ -2154,8 +2156,8 @@ class Window:
         """The side panel shows where there is room beside the screen."""
         if event is not None and event.widget is not self.root:
             return
-        needed = self.screen.frame.winfo_reqwidth() + self._side.winfo_reqwidth()
-        room = self.story is not None and needed <= self.root.winfo_width()
+        readable = 36 * self.fonts["body"].measure("0")
+        room = self.story is not None and self.root.winfo_width() - self._side.winfo_reqwidth() >= readable
         if room and not self._side.winfo_ismapped():
             self._side.pack(side="right", fill="y", before=self.content)
         elif not room and self._side.winfo_ismapped():
@@ -2267,8 +2269,7 @@ class PasscodeScreen(Screen):
         }
         for place, key in enumerate(keys):
             command = commands.get(key, lambda key=key: self.entry.insert("end", key))  # type: ignore[misc]
-            font = self.window.fonts["body" if key == "Clear" else "pad"]
-            button = make_button(pad, key, command, Colour.WHITE, font)
+            button = make_button(pad, key, command, Colour.WHITE, self.window.fonts["pad"])
             button.configure(takefocus=False, width=4, padx=8, pady=8)
             button.grid(row=place // 3, column=place % 3, padx=4, pady=4, sticky="nsew")
         return pad
@@ -2306,11 +2307,10 @@ class PasscodeScreen(Screen):
 
     def fit(self, height: int) -> None:
         """Without room for the number pad the keyboard is left."""
-        self.pad.pack_forget()
+        self.pad.pack(anchor="w", pady=(20, 0))
         self.frame.update_idletasks()
-        needed = sum(child.winfo_reqheight() + 12 for child in self.frame.winfo_children()) + 60
-        if needed <= height:
-            self.pad.pack(anchor="w", pady=(20, 0))
+        if self.frame.winfo_reqheight() > height:
+            self.pad.pack_forget()
 
     def close(self) -> None:
         self._clear()
@@ -2322,10 +2322,11 @@ class ConfirmScreen(Screen):
         self.label("This is the last try", "title")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
         self.label("Are you sure of it?")
-        self.button("No, let me type it again", lambda: self.conductor.handle(Event.CANCELLED)).pack(anchor="w", pady=8)
+        no = self.button("No, let me type it again", lambda: self.conductor.handle(Event.CANCELLED))
+        no.pack(anchor="w", pady=8)
         use = self.button("Yes, use this passcode", lambda: self.conductor.handle(Event.CONFIRMED), Colour.SECONDARY)
         use.pack(anchor="w", pady=8)
-        self.frame.winfo_children()[3].focus_set()
+        no.focus_set()
 
 
 class BusyScreen(Screen):
@@ -2397,7 +2398,9 @@ class RolesScreen(Screen):
         style = ttk.Style(frame)
         style.theme_use("clam")
         row = body.metrics("linespace") * 2 + 16
-        style.configure("Roles.Treeview", font=body, rowheight=row, background=Colour.WHITE, foreground=Colour.TEXT)
+        style.configure(
+            "Roles.Treeview", indent=0, font=body, rowheight=row, background=Colour.WHITE, foreground=Colour.TEXT
+        )
         style.map("Roles.Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
         style.configure("Roles.Vertical.TScrollbar", arrowsize=28)
         roles = ttk.Treeview(frame, style="Roles.Treeview", show="tree", selectmode="browse", height=2)
@@ -2420,8 +2423,8 @@ class RolesScreen(Screen):
         self._shown = matches
         self.list.delete(*self.list.get_children())
         for role in matches:
-            code = f" ({role.org_code})" if role.org_code else ""
-            self.list.insert("", "end", role.id, text=f"{role.name}\n{role.org_name}{code}")
+            where = " ".join(filter(None, (role.org_code, role.org_name)))
+            self.list.insert("", "end", role.id, text=f"{role.name}\n{where}")
         if matches:
             self.list.selection_set(matches[0].id)
             self.list.focus(matches[0].id)
@@ -2539,7 +2542,7 @@ SCREENS: dict[State, type[Screen]] = {
 class Story:
     """The side panel of --explain: each step in plain words, its technical line under it."""
 
-    WIDTH = 44  # characters
+    WIDTH = 36  # characters
 
     def __init__(self, window: Window, parent: tk.Frame) -> None:
         title = tk.Label(parent, text="What is happening", font=window.fonts["small"], anchor="w")
@@ -2577,26 +2580,27 @@ class DemonstrationStrip:
     def __init__(self, window: Window, controls: DemonstrationControls) -> None:
         self._window = window
         self._lane = Lane("demonstration")
+        self._font = window.fonts["small"].copy()  # keeps its size: the text of the agent is what grows
         self._failure = tk.Label(window.foot, background=Colour.TEXT, foreground=Colour.FOCUS)
-        self._failure.configure(font=window.fonts["small"], anchor="w")
+        self._failure.configure(font=self._font, anchor="w")
         title = tk.Label(
             window.foot, text="DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
         )
-        title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=window.fonts["small"], anchor="w")
-        title.grid(row=0, column=0, columnspan=5, sticky="w", padx=12, pady=(8, 2))
-        self._failure.grid(row=0, column=5, sticky="e", padx=12)
+        title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=self._font, anchor="w")
+        title.grid(row=0, column=0, columnspan=7, sticky="w", padx=12, pady=(8, 2))
+        self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=12)
         for place, card in enumerate(controls.cards()):
             self._add(place, card, lambda card=card: controls.insert(card), Colour.LINE)  # type: ignore[misc]
-        self._add(place + 1, "Pull the card", controls.remove, Colour.FOCUS)
+        self._add(place + 1, "Pull the card", controls.remove, Colour.WHITE)
 
     def _add(self, place: int, text: str, command: Callable[[], None], colour: Colour) -> None:
-        font = self._window.fonts["small"]
-        button = make_button(
-            self._window.foot, text, lambda: self._lane.submit(lambda: self._do(command)), colour, font
-        )
+        def press() -> None:
+            self._lane.submit(lambda: self._do(command))
+
+        button = make_button(self._window.foot, text, press, colour, self._font)
         button.configure(padx=6, pady=4, takefocus=False, foreground=Colour.TEXT, activeforeground=Colour.TEXT)
         button.grid(row=1, column=place, sticky="ew", padx=4, pady=(0, 8))
-        self._window.foot.columnconfigure(place, weight=1)
+        self._window.foot.columnconfigure(place, weight=1, uniform="cards")
 
     def _do(self, command: Callable[[], None]) -> None:
         failure = ""
@@ -2977,15 +2981,12 @@ def run(options: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def terminal_restored() -> Iterator[None]:
     """A passcode question that is cut short leaves the terminal without echo: put it back."""
-    try:
-        before = termios.tcgetattr(sys.stdin)
-    except (termios.error, OSError, ValueError):
-        yield
-        return
+    before = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
     try:
         yield
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        if before:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

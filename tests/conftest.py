@@ -12,7 +12,7 @@ import pytest
 
 pytest_plugins = [
     f"support.{name}"
-    for name in ("reader", "screen", "spine", "emulator")
+    for name in ("reader", "screen", "spine", "emulator", "agent")
     if importlib.util.find_spec(f"support.{name}")
 ]
 
