@@ -154,7 +154,9 @@ class ControlServer:
                 continue
             writer.write(_line(answer))
 
-    async def _answer_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer_lines(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while True:
             try:
                 line = await reader.readline()

@@ -13,7 +13,9 @@ from .apdu import CommandApdu, parse_apdu
 from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
 from .status import StatusError, meaning
 
-_SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
+_SECRET = frozenset(
+    {Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER}
+)
 _HEADER = 4
 _CHAINING = 0x10
 _TAG_LIST = 0x5C
@@ -79,7 +81,8 @@ def _detail(apdu: CommandApdu) -> str:
             algorithm = _name(Algorithm, apdu.p1, "algorithm")
             return f"{algorithm} with key {apdu.p2:02X}, {len(apdu.data)} bytes"
         case Instruction.VERIFY:
-            return "passcode" if apdu.data else "status"
+            asked = "forget" if apdu.p1 else "status"
+            return "passcode" if apdu.data else asked
         case Instruction.GET_RESPONSE:
             return ""
         case _:

@@ -137,7 +137,9 @@ def main() -> int:
         pcscd = Pcscd(Path(os.environ["PCSCLITE_CSOCK_NAME"]).parent, port)
         data = Path(folder) / "data"
         make_card(data / "cards" / "one-role")
-        bare = multiprocessing.Process(target=bare_responder, args=("127.0.0.1", port + 1), daemon=True)
+        bare = multiprocessing.Process(
+            target=bare_responder, args=("127.0.0.1", port + 1), daemon=True
+        )
         try:
             pcscd.start()
             bare.start()

@@ -6,6 +6,7 @@ import datetime
 import functools
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,7 +44,9 @@ def make_card(folder: Path, uid: str = UID, **settings: Any) -> Path:
     for slot, key in card_keys().items():
         (folder / f"{slot}.key.pem").write_bytes(
             key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
             )
         )
         certificate = self_signed(uid, key).public_bytes(serialization.Encoding.PEM)
@@ -100,10 +103,69 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
     return answer[:-4], answer[-4:]
 
 
+class CardReader:
+    """The reader's side of the vpcd protocol, in a test's hands."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener.settimeout(10)
+        self.port = self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self.connection: socket.socket | None = None
+
+    def accept(self) -> str:
+        """Wait for a card, ask for its ATR and return that in hex."""
+        self.connection, _ = self._listener.accept()
+        self.connection.settimeout(10)
+        return self.exchange("04")
+
+    def send(self, frame: str) -> None:
+        """Send one frame given in hex, in two pieces as vpcd does."""
+        payload = bytes.fromhex(frame)
+        assert self.connection
+        self.connection.sendall(len(payload).to_bytes(2, "big"))
+        self.connection.sendall(payload)
+
+    def exchange(self, frame: str) -> str:
+        """Send one frame, return the answer in hex."""
+        self.send(frame)
+        return self._exactly(int.from_bytes(self._exactly(2), "big")).hex().upper()
+
+    def card_is_gone(self) -> bool:
+        """Wait for the end of the connection."""
+        assert self.connection
+        try:
+            return self.connection.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        """Take the reader away, with the card in it."""
+        self._listener.close()
+        if self.connection:
+            self.connection.close()
+
+    def _exactly(self, count: int) -> bytes:
+        assert self.connection
+        data = b""
+        while len(data) < count:
+            piece = self.connection.recv(count - len(data))
+            assert piece, "the card is gone"
+            data += piece
+        return data
+
+
 class EmulatorProgram:
     """`python -m emulator run` as a person starts it."""
 
-    def __init__(self, data: Path, vpcd: str, card: str | None = None, *options: str, log_level: str = "debug") -> None:
+    def __init__(
+        self,
+        data: Path,
+        vpcd: str,
+        card: str | None = None,
+        *options: str,
+        log_level: str = "debug",
+    ) -> None:
         self.data = data
         self.log = data / "emulator.log"
         with self.log.open("ab") as log:
@@ -164,6 +226,14 @@ def card_folder(tmp_path: Path) -> Path:
 def virtual_card(card_folder: Path) -> VirtualCard:
     """Return a card with power and PIV not yet selected."""
     return VirtualCard(Card.open(card_folder))
+
+
+@pytest.fixture
+def card_reader() -> Iterator[CardReader]:
+    """Yield a reader that waits for a card."""
+    waiting = CardReader()
+    yield waiting
+    waiting.close()
 
 
 @pytest.fixture
