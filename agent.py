@@ -265,7 +265,7 @@ class NoCard(CardError):
 
 
 class CardNotUsable(CardError):
-    """This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk which kind it is."""
+    """This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk its kind."""
 
 
 class CardUnresponsive(CardError):
@@ -306,7 +306,7 @@ class WrongPasscode(PasscodeError):
 
 
 class LastTryNotSpent(PasscodeError):
-    """The passcode was not tried: 1 try is left, and a wrong one would lock the card. Sign in where you can confirm it."""
+    """The passcode was not tried: 1 try is left and a wrong one locks the card. Sign in where you can confirm it."""
 
 
 class UnusablePasscode(PasscodeError):
@@ -334,7 +334,7 @@ class CertificateUnreadable(CertificateError):
 
 
 class CertificateExpired(CertificateError):
-    """This card has expired. Ask your local smartcard team for a renewal. If others have this too, check the PC's date."""
+    """This card has expired. Get a renewal from your local smartcard team. If others do too, check the PC's date."""
 
 
 class CertificateNotYetValid(CertificateError):
@@ -362,7 +362,7 @@ class BrokerError(AgentError):
 
 
 class BrokerRefused(BrokerError):
-    """The sign-in service did not accept this card. Try again. If that fails, ask your local smartcard team about it."""
+    """The sign-in service did not accept this card. Try again. If that fails, ask your local smartcard team."""
 
 
 class BrokerFault(BrokerError):
@@ -1359,6 +1359,8 @@ def local_address(url: str) -> str:
 
 
 class State(Enum):
+    """Where a sign-in is. The window has a screen for each."""
+
     NO_READER = auto()
     WAITING = auto()
     READING = auto()
@@ -1375,6 +1377,8 @@ class State(Enum):
 
 
 class Event(Enum):
+    """What can happen: in the reader, at the keyboard, at the broker, by the clock."""
+
     READER_READY = auto()
     READER_LOST = auto()
     CARD_IN = auto()
@@ -1398,6 +1402,8 @@ class Event(Enum):
 
 
 class Action(Enum):
+    """What is done on the way to the next state."""
+
     NOTHING = auto()
     READ_CARD = auto()  # drop what was, read the card, fetch a challenge
     FORGET_PASSCODE = auto()
@@ -1815,6 +1821,7 @@ def describe_expiry(certificate: Certificate, now: datetime) -> str:
 
 
 def describe_role(role: Role) -> str:
+    """One line: what, where, and the organisation's code."""
     code = f" ({role.org_code})" if role.org_code else ""
     return f"{role.name} at {role.org_name}{code}"
 
@@ -1865,7 +1872,11 @@ class Terminal:
             State.WAITING: self._waiting,
             State.NO_READER: self._no_reader,
         }
-        conductor.on_change = lambda before: self._reactions.get(conductor.state, lambda before: None)(before)
+        conductor.on_change = self._state_changed
+
+    def _state_changed(self, before: State) -> None:
+        if self._conductor.state in self._reactions:
+            self._reactions[self._conductor.state](before)
 
     def sign_in(self) -> SignedIn:
         """Blocks until signed in. Raises the AgentError that ended it."""
@@ -2019,6 +2030,7 @@ class ExplainHandler(logging.Handler):
 
 
 def explain_on_stderr(step: Step) -> None:
+    """--explain in the terminal."""
     took = "" if step.milliseconds is None else f"{step.milliseconds:8.1f} ms  "
     print(f"{took:13}{step.plain}", file=sys.stderr)
     if step.technical:
@@ -2072,7 +2084,7 @@ class Window:
         self._make_fonts()
         self._make_frame(kiosk)
         self.story = Story(self, self._side) if explain else None
-        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())  # type: ignore[attr-defined]
+        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
         self.root.bind("<Key>", self._key_pressed)
@@ -2228,6 +2240,8 @@ def make_button(
 
 
 class WaitingScreen(Screen):
+    """What a free PC shows."""
+
     def build(self) -> None:
         self.label("Put your card into the reader", "title", pady=(60, 16))
         self.label("Then type your passcode. You can start typing straight away.", colour=Colour.SECONDARY)
@@ -2268,7 +2282,7 @@ class PasscodeScreen(Screen):
             "\u232b": lambda: self.entry.delete(max(0, self.entry.index("end") - 1), "end"),
         }
         for place, key in enumerate(keys):
-            command = commands.get(key, lambda key=key: self.entry.insert("end", key))  # type: ignore[misc]
+            command = commands.get(key, lambda key=key: self.entry.insert("end", key))
             button = make_button(pad, key, command, Colour.WHITE, self.window.fonts["pad"])
             button.configure(takefocus=False, width=4, padx=8, pady=8)
             button.grid(row=place // 3, column=place % 3, padx=4, pady=4, sticky="nsew")
@@ -2318,6 +2332,8 @@ class PasscodeScreen(Screen):
 
 
 class ConfirmScreen(Screen):
+    """Asks before the last try is spent; Enter alone does not spend it."""
+
     def build(self) -> None:
         self.label("This is the last try", "title")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
@@ -2445,10 +2461,13 @@ class RolesScreen(Screen):
 
 
 def role_search_text(role: Role) -> str:
+    """Everything about a role that people search for."""
     return " ".join((role.name, role.org_name, role.org_code or "", role.group, role.sub_group)).lower()
 
 
 class SessionScreen(Screen):
+    """Who is signed in, as what, where and for how long."""
+
     def build(self) -> None:
         attempt = self.conductor.attempt
         if attempt is None or attempt.session is None or attempt.facts is None:
@@ -2486,6 +2505,8 @@ class SessionScreen(Screen):
 
 
 class SignedOutScreen(Screen):
+    """After Log out, while the card is still in."""
+
     def build(self) -> None:
         self.label("You are signed out", "title", pady=(60, 16))
         self.label("Take your card with you.")
@@ -2749,6 +2770,7 @@ trusted; 9 broker refused; 10 card pulled during the login; 130 interrupted.
 
 
 def make_parser() -> argparse.ArgumentParser:
+    """The command line of design.md's contract."""
     parser = argparse.ArgumentParser(
         prog="agent.py",
         description="Sign in with an NHS smartcard: a window for shared PCs, or the terminal.",
@@ -2758,8 +2780,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"Lanyard {VERSION}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="read this settings file in place of the usual two")
     parser.add_argument("--spine", metavar="URL", help="the broker's address, https only")
-    parser.add_argument("--ca-file", metavar="PEM", help="trust the broker by this CA only (default: the system's CAs)")
-    parser.add_argument("--reader", metavar="WHICH", help="pcsc (default: the first reader with a card), embedded[:PORT],"
+    parser.add_argument("--ca-file", metavar="PEM", help="trust the broker by this CA only (default: the system's)")
+    parser.add_argument("--reader", metavar="WHICH", help="pcsc (default: first reader with a card), embedded[:PORT],"
                         " or part of a reader's name")  # fmt: skip
     parser.add_argument("--digest", choices=[each.value for each in Digest], help="digest to sign (default sha256)")
     parser.add_argument("--kiosk", action="store_true", default=None, help="full screen, and nobody can close it")
@@ -2769,9 +2791,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo = parser.add_argument_group("demonstration")
     demo.add_argument("--demo", action="store_true", help="start a virtual card and a broker too, on free ports")
     demo.add_argument("--card", default="three-roles", help="the card that goes in (default three-roles)")
-    demo.add_argument(
-        "--data", type=Path, metavar="DIR", help="keep the demonstration's cards there (default: thrown away)"
-    )
+    demo.add_argument("--data", type=Path, metavar="DIR", help="keep the demonstration's cards (default: thrown away)")
     demo.add_argument("--vpcd", default=f"127.0.0.1:{VPCD_PORT}", metavar="HOST:PORT", help="vpcd, for --reader pcsc")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     login = commands.add_parser(
@@ -2894,6 +2914,7 @@ def choose_reader(settings: Settings, demo: bool) -> Reader:
 
 
 def has_display() -> bool:
+    """Whether a window can be shown at all."""
     return TK_THERE and bool(os.environ.get("DISPLAY"))
 
 
@@ -2919,6 +2940,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
 
 
 def print_session(signed_in: SignedIn) -> None:
+    """The session in sentences; never the ticket."""
     session, role = signed_in.session, signed_in.role
     print(f"Signed in as {session.cn} ({session.uid})")
     if role:
@@ -2937,6 +2959,7 @@ def print_session(signed_in: SignedIn) -> None:
 def run_window(
     settings: Settings, conductor: Conductor, bridge: Bridge, controls: DemonstrationControls | None
 ) -> None:
+    """Show the window until it is closed."""
     window = Window(conductor, bridge, settings.kiosk, settings.explain)
     if controls:
         DemonstrationStrip(window, controls)
