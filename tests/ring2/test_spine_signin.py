@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.spine import Spine, field_of, reason
+from support.spine import Spine
+from support.spine_client import field_of, reason
 
 
 @pytest.mark.parametrize("attributes", [False, True], ids=["bare", "signed-attributes"])

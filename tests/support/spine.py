@@ -1,43 +1,36 @@
-"""A running broker for tests, and an honest client of it that can be told to be dishonest.
+"""A running broker for tests, with a clock that they can set.
 
-Fixtures: `demo_data` (a DIR, filled once), `data` (a private copy of it), `spine` (a broker over
-HTTPS on a free port, with a clock that tests can set).
+Fixtures: `demo_data` (a DIR, filled once), `data` (a private copy of it), `desk` (the broker
+without HTTP), `spine` (a broker over HTTPS on a free port) and `spine_factory` (with settings).
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import logging
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-import requests
-from asn1crypto import algos, cms, core
-from asn1crypto import x509 as asn1_x509
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from asn1crypto import cms
 
 from spine_stub import Config, create_app, first_start
+from spine_stub.app import make_broker
+from spine_stub.authority import ec_key
+from spine_stub.broker import Broker
 from spine_stub.config import system_clock
+from spine_stub.errors import BrokerError
 from spine_stub.server import Server, write_tls_file
+from spine_stub.sessions import MemoryStore
 
-MIME_HEADER = (
-    "MIME-Version: 1.0\r\n"
-    'Content-Disposition: attachment; filename="smime.p7m"\r\n'
-    'Content-Type: application/x-pkcs7-mime; name="smime.p7m"\r\n'
-    "Content-Transfer-Encoding: base64\r\n"
-    "\r\n"
-)
+from .spine_client import Card, Client, make_card, message, sign_cms
 
 
 class SettableClock:
@@ -52,170 +45,6 @@ class SettableClock:
     def advance(self, **by: float) -> None:
         """advance(minutes=5): as timedelta's arguments."""
         self.now += timedelta(**by)
-
-
-@dataclass(frozen=True)
-class Card:
-    """One slot of a card folder, as a program that holds its key sees it."""
-
-    uid: str
-    certificate: x509.Certificate
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-
-    @classmethod
-    def load(cls, data: Path, name: str, slot: str = "9A") -> Card:
-        folder = data / "cards" / name
-        certificate = x509.load_pem_x509_certificate((folder / f"{slot}.cert.pem").read_bytes())
-        key = load_pem_private_key((folder / f"{slot}.key.pem").read_bytes(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-        common_name = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0]
-        return cls(str(common_name.value), certificate, key)
-
-    def raw_signature(self, covered: bytes, digest: str) -> bytes:
-        algorithm = getattr(hashes, digest.upper())()
-        if isinstance(self.key, rsa.RSAPrivateKey):
-            return self.key.sign(covered, padding.PKCS1v15(), algorithm)
-        return self.key.sign(covered, ec.ECDSA(algorithm))
-
-
-def sign_cms(
-    card: Card, challenge: bytes, *, digest: str = "sha256", attributes: bool = False
-) -> cms.ContentInfo:
-    """A SignedData over the challenge, as RFC 5652 wants it; tests then spoil parts of it."""
-    certificate = asn1_x509.Certificate.load(card.certificate.public_bytes(Encoding.DER))
-    is_rsa = isinstance(card.key, rsa.RSAPrivateKey)
-    signer = cms.SignerInfo(
-        {
-            "version": "v1",
-            "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number",
-                {"issuer": certificate.issuer, "serial_number": certificate.serial_number},
-            ),
-            "digest_algorithm": algos.DigestAlgorithm({"algorithm": digest}),
-            "signature_algorithm": {
-                "algorithm": "rsassa_pkcs1v15" if is_rsa else f"{digest}_ecdsa"
-            },
-            "signature": b"",
-        }
-    )
-    signed_data = cms.SignedData(
-        {
-            "version": "v1",
-            "digest_algorithms": [algos.DigestAlgorithm({"algorithm": digest})],
-            "encap_content_info": {"content_type": "data", "content": challenge},
-            "certificates": [certificate],
-            "signer_infos": [signer],
-        }
-    )
-    info = cms.ContentInfo({"content_type": "signed_data", "content": signed_data})
-    if attributes:
-        set_attributes(info, content_type="data", message_digest=_digest(digest, challenge))
-    resign(info, card)
-    return info
-
-
-def set_attributes(info: cms.ContentInfo, **values: Any) -> None:
-    """Give the signer exactly these signed attributes; a list gives an attribute several values."""
-    attributes = [
-        {"type": name, "values": value if isinstance(value, list) else [value]}
-        for name, value in values.items()
-    ]
-    signer = info["content"]["signer_infos"][0]
-    signer["signed_attrs"] = cms.CMSAttributes(attributes)
-
-
-def resign(info: cms.ContentInfo, card: Card) -> None:
-    """Sign again what a test has changed."""
-    signer = info["content"]["signer_infos"][0]
-    attributes = signer["signed_attrs"]
-    if isinstance(attributes, cms.CMSAttributes):
-        covered = attributes.untag().dump(force=True)
-    else:
-        covered = bytes(info["content"]["encap_content_info"]["content"])
-    digest = signer["digest_algorithm"]["algorithm"].native
-    signer["signature"] = core.OctetString(card.raw_signature(covered, digest))
-
-
-def _digest(name: str, content: bytes) -> bytes:
-    digest = hashes.Hash(getattr(hashes, name.upper())())
-    digest.update(content)
-    return digest.finalize()
-
-
-def b64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def smime(der: bytes, indent: str = "", wrap: bool = True) -> bytes:
-    """S/MIME text; `indent` is put before every line, the blank one too, as one old client does."""
-    body = base64.encodebytes(der).decode("ascii") if wrap else b64(der)
-    text = MIME_HEADER + body
-    if indent:
-        text = "".join(f"{indent}{line}\n" for line in text.splitlines())
-    return text.encode("ascii")
-
-
-def gp_object(**parameters: str) -> bytes:
-    """A request as agents send it."""
-    lines = [f"<gpPARAM name={quoteattr(k)}>{escape(v)}</gpPARAM>" for k, v in parameters.items()]
-    doctype = '<!DOCTYPE USER SYSTEM "gpOBJECT.DTD">'
-    return f"{doctype}<gpOBJECT>{''.join(lines)}</gpOBJECT>".encode()
-
-
-def field_of(reply: str, name: str) -> str:
-    """A parameter of a reply, cut out as old clients do it: `name` last before the bracket."""
-    start = f'name="{name}">'
-    assert start in reply, f"no {name} in {reply}"
-    return reply.partition(start)[2].partition("<")[0]
-
-
-@dataclass
-class Client:
-    """An agent without card and window: one connection kept open, as ours has."""
-
-    url: str
-    ca_file: Path
-    http: requests.Session = field(default_factory=requests.Session)
-
-    def __post_init__(self) -> None:
-        self.http.verify = str(self.ca_file)
-        self.http.trust_env = False
-
-    def post(self, path: str, body: bytes, **more: Any) -> requests.Response:
-        return self.http.post(self.url + path, data=body, timeout=10, **more)
-
-    def get(self, path: str, **parameters: str) -> requests.Response:
-        return self.http.get(self.url + path, params=parameters, timeout=10)
-
-    def activate(self) -> tuple[str, str]:
-        """A challenge and its server signature, both base64."""
-        body = gp_object(service="ACTIVATION", log_session_id="0123456789", auth_method="3")
-        reply = self.post("/login/authactivate", body).text
-        return field_of(reply, "challenge"), field_of(reply, "signature")
-
-    def answer(self, card: Card, response: bytes, challenge: str, signature: str) -> bytes:
-        """The body of an authvalidate request."""
-        return gp_object(
-            service="AUTHENTICATION", log_session_id="0123456789", uid=card.uid, auth_method="3",
-            challenge=challenge, signature=signature, response=b64(response), mobility="0",
-        )  # fmt: skip
-
-    def validate(self, card: Card, **signing: Any) -> requests.Response:
-        challenge, signature = self.activate()
-        der = sign_cms(card, base64.b64decode(challenge), **signing).dump()
-        body = self.answer(card, smime(der), challenge, signature)
-        return self.post("/login/authvalidate", body)
-
-    def sign_in(self, card: Card, **signing: Any) -> str:
-        """The ticket of a sign-in that must succeed."""
-        reply = self.validate(card, **signing)
-        assert reason(reply) is None, f"refused: {reason(reply)}"
-        return field_of(reply.text, "sso_ticket")
-
-
-def reason(reply: requests.Response) -> str | None:
-    """Why the broker refused, from the header for developers."""
-    return reply.headers.get("X-Spine-Stub-Reason")
 
 
 @dataclass
@@ -240,6 +69,48 @@ class Spine:
     def login(self, name: str = "three-roles") -> tuple[Client, str]:
         client = self.client()
         return client, client.sign_in(self.card(name))
+
+
+Spoil = Callable[[cms.ContentInfo, Card], None]
+"""Changes an answer of a card for the worse."""
+
+
+@dataclass
+class Desk:
+    """A broker without a web server in front of it, and the messages to hand to it."""
+
+    broker: Broker
+    clock: SettableClock
+    data: Path
+
+    def card(self, name: str = "one-role", slot: str = "9A") -> Card:
+        return Card.load(self.data, name, slot)
+
+    def challenge(self) -> tuple[bytes, dict[str, str]]:
+        """The bytes to sign, and the parameters that echo them."""
+        challenge, signature = self.broker.activate({})
+        echo = {"challenge": challenge, "signature": signature}
+        return base64.b64decode(challenge), echo
+
+    def answer(self, card: Card | None = None, **signing: Any) -> dict[str, str]:
+        """A correct authvalidate message."""
+        card = card or self.card()
+        challenge, echo = self.challenge()
+        return message(card.uid, sign_cms(card, challenge, **signing), echo)
+
+    def spoiled(self, spoil: Spoil, **signing: Any) -> dict[str, str]:
+        """An authvalidate message that was right until `spoil` changed it."""
+        card = self.card()
+        challenge, echo = self.challenge()
+        info = sign_cms(card, challenge, **signing)
+        spoil(info, card)
+        return message(card.uid, info, echo)
+
+    def refusal(self, answer: dict[str, str]) -> str:
+        """Why an authvalidate message that must be refused is refused."""
+        with pytest.raises(BrokerError) as caught:
+            self.broker.validate(answer)
+        return caught.value.reason
 
 
 class _ListHandler(logging.Handler):
@@ -296,6 +167,27 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data(demo_data: Path, tmp_path: Path) -> Path:
     """A private copy of the demonstration DIR."""
     return Path(shutil.copytree(demo_data, tmp_path / "data"))
+
+
+@pytest.fixture
+def desk(demo_data: Path) -> Desk:
+    """The broker itself, without HTTP, for the demonstration DIR."""
+    clock = SettableClock()
+    config = Config(demo_data)
+    store = MemoryStore(clock, config.max_session, config.idle)
+    return Desk(make_broker(config, clock, secrets.token_bytes, store), clock, demo_data)
+
+
+@pytest.fixture
+def issue(demo_data: Path) -> Callable[..., Card]:
+    """issue(uid, key, **changes) makes a card of the test CA; `changes` are make_card's."""
+    return functools.partial(make_card, demo_data)
+
+
+@pytest.fixture
+def ec_card(issue: Callable[..., Card]) -> Card:
+    """A card for the person of `one-role` whose 9A is P-256."""
+    return issue("555000000002", ec_key())
 
 
 @pytest.fixture
