@@ -103,10 +103,8 @@ class StatusWord(IntEnum):
     """The answers the agent acts on: SP 800-73-4 part 1, table 6."""
 
     SUCCESS = 0x9000
-    SECURITY_STATUS_NOT_SATISFIED = 0x6982
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
     FILE_NOT_FOUND = 0x6A82
-    REFERENCED_DATA_NOT_FOUND = 0x6A88
 
 
 class Tag(IntEnum):
@@ -124,7 +122,6 @@ class Tag(IntEnum):
 class VpcdControl(bytes, Enum):
     """The one-byte frames by which a vpcd reader drives a card; all other frames are APDUs."""
 
-    POWER_OFF = b"\x00"
     POWER_ON = b"\x01"
     RESET = b"\x02"
     ATR = b"\x04"
@@ -543,6 +540,7 @@ class Certificate:
             parsed = x509.Certificate.load(der, strict=True)
             key = parsed.public_key
             names = parsed.subject.native
+            _ = parsed.issuer.native, parsed.serial_number  # parsed late: fail here, not after VERIFY
             return cls(
                 der=der,
                 uid=str(names["common_name"]),
@@ -837,7 +835,7 @@ class PcscReader:
         """Reports until closed. Where the service is away, tries again every 2 s: nothing announces its return."""
         while not self._closed.is_set():
             try:
-                self._watching = self._establish()
+                (self._watching,) = self._call("SCardEstablishContext", self._scard.SCARD_SCOPE_USER)
                 self._watch_readers(report)
             except NoSmartcardService as error:
                 report(ReaderLost(error))
@@ -846,16 +844,17 @@ class PcscReader:
     def _watch_readers(self, report: Report) -> None:
         known: dict[str, int] = {}
         current: tuple[str, int] | None = None
-        announced = False
+        had_readers: bool | None = None
         while not self._closed.is_set():
             names = self._list_readers()
-            if not names and announced is not None:
-                report(ReaderLost(NoReader()))
-                current, announced = None, False
-            elif names and not announced:
-                report(ReaderReady())
-                announced = True
-            changed = self._status_change({name: known.get(name, 0) for name in names})
+            if bool(names) != had_readers:
+                report(ReaderReady() if names else ReaderLost(NoReader()))
+                had_readers, current = bool(names), current if names else None
+            try:
+                changed = self._status_change({name: known.get(name, 0) for name in names})
+            except (CardRemoved, CardUnresponsive):  # cancelled, or a reader went away between the two calls
+                self._closed.wait(0.1)
+                continue
             known = {name: state for name, state, _ in changed}
             current = self._report_change(report, current, changed)
 
@@ -877,58 +876,49 @@ class PcscReader:
         """Blocks until a reader or a card comes or goes; (name, state, ATR) of each reader."""
         s = self._scard
         plug_and_play = ("\\\\?PnP?\\Notification", len(known) << 16)
-        result, states = s.SCardGetStatusChange(self._watching, s.INFINITE, [*known.items(), plug_and_play])
-        if result == s.SCARD_E_CANCELLED:
-            return []
-        if result != s.SCARD_S_SUCCESS and result != s.SCARD_E_UNKNOWN_READER:
-            raise NoSmartcardService(self._describe(result))
+        (states,) = self._call("SCardGetStatusChange", self._watching, s.INFINITE, [*known.items(), plug_and_play])
         return [(name, state & ~s.SCARD_STATE_CHANGED, bytes(atr)) for name, state, atr in states if name in known]
 
     def _list_readers(self) -> list[str]:
-        s = self._scard
-        result, names = s.SCardListReaders(self._watching, [])
-        if result not in (s.SCARD_S_SUCCESS, s.SCARD_E_NO_READERS_AVAILABLE):
-            raise NoSmartcardService(self._describe(result))
+        result, names = self._scard.SCardListReaders(self._watching, [])
+        if result != self._scard.SCARD_E_NO_READERS_AVAILABLE:
+            self._check(result)
         return [name for name in names if self._name in name]
 
     @contextlib.contextmanager
     def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
         s = self._scard
-        self._open(card)
-        result = s.SCardBeginTransaction(self._handle)
+        handle = self._open(card)
+        result = s.SCardBeginTransaction(handle)
         if result == s.SCARD_W_RESET_CARD:  # another program reset it between two of our transactions
-            result, self._protocol = s.SCardReconnect(
-                self._handle, s.SCARD_SHARE_SHARED, self._protocol, s.SCARD_LEAVE_CARD
-            )
-            self._check(result)
-            result = s.SCardBeginTransaction(self._handle)
+            mode = (s.SCARD_SHARE_SHARED, self._protocol, s.SCARD_LEAVE_CARD)
+            (self._protocol,) = self._call("SCardReconnect", handle, *mode)
+            result = s.SCardBeginTransaction(handle)
         self._check(result)
         try:
             yield self
         finally:
             started = time.perf_counter()
-            s.SCardEndTransaction(self._handle, s.SCARD_RESET_CARD if reset else s.SCARD_LEAVE_CARD)
+            s.SCardEndTransaction(handle, s.SCARD_RESET_CARD if reset else s.SCARD_LEAVE_CARD)
             if reset:
                 tell("Lock the card again, so that no other program finds it open", "card reset", started)
 
-    def _open(self, card: CardIn) -> None:
+    def _open(self, card: CardIn) -> Any:
         if self._card is card and self._handle is not None:
-            return
+            return self._handle
         self.release()
         s = self._scard
         if self._context is None:
-            self._context = self._establish()
-        result, handle, protocol = s.SCardConnect(
-            self._context, card.reader, s.SCARD_SHARE_SHARED, s.SCARD_PROTOCOL_T0 | s.SCARD_PROTOCOL_T1
-        )
-        self._check(result)
-        self._handle, self._protocol, self._card = handle, protocol, card
+            (self._context,) = self._call("SCardEstablishContext", s.SCARD_SCOPE_USER)
+        mode = (s.SCARD_SHARE_SHARED, s.SCARD_PROTOCOL_T0 | s.SCARD_PROTOCOL_T1)
+        self._handle, self._protocol = self._call("SCardConnect", self._context, card.reader, *mode)
+        self._card = card
+        return self._handle
 
     def transmit(self, apdu: bytes) -> bytes:
         s = self._scard
         protocol = s.SCARD_PCI_T0 if self._protocol == s.SCARD_PROTOCOL_T0 else s.SCARD_PCI_T1
-        result, answer = s.SCardTransmit(self._handle, protocol, list(apdu))
-        self._check(result)
+        (answer,) = self._call("SCardTransmit", self._handle, protocol, list(apdu))
         return bytes(answer)
 
     def release(self) -> None:
@@ -942,29 +932,26 @@ class PcscReader:
         if self._watching is not None:
             self._scard.SCardCancel(self._watching)
 
-    def _establish(self) -> Any:
-        result, context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_USER)
-        if result != self._scard.SCARD_S_SUCCESS:
-            raise NoSmartcardService(self._describe(result))
-        return context
+    def _call(self, function: str, *arguments: Any) -> Any:
+        """A function of winscard.h: what it returns after its result. Raises what `_check` makes of the result."""
+        result, *returned = getattr(self._scard, function)(*arguments)
+        self._check(result)
+        return returned
 
     def _check(self, result: int) -> None:
         """The one place that turns a PC/SC result into an error."""
         s = self._scard
         if result == s.SCARD_S_SUCCESS:
             return
-        what = self._describe(result)
+        what = f"PC/SC {result & 0xFFFFFFFF:08X}: {s.SCardGetErrorMessage(result)}"
         if result in (s.SCARD_W_REMOVED_CARD, s.SCARD_E_NO_SMARTCARD, s.SCARD_E_READER_UNAVAILABLE):
             raise CardRemoved(what)
         if result == s.SCARD_E_SHARING_VIOLATION:
             raise CardBusy(what)
-        if result in (s.SCARD_E_NO_SERVICE, s.SCARD_E_SERVICE_STOPPED, s.SCARD_E_INVALID_HANDLE):
+        if result in (s.SCARD_E_NO_SERVICE, s.SCARD_F_COMM_ERROR, s.SCARD_E_INVALID_HANDLE):
             self._handle = self._card = self._context = None
             raise NoSmartcardService(what)
         raise CardUnresponsive(what)
-
-    def _describe(self, result: int) -> str:
-        return f"PC/SC {result & 0xFFFFFFFF:08X}: {self._scard.SCardGetErrorMessage(result)}"
 
 
 def read_card(reader: Reader, card: CardIn, now: datetime) -> CardFacts:
@@ -1033,13 +1020,13 @@ def signed_data(message: bytes, digest: Digest, certificate: Certificate, signat
     return encoded
 
 
-SMIME_HEADER = (
-    "MIME-Version: 1.0\n"
-    'Content-Disposition: attachment; filename="smime.p7m"\n'
-    'Content-Type: application/x-pkcs7-mime; name="smime.p7m"\n'
-    "Content-Transfer-Encoding: base64\n"
-    "\n"
-)
+SMIME_HEADER = """\
+MIME-Version: 1.0
+Content-Disposition: attachment; filename="smime.p7m"
+Content-Type: application/x-pkcs7-mime; name="smime.p7m"
+Content-Transfer-Encoding: base64
+
+"""
 
 
 def smime_response(der: bytes) -> str:
@@ -1204,6 +1191,7 @@ class Broker:
         self._http.trust_env = False
         self._http.verify = str(ca_file) if ca_file else True
         self._http.mount("https://", VerifiedTls(max_retries=0))
+        self._http.headers["Content-Type"] = "text/xml"
         self._http.headers["User-Agent"] = f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
         self._device_id = f"{secrets.token_hex(4)},ClientIP={local_address(self._spine)}"
@@ -1246,13 +1234,8 @@ class Broker:
 
     def select_role(self, session: Session, role: Role) -> None:
         """Tell the broker which role the person works in now. Raises RoleRefused and the Broker errors."""
-        query = {
-            "token": session.ticket,
-            "selectedRoleUid": role.id,
-            "ssbMode": "0",
-            "fallbackStatus": "0",
-            "gacVersion": VERSION,
-        }
+        query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0", "fallbackStatus": "0"}
+        query["gacVersion"] = VERSION
         url = f"{self._spine}/saml/RoleSelectionGP.jsp"
         answer = self._request("GET", url, "Tell the sign-in service which role was chosen", params=query)
         if "<STATUS>OK</STATUS>" not in _decode(answer):
@@ -1264,7 +1247,9 @@ class Broker:
         same_host = urlsplit(session.logout_url)[:2] == urlsplit(default)[:2]
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         url = session.logout_url if same_host else default
-        answer = self._request("POST", url, "Tell the sign-in service that the session is over", gp_object(parameters))
+        answer = self._request(
+            "POST", url, "Tell the sign-in service that the session is over", data=gp_object(parameters)
+        )
         if "OK" not in _decode(answer):
             raise BrokerNonsense("the log-out was not confirmed")
 
@@ -1281,26 +1266,15 @@ class Broker:
         }
 
     def _post(self, endpoint: str, plain: str, parameters: Parameters) -> GpAnswer:
-        body = self._request("POST", f"{self._spine}/login/auth{endpoint}", plain, gp_object(parameters))
+        body = self._request("POST", f"{self._spine}/login/auth{endpoint}", plain, data=gp_object(parameters))
         return GpAnswer.parse(body)
 
-    def _request(
-        self, method: str, url: str, plain: str, body: bytes | None = None, params: Parameters | None = None
-    ) -> bytes:
+    def _request(self, method: str, url: str, plain: str, **what: Any) -> bytes:
         """One request, its answer's body. Texts of requests' own errors hold the URL and so the ticket: not kept."""
         started = time.perf_counter()
-        line = f"{method} {urlsplit(url).path}"
+        line, limits = f"{method} {urlsplit(url).path}", (CONNECT_SECONDS, ANSWER_SECONDS)
         try:
-            with self._http.request(
-                method,
-                url,
-                data=body,
-                params=params,
-                headers={"Content-Type": "text/xml"} if body else None,
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with self._http.request(method, url, timeout=limits, allow_redirects=False, stream=True, **what) as answer:
                 content = _read_bounded(answer, line)
         except requests.exceptions.SSLError as error:
             raise BrokerNotTrusted(f"{line}: {_tls_reason(error)}") from None
@@ -2041,7 +2015,6 @@ class Colour(StrEnum):
     """After the NHS design system's published values."""
 
     BLUE = "#005eb8"
-    DARK_BLUE = "#003087"
     GREEN = "#007f3b"
     RED = "#d5281b"
     TEXT = "#212b32"
