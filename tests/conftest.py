@@ -8,7 +8,12 @@ import os
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
+
+# The machine may be slow, and what CI says about a commit must be the same tomorrow.
+hypothesis.settings.register_profile("lanyard", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("lanyard")
 
 pytest_plugins = [
     f"support.{name}"
