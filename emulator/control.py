@@ -21,12 +21,17 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from .card import CARDS
+
+_log = logging.getLogger(__name__)
 
 SOCKET_NAME = "emulator.sock"
 _PEER = struct.Struct("3i")  # struct ucred: process, user and group id
@@ -86,16 +91,22 @@ def _connect(data: Path) -> socket.socket:
 @contextlib.contextmanager
 def exclusive(data: Path) -> Iterator[None]:
     """Have DIR's cards to oneself; raise AlreadyRunningError when another emulator has them."""
-    folder = os.open(data / "cards", os.O_RDONLY)
+    folder = os.open(data / CARDS, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(folder, data)
         yield
-    except BlockingIOError:
-        raise AlreadyRunningError(
-            f"An emulator is already running on {data}. Ask it: python -m emulator --data {data} status"
-        ) from None
     finally:
         os.close(folder)
+
+
+def _lock(folder: int, data: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AlreadyRunningError(
+            f"An emulator is already running on {data}. "
+            f"Ask it: python -m emulator --data {data} status"
+        ) from None
 
 
 @contextlib.asynccontextmanager
@@ -174,9 +185,10 @@ class ControlServer:
             name = fields["command"]
             if name == "trace":
                 self._listeners.add(writer)
+                _log.debug("somebody watches the conversation")
                 return {"ok": True}
             handler = self._handlers[name]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             known = ", ".join([*self._handlers, "trace"])
             return {"ok": False, "error": f"A request is a JSON object with a command: {known}."}
         try:

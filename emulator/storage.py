@@ -135,7 +135,7 @@ def _read(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_bytes())
     except OSError as error:
         raise CardError(f"{path}: {error.strerror}.") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         raise CardError(f"{path}: not a JSON file.") from None
     if not isinstance(values, dict):
         raise CardError(f"{path}: must hold one JSON object.")

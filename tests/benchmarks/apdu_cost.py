@@ -10,7 +10,6 @@ turns in one run. Ends with exit code 1 when the virtual card costs more than LI
 from __future__ import annotations
 
 import multiprocessing
-import os
 import socket
 import statistics
 import sys
@@ -24,12 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.emulator import EmulatorProgram, make_card  # noqa: E402
 from support.machine import wait_until  # noqa: E402
-from support.reader import (  # noqa: E402
-    Pcscd,
-    _free_vpcd_port,
-    pytest_configure,
-    pytest_unconfigure,
-)
+from support.reader import own_pcscd  # noqa: E402
 
 LIMIT = 2.0
 ROUNDS, APDUS_A_ROUND = 40, 50
@@ -130,27 +124,20 @@ def compare(card: Transmit, bare: Transmit) -> float:
 
 
 def main() -> int:
-    """Start pcscd, the virtual card in its first reader, the responder in its second; compare."""
-    pytest_configure()
-    with tempfile.TemporaryDirectory() as folder:
-        port = _free_vpcd_port()
-        pcscd = Pcscd(Path(os.environ["PCSCLITE_CSOCK_NAME"]).parent, port)
-        data = Path(folder) / "data"
-        make_card(data / "cards" / "one-role")
-        bare = multiprocessing.Process(
-            target=bare_responder, args=("127.0.0.1", port + 1), daemon=True
-        )
+    """Put the virtual card into the first reader, the bare responder into the second; compare."""
+    with own_pcscd() as pcscd, tempfile.TemporaryDirectory() as folder:
+        host, _, port = pcscd.vpcd.rpartition(":")
+        bare = multiprocessing.Process(target=bare_responder, args=(host, int(port) + 1))
+        bare.start()
+        make_card(Path(folder) / "cards" / "one-role")
+        emulator = EmulatorProgram(Path(folder), pcscd.vpcd, "one-role", log_level="info")
         try:
-            pcscd.start()
-            bare.start()
-            emulator = EmulatorProgram(data, pcscd.vpcd, "one-role", log_level="info")
             emulator.ready()
             first, second = sorted(pcscd.readers)
             worst = compare(card_in(first), card_in(second))
-            emulator.stop()
         finally:
-            pcscd.stop()
-            pytest_unconfigure()
+            emulator.stop()
+            bare.terminate()
     print(f"worst ratio {worst:.2f}, limit {LIMIT}")
     return int(worst > LIMIT)
 

@@ -41,7 +41,7 @@ def test_broken_settings(settings: dict[str, Any], card_folder: Path) -> None:
     assert str(settings.get("passcode")) not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"text"'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"text"', b"[" * 9999])
 def test_no_json_object(content: bytes, card_folder: Path) -> None:
     (card_folder / "card.json").write_bytes(content)
     with pytest.raises(CardError, match=r"card\.json"):

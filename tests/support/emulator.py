@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import json
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,8 @@ class CardReader:
 
     def accept(self) -> str:
         """Wait for a card, ask for its ATR and return that in hex."""
+        if self.connection:
+            self.connection.close()
         self.connection, _ = self._listener.accept()
         self.connection.settimeout(10)
         return self.exchange("04")
@@ -129,7 +133,19 @@ class CardReader:
     def exchange(self, frame: str) -> str:
         """Send one frame, return the answer in hex."""
         self.send(frame)
+        return self.answer()
+
+    def answer(self) -> str:
+        """Return the next answer in hex."""
         return self._exactly(int.from_bytes(self._exactly(2), "big")).hex().upper()
+
+    @contextlib.contextmanager
+    def answering_in_background(self) -> Iterator[None]:
+        """Take the next card while the test does something else that waits for that."""
+        with ThreadPoolExecutor(1) as threads:
+            taken = threads.submit(self.accept)
+            yield
+            taken.result(10)
 
     def card_is_gone(self) -> bool:
         """Wait for the end of the connection."""
@@ -186,6 +202,16 @@ class EmulatorProgram:
     def ready(self) -> str:
         """Wait for the ready line and return it; empty when the program has ended."""
         return self._stdout.readline().decode().strip()
+
+    @contextlib.contextmanager
+    def start(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Run another command on the same DIR, beside the test."""
+        command = [*TIED_TO_THE_RUN, *command_line(self.data, *arguments)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            try:
+                yield process
+            finally:
+                process.terminate()
 
     def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command on the same DIR, as from another terminal."""
