@@ -2003,6 +2003,12 @@ class ExplainHandler(logging.Handler):
             self._bridge.call(lambda: self._show(step))
 
 
+def explain(bridge: Bridge, show: Callable[[Step], None]) -> None:
+    """Have each step told to `show`, whatever the log's level."""
+    LOG.addHandler(ExplainHandler(bridge, show))
+    LOG.setLevel(logging.DEBUG)
+
+
 def explain_on_stderr(step: Step) -> None:
     """--explain in the terminal."""
     took = "" if step.milliseconds is None else f"{step.milliseconds:8.1f} ms  "
@@ -2043,7 +2049,7 @@ EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that 
 class Window:
     """The agent's window: one screen for each state of the table."""
 
-    def __init__(self, conductor: Conductor, bridge: Bridge, kiosk: bool, explain: bool) -> None:
+    def __init__(self, conductor: Conductor, bridge: Bridge, kiosk: bool, explained: bool) -> None:
         self.conductor = conductor
         self.bridge = bridge
         self.early_typing = ""
@@ -2056,7 +2062,7 @@ class Window:
         self._side = tk.Frame(self.root, background=Colour.WHITE)
         self._make_fonts()
         self._make_frame(kiosk)
-        self.story = Story(self, self._side) if explain else None
+        self.story = Story(self, self._side) if explained else None
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
@@ -2550,7 +2556,7 @@ class Story:
         self._text.tag_configure("plain", spacing1=8)
         self._text.tag_configure("technical", font=window.fonts["mono"], foreground=Colour.SECONDARY)
         self._text.pack(fill="both", expand=True)
-        LOG.addHandler(ExplainHandler(window.bridge, self.show))
+        explain(window.bridge, self.show)
 
     def show(self, step: Step) -> None:
         took = "" if step.milliseconds is None else f"{step.milliseconds:.1f} ms  "
@@ -2720,7 +2726,7 @@ def set_up_logging(settings: Settings) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(settings.log_level.upper())
     LOG.addHandler(handler)
-    LOG.setLevel(logging.DEBUG if settings.explain else settings.log_level.upper())
+    LOG.setLevel(settings.log_level.upper())
     LOG.propagate = False
 
 
@@ -2968,7 +2974,7 @@ def run(options: argparse.Namespace) -> None:
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
         if in_terminal:
             if settings.explain:
-                LOG.addHandler(ExplainHandler(bridge, explain_on_stderr))
+                explain(bridge, explain_on_stderr)
             run_terminal(settings, conductor, bridge, options)
         else:
             run_window(settings, conductor, bridge, demonstration.control if demonstration else None)

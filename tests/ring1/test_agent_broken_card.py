@@ -1,0 +1,198 @@
+"""Broken answers of a card: each gives its own error, and nothing but an AgentError escapes."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from asn1crypto import x509
+from hypothesis import given
+from hypothesis import strategies as st
+from support.agent import (
+    CARD,
+    NOW,
+    SUCCESS,
+    BrokenCard,
+    OneCardReader,
+    ScriptedCard,
+    card_certificate,
+    certificate_object,
+    tlv,
+    use_card,
+)
+
+import agent
+from agent import (
+    AgentError,
+    CardNonsense,
+    CardNotUsable,
+    CardRefused,
+    CardRemoved,
+    CardUnresponsive,
+    CertificateMissing,
+    CertificateUnreadable,
+    PasscodeLocked,
+    WrongPasscode,
+)
+
+DER = card_certificate()
+BOMB = gzip.compress(bytes(50 << 20))
+SIGNATURE = bytes(256)
+
+
+def stored(der: bytes, information: int = 0) -> bytes:
+    return certificate_object(der, information) + SUCCESS
+
+
+def renamed(der: bytes) -> bytes:
+    """The certificate with its common name's type turned into one that nobody knows (2.5.4.3)."""
+    return der.replace(b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x7f")
+
+
+def unknown_key() -> bytes:
+    return DER.replace(
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x7f"
+    )
+
+
+def without_serial_number() -> bytes:
+    """The certificate with an octet string in the serial number's place."""
+    serial = x509.Certificate.load(DER)["tbs_certificate"]["serial_number"].dump()
+    return DER.replace(serial, b"\x04" + serial[1:])
+
+
+BROKEN: dict[str, tuple[type[AgentError], dict[str, Any]]] = {
+    # SELECT
+    "empty answer": (CardNonsense, {"select": b""}),
+    "one-byte answer": (CardNonsense, {"select": "90"}),
+    "SELECT not found": (CardNotUsable, {"select": "6A82"}),
+    "SELECT unknown instruction": (CardNotUsable, {"select": "6D00"}),
+    "SELECT unknown status word": (CardNotUsable, {"select": "6FAB"}),
+    "SELECT blocked": (CardNotUsable, {"select": "6283"}),
+    "6Cxx for ever": (CardNotUsable, {"select": "6C10"}),
+    "61xx for ever": (CardNonsense, {"select": "6100", "more": bytes(255) + b"\x61\xff"}),
+    "61xx without data for ever": (CardNonsense, {"select": "6100", "more": "61FF"}),
+    "61xx and then nothing": (CardNonsense, {"select": "6110", "more": "9000"}),
+    "61xx and then refused": (CardNonsense, {"select": "6110", "more": "6F00"}),
+    "61xx and then an empty answer": (CardNonsense, {"select": "6110", "more": b""}),
+    # How many tries are left
+    "no try left": (PasscodeLocked, {"tries": "63C0"}),
+    "blocked": (PasscodeLocked, {"tries": "6983"}),
+    "tries in a one-byte answer": (CardNonsense, {"tries": "63"}),
+    # The certificate
+    "no certificate": (CertificateMissing, {"certificate": "6A82"}),
+    "certificate refused": (CardRefused, {"certificate": "6982"}),
+    "certificate unknown status word": (CardRefused, {"certificate": "6AFF"}),
+    "certificate with 6Cxx for ever": (CardRefused, {"certificate": "6C00"}),
+    "certificate object empty": (CertificateMissing, {"certificate": "53009000"}),
+    "certificate answer empty": (CertificateMissing, {"certificate": "9000"}),
+    "another object": (CertificateMissing, {"certificate": tlv(0x54, tlv(0x70, DER)) + SUCCESS}),
+    "TLV cut short": (CardNonsense, {"certificate": stored(DER)[:-9] + SUCCESS}),
+    "TLV longer than said": (CardNonsense, {"certificate": "53037001AABB9000"}),
+    "TLV of indefinite length": (CardNonsense, {"certificate": "538070020000" + "9000"}),
+    "TLV length of 16 MB": (CardNonsense, {"certificate": "5384010000009000"}),
+    "TLV without a length": (CardNonsense, {"certificate": "53" + "9000"}),
+    "duplicate tag": (
+        CardNonsense,
+        {"certificate": tlv(0x53, tlv(0x70, DER), tlv(0x70, DER)) + SUCCESS},
+    ),
+    "certificate of garbage": (CertificateUnreadable, {"certificate": stored(b"\xa5" * 800)}),
+    "certificate cut short": (CertificateUnreadable, {"certificate": stored(DER[:-1])}),
+    "certificate with a tail": (CertificateUnreadable, {"certificate": stored(DER + b"\0")}),
+    "certificate without a name": (CertificateUnreadable, {"certificate": stored(renamed(DER))}),
+    "certificate of an unknown key": (
+        CertificateUnreadable,
+        {"certificate": stored(unknown_key())},
+    ),
+    "certificate without a number": (
+        CertificateUnreadable,
+        {"certificate": stored(without_serial_number())},
+    ),
+    "gzip bomb": (CertificateUnreadable, {"certificate": stored(BOMB, 1)}),
+    "gzip cut short": (CertificateUnreadable, {"certificate": stored(gzip.compress(DER)[:-9], 1)}),
+    "gzip of garbage": (CertificateUnreadable, {"certificate": stored(b"\x1f\x8b" + DER, 1)}),
+    "said to be gzip": (CertificateUnreadable, {"certificate": stored(DER, 1)}),
+    "gzip unsaid": (CertificateUnreadable, {"certificate": stored(gzip.compress(DER))}),
+    # The passcode
+    "wrong passcode": (WrongPasscode, {"verify": "63C2"}),
+    "wrong, and locked by it": (PasscodeLocked, {"verify": "63C0"}),
+    "locked meanwhile": (PasscodeLocked, {"verify": "6983"}),
+    "VERIFY without that key": (CardRefused, {"verify": "6A88"}),
+    "VERIFY unknown instruction": (CardRefused, {"verify": "6D00"}),
+    "VERIFY asks for another length": (CardRefused, {"verify": "6C08"}),
+    # The signature
+    "signature refused": (CardRefused, {"sign": "6982"}),
+    "chaining refused": (CardRefused, {"chained": "6884"}),
+    "chaining answered with nothing": (CardNonsense, {"chained": b""}),
+    "no signature": (CardNonsense, {"sign": "9000"}),
+    "signature without 7C": (CardNonsense, {"sign": tlv(0x82, SIGNATURE) + SUCCESS}),
+    "7C without signature": (CardNonsense, {"sign": tlv(0x7C, tlv(0x81, SIGNATURE)) + SUCCESS}),
+    "signature too short": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, bytes(255))) + SUCCESS}),
+    "signature too long": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, bytes(257))) + SUCCESS}),
+    "signature empty": (CardNonsense, {"sign": "7C0282009000"}),
+    "two signatures": (
+        CardNonsense,
+        {"sign": tlv(0x7C, tlv(0x82, SIGNATURE), tlv(0x82, SIGNATURE)) + SUCCESS},
+    ),
+    "signature cut short": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, SIGNATURE))[:-1] + SUCCESS}),
+    "signature of 61xx for ever": (CardNonsense, {"sign": "6100", "more": bytes(99) + b"\x61\0"}),
+    # The card itself
+    "removed before the certificate": (CardRemoved, {"certificate": CardRemoved()}),
+    "removed with the passcode shown": (CardRemoved, {"sign": CardRemoved()}),
+    "mute when asked to sign": (CardUnresponsive, {"sign": CardUnresponsive()}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_broken_answer_gives_its_error(name: str) -> None:
+    expected, answers = BROKEN[name]
+    with pytest.raises(AgentError) as caught:
+        use_card(BrokenCard(**answers))
+    assert type(caught.value) is expected, repr(caught.value)
+    assert "123456" not in caught.value.technical
+
+
+def test_twenty_kinds_at_least() -> None:
+    assert len(BROKEN) >= 20
+
+
+def test_the_good_card_is_good() -> None:
+    assert use_card(BrokenCard()) == SIGNATURE
+
+
+STATUS_WORDS = st.sampled_from(
+    [bytes.fromhex(word) for word in ("9000", "6110", "61FF", "6C10", "63C2", "6983", "6A82", "")]
+)
+SOME_TLV = st.recursive(
+    st.binary(max_size=40),
+    lambda inner: st.builds(tlv, st.sampled_from([0x53, 0x70, 0x71, 0x7C, 0x82]), inner),
+)
+ANSWERS = st.lists(
+    st.one_of(st.binary(max_size=300), st.builds(lambda a, b: a + b, SOME_TLV, STATUS_WORDS)),
+    min_size=1,
+    max_size=4,
+)
+STEPS = st.sampled_from(["select", "tries", "certificate", "verify", "chained", "sign", "more"])
+
+
+@given(st.dictionaries(STEPS, ANSWERS, min_size=1))
+def test_random_answers_raise_nothing_but_agent_errors(answers: dict[str, Any]) -> None:
+    with suppress(AgentError):
+        use_card(BrokenCard(**answers))
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1))
+def test_random_bytes_raise_nothing_but_agent_errors(answers: list[bytes]) -> None:
+    with suppress(AgentError):
+        use_card(ScriptedCard(*answers, *[b"\x6f\x00"] * 20))
+
+
+@given(st.integers(0, len(DER) - 1), st.binary(min_size=1, max_size=4))
+def test_a_damaged_certificate_raises_nothing_but_agent_errors(at: int, damage: bytes) -> None:
+    damaged = DER[:at] + damage + DER[at + len(damage) :]
+    with suppress(AgentError):
+        card = BrokenCard(certificate=stored(damaged))
+        facts = agent.read_card(OneCardReader(card), CARD, NOW)
+        agent.signed_data(b"challenge", agent.Digest.SHA256, facts.certificate, SIGNATURE)

@@ -1,0 +1,154 @@
+"""The PIV card as the agent uses it: the exact commands, the passcode, the certificate."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from support.agent import (
+    CARD,
+    NOW,
+    SUCCESS,
+    BrokenCard,
+    OneCardReader,
+    ScriptedCard,
+    card_certificate,
+    certificate_object,
+    tlv,
+    use_card,
+)
+from support.emulator import UID, self_signed
+
+from agent import (
+    Certificate,
+    CertificateExpired,
+    CertificateNotYetValid,
+    Passcode,
+    PivCard,
+    UnusablePasscode,
+    WrongPasscode,
+    read_card,
+)
+
+
+def test_the_commands_of_a_whole_sign_in() -> None:
+    """Known answers: SP 800-73-4 part 2, sections 3.1.1, 3.2.1, 3.1.2, 3.2.4, appendix A.4."""
+    certificate = certificate_object(card_certificate()) + SUCCESS
+    signed = tlv(0x7C, tlv(0x82, b"\x5a" * 256)) + SUCCESS
+    card = ScriptedCard(
+        "9000", "63C3", certificate, "9000", "9000", "9000", signed
+    )  # fmt: skip
+    assert use_card(card) == b"\x5a" * 256
+    assert [apdu.hex().upper() for apdu in card.sent[:6]] == [
+        "00A404000BA00000030800001000010000",
+        "00200080",
+        "00CB3FFF055C035FC10500",
+        "00A404000BA00000030800001000010000",
+        "0020008008313233343536FFFF",
+        "1087079AFF" + "7C820106" + "8200" + "81820100" + "00" * (255 - 10),
+    ]
+    assert card.sent[6] == bytes.fromhex("0087079A0B") + bytes(11 + 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"), [("63C3", 3), ("63C1", 1), ("9000", None), ("6A88", None), ("6D00", None)]
+)
+def test_tries_left_are_asked_without_spending_one(answer: str, left: int | None) -> None:
+    card = BrokenCard(tries=answer)
+    assert read_card(OneCardReader(card), CARD, NOW).tries_left == left
+
+
+def test_a_wrong_passcode_knows_the_tries_left() -> None:
+    with pytest.raises(WrongPasscode) as caught:
+        use_card(BrokenCard(verify="63C1"))
+    assert caught.value.tries_left == 1
+    assert str(caught.value).startswith("That passcode is not right. 1 try left.")
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress], ids=["gzip", "zlib"])
+def test_a_compressed_certificate_is_read(compress: object) -> None:
+    """SP 800-73-4 part 1, appendix A, table 10: bit 1 of the information byte."""
+    assert callable(compress)
+    packed = certificate_object(compress(card_certificate()), information=1) + SUCCESS
+    card = BrokenCard(certificate=packed)
+    assert read_card(OneCardReader(card), CARD, NOW).certificate.uid == UID
+
+
+@pytest.mark.parametrize("error_detection_code", [b"", tlv(0xFE), tlv(0x72, bytes(16))])
+def test_a_certificate_object_may_leave_its_last_parts_out(error_detection_code: bytes) -> None:
+    stored = tlv(0x53, tlv(0x70, card_certificate()), error_detection_code) + SUCCESS
+    facts = read_card(OneCardReader(BrokenCard(certificate=stored)), CARD, NOW)
+    assert facts.certificate.der == card_certificate()
+
+
+@pytest.mark.parametrize(
+    ("curve", "identifier", "size"), [(ec.SECP256R1(), 0x11, 32), (ec.SECP384R1(), 0x14, 48)]
+)
+def test_an_elliptic_curve_card_signs_too(
+    curve: ec.EllipticCurve, identifier: int, size: int
+) -> None:
+    der = self_signed(UID, ec.generate_private_key(curve)).public_bytes(Encoding.DER)
+    signature = bytes(70)  # an ECDSA signature has no fixed length
+    signed = tlv(0x7C, tlv(0x82, signature)) + SUCCESS
+    card = ScriptedCard("9000", "63C3", certificate_object(der) + SUCCESS, "9000", "9000", signed)
+    assert use_card(card) == signature
+    assert card.sent[-1].hex().startswith(f"0087{identifier:02x}9a")
+    assert card.sent[-1].endswith(tlv(0x7C, tlv(0x82), tlv(0x81, bytes(size))) + b"\0")
+
+
+def test_what_a_certificate_says() -> None:
+    certificate = Certificate.parse(card_certificate())
+    assert certificate.uid == UID
+    assert certificate.algorithm.name == "RSA 2048"
+    assert f"Common Name: {UID}" in certificate.subject
+    assert card_certificate().hex() not in repr(certificate)
+
+
+def test_dates_at_their_boundaries() -> None:
+    certificate = Certificate.parse(card_certificate())
+    second = timedelta(seconds=1)
+    certificate.check_dates(certificate.not_before)
+    certificate.check_dates(certificate.not_after)
+    with pytest.raises(CertificateNotYetValid):
+        certificate.check_dates(certificate.not_before - second)
+    with pytest.raises(CertificateExpired):
+        certificate.check_dates(certificate.not_after + second)
+    assert certificate.days_left(certificate.not_after - timedelta(days=14)) == 14
+
+
+# The passcode
+
+
+@pytest.mark.parametrize("digits", ["1", "123456", "12345678"])
+def test_a_passcode_is_padded_to_eight_bytes(digits: str) -> None:
+    assert Passcode(digits).padded() == digits.encode().ljust(8, b"\xff")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "123456789", "12345\uff16", "12\x003456", "1234\n", "é", "\x7f", "\ud800"]
+)
+def test_what_cannot_be_a_passcode_is_refused_unsaid(text: str) -> None:
+    with pytest.raises(UnusablePasscode) as caught:
+        Passcode(text)
+    said = f"{caught.value} {caught.value!r} {caught.value.technical}"
+    assert not text or text not in said
+
+
+def test_a_passcode_never_shows_itself() -> None:
+    passcode = Passcode("918273")
+    for text in (repr(passcode), str(passcode), f"{passcode}", f"{[passcode]}"):
+        assert "918273" not in text
+
+
+def test_a_forgotten_passcode_is_not_sent() -> None:
+    passcode = Passcode("918273")
+    passcode.forget()
+    card = ScriptedCard("9000")
+    with pytest.raises(UnusablePasscode):
+        PivCard(card).verify(passcode)
+    assert len(card.sent) == 1
+    assert b"918273" not in b"".join(bytes(v) for v in vars(passcode).values())
