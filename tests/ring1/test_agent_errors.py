@@ -1,0 +1,116 @@
+"""Every way a sign-in can fail: a sentence, what to do next, the contract's exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+import agent
+from agent import AgentError
+
+# design.md, "Contract": each error, and all that derive from it.
+EXIT_CODES = {
+    "AgentError": 1,
+    "UsageError": 2,
+    "ReaderError": 3,
+    "CardError": 4,
+    "PasscodeError": 5,
+    "PasscodeLocked": 6,
+    "CertificateError": 7,
+    "BrokerUnreachable": 8,
+    "BrokerError": 9,
+    "CardRemoved": 10,
+    "Interrupted": 130,
+}
+WITH_A_REASON = {"WrongPasscode": (2,), "UsageError": ("No such thing.",)}
+WITH_A_REASON["DemonstrationFailed"] = WITH_A_REASON["UsageError"]
+
+
+def every_error(base: type[AgentError] = AgentError) -> list[type[AgentError]]:
+    own = [each for each in base.__subclasses__() if each.__module__ == "agent"]
+    return [base, *(error for each in own for error in every_error(each))]
+
+
+ERRORS = every_error()
+
+
+def made(error: type[AgentError]) -> AgentError:
+    return error(*WITH_A_REASON.get(error.__name__, ()))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_a_sentence_and_what_to_do(error: type[AgentError]) -> None:
+    said = made(error)
+    assert said.says.endswith(".")
+    assert said.says[0].isupper()
+    assert len(said.says) < 100
+    if not isinstance(said, agent.UsageError):
+        assert said.advice
+        assert said.advice[0].isupper()
+    assert str(said).startswith(said.says)
+    assert "\n" not in str(said)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_the_contract_s_exit_code(error: type[AgentError]) -> None:
+    nearest = next(base.__name__ for base in error.__mro__ if base.__name__ in EXIT_CODES)
+    assert made(error).exit_code == EXIT_CODES[nearest]
+
+
+def test_every_error_of_the_contract_is_there() -> None:
+    assert set(EXIT_CODES) <= {error.__name__ for error in ERRORS}
+
+
+def test_no_two_errors_say_the_same() -> None:
+    said = [error.says for error in ERRORS if error is not agent.UnexpectedError]
+    assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize(
+    ("left", "words"), [(2, "2 tries left."), (1, "1 try left."), (10, "10 tries left.")]
+)
+def test_a_wrong_passcode_says_how_many_tries_are_left(left: int, words: str) -> None:
+    assert words in str(agent.WrongPasscode(left))
+
+
+def test_the_technical_line_is_for_the_service_desk_only() -> None:
+    error = agent.BrokerFault("POST /login/authactivate, HTTP 503")
+    assert "503" in error.technical
+    assert "503" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (36000, "10 hours"),
+        (5400, "1 hour 30 minutes"),
+        (60, "1 minute"),
+        (61, "2 minutes"),
+        (0, "less than a minute"),
+        (-5, "less than a minute"),
+    ],
+)
+def test_time_left_as_people_say_it(seconds: float, words: str) -> None:
+    assert agent.describe_time_left(seconds) == words
+
+
+ROLES = [
+    agent.Role("100", "RXX", "LEEDS", "Clinical", "Provision", "Nurse"),
+    agent.Role("2", None, "YORK", "Clinical", "Provision", "Doctor"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "index"), [("100", 0), ("1", 0), ("2", 1)])
+def test_a_role_is_found_by_its_id_first_and_then_by_number(wanted: str, index: int) -> None:
+    assert agent.find_role(ROLES, wanted) is ROLES[index]
+
+
+@pytest.mark.parametrize("wanted", ["0", "3", "-1", "", "nurse", "²", "\uff11"])
+def test_a_role_that_is_not_there(wanted: str) -> None:
+    with pytest.raises(agent.UsageError) as caught:
+        agent.find_role(ROLES, wanted)
+    assert "1 to 2" in str(caught.value)
+
+
+def test_a_role_in_words() -> None:
+    assert agent.describe_role(ROLES[0]) == "Nurse at LEEDS (RXX)"
+    assert agent.describe_role(ROLES[1]) == "Doctor at YORK"
