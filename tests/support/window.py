@@ -1,0 +1,137 @@
+"""The agent's window on a virtual screen, with real keys and a real mouse.
+
+Fixture: `window` (the window, an empty card slot, and a running broker behind it).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import agent
+from agent import Bridge, Broker, Conductor, Digest, State
+from support.agent import Slot
+from support.machine import need, wait_until
+from support.screen import Display
+from support.spine import Spine
+
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
+
+
+class WindowOnScreen:
+    """What a person does with the window and sees of it."""
+
+    def __init__(self, display: Display, reader: agent.Reader, new_broker: Callable[[], Broker], **look: Any) -> None:
+        self.display = display
+        self.bridge = Bridge()
+        self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
+        self.window = agent.Window(self.conductor, self.bridge, **{"kiosk": False, "explained": True} | look)
+        self.root = self.window.root
+        self.conductor.start()
+        self.sees(State.WAITING)
+        self.waits(self.root.winfo_viewable)
+
+    @property
+    def session(self) -> agent.Session:
+        assert self.conductor.attempt
+        assert self.conductor.attempt.session
+        return self.conductor.attempt.session
+
+    def waits(self, condition: Callable[[], object]) -> None:
+        """Let Tk work until the condition holds."""
+
+        def holds() -> bool:
+            self.root.update()
+            return bool(condition())
+
+        wait_until(holds, what=f"the condition, but {self.conductor.state} {self.conductor.problem!r}")
+
+    def sees(self, *states: State) -> None:
+        self.waits(lambda: self.conductor.state in states)
+
+    def presses(self, *keys: str) -> None:
+        self.display.key(*keys)
+        self.root.update()
+
+    def types(self, text: str) -> None:
+        self.display.type(text)
+        self.root.update()
+
+    def signs_in(self, passcode: str = "123456") -> None:
+        """Wait until the card is read, type the passcode and press Enter."""
+        self.sees(State.PASSCODE, State.LAST_TRY)
+        self.types(passcode)
+        self.presses("Return")
+
+    def clicks(self, text: str) -> None:
+        """Press the button with this text, where the mouse finds it."""
+        (button,) = (widget for widget in self.widgets() if text_of(widget) == text and widget.winfo_class() == "Button")
+        x, y = button.winfo_rootx() + button.winfo_width() // 2, button.winfo_rooty() + button.winfo_height() // 2
+        self.display.click(x, y)
+        self.root.update()
+
+    def widgets(self) -> list[Any]:
+        """Every widget that can be seen, from the outside in."""
+        self.root.update()
+        found, rest = [], [self.root]
+        while rest:
+            widget = rest.pop()
+            if widget.winfo_viewable():
+                found.append(widget)
+                rest += widget.winfo_children()
+        return found
+
+    def text(self) -> str:
+        """All that can be read in the window, the side panel included."""
+        return "\n".join(filter(None, map(text_of, self.widgets())))
+
+    def passcode_field(self) -> Any:
+        (field,) = (widget for widget in self.widgets() if widget.winfo_name() == "passcode")
+        return field
+
+    def picture(self, name: str) -> None:
+        """Keep a picture of the screen under build/pictures/."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.root.update()
+        self.display.screenshot(PICTURES / f"{name}.png")
+
+    def close(self) -> None:
+        self.conductor.close()
+        self.root.destroy()
+        agent.LOG.handlers.clear()
+        agent.LOG.setLevel(logging.NOTSET)
+
+
+def text_of(widget: Any) -> str:
+    """What a widget says, as far as Tk knows."""
+    kind = widget.winfo_class()
+    if kind == "Text":
+        return str(widget.get("1.0", "end"))
+    if kind == "Entry":
+        return str(widget.get())
+    if kind == "Treeview":
+        return "\n".join(str(widget.item(item, "text")) for item in widget.get_children())
+    return str(widget.cget("text")) if kind in ("Label", "Button") else ""
+
+
+@pytest.fixture
+def screen(display: Display, monkeypatch: pytest.MonkeyPatch) -> Display:
+    """A virtual screen that Tk in this process uses."""
+    need("tkinter")
+    monkeypatch.setitem(os.environ, "DISPLAY", display.name)
+    return display
+
+
+@pytest.fixture
+def window(
+    screen: Display, spine: Spine, reader: agent.EmbeddedReader, slot: Slot
+) -> Iterator[WindowOnScreen]:
+    """The agent's window, waiting for a card from `slot`."""
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file))
+    yield window
+    window.close()
