@@ -1169,6 +1169,9 @@ class Session:
         return self.started + self.max_minutes * 60 - time.monotonic()
 
 
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and with them the ticket
+
+
 class VerifiedTls(requests.adapters.HTTPAdapter):
     """TLS 1.2 or newer; the certificate is always checked, against one CA file where given."""
 
@@ -2186,7 +2189,7 @@ class Screen:
 
     def label(self, text: str, font: str = "body", colour: Colour = Colour.TEXT, **pack: Any) -> tk.Label:
         label = tk.Label(self.frame, text=text, font=self.window.fonts[font], background=Colour.PAGE)
-        label.configure(foreground=colour, justify="left", anchor="w")
+        label.configure(foreground=colour, justify="left", anchor="w", borderwidth=0, padx=0)
         label.bind("<Configure>", lambda event: label.configure(wraplength=event.width))
         label.pack(**({"fill": "x", "pady": (0, 12)} | pack))
         return label
@@ -2716,9 +2719,7 @@ def check_spine(settings: Settings) -> None:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Our own log only. urllib3's would show addresses, and with them the ticket."""
-    logging.getLogger("urllib3").disabled = True
-    logging.getLogger("urllib3.connectionpool").disabled = True
+    """Our own log, to stderr or to a file. Raises UsageError where that cannot be written."""
     try:
         handler = logging.FileHandler(settings.log_file) if settings.log_file else logging.StreamHandler()
     except OSError as error:
@@ -2871,7 +2872,7 @@ class Demonstration:
         line = child.stdout.readline() if child.stdout else ""
         if not line.startswith("ready "):
             last = (log.read_text().strip().splitlines() or ["no reason given"])[-1]
-            raise DemonstrationFailed(f"{module} did not start: {last}", f"Its log is {log}.")
+            raise DemonstrationFailed(f"{module} did not start: {last}", "With --data DIR its log is kept there.")
         return line.removeprefix("ready ").strip()
 
 
@@ -2914,7 +2915,9 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
         terminal.stay()
     if keep and conductor.attempt:
         conductor.attempt.session = None  # so that ending the attempt does not end the session
-    elif not as_json:
+    conductor.close()
+    bridge.run_pending()
+    if not keep and not as_json:
         print("Logged out.")
 
 
@@ -3000,6 +3003,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(options)
     except KeyboardInterrupt:
         return Interrupted.exit_code
+    except BrokenPipeError:  # whoever read the outcome has gone; nothing must be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UnexpectedError.exit_code
     except AgentError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import requests
+import base64
+import logging
+from pathlib import Path
+from urllib.parse import quote
 
-from agent import EARLY_TYPING_MS, State
+import pytest
+import requests
 from support.agent import Slot
+from support.emulator import write_settings
 from support.spine import Spine
 from support.window import WindowOnScreen
+
+from agent import EARLY_TYPING_MS, State
 
 
 def role_assertion(spine: Spine, ticket: str) -> str:
@@ -54,7 +61,9 @@ def test_nothing_of_one_person_is_left_for_the_next(window: WindowOnScreen, slot
     assert not [word for word in (name, uid, ticket, "123456") if word in window.text()]
 
 
-def test_digits_typed_before_the_card_is_noticed_are_kept(window: WindowOnScreen, slot: Slot) -> None:
+def test_digits_typed_before_the_card_is_noticed_are_kept(
+    window: WindowOnScreen, slot: Slot
+) -> None:
     window.types("123")
     window.waits(lambda: window.window.early_typing == "123")
     slot.insert("one-role")
@@ -127,7 +136,9 @@ def test_a_role_that_nobody_has_cannot_be_chosen(window: WindowOnScreen, slot: S
     window.sees(State.SIGNED_OUT)
 
 
-def test_a_problem_says_what_to_do_and_has_its_detail_one_click_away(window: WindowOnScreen, slot: Slot) -> None:
+def test_a_problem_says_what_to_do_and_has_its_detail_one_click_away(
+    window: WindowOnScreen, slot: Slot
+) -> None:
     slot.insert("expired")
     window.sees(State.PROBLEM)
     assert "This card has expired." in window.text()
@@ -150,3 +161,33 @@ def test_a_card_that_expires_soon_says_so(window: WindowOnScreen, slot: Slot) ->
     slot.insert("expiring")
     window.sees(State.PASSCODE)
     window.waits(lambda: "Your card expires in 1" in window.text())
+
+
+def test_no_log_and_no_screen_ever_holds_passcode_or_ticket(
+    window: WindowOnScreen, slot: Slot, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_settings(data / "cards" / "three-roles", passcode="739184")
+    seen = []
+    with caplog.at_level(logging.NOTSET):
+        slot.insert("three-roles")
+        window.signs_in("000000")
+        window.waits(lambda: "2 tries left" in window.text())
+        window.signs_in("739184")
+        window.sees(State.CHOOSING_ROLE)
+        seen.append(window.text())
+        ticket = window.session.ticket
+        window.presses("Return")
+        window.sees(State.SIGNED_IN)
+        seen.append(window.text())
+        window.clicks("Log out")
+        window.waits(lambda: "session is over" in window.text())
+        seen.append(window.text())
+    written = "\n".join([*seen, caplog.text])
+    assert "Signed in as Amara Okafor" in caplog.text
+    assert not [secret for secret in (*forms("739184"), *forms(ticket)) if secret in written]
+
+
+def forms(secret: str) -> list[str]:
+    """A secret as text, hex, base64 and in an address."""
+    raw = secret.encode()
+    return [secret, raw.hex(), raw.hex(" ").upper(), base64.b64encode(raw).decode(), quote(secret, safe="")]

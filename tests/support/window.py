@@ -70,7 +70,7 @@ class WindowOnScreen:
 
     def clicks(self, text: str) -> None:
         """Press the button with this text, where the mouse finds it."""
-        (button,) = (widget for widget in self.widgets() if text_of(widget) == text and widget.winfo_class() == "Button")
+        (button,) = (each for each in self.widgets() if text_of(each) == text and each.winfo_class() == "Button")
         x, y = button.winfo_rootx() + button.winfo_width() // 2, button.winfo_rooty() + button.winfo_height() // 2
         self.display.click(x, y)
         self.root.update()

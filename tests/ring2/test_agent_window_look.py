@@ -1,0 +1,210 @@
+"""How the window looks: nothing cut off, enough contrast, quiet when idle, the strip, the kiosk."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from support.agent import Slot
+from support.emulator import EmulatorProgram
+from support.screen import Display
+from support.spine import Spine
+from support.window import WindowOnScreen, text_of
+
+import agent
+from agent import Broker, Colour, State
+
+Visit = Callable[[WindowOnScreen, Slot], None]
+
+
+def passcode(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("expiring")
+    window.sees(State.PASSCODE)
+
+
+def wrong_passcode(window: WindowOnScreen, slot: Slot) -> None:
+    passcode(window, slot)
+    window.types("000000")
+    window.presses("Return")
+    window.waits(lambda: "2 tries left" in window.text())
+
+
+def last_try(window: WindowOnScreen, slot: Slot) -> None:
+    wrong_passcode(window, slot)
+    window.signs_in("000000")
+    window.sees(State.LAST_TRY)
+
+
+def confirming(window: WindowOnScreen, slot: Slot) -> None:
+    last_try(window, slot)
+    window.signs_in("000000")
+    window.sees(State.CONFIRMING)
+
+
+def choosing_role(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("forty-roles")
+    window.signs_in()
+    window.sees(State.CHOOSING_ROLE)
+
+
+def signed_in(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("expiring")
+    window.signs_in()
+    window.sees(State.SIGNED_IN)
+
+
+def without_role(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("no-role")
+    window.signs_in()
+    window.sees(State.SIGNED_IN)
+
+
+def signed_out(window: WindowOnScreen, slot: Slot) -> None:
+    signed_in(window, slot)
+    window.clicks("Log out")
+    window.sees(State.SIGNED_OUT)
+
+
+def problem(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("revoked")
+    window.signs_in()
+    window.sees(State.PROBLEM)
+    window.clicks("Technical detail")
+
+
+def waiting(window: WindowOnScreen, slot: Slot) -> None:
+    window.sees(State.WAITING)
+
+
+VISITS = [
+    waiting, passcode, wrong_passcode, last_try, confirming, choosing_role, signed_in, without_role, signed_out, problem
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("factor", [1, 2], ids=["100%", "200%"])
+@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
+def test_nothing_is_cut_off_at_1024x768(
+    window: WindowOnScreen, slot: Slot, visit: Visit, factor: float
+) -> None:
+    window.window.zoom(factor)
+    visit(window, slot)
+    window.picture(f"{visit.__name__}-{factor * 100}")
+    assert (window.root.winfo_width(), window.root.winfo_height()) == (1024, 768)
+    for widget in window.widgets():
+        right, bottom = (
+            widget.winfo_rootx() + widget.winfo_width(),
+            widget.winfo_rooty() + widget.winfo_height(),
+        )
+        assert right <= 1024, f"{widget} {text_of(widget)!r} ends at x={right}"
+        assert bottom <= 768, f"{widget} {text_of(widget)!r} ends at y={bottom}"
+        if widget.winfo_class() in ("Label", "Button"):
+            assert widget.winfo_width() >= widget.winfo_reqwidth(), text_of(widget)
+            assert widget.winfo_height() >= widget.winfo_reqheight(), text_of(widget)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio, WCAG 2.2: 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_contrast_formula_gives_the_standards_own_values() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
+def test_every_text_has_a_contrast_of_at_least_4_5(
+    window: WindowOnScreen, slot: Slot, visit: Visit
+) -> None:
+    visit(window, slot)
+    for widget in window.widgets():
+        if widget.winfo_class() in ("Label", "Button", "Entry", "Text"):
+            ratio = contrast(str(widget.cget("foreground")), str(widget.cget("background")))
+            assert ratio >= 4.5, f"{text_of(widget)!r}: {ratio:.2f}"
+
+
+def test_the_colours_of_the_palette_differ() -> None:
+    assert contrast(Colour.WHITE, Colour.BLUE) >= 4.5
+    assert contrast(Colour.TEXT, Colour.FOCUS) >= 4.5
+
+
+@pytest.mark.parametrize("visit", [waiting, passcode], ids=["card absent", "card present"])
+def test_an_idle_window_has_nothing_to_wake_up_for(
+    window: WindowOnScreen, slot: Slot, visit: Visit
+) -> None:
+    visit(window, slot)
+    window.waits(lambda: not window.root.tk.call("after", "info"))
+
+
+class SlowBroker(Broker):
+    """A broker that answers the signed challenge when the test is over."""
+
+    over: ClassVar = threading.Event()
+
+    def validate(self, uid: str, challenge: agent.Challenge, der: bytes) -> agent.Session:
+        self.over.wait(10)
+        raise agent.BrokerTimeout
+
+
+def test_a_slow_broker_shows_progress_and_can_be_cancelled(
+    screen: Display, spine: Spine, reader: agent.EmbeddedReader, slot: Slot
+) -> None:
+    window = WindowOnScreen(screen, reader, lambda: SlowBroker(spine.url, spine.ca_file))
+    try:
+        slot.insert("one-role")
+        window.signs_in()
+        window.sees(State.SIGNING_IN)
+        assert "Cancel" not in window.text()
+        window.waits(lambda: "Cancel" in window.text())
+        window.picture("slow")
+        window.presses("Return")
+        window.sees(State.PASSCODE)
+    finally:
+        SlowBroker.over.set()
+        window.close()
+
+
+def test_a_kiosk_fills_the_screen_and_cannot_be_closed(
+    screen: Display, spine: Spine, reader: agent.EmbeddedReader
+) -> None:
+    window = WindowOnScreen(
+        screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False
+    )
+    try:
+        assert window.root.attributes("-fullscreen")
+        window.root.tk.eval(window.root.protocol("WM_DELETE_WINDOW"))
+        window.waits(window.root.winfo_viewable)
+    finally:
+        window.close()
+
+
+def test_the_demonstrations_strip_puts_cards_in_and_pulls_them(
+    window: WindowOnScreen, data: Path, reader: agent.EmbeddedReader
+) -> None:
+    emulator = EmulatorProgram(data, reader.address)
+    try:
+        assert emulator.ready()
+        agent.DemonstrationStrip(window.window, agent.Control(data / "emulator.sock"))
+        assert "DEMONSTRATION, not part of the agent" in window.text()
+        window.clicks("expired")
+        window.sees(State.PROBLEM)
+        window.clicks("one-role")
+        window.sees(State.PASSCODE)
+        window.picture("strip")
+        window.clicks("Pull the card")
+        window.sees(State.WAITING)
+    finally:
+        emulator.stop()
+    window.clicks("one-role")
+    window.waits(lambda: "The virtual card does not answer" in window.text())
