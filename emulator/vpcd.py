@@ -21,10 +21,7 @@ from .virtual_card import VirtualCard
 _log = logging.getLogger(__name__)
 
 _LENGTH_BYTES = 2
-_LONGEST_ANSWER = 0xFFFF
-LONGEST_COMMAND = 0x4000 + 16
-"""More than any command needs. A longer frame means that the peer does not speak vpcd: text
-protocols that greet with letters announce frames of 18,000 bytes and more."""
+_LONGEST = 0xFFFF
 
 
 _MOST_AT_ONCE = 0x8000
@@ -45,26 +42,26 @@ _ASKS_FOR_ATR = bytes((Control.ATR,))
 
 
 class FrameError(Exception):
-    """The bytes are not frames of the vpcd protocol, or end in the middle of one."""
+    """The stream ends in the middle of a frame, or an answer does not fit into one."""
 
 
 class FrameDecoder:
-    """Turns bytes, in whatever pieces they come, into frames."""
+    """Turns bytes, in whatever pieces they come, into frames.
 
-    def __init__(self, longest: int = LONGEST_COMMAND) -> None:
+    It takes any length that a length field can say. What is too long for a command is the card's
+    to refuse, and the most that ever waits here is 64 KiB.
+    """
+
+    def __init__(self) -> None:
         self._buffer = bytearray()
-        self._longest = longest
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take the next bytes; return the frames that are now complete, or raise FrameError."""
+        """Take the next bytes; return the frames that are now complete."""
         buffer = self._buffer
         buffer += data
         frames = []
         while len(buffer) >= _LENGTH_BYTES:
-            length = buffer[0] << 8 | buffer[1]
-            if length > self._longest:
-                raise FrameError(f"a frame of {length} bytes; the longest command is shorter")
-            end = _LENGTH_BYTES + length
+            end = _LENGTH_BYTES + (buffer[0] << 8 | buffer[1])
             if len(buffer) < end:
                 break
             frames.append(bytes(buffer[_LENGTH_BYTES:end]))
@@ -86,7 +83,7 @@ class FrameDecoder:
 
 def encode_frame(payload: bytes) -> bytes:
     """Return one frame; raise FrameError when the payload is too long for its length field."""
-    if len(payload) > _LONGEST_ANSWER:
+    if len(payload) > _LONGEST:
         raise FrameError(f"{len(payload)} bytes do not fit into a frame")
     return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
 
@@ -151,7 +148,7 @@ class CardLink:
         except OSError as error:
             _log.info("the reader has closed the connection: %s", error)
         except FrameError as error:
-            _log.warning("the reader does not speak the vpcd protocol: %s", error)
+            _log.warning("the connection to the reader is broken: %s", error)
         self.close()
 
     def _receive(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from support.emulator import SELECT_PIV
 
 from emulator import VirtualCard
-from emulator.vpcd import LONGEST_COMMAND, FrameDecoder, FrameError, answer, encode_frame
+from emulator.vpcd import FrameDecoder, FrameError, answer, encode_frame
 
 FRAMES = [b"\x04", b"", bytes.fromhex(SELECT_PIV), bytes(300)]
 STREAM = b"".join(encode_frame(frame) for frame in FRAMES)
@@ -28,15 +28,9 @@ def test_the_stream_ends_inside_a_frame(cut: int) -> None:
         decoder.end()
 
 
-@pytest.mark.parametrize("greeting", [b"HTTP/1.1 200 OK", b"SSH-2.0-OpenSSH", b"\xff\xff"])
-def test_a_peer_that_speaks_something_else_is_noticed_at_once(greeting: bytes) -> None:
-    with pytest.raises(FrameError, match="longest command"):
-        FrameDecoder().feed(greeting)
-
-
-def test_the_longest_command_fits() -> None:
-    frame = bytes(LONGEST_COMMAND)
-    assert FrameDecoder().feed(encode_frame(frame)) == [frame]
+def test_the_longest_frame_is_the_card_s_to_refuse(virtual_card: VirtualCard) -> None:
+    (frame,) = FrameDecoder().feed(encode_frame(bytes(0xFFFF)))
+    assert answer(virtual_card, frame) == b"\x67\x00"
 
 
 def test_an_answer_too_long_for_a_frame() -> None:

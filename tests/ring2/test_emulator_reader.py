@@ -50,7 +50,6 @@ def test_a_reader_that_restarts_finds_the_card_again(
 def test_a_peer_that_is_no_reader(
     bytes_sent: bytes, running: EmulatorProgram, card_reader: CardReader
 ) -> None:
-    """The card ends that connection, or waits for more; either way the next one is served."""
     assert card_reader.connection
     card_reader.connection.sendall(bytes_sent)
     card_reader.connection.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.emulator import PASSCODE, UID, EmulatorProgram, tries_left_on_disk
-from support.machine import need
+from support.machine import need, wait_until
 from support.reader import Pcscd
 
 MESSAGE = b"a challenge of 48 bytes, as the broker sends it."
@@ -24,6 +24,7 @@ def emulator(
     need("opensc-tool", "pkcs15-tool", "pkcs11-tool", "openssl")
     program = run_emulator(card_folder.parents[1], pcscd.vpcd, "one-role")
     assert program.ready() == f"ready {pcscd.vpcd}"
+    wait_until(lambda: " Yes " in run("opensc-tool", "--list-readers"), what="a card for OpenSC")
     yield program
     program.stop()
 
