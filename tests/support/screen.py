@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -43,11 +44,10 @@ class Display:
         subprocess.run(command, env=self.environment, check=True, timeout=20)
 
 
-@pytest.fixture(scope="session")
-def display(request: pytest.FixtureRequest) -> Iterator[Display]:
-    """Run a virtual screen of 1024x768, or of the size the test's parameter names."""
+@contextlib.contextmanager
+def own_display(size: str = "1024x768") -> Iterator[Display]:
+    """Run a virtual screen on a free number."""
     need("Xvfb", "xdotool", "import", "setpriv")
-    size = getattr(request, "param", "1024x768")
     reading, writing = os.pipe()
     command = [str(program("Xvfb")), "-displayfd", str(writing), "-screen", "0", f"{size}x24"]
     server = subprocess.Popen(
@@ -64,3 +64,10 @@ def display(request: pytest.FixtureRequest) -> Iterator[Display]:
         yield Display(f":{number}")
     finally:
         stop(server)
+
+
+@pytest.fixture(scope="session")
+def display(request: pytest.FixtureRequest) -> Iterator[Display]:
+    """A virtual screen of 1024x768, or of the size the test's parameter names."""
+    with own_display(getattr(request, "param", "1024x768")) as display:
+        yield display
