@@ -32,6 +32,7 @@ import base64
 import binascii
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import ipaddress
 import json
@@ -67,7 +68,6 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 import defusedxml
 import defusedxml.ElementTree
 import requests
-import requests.adapters
 from asn1crypto import algos, cms, core, x509
 from asn1crypto import parser as asn1
 
@@ -1172,20 +1172,12 @@ class Session:
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and with them the ticket
 
 
-class VerifiedTls(requests.adapters.HTTPAdapter):
-    """TLS 1.2 or newer; the certificate is always checked, against one CA file where given."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        super().init_poolmanager(*args, **kwargs, ssl_context=context)
-
-
 class Broker:
     """One person's conversation with the Spine Security Broker, over one kept-alive connection.
 
-    Every request has a connect and an answer time limit and a size limit. Proxy and CA settings of the
-    environment are not used: what is trusted is what the configuration says.
+    Every request has a connect and an answer time limit and a size limit. TLS is 1.2 or newer, as Python has it
+    since 3.10, and always verified: by one CA file where given. Proxy and CA settings of the environment are
+    not used: what is trusted is what the configuration says.
     """
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
@@ -1193,11 +1185,9 @@ class Broker:
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.verify = str(ca_file) if ca_file else True
-        self._http.mount("https://", VerifiedTls(max_retries=0))
         self._http.headers["Content-Type"] = "text/xml"
         self._http.headers["User-Agent"] = f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
-        self._device_id = f"{secrets.token_hex(4)},ClientIP={local_address(self._spine)}"
 
     def activate(self) -> Challenge:
         """Ask for a challenge. Raises the Broker errors."""
@@ -1259,6 +1249,11 @@ class Broker:
     def close(self) -> None:
         self._http.close()
 
+    @functools.cached_property
+    def _device_id(self) -> str:
+        """Made with the first request and not before: it looks the broker's name up, which can take time."""
+        return f"{secrets.token_hex(4)},ClientIP={local_address(self._spine)}"
+
     def _parameters(self, service: str) -> dict[str, str]:
         return {
             "auth_method": "3",
@@ -1284,6 +1279,8 @@ class Broker:
         except requests.exceptions.Timeout:
             raise BrokerTimeout(f"{line}: no answer within {ANSWER_SECONDS} s") from None
         except (requests.exceptions.RequestException, OSError) as error:
+            if time.perf_counter() - started >= ANSWER_SECONDS:  # in a body, requests calls it no Timeout
+                raise BrokerTimeout(f"{line}: the answer did not end within {ANSWER_SECONDS} s") from None
             raise BrokerUnreachable(f"{line}: {type(error).__name__}") from None
         tell(plain, f"{line} \u2192 {answer.status_code}, {len(content)} bytes", started)
         self._check(line, answer)
@@ -1299,15 +1296,12 @@ class Broker:
 
 
 def _read_bounded(answer: requests.Response, line: str) -> bytes:
-    """The whole body, unless it is too long or dribbles for too long."""
-    ends = time.monotonic() + ANSWER_SECONDS
+    """The whole body, unless it is too long."""
     content = bytearray()
     for piece in answer.iter_content(65536):
         content += piece
         if len(content) > LONGEST_BROKER_ANSWER:
             raise BrokerNonsense(f"{line}: an answer of over {LONGEST_BROKER_ANSWER} bytes")
-        if time.monotonic() > ends:
-            raise BrokerTimeout(f"{line}: the answer did not end within {ANSWER_SECONDS} s")
     return bytes(content)
 
 
@@ -1451,7 +1445,7 @@ class Bridge:
     def call(self, function: Callable[[], object]) -> None:
         """From any thread: have the owner's thread call this soon, in order."""
         self._calls.put(function)
-        with contextlib.suppress(BlockingIOError):  # full: the owner has been woken already
+        with contextlib.suppress(OSError):  # full: the owner has been woken already; closed: has gone
             self._writing.send(b"\0")
 
     def run_pending(self) -> None:
@@ -1475,6 +1469,10 @@ class Bridge:
     def wake_on_signals(self) -> None:
         """A signal wakes the owner too, so that Ctrl-C and a service stop work while it sleeps in Tk."""
         signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        self._reading.close()
+        self._writing.close()
 
 
 class Lane:
@@ -2057,6 +2055,7 @@ class Window:
         self.bridge = bridge
         self.early_typing = ""
         self._early_timer = ""
+        self._interrupted = False
         self._zoom = 1.0
         self.fonts: dict[str, tkfont.Font] = {}
         self.root = tk.Tk(className="Lanyard")
@@ -2077,6 +2076,8 @@ class Window:
     def run(self) -> None:
         """Until the window is closed. In a kiosk nobody can close it: end the process instead."""
         self.root.mainloop()
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def stop(self) -> None:
         self.root.quit()
@@ -2160,6 +2161,7 @@ class Window:
 
     def _callback_failed(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
         if isinstance(error, KeyboardInterrupt):
+            self._interrupted = True
             self.stop()
         else:
             LOG.error("%s in the window\n%s", kind.__name__, "".join(traceback.format_tb(trace)))
