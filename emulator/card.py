@@ -112,8 +112,11 @@ def _summary(folder: Path) -> Summary:
     if der is None:
         return Summary(folder.name, tries_left=tries_left)
     certificate = x509.Certificate.load(der)
-    uid = certificate.subject.native.get("common_name")
-    return Summary(folder.name, str(uid), tries_left, certificate.not_valid_after.date())
+    try:
+        uid = certificate.subject.native.get("common_name")
+    except ValueError:
+        raise CardError(f"{folder}: the subject of the certificate 9A cannot be read.") from None
+    return Summary(folder.name, uid, tries_left, certificate.not_valid_after.date())
 
 
 def _list(names: list[str]) -> str:

@@ -18,6 +18,7 @@ from .control import AlreadyRunningError, ControlError, NotRunningError, request
 from .reader import Address
 from .run import run
 from .storage import CardError
+from .trace import one_line
 
 _DEFAULT_VPCD = "127.0.0.1:35963"
 _USAGE, _NO_EMULATOR, _NO_CARD, _INTERRUPTED = 2, 3, 4, 130
@@ -59,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error, _USAGE)
     except ControlError as error:
         return _fail(error, _NO_CARD)
+    except OSError as error:
+        return _fail(error, _USAGE)
     except KeyboardInterrupt:
         return _INTERRUPTED
 
@@ -125,11 +128,7 @@ def _trace(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps(said), flush=True)
         else:
-            print(
-                f"{said['command']}: {said['status']} {said['meaning']}, "
-                f"{said['answer_bytes']} bytes, {said['milliseconds']} ms",
-                flush=True,
-            )
+            print(one_line(said), flush=True)
     return 0
 
 

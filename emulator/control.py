@@ -61,15 +61,14 @@ def request(data: Path, **fields: object) -> Answer:
 
 def requests(data: Path, **fields: object) -> Iterator[Answer]:
     """Ask one thing and yield every line of the answer, for `trace`."""
-    with _connect(data) as connection, connection.makefile("rwb") as lines:
-        lines.write(json.dumps(fields).encode() + b"\n")
-        lines.flush()
-        for line in lines:
+    with _connect(data) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(json.dumps(fields).encode() + b"\n")
+        for line in connection.makefile("rb"):
             answer = json.loads(line)
             if answer.get("ok") is False:
                 raise ControlError(answer["error"])
             yield answer
-    raise NotRunningError("The emulator has ended.")
+    raise NotRunningError(f"The emulator on {data} has hung up.")
 
 
 def _connect(data: Path) -> socket.socket:

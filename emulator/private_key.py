@@ -16,7 +16,7 @@ from asn1crypto import keys, pem
 
 from .identifiers import Algorithm
 
-_LIBRARIES = ("libcrypto.so.3", "libcrypto.3.dylib", "libcrypto-3-x64.dll")
+_LIBRARY = "libcrypto.so.3"
 _RSA_ALGORITHMS = {
     1024: Algorithm.RSA_1024,
     2048: Algorithm.RSA_2048,
@@ -111,7 +111,10 @@ def _algorithm_of(der: bytes) -> Algorithm:
 @functools.cache
 def _libcrypto() -> Any:
     """Load libcrypto of OpenSSL 3 once and declare the functions used here."""
-    crypto = _first_library()
+    try:
+        crypto = ctypes.CDLL(_LIBRARY)
+    except OSError:
+        raise PrivateKeyError(f"OpenSSL 3 is not installed: there is no {_LIBRARY}") from None
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "d2i_AutoPrivateKey": (c_void_p, [c_void_p, POINTER(c_char_p), c_long]),
         "EVP_PKEY_get_size": (c_int, [c_void_p]),
@@ -127,12 +130,3 @@ def _libcrypto() -> Any:
         function = getattr(crypto, name)
         function.restype, function.argtypes = result, arguments
     return crypto
-
-
-def _first_library() -> ctypes.CDLL:
-    for name in _LIBRARIES:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
-    raise PrivateKeyError("OpenSSL 3 (libcrypto.so.3) is not installed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 from dataclasses import dataclass
 
@@ -34,10 +35,10 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Address:
         """Read HOST:PORT; raise ValueError."""
-        host, colon, port = text.rpartition(":")
-        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 0x10000):
+        match = re.fullmatch(r"\[?([0-9A-Za-z.:_-]+?)\]?:([0-9]{1,5})", text)
+        if not match or not 0 < int(match[2]) < 0x10000:
             raise ValueError(f'"{text}" is not HOST:PORT')
-        return cls(host.strip("[]"), int(port))
+        return cls(match[1], int(match[2]))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -81,12 +82,11 @@ class Reader:
             try:
                 await self._hold(card, seen)
                 pause = _FIRST_PAUSE
-                _log.info("the reader at %s closed the connection", self.address)
-            except (OSError, TimeoutError) as error:
+            except OSError as error:
                 if pause == _FIRST_PAUSE:
                     _log.warning("waiting for a reader at %s: %s", self.address, error)
+                pause = min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> None:
         """Connect, and stay until the connection ends or the card is pulled."""
@@ -117,10 +117,12 @@ async def _connect(address: Address) -> socket.socket:
             connection.setblocking(False)
             try:
                 await loop.sock_connect(connection, where)
-                return connection
-            except BaseException as error:
+            except OSError as error:
                 connection.close()
-                if not isinstance(error, OSError):
-                    raise
                 refused = error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
         raise refused

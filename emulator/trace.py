@@ -43,11 +43,15 @@ class Exchange:
 
     def __str__(self) -> str:
         """Return one line for people."""
-        said = self.as_json()
-        return (
-            f"{said['command']}: {said['status']} {said['meaning']}, "
-            f"{said['answer_bytes']} bytes, {self.milliseconds:.2f} ms"
-        )
+        return one_line(self.as_json())
+
+
+def one_line(said: dict[str, object]) -> str:
+    """Return what Exchange.as_json says as one line for people."""
+    return (
+        f"{said['command']}: {said['status']} {said['meaning']}, "
+        f"{said['answer_bytes']} bytes, {said['milliseconds']} ms"
+    )
 
 
 def blanked(raw: bytes) -> str:

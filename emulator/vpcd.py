@@ -22,8 +22,6 @@ _log = logging.getLogger(__name__)
 
 _LENGTH_BYTES = 2
 _LONGEST = 0xFFFF
-
-
 _MOST_AT_ONCE = 0x8000
 _REST_SECONDS = 0.004
 _SEND_SECONDS = 1.0
@@ -137,22 +135,23 @@ class CardLink:
             self.ended.set()
 
     def _readable(self) -> None:
-        """Answer every frame that has come, each answer in one piece."""
+        """Answer the frames that have come; wait once for the rest of one that has begun."""
         try:
-            while True:
-                self._receive()
-                if not self._decoder.inside_a_frame:
-                    return
-        except BlockingIOError:
-            return  # the rest of the frame takes its time
-        except OSError as error:
-            _log.info("the reader has closed the connection: %s", error)
-        except FrameError as error:
-            _log.warning("the connection to the reader is broken: %s", error)
-        self.close()
+            self._answer(self._connection.recv(_MOST_AT_ONCE))
+            if self._decoder.inside_a_frame and (rest := self._receive_rest()) is not None:
+                self._answer(rest)
+        except (OSError, FrameError) as error:
+            _log.info("the connection to the reader has ended: %s", error)
+            self.close()
 
-    def _receive(self) -> None:
-        data = self._connection.recv(_MOST_AT_ONCE)
+    def _receive_rest(self) -> bytes | None:
+        try:
+            return self._connection.recv(_MOST_AT_ONCE)
+        except BlockingIOError:
+            return None  # it takes its time, and the loop must go on
+
+    def _answer(self, data: bytes) -> None:
+        """Answer each frame in one piece; raise OSError when the reader is gone."""
         if not data:
             self._decoder.end()
             raise ConnectionResetError("end of stream")

@@ -114,7 +114,8 @@ def test_no_emulator_runs(command: list[str], data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["fly"], ["insert"], *(["run", "--vpcd", vpcd] for vpcd in ("x", "x:0", ":1"))]
+    "command",
+    [[], ["fly"], ["insert"], *(["run", "--vpcd", vpcd] for vpcd in ("x", "x:0", ":1", "a b:1"))],
 )
 def test_usage(command: list[str], data: Path) -> None:
     said = ask(data, *command)

@@ -77,6 +77,17 @@ def test_a_slow_frame_holds_nobody_up(running: EmulatorProgram, card_reader: Car
     assert card_reader.answer().endswith("9000")
 
 
+def test_a_reader_that_takes_no_answers_is_left(
+    running: EmulatorProgram, card_reader: CardReader
+) -> None:
+    assert card_reader.connection
+    with pytest.raises(ConnectionError):
+        while True:
+            card_reader.connection.sendall(bytes.fromhex("000B" + SELECT_PIV + "00") * 1000)
+    card_reader.accept()
+    assert card_reader.exchange(SELECT_PIV + "00").endswith("9000")
+
+
 def test_pulled_in_the_middle_of_a_verify(
     running: EmulatorProgram, card_reader: CardReader, card_folder: Path
 ) -> None:
