@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import contextlib
 import dataclasses
 import functools
@@ -68,6 +67,7 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 import defusedxml
 import defusedxml.ElementTree
 import requests
+import requests.adapters
 from asn1crypto import algos, cms, core, x509
 from asn1crypto import parser as asn1
 
@@ -1172,6 +1172,31 @@ class Session:
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and with them the ticket
 
 
+class PromptSocket(ssl.SSLSocket):
+    """An answer is due ANSWER_SECONDS after its request, however it dribbles in: a socket's own time limit
+    begins anew with every byte."""
+
+    due = float("inf")
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        super().sendall(data, flags)
+        self.due = time.monotonic() + ANSWER_SECONDS
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        if time.monotonic() > self.due:
+            raise TimeoutError
+        return super().recv_into(buffer, nbytes, flags)
+
+
+class PromptTls(requests.adapters.HTTPAdapter):
+    """TLS over such sockets; TLS_CLIENT is 1.2 or newer and verifies."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.sslsocket_class = PromptSocket
+        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+
 class Broker:
     """One person's conversation with the Spine Security Broker, over one kept-alive connection.
 
@@ -1185,6 +1210,7 @@ class Broker:
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.verify = str(ca_file) if ca_file else True
+        self._http.mount("https://", PromptTls())
         self._http.headers["Content-Type"] = "text/xml"
         self._http.headers["User-Agent"] = f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
@@ -1197,7 +1223,7 @@ class Broker:
         challenge = Challenge(answer.required("challenge"), answer.required("signature"), time.monotonic())
         try:
             size = len(challenge.data)
-        except binascii.Error:
+        except ValueError:
             raise BrokerNonsense("the challenge is not base64") from None
         if not 16 <= size <= 1024:
             raise BrokerNonsense(f"a challenge of {size} bytes")
@@ -1475,6 +1501,11 @@ class Bridge:
         self._writing.close()
 
 
+def log_unexpected(where: str, error: BaseException) -> None:
+    """The error's own text is left out: it could hold a secret."""
+    LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
+
+
 class Lane:
     """One worker thread: what is slow runs here, one job after the other."""
 
@@ -1498,7 +1529,10 @@ class Lane:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            try:
+                job()
+            except Exception as error:  # the jobs behind it must still be done
+                log_unexpected("a lane", error)
 
 
 class Attempt:
@@ -1757,7 +1791,7 @@ class Conductor:
                 failure = error
                 self._bridge.call(lambda: self._failed(attempt, failure))
             except Exception as error:
-                LOG.error("%s in a worker\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+                log_unexpected("a worker", error)
                 unexpected = UnexpectedError(type(error).__name__)
                 self._bridge.call(lambda: self._failed(attempt, unexpected))
             else:

@@ -213,6 +213,7 @@ class Person:
 
     def close(self) -> None:
         self.conductor.close()
+        self.bridge.close()
 
 
 @pytest.fixture
