@@ -42,8 +42,8 @@ class Card:
         """Read a card folder; raise CardError when anything in it is not as it must be."""
         folder = Path(folder)
         file = CardFile(folder)
-        keys = {}
-        found = {
+        keys: dict[KeyReference, PrivateKey] = {}
+        found: dict[int, bytes] = {
             ObjectTag.CHUID: objects.chuid(file.guid, file.expires),
             ObjectTag.CARD_CAPABILITY_CONTAINER: objects.card_capability_container(file.guid),
             ObjectTag.DISCOVERY: objects.discovery(),
@@ -54,8 +54,8 @@ class Card:
             if key:
                 keys[reference] = key
             if certificate:
-                found[tag] = objects.certificate(certificate)
-        return cls(folder.name, file, keys, {int(tag): value for tag, value in found.items()})
+                found[tag] = objects.certificate(certificate.dump())
+        return cls(folder.name, file, keys, found)
 
     @property
     def passcode(self) -> ReferenceData:
@@ -108,15 +108,15 @@ def summaries(data: Path) -> Iterator[Summary]:
 
 def _summary(folder: Path) -> Summary:
     tries_left = CardFile(folder).passcode.tries_left
-    der = _read_certificate(folder / f"{KeyReference.AUTHENTICATION:02X}.cert.pem")
-    if der is None:
+    path = folder / f"{KeyReference.AUTHENTICATION:02X}.cert.pem"
+    certificate = _read_certificate(path)
+    if certificate is None:
         return Summary(folder.name, tries_left=tries_left)
-    certificate = x509.Certificate.load(der)
     try:
         uid = certificate.subject.native.get("common_name")
-    except ValueError:
-        raise CardError(f"{folder}: the subject of the certificate 9A cannot be read.") from None
-    return Summary(folder.name, uid, tries_left, certificate.not_valid_after.date())
+        return Summary(folder.name, uid, tries_left, certificate.not_valid_after.date())
+    except (ValueError, TypeError):
+        raise CardError(f"{path}: the certificate's subject or dates cannot be read.") from None
 
 
 def _list(names: list[str]) -> str:
@@ -131,16 +131,19 @@ def _read_key(path: Path) -> PrivateKey | None:
         raise CardError(f"{path}: {error}.") from error
 
 
-def _read_certificate(path: Path) -> bytes | None:
+def _read_certificate(path: Path) -> x509.Certificate | None:
+    """Return the certificate, of which no more is checked than that it is one: a card does not."""
     text = _read(path)
     if text is None:
         return None
     try:
-        _, _, der = pem.unarmor(text)
-        x509.Certificate.load(der, strict=True).not_valid_after  # noqa: B018  parses it
-    except (ValueError, TypeError):
-        raise CardError(f"{path}: not a certificate in PEM.") from None
-    return bytes(der)
+        kind, _, der = pem.unarmor(text)
+        certificate = x509.Certificate.load(der, strict=True)
+    except ValueError:
+        kind = None
+    if kind != "CERTIFICATE":
+        raise CardError(f"{path}: not a certificate in PEM.")
+    return certificate
 
 
 def _read(path: Path) -> bytes | None:

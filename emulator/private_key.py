@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import weakref
 from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_void_p
 from typing import Any
 
@@ -35,7 +36,6 @@ class PrivateKey:
 
     def __init__(self, der: bytes) -> None:
         """Load an unencrypted PKCS#8 PrivateKeyInfo; raise PrivateKeyError."""
-        self._handle = None
         self.algorithm = _algorithm_of(der)
         self._is_rsa = self.algorithm in _RSA_ALGORITHMS.values()
         crypto = _libcrypto()
@@ -43,6 +43,7 @@ class PrivateKey:
         self._handle = crypto.d2i_AutoPrivateKey(None, byref(source), len(der))
         if not self._handle:
             raise PrivateKeyError("libcrypto cannot read this private key")
+        weakref.finalize(self, crypto.EVP_PKEY_free, self._handle)
         self.size = int(crypto.EVP_PKEY_get_size(self._handle))
 
     @classmethod
@@ -88,10 +89,6 @@ class PrivateKey:
     @staticmethod
     def _no_padding(crypto: Any, context: int) -> bool:
         return int(crypto.EVP_PKEY_CTX_ctrl_str(context, b"rsa_padding_mode", b"none")) == 1
-
-    def __del__(self) -> None:
-        if self._handle:
-            _libcrypto().EVP_PKEY_free(self._handle)
 
 
 def _algorithm_of(der: bytes) -> Algorithm:

@@ -82,8 +82,7 @@ def test_a_reader_that_takes_no_answers_is_left(
 ) -> None:
     assert card_reader.connection
     with pytest.raises(ConnectionError):
-        while True:
-            card_reader.connection.sendall(bytes.fromhex("000B" + SELECT_PIV + "00") * 1000)
+        card_reader.connection.sendall(bytes.fromhex("000B" + SELECT_PIV + "00") * 2_000_000)
     card_reader.accept()
     assert card_reader.exchange(SELECT_PIV + "00").endswith("9000")
 
