@@ -70,6 +70,7 @@ import requests
 import requests.adapters
 from asn1crypto import algos, cms, core, x509
 from asn1crypto import parser as asn1
+from urllib3.util.ssl_ import create_urllib3_context  # a part of requests
 
 # --- Constants and enums -------------------------------------------------------------------------------------
 
@@ -1189,10 +1190,10 @@ class PromptSocket(ssl.SSLSocket):
 
 
 class PromptTls(requests.adapters.HTTPAdapter):
-    """TLS over such sockets; TLS_CLIENT is 1.2 or newer and verifies."""
+    """TLS over such sockets: 1.2 or newer, as Python has it since 3.10, and always verified."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = create_urllib3_context()
         context.sslsocket_class = PromptSocket
         super().init_poolmanager(*args, **kwargs, ssl_context=context)
 
