@@ -15,13 +15,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.emulator import EmulatorProgram, make_card  # noqa: E402
+from support.emulator_links import PcscClient  # noqa: E402
 from support.machine import wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 
@@ -34,8 +34,6 @@ COMMANDS = {
 }
 SELECT = "00A4040005A00000030800"
 ATR = bytes.fromhex("3B80800101")
-
-Transmit = Callable[[bytes], bytes]
 
 
 def bare_responder(host: str, port: int) -> None:
@@ -65,57 +63,27 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
     return data
 
 
-def card_in(reader: str) -> Transmit:
-    """Connect to the card in a PC/SC reader; return what transmits an APDU to it."""
-    from smartcard.pcsc.PCSCExceptions import EstablishContextException
-    from smartcard.scard import (
-        SCARD_PCI_T0,
-        SCARD_PCI_T1,
-        SCARD_PROTOCOL_T0,
-        SCARD_PROTOCOL_T1,
-        SCARD_SCOPE_USER,
-        SCARD_SHARE_SHARED,
-        SCardConnect,
-        SCardEstablishContext,
-        SCardTransmit,
-    )
-
-    result, context = SCardEstablishContext(SCARD_SCOPE_USER)
-    if result:
-        raise EstablishContextException(result)
-
-    def connect() -> tuple[int, int] | None:
-        protocols = SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1
-        result, handle, protocol = SCardConnect(context, reader, SCARD_SHARE_SHARED, protocols)
-        return None if result else (handle, protocol)
-
-    handle, protocol = wait_until(connect, what=f"a card in {reader}")
-    header = SCARD_PCI_T1 if protocol == SCARD_PROTOCOL_T1 else SCARD_PCI_T0
-
-    def transmit(apdu: bytes) -> bytes:
-        result, answer = SCardTransmit(handle, header, list(apdu))
-        if result:
-            raise OSError(f"SCardTransmit: {result:#x}")
-        return bytes(answer)
-
-    return transmit
+def card_in(reader: int) -> PcscClient:
+    """Return a connection to the card in the first reader (0) or the second (1)."""
+    client = PcscClient(reader)
+    wait_until(lambda: client.connect() == 0, what="a card in the reader")
+    return client
 
 
-def microseconds(transmit: Transmit, apdu: bytes) -> float:
+def microseconds(client: PcscClient, apdu: str) -> float:
     """Return the mean of one round."""
     started = time.perf_counter()
     for _ in range(APDUS_A_ROUND):
-        transmit(apdu)
+        client.transmit(apdu)
     return (time.perf_counter() - started) / APDUS_A_ROUND * 1e6
 
 
-def compare(card: Transmit, bare: Transmit) -> float:
+def compare(card: PcscClient, bare: PcscClient) -> float:
     """Print a line for each command; return the worst ratio."""
-    card(bytes.fromhex(SELECT))
+    card.transmit(SELECT)
     worst = 0.0
     print(f"{'median of ' + str(ROUNDS) + ' rounds':45} {'card':>9} {'bare':>9} {'ratio':>6}")
-    for name, command in COMMANDS.items():
-        apdu = bytes.fromhex(command)
+    for name, apdu in COMMANDS.items():
         rounds = [(microseconds(card, apdu), microseconds(bare, apdu)) for _ in range(ROUNDS)]
         ours, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
         worst = max(worst, ours / theirs)
@@ -133,8 +101,7 @@ def main() -> int:
         emulator = EmulatorProgram(Path(folder), pcscd.vpcd, "one-role", log_level="info")
         try:
             emulator.ready()
-            first, second = sorted(pcscd.readers)
-            worst = compare(card_in(first), card_in(second))
+            worst = compare(card_in(0), card_in(1))
         finally:
             emulator.stop()
             bare.terminate()

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.emulator import SELECT_PIV, CardReader, EmulatorProgram, send, tries_left_on_disk
+from support.emulator import SELECT_PIV, EmulatorProgram, send, tries_left_on_disk
 from support.emulator import write_settings as write
+from support.emulator_links import CardReader
 
 from emulator import Card, VirtualCard, storage
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.emulator import CardReader, EmulatorProgram, ask, make_card
+from support.emulator import EmulatorProgram, ask, make_card
+from support.emulator_links import CardReader
 
 from emulator.control import ControlServer, request, serve
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from support.emulator import (
     SELECT_PIV,
-    CardReader,
     EmulatorProgram,
     ask,
     make_card,
     write_settings,
 )
+from support.emulator_links import CardReader
 from support.machine import wait_until
 
 from emulator import VirtualCard

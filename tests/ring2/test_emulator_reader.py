@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.emulator import SELECT_PIV, CardReader, EmulatorProgram, tries_left_on_disk
+from support.emulator import SELECT_PIV, EmulatorProgram, tries_left_on_disk
+from support.emulator_links import CardReader
 from support.machine import wait_until
 
 Run = Callable[..., EmulatorProgram]

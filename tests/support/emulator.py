@@ -7,11 +7,9 @@ import datetime
 import functools
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from emulator import Card, VirtualCard
+from support.emulator_links import CardReader
 from support.machine import TIED_TO_THE_RUN, stop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,72 +102,6 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
     """Send one command given in hex; return data and status word in hex."""
     answer = card.transmit(bytes.fromhex(apdu)).hex().upper()
     return answer[:-4], answer[-4:]
-
-
-class CardReader:
-    """The reader's side of the vpcd protocol, in a test's hands."""
-
-    def __init__(self, port: int = 0) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._listener.settimeout(10)
-        self.port = self._listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
-        self.connection: socket.socket | None = None
-
-    def accept(self) -> str:
-        """Wait for a card, ask for its ATR and return that in hex."""
-        if self.connection:
-            self.connection.close()
-        self.connection, _ = self._listener.accept()
-        self.connection.settimeout(10)
-        return self.exchange("04")
-
-    def send(self, frame: str) -> None:
-        """Send one frame given in hex, in two pieces as vpcd does."""
-        payload = bytes.fromhex(frame)
-        assert self.connection
-        self.connection.sendall(len(payload).to_bytes(2, "big"))
-        self.connection.sendall(payload)
-
-    def exchange(self, frame: str) -> str:
-        """Send one frame, return the answer in hex."""
-        self.send(frame)
-        return self.answer()
-
-    def answer(self) -> str:
-        """Return the next answer in hex."""
-        return self._exactly(int.from_bytes(self._exactly(2), "big")).hex().upper()
-
-    @contextlib.contextmanager
-    def answering_in_background(self) -> Iterator[None]:
-        """Take the next card while the test does something else that waits for that."""
-        with ThreadPoolExecutor(1) as threads:
-            taken = threads.submit(self.accept)
-            yield
-            taken.result(10)
-
-    def card_is_gone(self) -> bool:
-        """Wait for the end of the connection."""
-        assert self.connection
-        try:
-            return self.connection.recv(1) == b""
-        except ConnectionResetError:
-            return True
-
-    def close(self) -> None:
-        """Take the reader away, with the card in it."""
-        self._listener.close()
-        if self.connection:
-            self.connection.close()
-
-    def _exactly(self, count: int) -> bytes:
-        assert self.connection
-        data = b""
-        while len(data) < count:
-            piece = self.connection.recv(count - len(data))
-            assert piece, "the card is gone"
-            data += piece
-        return data
 
 
 class EmulatorProgram:
