@@ -1264,7 +1264,7 @@ class Broker:
     def log_out(self, session: Session) -> None:
         """End the session at the broker. The ticket goes to no other host than the broker's. Raises Broker errors."""
         default = f"{self._spine}/login/authlogout"
-        same_host = urlsplit(session.logout_url)[:2] == urlsplit(default)[:2]
+        same_host = session.logout_url.startswith(self._spine + "/")
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         url = session.logout_url if same_host else default
         answer = self._request(

@@ -1,4 +1,4 @@
-"""A broker that lies as a test tells it to: a real HTTPS server on loopback, one thread a connection.
+"""A broker that lies as a test tells it to: a real HTTPS server on loopback.
 
 `lying_broker` tells the truth until `lies` has something else for an endpoint: the bytes to send,
 or a function that gets the connection. What certificate it shows is the test's choice too.
@@ -31,6 +31,7 @@ Wrap = Callable[[socket.socket], socket.socket]
 TICKET = "AQIC5wM2LY4Sfcxs+uFGd2c/3Z+8rhVJxOWlYvH0vM0mQdE=@AAJTSQACMDE=#"
 CHALLENGE = base64.b64encode(bytes(range(48))).decode()
 ROLE = 'LEEDS TRUST, "Clinical":"Clinical Provision":"Nurse Access Role"'
+KEY_USES = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
 DAY = datetime.timedelta(days=1)
 
 
@@ -82,8 +83,14 @@ class Authority:
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's own CA")])
-        basic = (x509.BasicConstraints(ca=True, path_length=0), True)
-        self.certificate = self._signed(self.name, self.key, 3650 * DAY, basic)
+        uses = dict.fromkeys(KEY_USES, False) | {"key_cert_sign": True, "crl_sign": True}
+        self.certificate = self._signed(
+            self.name,
+            self.key,
+            3650 * DAY,
+            (x509.BasicConstraints(ca=True, path_length=0), True),
+            (x509.KeyUsage(**uses), True),
+        )
 
     def write(self, path: Path) -> Path:
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
@@ -111,10 +118,12 @@ class Authority:
         name: x509.Name,
         key: ec.EllipticCurvePrivateKey,
         lasts: datetime.timedelta,
-        extension: tuple[x509.ExtensionType, bool],
+        *extensions: tuple[x509.ExtensionType, bool],
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
-        return (
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        subject = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        builder = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self.name)
@@ -122,9 +131,12 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - 30 * DAY)
             .not_valid_after(now + lasts)
-            .add_extension(*extension)
-            .sign(self.key, hashes.SHA256())
+            .add_extension(issuer, False)
+            .add_extension(subject, False)
         )
+        for extension in extensions:
+            builder = builder.add_extension(*extension)
+        return builder.sign(self.key, hashes.SHA256())
 
 
 def general_name(host: str) -> x509.GeneralName:

@@ -1,0 +1,236 @@
+"""Whom the agent talks to: certificates, TLS, connections; and where the ticket never goes."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.agent import BrokenCard, OneCardReader, Person
+from support.lying_broker import (
+    OK,
+    TICKET,
+    Authority,
+    Lie,
+    LyingBroker,
+    Wrap,
+    authority,
+    http,
+    tls_1_1,
+    validation,
+)
+
+import agent
+from agent import (
+    AgentError,
+    Broker,
+    BrokerError,
+    BrokerNotTrusted,
+    BrokerTimeout,
+    BrokerUnreachable,
+    Event,
+    State,
+)
+
+
+def tls(context: ssl.SSLContext) -> Wrap:
+    return functools.partial(context.wrap_socket, server_side=True)
+
+
+def plain_http(connection: socket.socket) -> socket.socket:
+    connection.recv(4096)
+    connection.sendall(http("", "400 Bad Request"))
+    return never_shakes_hands(connection)
+
+
+def never_shakes_hands(connection: socket.socket) -> socket.socket:
+    while connection.recv(4096):
+        pass
+    raise OSError("the client has gone")
+
+
+def hangs_up(connection: socket.socket) -> socket.socket:
+    raise OSError("so does the server")
+
+
+def says_garbage(connection: socket.socket) -> socket.socket:
+    connection.sendall(bytes(range(256)))
+    return never_shakes_hands(connection)
+
+
+CONNECTIONS: dict[str, tuple[type[AgentError], Callable[[], Wrap]]] = {
+    "certificate of another CA": (BrokerNotTrusted, lambda: tls(Authority().context())),
+    "certificate expired": (BrokerNotTrusted, lambda: tls(authority().context(days=-1))),
+    "certificate of another host": (
+        BrokerNotTrusted,
+        lambda: tls(authority().context("gas.example.nhs.uk")),
+    ),
+    "certificate of another address": (
+        BrokerNotTrusted,
+        lambda: tls(authority().context("127.0.0.2")),
+    ),
+    "TLS 1.1": (BrokerNotTrusted, lambda: tls(tls_1_1(authority().context()))),
+    "plain HTTP": (BrokerNotTrusted, lambda: plain_http),
+    "garbage for a handshake": (BrokerNotTrusted, lambda: says_garbage),
+    "no handshake": (BrokerTimeout, lambda: never_shakes_hands),
+    "hung up": (BrokerUnreachable, lambda: hangs_up),
+}
+
+
+@pytest.fixture(autouse=True)
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "CONNECT_SECONDS", 0.4)
+    monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.4)
+
+
+@pytest.fixture
+def person(lying_broker: LyingBroker, ca_file: Path) -> Iterator[Person]:
+    person = Person(OneCardReader(BrokenCard()), lambda: Broker(lying_broker.url, ca_file))
+    yield person
+    person.close()
+
+
+@pytest.mark.parametrize("name", CONNECTIONS)
+def test_each_bad_connection_gives_its_error_and_the_next_attempt_works(
+    name: str, lying_broker: LyingBroker, person: Person
+) -> None:
+    expected, wrap = CONNECTIONS[name]
+    honest, lying_broker.wrap = lying_broker.wrap, wrap()
+    person.types()
+    problem = person.problem()
+    assert isinstance(problem, expected), f"{problem!r}, {problem.technical}"
+    assert not lying_broker.requests  # nothing was said to it
+    lying_broker.wrap = honest
+    person.conductor.handle(Event.DISMISSED)
+    person.types()
+    person.sees(State.SIGNED_IN)
+
+
+def test_a_certificate_of_no_ca_that_the_machine_trusts(lying_broker: LyingBroker) -> None:
+    with pytest.raises(BrokerNotTrusted):
+        Broker(lying_broker.url, None).activate()
+
+
+def test_nobody_there(ca_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"https://127.0.0.1:{taken.getsockname()[1]}"
+    with pytest.raises(BrokerUnreachable):
+        Broker(url, ca_file).activate()
+
+
+def test_a_name_that_does_not_exist(ca_file: Path) -> None:
+    with pytest.raises(BrokerUnreachable):
+        Broker("https://no-such-host.invalid", ca_file).activate()
+
+
+def test_proxies_and_netrc_of_the_environment_are_not_used(
+    lying_broker: LyingBroker, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    Broker(lying_broker.url, ca_file).activate()
+
+
+def test_the_whole_conversation_is_one_connection(
+    lying_broker: LyingBroker, person: Person
+) -> None:
+    shaken = []
+    honest = lying_broker.wrap
+    lying_broker.wrap = lambda connection: shaken.append(1) or honest(connection)
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.close()
+    assert len(lying_broker.requests) == 4
+    assert len(shaken) == 1
+
+
+# Where the ticket goes
+
+
+@pytest.fixture
+def thief() -> Iterator[LyingBroker]:
+    """Another host, with a certificate of a CA that is trusted."""
+    thief = LyingBroker()
+    thief.lies["authlogout"] = OK
+    yield thief
+    thief.close()
+
+
+LOGOUT_URLS = [
+    "{thief}/login/authlogout",
+    "{spine}.example/login/authlogout",
+    "{spine}@{thief_host}/login/authlogout",
+    "http{spine_rest}/login/authlogout",
+    "https://[::1/login/authlogout",
+    "file:///etc/passwd",
+    "//{thief_host}/login/authlogout",
+    "not an address",
+    "https://\u2100/",
+]
+
+
+@pytest.mark.parametrize("logout_url", LOGOUT_URLS)
+def test_the_ticket_goes_to_no_other_host(
+    logout_url: str, lying_broker: LyingBroker, thief: LyingBroker, person: Person
+) -> None:
+    url = logout_url.format(
+        thief=thief.url,
+        thief_host=thief.url.removeprefix("https://"),
+        spine=lying_broker.url,
+        spine_rest=lying_broker.url.removeprefix("https"),
+    )
+    lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.close()
+    (request,) = lying_broker.asked("/login/authlogout")
+    assert TICKET.encode() in request
+    assert not thief.requests
+
+
+def test_a_logout_address_of_the_broker_itself_is_used(
+    lying_broker: LyingBroker, person: Person
+) -> None:
+    url = f"{lying_broker.url}/another/authlogout"
+    lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.close()
+    assert lying_broker.asked("/another/authlogout")
+
+
+@pytest.mark.parametrize("endpoint", ["RoleSelectionGP.jsp", "authlogout"])
+def test_no_redirection_carries_the_ticket_away(
+    endpoint: str, lying_broker: LyingBroker, thief: LyingBroker, person: Person
+) -> None:
+    location = f"{thief.url}/login/authlogout"
+    lying_broker.lies[endpoint] = http("", "307 Temporary Redirect", Location=location)
+    person.types()
+    person.sees(State.SIGNED_IN, State.PROBLEM)
+    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.close()
+    assert lying_broker.asked(endpoint)
+    assert not thief.requests
+
+
+@pytest.mark.parametrize(
+    "lie", [http("", "500 Oops"), http("no"), http(b"\xff"), lambda connection: None]
+)
+def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
+    lie: Lie, lying_broker: LyingBroker, ca_file: Path, person: Person
+) -> None:
+    lying_broker.lies["authlogout"] = lie
+    person.types()
+    person.sees(State.SIGNED_IN)
+    session, attempt = person.session, person.attempt
+    with pytest.raises((BrokerError, BrokerUnreachable)):
+        Broker(lying_broker.url, ca_file).log_out(session)
+    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.close()
+    assert attempt.session is None
