@@ -27,6 +27,7 @@ from .identifiers import DynamicAuthenticationTag as Tag
 from .private_key import PrivateKeyError
 from .state import VolatileState
 from .status import StatusError, StatusWord, tries_left
+from .storage import CardError
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class PivApplication:
         state.passcode_verified = False
         try:
             matches = self._card.passcode.matches(command.passcode)
-        except OSError as error:
+        except (OSError, CardError) as error:
             _log.error("the try cannot be recorded, so the passcode was not compared: %s", error)
             raise StatusError(StatusWord.MEMORY_FAILURE) from error
         if not matches:

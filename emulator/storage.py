@@ -11,9 +11,9 @@
                                  9C, 9D and 9E likewise; a card may lack any of these eight
 
 Edits count from the card's next insertion. The emulator itself writes only card.json, and there
-only what changed: keys that it does not know stay. A write is atomic and on the disk before it
-counts (new file, fsync, rename, fsync of the folder), because a card locked today must be locked
-tomorrow, whatever kills this process in between.
+only the tries left: what it does not know, and what was edited meanwhile, stays. A write is atomic
+and on the disk before it counts (new file, fsync, rename, fsync of the folder), because a card
+locked today must be locked tomorrow, whatever kills this process in between.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class CardError(Exception):
 
 
 class CardFile:
-    """card.json of one card: read once, checked, rewritten whole at every change."""
+    """card.json of one card: read and checked once, rewritten whole when a value changes."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / CARD_FILE
@@ -60,10 +60,9 @@ class CardFile:
         return value
 
     def update(self, name: str, value: int) -> None:
-        """Change one value, on the disk first; raise OSError and change nothing if that fails."""
-        values = {**self._values, name: value}
+        """Change one value on the disk; raise OSError or CardError when that cannot be done."""
+        values = {**_read(self.path), name: value}
         write_durably(self.path, json.dumps(values, indent=2).encode() + b"\n")
-        self._values = values
 
     def _text(self, name: str, pattern: str, wanted: str) -> str:
         value = self._values.get(name)
@@ -99,7 +98,7 @@ class ReferenceData:
 
         The try is spent on the disk before the comparison, so that no kill between the two can
         give it back. With no try left nothing is compared and the answer is False. Raises OSError
-        when the try cannot be recorded; then nothing was compared either.
+        or CardError when the try cannot be recorded; then nothing was compared either.
         """
         if self.tries_left == 0:
             return False

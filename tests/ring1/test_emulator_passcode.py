@@ -86,6 +86,22 @@ def test_writing_keeps_what_others_wrote(card_folder: Path) -> None:
     assert (card_folder / "card.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_writing_keeps_what_was_edited_meanwhile(card_folder: Path, selected: VirtualCard) -> None:
+    write(card_folder, passcode="654321")
+    assert send(selected, WRONG) == ("", "63C2")
+    assert send(selected, RIGHT) == ("", "9000")
+    assert json.loads((card_folder / "card.json").read_text())["passcode"] == "654321"
+
+
+@pytest.mark.logs_errors("the card says that it cannot write")
+def test_a_file_that_was_broken_meanwhile_stays_and_nothing_is_compared(
+    card_folder: Path, selected: VirtualCard
+) -> None:
+    (card_folder / "card.json").write_text("{ half an edit")
+    assert send(selected, RIGHT) == ("", "6581")
+    assert (card_folder / "card.json").read_text() == "{ half an edit"
+
+
 def test_a_half_written_file_is_never_seen(
     card_folder: Path, selected: VirtualCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
