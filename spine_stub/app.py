@@ -51,7 +51,6 @@ def create_app(
     store = store or MemoryStore(clock, config.max_session, config.idle)
     broker = make_broker(config, clock, random, store)
     app = Flask("spine_stub", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = config.max_body
     replies.install(app)
     request_log.install(app)
     for rule, methods, view in ROUTES:

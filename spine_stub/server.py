@@ -1,7 +1,8 @@
 """The web server: cheroot, threaded, TLS 1.2 or better, connections kept open.
 
 cheroot shakes TLS hands in the thread that accepts connections, so that one silent client would
-stop everybody; here the handshake is a worker's, as each request is.
+stop everybody, and gives each new connection a worker at once, to wait with it. Here the handshake
+is a worker's work as each request is, and a connection without anything to read has no worker.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ from .files import write_private
 _log = logging.getLogger("spine_stub")
 
 THREADS = 16
+BACKLOG = 128
+"""How many may knock at once; one too many tries again after a whole second."""
 KEEP_ALIVE_SECONDS = 600
 """How long a silent connection stays open: longer than anyone takes to type a passcode."""
 READ_SECONDS = 10
 """How long a client may pause in the middle of a handshake or a request."""
 MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
+"""Larger bodies are not even read; up to here the application can answer properly."""
 
 _HTTP_ON_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
@@ -104,6 +109,7 @@ class Connection(server.HTTPConnection):
         super().__init__(owner, sock, makefile)
         sock.settimeout(READ_SECONDS)
         self.wfile = Writer(sock, "wb", self.wbufsize)
+        self.is_new = True
         self._shaken = not isinstance(sock, ssl.SSLSocket)
 
     def communicate(self) -> bool:
@@ -138,10 +144,12 @@ class Server(wsgi.Server):
 
     def __init__(self, app: Flask, host: str, port: int, tls: Path | None) -> None:
         # server_name is what a client of HTTP/1.0 without a Host header is told.
-        super().__init__((host, port), app, numthreads=THREADS, server_name=host)
+        super().__init__(
+            (host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG
+        )
         self.timeout = KEEP_ALIVE_SECONDS
         self.shutdown_timeout = 1
-        self.max_request_body_size = app.config["MAX_CONTENT_LENGTH"]
+        self.max_request_body_size = MAX_BODY_BYTES
         self.ssl_adapter = Adapter(tls) if tls else None
 
     @property
@@ -150,6 +158,14 @@ class Server(wsgi.Server):
         host, port = self.bind_addr[:2]
         scheme = "https" if self.ssl_adapter else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    def process_conn(self, conn: Connection) -> None:
+        """Give a connection to a worker, a new one not before something can be read from it."""
+        if conn.is_new:
+            conn.is_new = False
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log what cheroot has to say."""

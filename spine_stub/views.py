@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Response, render_template, request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from . import gpobject, replies
 from .broker import Broker
@@ -18,13 +19,15 @@ from .errors import Refused
 from .request_log import note
 from .sessions import session_key
 
+_READ_ON = 512 * 1024
+"""How many bytes of a request that is too large are read, and thrown away."""
 _ASSERTION_BEFORE = timedelta(minutes=3)
 _ASSERTION_AFTER = timedelta(minutes=1)
 
 
 def activate(broker: Broker) -> Response:
     """Give a challenge to sign."""
-    message = _message()
+    message = _message(broker)
     challenge, signature = broker.activate(message)
     return replies.xml(
         "authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature
@@ -33,7 +36,7 @@ def activate(broker: Broker) -> Response:
 
 def validate(broker: Broker) -> Response:
     """Give a ticket and the roles for a signed challenge."""
-    message = _message()
+    message = _message(broker)
     note(uid=message.get("uid", ""))
     login = broker.validate(message)
     note(session=_short(login.ticket))
@@ -49,7 +52,7 @@ def validate(broker: Broker) -> Response:
 
 def log_out(broker: Broker) -> Response:
     """End the session of a ticket."""
-    ticket = _ticket()
+    ticket = _ticket(broker)
     ended = broker.log_out(ticket)
     note(session=_short(ticket), ended=ended)
     return replies.status("OK")
@@ -57,7 +60,7 @@ def log_out(broker: Broker) -> Response:
 
 def keep_alive(broker: Broker) -> Response:
     """Take a sign of life from the owner of a ticket."""
-    session, _ = broker.session(_noted_ticket())
+    session, _ = broker.session(_noted_ticket(broker))
     note(uid=session.uid)
     return replies.status("OK")
 
@@ -65,7 +68,7 @@ def keep_alive(broker: Broker) -> Response:
 def select_role(broker: Broker) -> Response:
     """Choose one of the roles for the session."""
     role_id = request.args.get("selectedRoleUid", "")
-    session = broker.select_role(_noted_ticket(), role_id, request.args.get("ssbMode", "0"))
+    session = broker.select_role(_noted_ticket(broker), role_id, request.args.get("ssbMode", "0"))
     note(uid=session.uid, role=role_id)
     return replies.status("OK")
 
@@ -74,7 +77,7 @@ def assert_role(broker: Broker) -> Response:
     """Give a SAML 1.1 response; without a live session one that is no success."""
     now = broker.clock()
     try:
-        session, person = broker.session(_noted_ticket())
+        session, person = broker.session(_noted_ticket(broker))
     except Refused as exc:
         note(reason=exc.reason)
         reply = replies.xml("assertion_refused.xml", words=exc.words, **_saml_ids(broker), now=now)
@@ -107,22 +110,36 @@ def healthz(_: Broker) -> Response:
     return replies.plain("ok")
 
 
-def _message() -> gpobject.Message:
-    body = request.get_data(cache=False, parse_form_data=False)
+def _message(broker: Broker) -> gpobject.Message:
+    body = _body(broker.config.max_body)
     if not body and request.method == "GET":
         return dict(request.args.items())
     return gpobject.parse(body)
 
 
-def _ticket() -> str:
+def _body(limit: int) -> bytes:
+    """Read the body before Flask takes it for a form; raises HTTPException."""
+    try:
+        body = request.stream.read(limit + 1)
+        if len(body) > limit:
+            # A client that is still sending would not see the reply.
+            request.stream.read(_READ_ON)
+    except (OSError, ValueError) as exc:  # the client has gone, is silent, or counts chunks wrong
+        raise BadRequest from exc
+    if len(body) > limit:
+        raise RequestEntityTooLarge
+    return body
+
+
+def _ticket(broker: Broker) -> str:
     """The ticket, from the query or, where there is a body, from its sso_ticket."""
     if "token" in request.args:
         return request.args["token"]
-    return _message().get("sso_ticket", "")
+    return _message(broker).get("sso_ticket", "")
 
 
-def _noted_ticket() -> str:
-    ticket = _ticket()
+def _noted_ticket(broker: Broker) -> str:
+    ticket = _ticket(broker)
     note(session=_short(ticket))
     return ticket
 

@@ -37,7 +37,7 @@ class SettableClock:
     """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
-        self.now = datetime.now(UTC)
+        self.now = datetime.now(UTC).replace(microsecond=0)
 
     def __call__(self) -> datetime:
         return self.now
