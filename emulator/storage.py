@@ -98,7 +98,7 @@ class ReferenceData:
 
         The try is spent on the disk before the comparison, so that no kill between the two can
         give it back. With no try left nothing is compared and the answer is False. Raises OSError
-        or CardError when the try cannot be recorded; then nothing was compared either.
+        or CardError when the tries cannot be recorded: whether it was right is not told then.
         """
         if self.tries_left == 0:
             return False
