@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.agent import ScriptedCard
+from support.scripted_card import ScriptedCard
 
 import agent
 from agent import CardNonsense, Command, Instruction, decode_tlvs, encode_tlv, exchange

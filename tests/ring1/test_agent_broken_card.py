@@ -10,7 +10,7 @@ import pytest
 from asn1crypto import x509
 from hypothesis import given
 from hypothesis import strategies as st
-from support.agent import (
+from support.scripted_card import (
     CARD,
     NOW,
     SUCCESS,

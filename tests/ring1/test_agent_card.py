@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.agent import (
+from support.emulator import UID, self_signed
+from support.scripted_card import (
     CARD,
     NOW,
     SUCCESS,
@@ -21,7 +22,6 @@ from support.agent import (
     tlv,
     use_card,
 )
-from support.emulator import UID, self_signed
 
 from agent import (
     Certificate,

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
-from support.agent import card_certificate
 from support.emulator import UID, card_keys, self_signed
+from support.scripted_card import card_certificate
 
 from agent import (
     SMIME_HEADER,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.agent import BrokenCard, OneCardReader, Person
+from support.agent import Person
 from support.lying_broker import (
     OK,
     TICKET,
@@ -22,6 +22,7 @@ from support.lying_broker import (
     tls_1_1,
     validation,
 )
+from support.scripted_card import BrokenCard, OneCardReader
 
 import agent
 from agent import (

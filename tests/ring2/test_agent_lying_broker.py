@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.agent import BrokenCard, OneCardReader, Person
+from support.agent import Person
 from support.lying_broker import (
     CHALLENGE,
     ROLE,
@@ -21,6 +21,7 @@ from support.lying_broker import (
     parameter,
     validation,
 )
+from support.scripted_card import BrokenCard, OneCardReader
 
 import agent
 from agent import (

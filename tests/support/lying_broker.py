@@ -10,6 +10,7 @@ import base64
 import contextlib
 import datetime
 import functools
+import inspect
 import ipaddress
 import socket
 import ssl
@@ -31,7 +32,6 @@ Wrap = Callable[[socket.socket], socket.socket]
 TICKET = "AQIC5wM2LY4Sfcxs+uFGd2c/3Z+8rhVJxOWlYvH0vM0mQdE=@AAJTSQACMDE=#"
 CHALLENGE = base64.b64encode(bytes(range(48))).decode()
 ROLE = 'LEEDS TRUST, "Clinical":"Clinical Provision":"Nurse Access Role"'
-KEY_USES = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
 DAY = datetime.timedelta(days=1)
 
 
@@ -83,7 +83,10 @@ class Authority:
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's own CA")])
-        uses = dict.fromkeys(KEY_USES, False) | {"key_cert_sign": True, "crl_sign": True}
+        uses = dict.fromkeys(inspect.signature(x509.KeyUsage).parameters, False) | {
+            "key_cert_sign": True,
+            "crl_sign": True,
+        }
         self.certificate = self._signed(
             self.name,
             self.key,

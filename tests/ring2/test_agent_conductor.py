@@ -1,0 +1,235 @@
+"""A sign-in with the real virtual card and the real stand-in for the broker, in process."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.agent import Person, Slot
+from support.emulator import send, tries_left_on_disk
+from support.spine import Spine, SpineFactory
+from support.spine_client import reason
+
+import agent
+from agent import (
+    AgentError,
+    Broker,
+    BrokerRefused,
+    BrokerUnreachable,
+    CertificateExpired,
+    Digest,
+    EmbeddedReader,
+    Event,
+    PasscodeLocked,
+    SessionExpired,
+    State,
+)
+
+
+def is_over(spine: Spine, ticket: str) -> bool:
+    """Whether the broker refuses this ticket."""
+    return reason(spine.client().get("/saml/RoleAssertion", token=ticket)) is not None
+
+
+def set_tries_left(data: Path, card: str, tries: int) -> None:
+    path = data / "cards" / card / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tries_left": tries}))
+
+
+# Each of the eight cards does what its name promises
+
+
+@pytest.mark.parametrize(("card", "roles"), [("three-roles", 3), ("forty-roles", 40)])
+def test_several_roles_are_a_choice(
+    card: str, roles: int, person: Person, slot: Slot, spine: Spine
+) -> None:
+    slot.insert(card)
+    person.types()
+    person.sees(State.CHOOSING_ROLE)
+    assert len(person.session.roles) == roles
+    second = person.session.roles[1]
+    person.conductor.choose_role(second)
+    person.sees(State.SIGNED_IN)
+    assert person.attempt.role == second
+    reply = spine.client().get("/saml/RoleAssertion", token=person.session.ticket)
+    assert reason(reply) is None
+    assert second.id in reply.text
+
+
+def test_one_role_is_chosen_at_once(person: Person, slot: Slot) -> None:
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert [person.attempt.role] == list(person.session.roles)
+    assert State.SELECTING_ROLE in person.states
+
+
+def test_no_role_signs_in_all_the_same(person: Person, slot: Slot) -> None:
+    slot.insert("no-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.attempt.role is None
+    assert person.session.roles == ()
+
+
+def test_an_expiring_card_signs_in_and_says_so(person: Person, slot: Slot) -> None:
+    slot.insert("expiring")
+    person.types()
+    person.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
+    facts = person.attempt.facts
+    assert facts
+    assert "expires in 1" in agent.describe_expiry(facts.certificate, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"), [("expired", CertificateExpired), ("locked", PasscodeLocked)]
+)
+def test_a_card_that_is_no_use_says_so_before_a_passcode(
+    card: str, expected: type[AgentError], person: Person, slot: Slot, data: Path
+) -> None:
+    before = tries_left_on_disk(data / "cards" / card)
+    slot.insert(card)
+    assert type(person.problem()) is expected
+    person.conductor.type_passcode("123456")
+    assert person.state is State.PROBLEM
+    assert tries_left_on_disk(data / "cards" / card) == before
+
+
+def test_a_revoked_card_is_refused_by_the_broker(person: Person, slot: Slot) -> None:
+    slot.insert("revoked")
+    person.types()
+    problem = person.problem()
+    assert type(problem) is BrokerRefused
+    assert "revoked" in problem.technical
+
+
+# The passcode
+
+
+def test_a_wrong_passcode_leaves_everything_else_as_it_was(
+    person: Person, slot: Slot, data: Path
+) -> None:
+    slot.insert("one-role")
+    person.types("000000")
+    person.waits(lambda: person.conductor.problem, "problem")
+    assert "2 tries left" in str(person.conductor.problem)
+    assert person.state is State.PASSCODE
+    attempt, challenge = person.attempt, person.attempt.challenge
+    assert attempt.passcode is None
+    assert tries_left_on_disk(data / "cards" / "one-role") == 2
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.attempt is attempt
+    assert challenge
+
+
+def test_the_last_try_is_asked_about_before_it_is_spent(
+    person: Person, slot: Slot, data: Path
+) -> None:
+    card = data / "cards" / "one-role"
+    slot.insert("one-role")
+    for _ in range(2):
+        person.types("000000")
+        person.waits(lambda: person.attempt.passcode is None, "answer of the card")
+    person.types("111111")
+    assert person.sees(State.CONFIRMING, State.LAST_TRY) is State.CONFIRMING
+    assert tries_left_on_disk(card) == 1
+    person.conductor.handle(Event.CANCELLED)
+    assert person.state is State.LAST_TRY
+    assert person.attempt.passcode is None
+    assert tries_left_on_disk(card) == 1
+    person.types("111111")
+    person.conductor.handle(Event.CONFIRMED)
+    assert type(person.problem()) is PasscodeLocked
+    assert tries_left_on_disk(card) == 0
+
+
+def test_a_right_last_try_signs_in(person: Person, slot: Slot, data: Path) -> None:
+    set_tries_left(data, "one-role", 1)
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.CONFIRMING)
+    person.conductor.handle(Event.CONFIRMED)
+    person.sees(State.SIGNED_IN)
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+
+
+@pytest.mark.parametrize("text", ["", "123456789", "passcod\u00e9"])
+def test_what_cannot_be_a_passcode_costs_nothing(
+    text: str, person: Person, slot: Slot, data: Path
+) -> None:
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    with pytest.raises(agent.UnusablePasscode):
+        person.conductor.type_passcode(text)
+    assert person.state is State.PASSCODE
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+
+
+def test_the_card_is_locked_again_after_use(person: Person, slot: Slot) -> None:
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    if person.attempt.passcode:
+        with pytest.raises(agent.UnusablePasscode):
+            person.attempt.passcode.padded()
+    person.waits(lambda: not slot.card.state.passcode_verified, "card that was reset")
+    assert send(slot.card, "00A4040005A00000030800")[1] == "9000"
+    assert send(slot.card, "0087079A067C048200810000")[1] == "6982"
+
+
+# The end of a session
+
+
+def test_time_up_ends_the_session_at_the_broker(
+    spine_factory: SpineFactory, reader: EmbeddedReader, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.Session, "seconds_left", lambda session: 0.2)
+    spine = spine_factory()
+    person = Person(reader, lambda: Broker(spine.url, spine.ca_file))
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    ticket, attempt = person.session.ticket, person.attempt
+    assert type(person.problem()) is SessionExpired
+    attempt.lane.join(5)
+    assert is_over(spine, ticket)
+    person.close()
+
+
+def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine: Spine) -> None:
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    ticket, attempt = person.session.ticket, person.attempt
+    person.conductor.handle(Event.LOG_OUT)
+    assert person.state is State.SIGNED_OUT
+    attempt.lane.join(5)
+    assert is_over(spine, ticket)
+    person.conductor.handle(Event.DISMISSED)
+    person.types()
+    person.sees(State.SIGNED_IN)
+
+
+def test_a_sha_1_card_of_old(
+    spine_factory: SpineFactory, reader: EmbeddedReader, slot: Slot
+) -> None:
+    spine = spine_factory(allow_sha1=True)
+    person = Person(reader, lambda: Broker(spine.url, spine.ca_file), Digest.SHA1)
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.close()
+
+
+def test_where_the_broker_is_gone_no_try_is_spent(
+    spine: Spine, reader: EmbeddedReader, slot: Slot, data: Path
+) -> None:
+    person = Person(reader, lambda: Broker("https://127.0.0.1:9", spine.ca_file))
+    slot.insert("one-role")
+    person.types("000000")
+    assert type(person.problem()) is BrokerUnreachable
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+    person.close()
