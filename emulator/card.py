@@ -25,11 +25,7 @@ class Card:
     """Everything a card keeps while it has no power."""
 
     def __init__(
-        self,
-        name: str,
-        file: CardFile,
-        keys: dict[KeyReference, PrivateKey],
-        data_objects: dict[int, bytes],
+        self, name: str, file: CardFile, keys: dict[KeyReference, PrivateKey], data_objects: dict[int, bytes]
     ) -> None:
         self.name = name
         self.keys = keys

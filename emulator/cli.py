@@ -45,9 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, do, and turn every failure into one sentence on stderr and an exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(
-        stream=sys.stderr,
-        level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
+        stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     try:
@@ -100,10 +98,7 @@ def _say_status(status: dict[str, object]) -> int:
         print(f"no card in the reader at {status['reader']}")
     else:
         where = "in" if status["connected"] else "waiting for"
-        print(
-            f"{status['card']} is {where} the reader at {status['reader']}, "
-            f"{status['tries_left']} tries left"
-        )
+        print(f"{status['card']} is {where} the reader at {status['reader']}, {status['tries_left']} tries left")
     return 0
 
 
@@ -146,9 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--data", type=Path, default=_default_data(), metavar="DIR", help="default: %(default)s"
-    )
+    parser.add_argument("--data", type=Path, default=_default_data(), metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--log-level",
         choices=["debug", "info", "warning", "error"],
@@ -179,9 +172,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="HOST:PORT",
         help="where the reader listens (default: %(default)s)",
     )
-    parser.add_argument(
-        "--stop-with-stdin", action="store_true", help="end when standard input ends"
-    )
+    parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input ends")
     parser.set_defaults(do=_run)
 
 

@@ -85,9 +85,7 @@ class AskForChallenge:
     key: KeyReference
 
 
-Command = (
-    Select | GetData | VerifyPasscode | VerifyStatus | VerifyReset | Authenticate | AskForChallenge
-)
+Command = Select | GetData | VerifyPasscode | VerifyStatus | VerifyReset | Authenticate | AskForChallenge
 
 
 def parse(apdu: CommandApdu) -> Command:

@@ -103,8 +103,7 @@ def _lock(folder: int, data: Path) -> None:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise AlreadyRunningError(
-            f"An emulator is already running on {data}. "
-            f"Ask it: python -m emulator --data {data} status"
+            f"An emulator is already running on {data}. Ask it: python -m emulator --data {data} status"
         ) from None
 
 
@@ -164,9 +163,7 @@ class ControlServer:
                 continue
             writer.write(_line(answer))
 
-    async def _answer_lines(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _answer_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             try:
                 line = await reader.readline()

@@ -85,11 +85,6 @@ CERTIFICATE_OBJECTS = {
 """Which object holds the certificate of which key."""
 
 PASSCODE_PROTECTED_OBJECTS = frozenset(
-    {
-        ObjectTag.FINGERPRINTS,
-        ObjectTag.FACIAL_IMAGE,
-        ObjectTag.PRINTED_INFORMATION,
-        ObjectTag.IRIS_IMAGES,
-    }
+    {ObjectTag.FINGERPRINTS, ObjectTag.FACIAL_IMAGE, ObjectTag.PRINTED_INFORMATION, ObjectTag.IRIS_IMAGES}
 )
 """Objects that are read only after VERIFY (SP 800-73-4 Part 1, table 2)."""

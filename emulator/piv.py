@@ -12,16 +12,7 @@ from typing import assert_never
 
 from . import objects
 from .card import Card
-from .commands import (
-    AskForChallenge,
-    Authenticate,
-    Command,
-    GetData,
-    Select,
-    VerifyPasscode,
-    VerifyReset,
-    VerifyStatus,
-)
+from .commands import AskForChallenge, Authenticate, Command, GetData, Select, VerifyPasscode, VerifyReset, VerifyStatus
 from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, Algorithm, KeyReference
 from .identifiers import DynamicAuthenticationTag as Tag
 from .private_key import PrivateKeyError
@@ -104,9 +95,7 @@ class PivApplication:
         left = self._card.passcode.tries_left
         return StatusError(tries_left(left) if left else StatusWord.AUTHENTICATION_METHOD_BLOCKED)
 
-    def _authenticate(
-        self, command: Authenticate, state: VolatileState, just_verified: bool
-    ) -> bytes:
+    def _authenticate(self, command: Authenticate, state: VolatileState, just_verified: bool) -> bytes:
         """Section 3.2.4: apply a private key. The key's own access rule: Part 1, table 4b."""
         key = self._card.keys.get(command.key)
         if key is None or key.algorithm != command.algorithm:

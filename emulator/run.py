@@ -27,12 +27,7 @@ _SEEN_SECONDS = 1.0
 
 
 def run(
-    data: Path,
-    card: str | None,
-    address: Address,
-    *,
-    announce: Callable[[str], None],
-    stop_with_stdin: bool = False,
+    data: Path, card: str | None, address: Address, *, announce: Callable[[str], None], stop_with_stdin: bool = False
 ) -> int:
     """Run until told to stop; return the exit code. `announce` gets the ready line.
 
@@ -52,12 +47,7 @@ class Emulator:
         self._reader = Reader(address)
         self._moving = asyncio.Lock()
         self._control = ControlServer(
-            {
-                "insert": self._insert,
-                "remove": self._remove,
-                "list": self._list,
-                "status": self._status,
-            }
+            {"insert": self._insert, "remove": self._remove, "list": self._list, "status": self._status}
         )
 
     async def run(self, card: VirtualCard | None, stop_with_stdin: bool) -> int:

@@ -45,9 +45,7 @@ class CardFile:
         self._values = _read(self.path)
         self.guid = bytes.fromhex(self._text("guid", r"[0-9A-Fa-f]{32}", "32 hex digits"))
         self.expires = self._date("expires")
-        self.passcode = ReferenceData(
-            self, self._text("passcode", r"\d{6,8}", "6 to 8 digits"), "tries"
-        )
+        self.passcode = ReferenceData(self, self._text("passcode", r"\d{6,8}", "6 to 8 digits"), "tries")
         self.unblocking_code = ReferenceData(
             self, self._text("unblocking_code", r"\d{8}", "8 digits"), "unblocking_tries"
         )

@@ -13,9 +13,7 @@ from .apdu import CommandApdu, parse_apdu
 from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
 from .status import StatusError, meaning
 
-_SECRET = frozenset(
-    {Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER}
-)
+_SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
 _HEADER = 4
 _CHAINING = 0x10
 _TAG_LIST = 0x5C

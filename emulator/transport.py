@@ -20,11 +20,7 @@ LONGEST_DATA = 0x4000
 
 _CHAINING = 0x10
 _CHAINABLE = frozenset(
-    {
-        Instruction.GENERAL_AUTHENTICATE,
-        Instruction.PUT_DATA,
-        Instruction.GENERATE_ASYMMETRIC_KEY_PAIR,
-    }
+    {Instruction.GENERAL_AUTHENTICATE, Instruction.PUT_DATA, Instruction.GENERATE_ASYMMETRIC_KEY_PAIR}
 )
 """SP 800-73-4 Part 2, table 2, column "Command Chaining"."""
 

@@ -70,9 +70,7 @@ class FrameDecoder:
     def end(self) -> None:
         """Say that no more bytes come; raise FrameError when that is in the middle of a frame."""
         if self._buffer:
-            raise FrameError(
-                f"the connection ended inside a frame, after {len(self._buffer)} bytes"
-            )
+            raise FrameError(f"the connection ended inside a frame, after {len(self._buffer)} bytes")
 
 
 def encode_frame(payload: bytes) -> bytes:

@@ -43,9 +43,7 @@ The first start fills the folder: a test CA (clients trust DIR/ca.pem), people w
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop; returns the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, _terminated)
     if options.stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
@@ -70,8 +68,7 @@ def _serve(options: argparse.Namespace) -> None:
     except OSError as exc:
         why = "it is in use already" if "already in use" in str(exc) else str(exc)
         raise DataError(
-            f"cannot listen on {options.host} port {options.port}: {why}. "
-            "Choose another --port; 0 takes any free one"
+            f"cannot listen on {options.host} port {options.port}: {why}. Choose another --port; 0 takes any free one"
         ) from exc
     try:
         _warn_unless_loopback(options.host)
@@ -146,11 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=_port, default=8443, help="0 takes any free one (default: %(default)s)")
     add("--http", action="store_true", help="without TLS, for old clients")
-    add(
-        "--allow-sha1",
-        action="store_true",
-        help="take signatures with SHA-1, as cards made them once",
-    )
+    add("--allow-sha1", action="store_true", help="take signatures with SHA-1, as cards made them once")
     add(
         "--challenge-age",
         type=_positive,

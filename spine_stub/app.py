@@ -66,9 +66,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     data = config.data
     try:
         keys = Keys((data / layout.CHALLENGE_SECRET).read_bytes(), _load_challenge_key(data))
-        trust = Trust.load(
-            [data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST
-        )
+        trust = Trust.load([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST)
     except (OSError, ValueError, crypto.Error) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
     return Broker(

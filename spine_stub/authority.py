@@ -15,12 +15,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -71,18 +66,13 @@ class Issuer:
         return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), private_key)
 
     def issue(
-        self,
-        subject: x509.Name,
-        public_key: PublicKey,
-        validity: Validity,
-        extensions: Iterable[Extension],
+        self, subject: x509.Name, public_key: PublicKey, validity: Validity, extensions: Iterable[Extension]
     ) -> x509.Certificate:
         """Make a certificate; the identifiers of its key and of ours are added to `extensions`."""
         own_key_id = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         builder = _builder(subject, self.certificate.subject, public_key, validity, extensions)
         return builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_key_id.value),
-            critical=False,
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_key_id.value), critical=False
         ).sign(self.key, SHA256())
 
 
@@ -169,11 +159,7 @@ def certificate_pem(certificate: x509.Certificate | x509.CertificateRevocationLi
 
 
 def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public_key: PublicKey,
-    validity: Validity,
-    extensions: Iterable[Extension],
+    subject: x509.Name, issuer: x509.Name, public_key: PublicKey, validity: Validity, extensions: Iterable[Extension]
 ) -> x509.CertificateBuilder:
     builder = (
         x509.CertificateBuilder()

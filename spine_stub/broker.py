@@ -49,9 +49,7 @@ class Broker:
         _check_service(message, "AUTHENTICATION")
         uid = require(message, "uid")
         encoded = decode_response(require(message, "response"))
-        challenge = self.challenges.accept(
-            require(message, "challenge"), require(message, "signature")
-        )
+        challenge = self.challenges.accept(require(message, "challenge"), require(message, "signature"))
         certificate = self._check_answer(encoded, challenge)
         person = self._check_person(certificate, uid)
         self._check_unused(challenge)

@@ -19,16 +19,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from .authority import (
-    Extension,
-    Issuer,
-    PrivateKey,
-    Validity,
-    certificate_pem,
-    key_pem,
-    key_usage,
-    name,
-)
+from .authority import Extension, Issuer, PrivateKey, Validity, certificate_pem, key_pem, key_usage, name
 from .config import RandomBytes
 from .files import write_private
 
@@ -59,10 +50,7 @@ class Slot(Enum):
             return [(key_usage("content_commitment"), False)]
         if self is Slot.KEY_MANAGEMENT:
             return [(key_usage("key_agreement"), False)]
-        return [
-            (key_usage("digital_signature"), False),
-            (x509.ExtendedKeyUsage([_PIV_CARD_AUTHENTICATION]), False),
-        ]
+        return [(key_usage("digital_signature"), False), (x509.ExtendedKeyUsage([_PIV_CARD_AUTHENTICATION]), False)]
 
 
 @dataclass(frozen=True)
@@ -95,12 +83,7 @@ DEMONSTRATION_CARDS = (
 
 
 def write_card(
-    folder: Path,
-    plan: CardPlan,
-    keys: Mapping[Slot, PrivateKey],
-    issuing: Issuer,
-    now: datetime,
-    random: RandomBytes,
+    folder: Path, plan: CardPlan, keys: Mapping[Slot, PrivateKey], issuing: Issuer, now: datetime, random: RandomBytes
 ) -> list[x509.Certificate]:
     """Make the card's folder and everything in it; return the certificates."""
     folder.mkdir(mode=0o700)

@@ -81,9 +81,7 @@ class Challenges:
         age = self.clock() - issue_time(challenge)
         if age > self.max_age:
             limit = self.max_age.total_seconds()
-            raise Refused(
-                "challenge-expired", f"{age.total_seconds():.0f} s old, limit {limit:.0f} s"
-            )
+            raise Refused("challenge-expired", f"{age.total_seconds():.0f} s old, limit {limit:.0f} s")
         if age < -_CLOCK_SKEW:
             raise Refused("challenge-from-the-future", f"{-age.total_seconds():.0f} s ahead")
 

@@ -121,11 +121,7 @@ def _make_authorities(
 
 
 def _make_cards(
-    data: Path,
-    issuing: authority.Issuer,
-    rsa_keys: list[Future[rsa.RSAPrivateKey]],
-    now: datetime,
-    random: RandomBytes,
+    data: Path, issuing: authority.Issuer, rsa_keys: list[Future[rsa.RSAPrivateKey]], now: datetime, random: RandomBytes
 ) -> list[x509.Certificate]:
     """Write the demonstration cards; returns the certificates to be revoked."""
     revoked = []

@@ -41,12 +41,7 @@ def xml(template: str, **values: Any) -> Response:
     base = base_url()
     hostname = urlsplit(base).hostname or ""
     body = render_template(
-        template,
-        base=base,
-        hostname=hostname,
-        server_ip=hostname,
-        gas_version=GAS_VERSION,
-        **values,
+        template, base=base, hostname=hostname, server_ip=hostname, gas_version=GAS_VERSION, **values
     )
     return Response(body, content_type="text/xml; charset=UTF-8")
 

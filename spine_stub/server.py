@@ -39,8 +39,7 @@ MAX_BODY_BYTES = 1024 * 1024
 """Larger bodies are not even read; up to here the application can answer properly."""
 
 _HTTP_ON_TLS = (
-    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
-    b"This port speaks https only.\n"
+    b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nThis port speaks https only.\n"
 )
 
 
@@ -144,9 +143,7 @@ class Server(wsgi.Server):
 
     def __init__(self, app: Flask, host: str, port: int, tls: Path | None) -> None:
         # server_name is what a client of HTTP/1.0 without a Host header is told.
-        super().__init__(
-            (host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG
-        )
+        super().__init__((host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG)
         self.timeout = KEEP_ALIVE_SECONDS
         self.shutdown_timeout = 1
         self.max_request_body_size = MAX_BODY_BYTES

@@ -27,15 +27,7 @@ _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 
-_PARSE_ERRORS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
+_PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
 
@@ -108,9 +100,7 @@ def read(encoded: bytes) -> SignedChallenge:
 def check_content(signed: SignedChallenge, challenge: bytes) -> None:
     """The signed content is the challenge, the whole challenge and nothing else."""
     if signed.content_type != "data":
-        raise Refused(
-            "content-type-wrong", f"the signed content is {signed.content_type}, not data"
-        )
+        raise Refused("content-type-wrong", f"the signed content is {signed.content_type}, not data")
     if signed.content is None:
         raise Refused("content-missing", "a detached signature")
     if not hmac.compare_digest(signed.content, challenge):
@@ -204,9 +194,7 @@ def _read_attributes(attributes: cms.CMSAttributes) -> SignedAttributes | None:
     return SignedAttributes(
         encoded=attributes.untag().dump(),
         content_types=tuple(str(value) for value in values.get("content_type", [])),
-        message_digests=tuple(
-            value for value in values.get("message_digest", []) if isinstance(value, bytes)
-        ),
+        message_digests=tuple(value for value in values.get("message_digest", []) if isinstance(value, bytes)),
     )
 
 

@@ -37,9 +37,7 @@ class Trust:
     @classmethod
     def load(cls, authorities: list[Path], revocation_list: Path) -> Trust:
         """Read PEM files; raises OSError, ValueError and crypto.Error."""
-        certificates = (
-            crypto.load_certificate(crypto.FILETYPE_PEM, path.read_bytes()) for path in authorities
-        )
+        certificates = (crypto.load_certificate(crypto.FILETYPE_PEM, path.read_bytes()) for path in authorities)
         return cls(tuple(certificates), x509.load_pem_x509_crl(revocation_list.read_bytes()))
 
     def check_chain(self, certificate: CardCertificate, now: datetime) -> None:

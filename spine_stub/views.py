@@ -29,9 +29,7 @@ def activate(broker: Broker) -> Response:
     """Give a challenge to sign."""
     message = _message(broker)
     challenge, signature = broker.activate(message)
-    return replies.xml(
-        "authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature
-    )
+    return replies.xml("authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature)
 
 
 def validate(broker: Broker) -> Response:

@@ -35,9 +35,7 @@ def no_settings_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(autouse=True)
-def no_unexpected_errors(
-    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-) -> Iterator[None]:
+def no_unexpected_errors(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fail a test during which anything was logged at ERROR, unless it is marked `logs_errors`."""
     yield
     if request.node.get_closest_marker("logs_errors"):
@@ -60,11 +58,7 @@ def no_swallowed_tk_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
         return
     errors: list[BaseException] = []
-    monkeypatch.setattr(
-        tkinter.Tk,
-        "report_callback_exception",
-        lambda self, kind, error, trace: errors.append(error),
-    )
+    monkeypatch.setattr(tkinter.Tk, "report_callback_exception", lambda self, kind, error, trace: errors.append(error))
     yield
     if errors:
         raise AssertionError("a Tk callback raised") from errors[0]

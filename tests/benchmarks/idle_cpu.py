@@ -20,10 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from agent import Control, DemonstrationFailed  # noqa: E402
 from support.machine import stop, wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.screen import Display, own_display  # noqa: E402
+
+from agent import Control, DemonstrationFailed  # noqa: E402
 
 LIMIT = 0.2  # per cent of one processor
 SECONDS = 60.0

@@ -48,19 +48,7 @@ def test_objects_side_by_side(data: str, objects: dict[int, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [
-        "53",
-        "5F",
-        "5381",
-        "538201",
-        "5380",
-        "5384",
-        "530501020304",
-        "53FFFFFF",
-        "530053",
-        "53005300",
-    ],
+    "data", ["53", "5F", "5381", "538201", "5380", "5384", "530501020304", "53FFFFFF", "530053", "53005300"]
 )
 def test_what_is_no_tlv_says_so(data: str) -> None:
     with pytest.raises(CardNonsense):
@@ -126,9 +114,7 @@ READ_APDU = bytes.fromhex("00CB3FFF055C035FC10500")
     ],
     ids=["whole", "refused", "61", "61-twice", "6C", "6C-then-61"],
 )
-def test_nobody_above_sees_61_or_6c(
-    answers: list[str], sent_then: list[str], data: str, status: int
-) -> None:
+def test_nobody_above_sees_61_or_6c(answers: list[str], sent_then: list[str], data: str, status: int) -> None:
     card = ScriptedCard(*answers)
     assert exchange(card, READ) == (bytes.fromhex(data), status)
     assert card.sent == [READ_APDU, *map(bytes.fromhex, sent_then)]
@@ -147,9 +133,7 @@ def test_a_chain_ends_where_the_card_refuses() -> None:
     assert len(card.sent) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "left"), [(0x63C0, 0), (0x63C2, 2), (0x63CF, 15), (0x6983, 0), (0x9000, None)]
-)
+@pytest.mark.parametrize(("status", "left"), [(0x63C0, 0), (0x63C2, 2), (0x63CF, 15), (0x6983, 0), (0x9000, None)])
 def test_tries_left_in_a_status_word(status: int, left: int | None) -> None:
     assert agent.tries_left(status) == left
 

@@ -52,9 +52,7 @@ def renamed(der: bytes) -> bytes:
 
 
 def unknown_key() -> bytes:
-    return DER.replace(
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x7f"
-    )
+    return DER.replace(b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x7f")
 
 
 def without_serial_number() -> bytes:
@@ -94,22 +92,13 @@ BROKEN: dict[str, tuple[type[AgentError], dict[str, Any]]] = {
     "TLV of indefinite length": (CardNonsense, {"certificate": "538070020000" + "9000"}),
     "TLV length of 16 MB": (CardNonsense, {"certificate": "5384010000009000"}),
     "TLV without a length": (CardNonsense, {"certificate": "53" + "9000"}),
-    "duplicate tag": (
-        CardNonsense,
-        {"certificate": tlv(0x53, tlv(0x70, DER), tlv(0x70, DER)) + SUCCESS},
-    ),
+    "duplicate tag": (CardNonsense, {"certificate": tlv(0x53, tlv(0x70, DER), tlv(0x70, DER)) + SUCCESS}),
     "certificate of garbage": (CertificateUnreadable, {"certificate": stored(b"\xa5" * 800)}),
     "certificate cut short": (CertificateUnreadable, {"certificate": stored(DER[:-1])}),
     "certificate with a tail": (CertificateUnreadable, {"certificate": stored(DER + b"\0")}),
     "certificate without a name": (CertificateUnreadable, {"certificate": stored(renamed(DER))}),
-    "certificate of an unknown key": (
-        CertificateUnreadable,
-        {"certificate": stored(unknown_key())},
-    ),
-    "certificate without a number": (
-        CertificateUnreadable,
-        {"certificate": stored(without_serial_number())},
-    ),
+    "certificate of an unknown key": (CertificateUnreadable, {"certificate": stored(unknown_key())}),
+    "certificate without a number": (CertificateUnreadable, {"certificate": stored(without_serial_number())}),
     "gzip bomb": (CertificateUnreadable, {"certificate": stored(BOMB, 1)}),
     "gzip cut short": (CertificateUnreadable, {"certificate": stored(gzip.compress(DER)[:-9], 1)}),
     "gzip of garbage": (CertificateUnreadable, {"certificate": stored(b"\x1f\x8b" + DER, 1)}),
@@ -132,10 +121,7 @@ BROKEN: dict[str, tuple[type[AgentError], dict[str, Any]]] = {
     "signature too short": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, bytes(255))) + SUCCESS}),
     "signature too long": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, bytes(257))) + SUCCESS}),
     "signature empty": (CardNonsense, {"sign": "7C0282009000"}),
-    "two signatures": (
-        CardNonsense,
-        {"sign": tlv(0x7C, tlv(0x82, SIGNATURE), tlv(0x82, SIGNATURE)) + SUCCESS},
-    ),
+    "two signatures": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, SIGNATURE), tlv(0x82, SIGNATURE)) + SUCCESS}),
     "signature cut short": (CardNonsense, {"sign": tlv(0x7C, tlv(0x82, SIGNATURE))[:-1] + SUCCESS}),
     "signature of 61xx for ever": (CardNonsense, {"sign": "6100", "more": bytes(99) + b"\x61\0"}),
     # The card itself
@@ -166,13 +152,10 @@ STATUS_WORDS = st.sampled_from(
     [bytes.fromhex(word) for word in ("9000", "6110", "61FF", "6C10", "63C2", "6983", "6A82", "")]
 )
 SOME_TLV = st.recursive(
-    st.binary(max_size=40),
-    lambda inner: st.builds(tlv, st.sampled_from([0x53, 0x70, 0x71, 0x7C, 0x82]), inner),
+    st.binary(max_size=40), lambda inner: st.builds(tlv, st.sampled_from([0x53, 0x70, 0x71, 0x7C, 0x82]), inner)
 )
 ANSWERS = st.lists(
-    st.one_of(st.binary(max_size=300), st.builds(lambda a, b: a + b, SOME_TLV, STATUS_WORDS)),
-    min_size=1,
-    max_size=4,
+    st.one_of(st.binary(max_size=300), st.builds(lambda a, b: a + b, SOME_TLV, STATUS_WORDS)), min_size=1, max_size=4
 )
 STEPS = st.sampled_from(["select", "tries", "certificate", "verify", "chained", "sign", "more"])
 

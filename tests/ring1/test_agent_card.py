@@ -54,9 +54,7 @@ def test_the_commands_of_a_whole_sign_in() -> None:
     assert card.sent[6] == bytes.fromhex("0087079A0B") + bytes(11 + 1)
 
 
-@pytest.mark.parametrize(
-    ("answer", "left"), [("63C3", 3), ("63C1", 1), ("9000", None), ("6A88", None), ("6D00", None)]
-)
+@pytest.mark.parametrize(("answer", "left"), [("63C3", 3), ("63C1", 1), ("9000", None), ("6A88", None), ("6D00", None)])
 def test_tries_left_are_asked_without_spending_one(answer: str, left: int | None) -> None:
     card = BrokenCard(tries=answer)
     assert read_card(OneCardReader(card), CARD, NOW).tries_left == left
@@ -85,12 +83,8 @@ def test_a_certificate_object_may_leave_its_last_parts_out(error_detection_code:
     assert facts.certificate.der == card_certificate()
 
 
-@pytest.mark.parametrize(
-    ("curve", "identifier", "size"), [(ec.SECP256R1(), 0x11, 32), (ec.SECP384R1(), 0x14, 48)]
-)
-def test_an_elliptic_curve_card_signs_too(
-    curve: ec.EllipticCurve, identifier: int, size: int
-) -> None:
+@pytest.mark.parametrize(("curve", "identifier", "size"), [(ec.SECP256R1(), 0x11, 32), (ec.SECP384R1(), 0x14, 48)])
+def test_an_elliptic_curve_card_signs_too(curve: ec.EllipticCurve, identifier: int, size: int) -> None:
     der = self_signed(UID, ec.generate_private_key(curve)).public_bytes(Encoding.DER)
     signature = bytes(70)  # an ECDSA signature has no fixed length
     signed = tlv(0x7C, tlv(0x82, signature)) + SUCCESS
@@ -128,9 +122,7 @@ def test_a_passcode_is_padded_to_eight_bytes(digits: str) -> None:
     assert Passcode(digits).padded() == digits.encode().ljust(8, b"\xff")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "123456789", "12345\uff16", "12\x003456", "1234\n", "é", "\x7f", "\ud800"]
-)
+@pytest.mark.parametrize("text", ["", "123456789", "12345\uff16", "12\x003456", "1234\n", "é", "\x7f", "\ud800"])
 def test_what_cannot_be_a_passcode_is_refused_unsaid(text: str) -> None:
     with pytest.raises(UnusablePasscode) as caught:
         Passcode(text)

@@ -65,9 +65,7 @@ def test_no_two_errors_say_the_same() -> None:
     assert len(set(said)) == len(said)
 
 
-@pytest.mark.parametrize(
-    ("left", "words"), [(2, "2 tries left."), (1, "1 try left."), (10, "10 tries left.")]
-)
+@pytest.mark.parametrize(("left", "words"), [(2, "2 tries left."), (1, "1 try left."), (10, "10 tries left.")])
 def test_a_wrong_passcode_says_how_many_tries_are_left(left: int, words: str) -> None:
     assert words in str(agent.WrongPasscode(left))
 

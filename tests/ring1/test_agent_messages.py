@@ -33,10 +33,7 @@ from agent import (
 CHALLENGE = bytes(range(48))
 CERTIFICATE = Certificate.parse(card_certificate())
 # RFC 8017, 9.2, note 1: the DER prefix of a DigestInfo.
-DIGEST_INFO = {
-    Digest.SHA1: "3021300906052b0e03021a05000414",
-    Digest.SHA256: "3031300d060960864801650304020105000420",
-}
+DIGEST_INFO = {Digest.SHA1: "3021300906052b0e03021a05000414", Digest.SHA256: "3031300d060960864801650304020105000420"}
 
 
 def raw_signature(block: bytes) -> bytes:
@@ -84,10 +81,7 @@ def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
     assert [each.chosen.dump() for each in message["certificates"]] == [card_certificate()]
     (signer,) = message["signer_infos"]
     assert signer["version"].native == "v1"
-    assert (
-        signer["sid"].chosen["serial_number"].native
-        == message["certificates"][0].chosen.serial_number
-    )
+    assert signer["sid"].chosen["serial_number"].native == message["certificates"][0].chosen.serial_number
     assert signer["digest_algorithm"]["algorithm"].native == digest.value
     assert signer["signature_algorithm"]["algorithm"].native == "rsassa_pkcs1v15"
     assert signer["signed_attrs"].native is None
@@ -154,9 +148,7 @@ def test_an_organisation_without_a_code() -> None:
 
 
 def test_roles_stay_in_order_and_parameters_are_named() -> None:
-    each = "".join(
-        f'<gpPARAM name="nhsjobrole{n}" id="{n}">ORG {n}, {WORK}</gpPARAM>' for n in range(40)
-    )
+    each = "".join(f'<gpPARAM name="nhsjobrole{n}" id="{n}">ORG {n}, {WORK}</gpPARAM>' for n in range(40))
     answer = GpAnswer.parse(reply(each + '<gpPARAM name="cn"> A Person </gpPARAM>'))
     assert [parsed.id for parsed in answer.roles] == [str(n) for n in range(40)]
     assert answer.required("cn") == "A Person"
@@ -172,9 +164,7 @@ def test_the_broker_s_two_refusals(words: str) -> None:
         GpAnswer.parse(f"<HTML><STATUS>{words}</STATUS></HTML>".encode())
 
 
-@pytest.mark.parametrize(
-    "minutes", ["0", "-1", "1.5", "ten", "", "\uff19", "1e3", "9999999", "0x10"]
-)
+@pytest.mark.parametrize("minutes", ["0", "-1", "1.5", "ten", "", "\uff19", "1e3", "9999999", "0x10"])
 def test_what_is_no_number_of_minutes(minutes: str) -> None:
     answer = GpAnswer.parse(reply(f'<gpPARAM name="m">{minutes}</gpPARAM>'))
     with pytest.raises(BrokerNonsense):

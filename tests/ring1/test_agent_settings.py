@@ -12,9 +12,7 @@ from agent import Digest, Settings, UsageError, check_spine, load_settings, make
 
 def load(file: str = "", environment: dict[str, str] | None = None, **options: Any) -> Settings:
     config = Path(file) if file else None
-    return load_settings(
-        config, {"XDG_CONFIG_HOME": "/nonexistent", **(environment or {})}, options
-    )
+    return load_settings(config, {"XDG_CONFIG_HOME": "/nonexistent", **(environment or {})}, options)
 
 
 def written(path: Path, text: str) -> str:
@@ -98,8 +96,7 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [("DIGEST", "md5"), ("KIOSK", "maybe"), ("LOG_LEVEL", "loud"), ("EXPLAIN", "")],
+    ("name", "text"), [("DIGEST", "md5"), ("KIOSK", "maybe"), ("LOG_LEVEL", "loud"), ("EXPLAIN", "")]
 )
 def test_a_bad_variable_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"LANYARD_{name}"):
@@ -107,25 +104,14 @@ def test_a_bad_variable_is_refused_by_name(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spine",
-    [
-        "",
-        "gas.example",
-        "http://gas.example",
-        "ftp://x",
-        "https://",
-        "https://h:99999",
-        "https://[",
-    ],
+    "spine", ["", "gas.example", "http://gas.example", "ftp://x", "https://", "https://h:99999", "https://["]
 )
 def test_a_spine_that_is_not_https_is_refused(spine: str) -> None:
     with pytest.raises(UsageError):
         check_spine(Settings(spine=spine))
 
 
-@pytest.mark.parametrize(
-    "spine", ["https://gas.example", "https://127.0.0.1:8443", "https://[::1]:1"]
-)
+@pytest.mark.parametrize("spine", ["https://gas.example", "https://127.0.0.1:8443", "https://[::1]:1"])
 def test_a_good_spine(spine: str) -> None:
     check_spine(Settings(spine=spine))
 

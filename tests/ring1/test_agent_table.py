@@ -108,6 +108,7 @@ def test_only_a_fresh_attempt_reads_a_card() -> None:
 
 def test_a_passcode_is_shown_to_the_card_only_while_signing_in() -> None:
     for (state, event), (target, action) in TABLE.items():
-        assert (action is Action.SIGN_IN) == (
-            target is State.SIGNING_IN and state is not State.SIGNING_IN
-        ), (state, event)
+        assert (action is Action.SIGN_IN) == (target is State.SIGNING_IN and state is not State.SIGNING_IN), (
+            state,
+            event,
+        )

@@ -40,11 +40,7 @@ def help_of(program: str) -> str:
     """Return what --help says of a program, with all its commands."""
     return "".join(
         subprocess.run(
-            [sys.executable, *command, "--help"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
+            [sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
         for command in COMMANDS
         if " ".join(command).startswith(program)
@@ -79,11 +75,7 @@ def table(document: Path, heading: str) -> list[list[str]]:
 @each_document
 def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
-    broken = [
-        target
-        for target in targets
-        if "://" not in target and not (document.parent / target).exists()
-    ]
+    broken = [target for target in targets if "://" not in target and not (document.parent / target).exists()]
     assert not broken
 
 
@@ -91,10 +83,7 @@ def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
 @pytest.mark.parametrize("program", OURS)
 def test_command_lines_use_options_that_exist(document: Path, program: str) -> None:
     used = {
-        option
-        for line in code(document)
-        if program in line
-        for option in OPTION.findall(line[line.index(program) :])
+        option for line in code(document) if program in line for option in OPTION.findall(line[line.index(program) :])
     }
     assert used <= set(OPTION.findall(help_of(program)))
 
@@ -125,9 +114,7 @@ def test_the_cards_are_those_that_the_broker_makes() -> None:
 
 def test_the_endpoints_are_the_brokers() -> None:
     listed = {
-        (path, frozenset(methods.split(", ")))
-        for paths, methods in table(README, "Endpoint")
-        for path in paths.split()
+        (path, frozenset(methods.split(", "))) for paths, methods in table(README, "Endpoint") for path in paths.split()
     }
     assert listed == {(rule, frozenset(methods)) for rule, methods, _ in ROUTES}
 

@@ -23,9 +23,7 @@ HEADERS = st.sampled_from(
 APDUS = st.one_of(
     st.binary(max_size=40),
     st.builds(lambda header, body: header + body, HEADERS, st.binary(max_size=40)),
-    st.builds(
-        lambda header, body: header + bytes((len(body),)) + body, HEADERS, st.binary(max_size=40)
-    ),
+    st.builds(lambda header, body: header + bytes((len(body),)) + body, HEADERS, st.binary(max_size=40)),
 )
 
 
@@ -62,9 +60,7 @@ def test_whatever_comes_is_answered(card_folder: Path, commands: list[bytes]) ->
 
 
 @pytest.mark.logs_errors("a fault in the card itself is put there on purpose")
-def test_a_fault_of_our_own_is_an_answer_too(
-    virtual_card: VirtualCard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_our_own_is_an_answer_too(virtual_card: VirtualCard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(virtual_card, "_application")
     assert virtual_card.transmit(bytes.fromhex(SELECT_PIV)) == StatusWord.INTERNAL_ERROR.octets
 
@@ -100,9 +96,7 @@ def test_a_passcode_is_never_shown(start: str, instruction: str) -> None:
         assert "31 32 33" not in shown
 
 
-def test_the_log_at_debug_holds_no_passcode(
-    virtual_card: VirtualCard, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_at_debug_holds_no_passcode(virtual_card: VirtualCard, caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("emulator")
     caplog.set_level(1)
     virtual_card.observer = lambda exchange: log.debug("%s", exchange)

@@ -76,12 +76,7 @@ def test_list_says_what_is_wrong_with_a_card(card_folder: Path) -> None:
     make_card(data / "cards" / "broken")
     write_settings(data / "cards" / "broken", tries_left=99)
     broken, sound = summaries(data)
-    assert sound.as_json() == {
-        "name": "one-role",
-        "uid": "555000000002",
-        "tries_left": 3,
-        "not_after": "2035-01-01",
-    }
+    assert sound.as_json() == {"name": "one-role", "uid": "555000000002", "tries_left": 3, "not_after": "2035-01-01"}
     assert broken.problem
     assert '"tries_left" must be' in broken.problem
 

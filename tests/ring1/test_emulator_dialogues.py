@@ -13,11 +13,7 @@ from emulator import Card, VirtualCard
 
 DIALOGUES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 STEP_KEYS = {"send", "sw", "data", "starts", "bytes", "power"}
-POWER = {
-    "on": VirtualCard.power_on,
-    "off": VirtualCard.power_off,
-    "reset": VirtualCard.reset,
-}
+POWER = {"on": VirtualCard.power_on, "off": VirtualCard.power_off, "reset": VirtualCard.reset}
 
 
 @pytest.mark.parametrize("name", DIALOGUES)

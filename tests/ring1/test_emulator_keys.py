@@ -22,9 +22,7 @@ def pem(key: CardKey | ed25519.Ed25519PrivateKey, password: bytes | None = None)
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password:
         encryption = serialization.BestAvailableEncryption(password)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-    )
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
 
 def padded(digest_info: bytes, size: int = 256) -> bytes:
@@ -73,9 +71,7 @@ def test_algorithm_of_a_key(key: CardKey, algorithm: Algorithm) -> None:
 
 def test_files_that_hold_no_usable_key() -> None:
     p256 = ec.generate_private_key(ec.SECP256R1())
-    public = p256.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = p256.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     broken = pem(p256).replace(b"M", b"N", 2)
     unusable = [b"", b"rubbish", public, pem(p256, b"secret"), broken]
     unusable += [pem(ec.generate_private_key(ec.SECP521R1()))]

@@ -120,10 +120,7 @@ def test_a_half_written_file_is_never_seen(
 
 @pytest.mark.parametrize("moment", range(8))
 def test_killed_at_a_verify_gives_no_try_back(
-    moment: int,
-    card_folder: Path,
-    card_reader: CardReader,
-    run_emulator: Callable[..., EmulatorProgram],
+    moment: int, card_folder: Path, card_reader: CardReader, run_emulator: Callable[..., EmulatorProgram]
 ) -> None:
     """Killed right after sending (even moments: some frames later), or after the answer (odd)."""
     write(card_folder, tries=15, tries_left=15)

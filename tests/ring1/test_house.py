@@ -78,13 +78,11 @@ def banners(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def test_the_agent_stays_one_readable_file(agent_lines: list[str]) -> None:
-    assert len(agent_lines) < 2500
+    assert sum(1 for line in agent_lines if line.strip()) < 2500
 
 
 def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:
-    assert [name.casefold() for _, name in banners(agent_lines)] == [
-        name.casefold() for name in SECTIONS
-    ]
+    assert [name.casefold() for _, name in banners(agent_lines)] == [name.casefold() for name in SECTIONS]
 
 
 @pytest.mark.parametrize("library", HOME_OF)

@@ -82,9 +82,7 @@ def test_a_changed_challenge_is_refused(challenges: Challenges) -> None:
         ("äöü=", "challenge-not-base64"),
     ],
 )
-def test_what_is_no_challenge_is_invalid_input(
-    challenges: Challenges, challenge: str, reason: str
-) -> None:
+def test_what_is_no_challenge_is_invalid_input(challenges: Challenges, challenge: str, reason: str) -> None:
     with pytest.raises(InvalidInput, match=reason):
         challenges.accept(challenge, challenges.issue()[1])
 

@@ -156,9 +156,7 @@ def test_a_forgery_is_refused_for_its_own_reason(desk: Desk, spoil: Spoil, reaso
         "two-content-types", "two-digests",
     ],
 )  # fmt: skip
-def test_signed_attributes_must_name_the_content(
-    desk: Desk, attributes: dict[str, Any], reason: str
-) -> None:
+def test_signed_attributes_must_name_the_content(desk: Desk, attributes: dict[str, Any], reason: str) -> None:
     """None stands for the right digest."""
 
     def replace_attributes(info: cms.ContentInfo, card: Card) -> None:

@@ -9,23 +9,15 @@ from spine_stub.errors import InvalidInput
 from spine_stub.gpobject import parse, require
 
 DOCTYPE = b'<!DOCTYPE USER SYSTEM "gpOBJECT.DTD">'
-BOMB = (
-    b'<!DOCTYPE USER [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
-    b'<gpOBJECT><gpPARAM name="x">&b;</gpPARAM></gpOBJECT>'
-)
+BOMB = b'<!DOCTYPE USER [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><gpOBJECT><gpPARAM name="x">&b;</gpPARAM></gpOBJECT>'
 EXTERNAL = (
-    b'<!DOCTYPE USER [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
-    b'<gpOBJECT><gpPARAM name="x">&a;</gpPARAM></gpOBJECT>'
+    b'<!DOCTYPE USER [<!ENTITY a SYSTEM "file:///etc/passwd">]><gpOBJECT><gpPARAM name="x">&a;</gpPARAM></gpOBJECT>'
 )
-PARAMETER_ENTITY = (
-    b'<!DOCTYPE USER [<!ENTITY % a SYSTEM "http://127.0.0.1:1/a"> %a;]><gpOBJECT></gpOBJECT>'
-)
+PARAMETER_ENTITY = b'<!DOCTYPE USER [<!ENTITY % a SYSTEM "http://127.0.0.1:1/a"> %a;]><gpOBJECT></gpOBJECT>'
 
 
 def test_parameters_are_read_by_name_without_white_space_around() -> None:
-    body = (
-        DOCTYPE + b'<gpOBJECT>\n<gpPARAM name="uid">\n 555 </gpPARAM><gpPARAM name="e"/></gpOBJECT>'
-    )
+    body = DOCTYPE + b'<gpOBJECT>\n<gpPARAM name="uid">\n 555 </gpPARAM><gpPARAM name="e"/></gpOBJECT>'
     assert parse(body) == {"uid": "555", "e": ""}
 
 
@@ -35,9 +27,7 @@ def test_a_doctype_is_taken_and_never_fetched() -> None:
 
 
 def test_other_attributes_do_no_harm() -> None:
-    assert parse(b'<gpOBJECT><gpPARAM encoding="base64" name="r">eA==</gpPARAM></gpOBJECT>') == {
-        "r": "eA=="
-    }
+    assert parse(b'<gpOBJECT><gpPARAM encoding="base64" name="r">eA==</gpPARAM></gpOBJECT>') == {"r": "eA=="}
 
 
 def test_escaped_text_is_unescaped() -> None:
@@ -55,23 +45,17 @@ def test_escaped_text_is_unescaped() -> None:
         pytest.param(b"<gpOBJECT>\x00</gpOBJECT>", "xml-not-well-formed", id="null-byte"),
         pytest.param(b"<gpOBJECT>\xff</gpOBJECT>", "xml-not-well-formed", id="not-utf-8"),
         pytest.param(
-            b'<?xml version="1.0" encoding="none-such"?><gpOBJECT/>',
-            "xml-not-well-formed",
-            id="unknown-encoding",
+            b'<?xml version="1.0" encoding="none-such"?><gpOBJECT/>', "xml-not-well-formed", id="unknown-encoding"
         ),
         pytest.param(
-            b'<?xml version="1.0" encoding="shift_jis"?><gpOBJECT/>',
-            "xml-not-well-formed",
-            id="multi-byte-encoding",
+            b'<?xml version="1.0" encoding="shift_jis"?><gpOBJECT/>', "xml-not-well-formed", id="multi-byte-encoding"
         ),
         pytest.param(b"<html/>", "not-gpobject", id="another-root"),
         pytest.param(b'<gpOBJECT xmlns="urn:x"/>', "not-gpobject", id="a-namespace"),
         pytest.param(b"<gpOBJECT><gpPARAM/></gpOBJECT>", "unnamed-parameter", id="no-name"),
         pytest.param(b"<gpOBJECT><other/></gpOBJECT>", "unexpected-element", id="another-element"),
         pytest.param(
-            b'<gpOBJECT><gpPARAM name="a"><b/></gpPARAM></gpOBJECT>',
-            "unexpected-element",
-            id="element-inside",
+            b'<gpOBJECT><gpPARAM name="a"><b/></gpPARAM></gpOBJECT>', "unexpected-element", id="element-inside"
         ),
         pytest.param(
             b'<gpOBJECT><gpPARAM name="uid">1</gpPARAM><gpPARAM name="uid">2</gpPARAM></gpOBJECT>',

@@ -31,9 +31,7 @@ def load(folder: Path, text: str) -> People:
         ("555000000005", 1), ("555000000006", 1), ("555000000007", 1), ("555000000008", 1),
     ],
 )  # fmt: skip
-def test_demonstration_people_have_the_roles_of_their_cards(
-    people: People, uid: str, roles: int
-) -> None:
+def test_demonstration_people_have_the_roles_of_their_cards(people: People, uid: str, roles: int) -> None:
     person = people.person(uid)
     assert person
     assert len(person.roles) == roles
@@ -73,18 +71,12 @@ def test_who_is_not_in_the_file_is_nobody(people: People) -> None:
         pytest.param(PERSON + "roles = 1", "roles is not a list", id="roles-no-list"),
         pytest.param(PERSON + "roles = [{ }]", "id is missing", id="role-without-id"),
         pytest.param(PERSON + f"roles = [{ROLE}, {ROLE}]", "same id", id="role-twice"),
+        pytest.param(PERSON + f"roles = [{ROLE.replace('A, B', '<b>')}]", "org_name", id="markup-in-a-role"),
         pytest.param(
-            PERSON + f"roles = [{ROLE.replace('A, B', '<b>')}]", "org_name", id="markup-in-a-role"
+            PERSON + f"roles = [{ROLE.replace('A, B', 'A' + chr(92) + 'n')}]", "org_name", id="line-end-in-a-role"
         ),
         pytest.param(
-            PERSON + f"roles = [{ROLE.replace('A, B', 'A' + chr(92) + 'n')}]",
-            "org_name",
-            id="line-end-in-a-role",
-        ),
-        pytest.param(
-            PERSON + "roles = [" + ROLE.replace("}", ", org_code = 'A\"B' }]"),
-            "org_code",
-            id="quote-in-an-attribute",
+            PERSON + "roles = [" + ROLE.replace("}", ", org_code = 'A\"B' }]"), "org_code", id="quote-in-an-attribute"
         ),
         pytest.param(
             PERSON + "roles = [" + ROLE.replace("}", ", work_groups = ['W1'] }]"),

@@ -47,11 +47,7 @@ def test_the_outer_base64_may_be_wrapped() -> None:
         pytest.param(b64(b"no cms: here!"), "response-without-cms", id="some-text"),
         pytest.param(b64(b"\xff\xfe"), "response-without-cms", id="bytes"),
         pytest.param(b64(MIME_HEADER.encode() + b"QUJDR"), "response-mime-not-base64", id="cut"),
-        pytest.param(
-            b64(MIME_HEADER.encode() + b"QUJD=\nQUJD"),
-            "response-mime-not-base64",
-            id="padding-inside",
-        ),
+        pytest.param(b64(MIME_HEADER.encode() + b"QUJD=\nQUJD"), "response-mime-not-base64", id="padding-inside"),
     ],
 )
 def test_bad_input_has_a_reason_of_its_own(response: str, reason: str) -> None:

@@ -102,15 +102,9 @@ def test_the_ticket_is_in_no_representation(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("role", "mode", "reason"),
-    [
-        ("555100000201", "2", "ssb-mode-unknown"),
-        ("555100000101", "0", "role-not-held"),
-        ("", "0", "role-not-held"),
-    ],
+    [("555100000201", "2", "ssb-mode-unknown"), ("555100000101", "0", "role-not-held"), ("", "0", "role-not-held")],
 )
-def test_only_roles_that_are_held_can_be_chosen(
-    desk: Desk, role: str, mode: str, reason: str
-) -> None:
+def test_only_roles_that_are_held_can_be_chosen(desk: Desk, role: str, mode: str, reason: str) -> None:
     ticket = desk.broker.validate(desk.answer()).ticket
     with pytest.raises(BrokerError) as caught:
         desk.broker.select_role(ticket, role, mode)

@@ -22,10 +22,7 @@ def test_demonstration_cards_are_trusted(desk: Desk, name: str) -> None:
     assert desk.broker.validate(desk.answer(desk.card(name))).ticket
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [("expired", "certificate-expired"), ("revoked", "certificate-revoked")],
-)
+@pytest.mark.parametrize(("name", "reason"), [("expired", "certificate-expired"), ("revoked", "certificate-revoked")])
 def test_demonstration_cards_for_refusals_are_refused(desk: Desk, name: str, reason: str) -> None:
     assert desk.refusal(desk.answer(desk.card(name))) == reason
 
@@ -53,9 +50,7 @@ def test_a_certificate_that_is_not_yet_valid_is_refused(desk: Desk, issue: Issue
 def test_another_ca_with_the_same_names_is_not_trusted(desk: Desk, issue: Issue) -> None:
     now = desk.clock()
     root = authority.make_root(authority.rsa_key(), now)
-    card = issue(
-        UID, authority.ec_key(), issuer=authority.make_issuing(root, authority.rsa_key(), now)
-    )
+    card = issue(UID, authority.ec_key(), issuer=authority.make_issuing(root, authority.rsa_key(), now))
     assert desk.refusal(desk.answer(card)) == "certificate-not-trusted"
 
 

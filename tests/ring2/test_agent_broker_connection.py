@@ -10,31 +10,11 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person
-from support.lying_broker import (
-    OK,
-    TICKET,
-    Authority,
-    Lie,
-    LyingBroker,
-    Wrap,
-    authority,
-    http,
-    tls_1_1,
-    validation,
-)
+from support.lying_broker import OK, TICKET, Authority, Lie, LyingBroker, Wrap, authority, http, tls_1_1, validation
 from support.scripted_card import BrokenCard, OneCardReader
 
 import agent
-from agent import (
-    AgentError,
-    Broker,
-    BrokerError,
-    BrokerNotTrusted,
-    BrokerTimeout,
-    BrokerUnreachable,
-    Event,
-    State,
-)
+from agent import AgentError, Broker, BrokerError, BrokerNotTrusted, BrokerTimeout, BrokerUnreachable, Event, State
 
 
 def tls(context: ssl.SSLContext) -> Wrap:
@@ -65,14 +45,8 @@ def says_garbage(connection: socket.socket) -> socket.socket:
 CONNECTIONS: dict[str, tuple[type[AgentError], Callable[[], Wrap]]] = {
     "certificate of another CA": (BrokerNotTrusted, lambda: tls(Authority().context())),
     "certificate expired": (BrokerNotTrusted, lambda: tls(authority().context(days=-1))),
-    "certificate of another host": (
-        BrokerNotTrusted,
-        lambda: tls(authority().context("gas.example.nhs.uk")),
-    ),
-    "certificate of another address": (
-        BrokerNotTrusted,
-        lambda: tls(authority().context("127.0.0.2")),
-    ),
+    "certificate of another host": (BrokerNotTrusted, lambda: tls(authority().context("gas.example.nhs.uk"))),
+    "certificate of another address": (BrokerNotTrusted, lambda: tls(authority().context("127.0.0.2"))),
     "TLS 1.1": (BrokerNotTrusted, lambda: tls(tls_1_1(authority().context()))),
     "plain HTTP": (BrokerNotTrusted, lambda: plain_http),
     "garbage for a handshake": (BrokerNotTrusted, lambda: says_garbage),
@@ -135,9 +109,7 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
     Broker(lying_broker.url, ca_file).activate()
 
 
-def test_the_whole_conversation_is_one_connection(
-    lying_broker: LyingBroker, person: Person
-) -> None:
+def test_the_whole_conversation_is_one_connection(lying_broker: LyingBroker, person: Person) -> None:
     shaken = []
     honest = lying_broker.wrap
     lying_broker.wrap = lambda connection: shaken.append(1) or honest(connection)
@@ -194,9 +166,7 @@ def test_the_ticket_goes_to_no_other_host(
     assert not thief.requests
 
 
-def test_a_logout_address_of_the_broker_itself_is_used(
-    lying_broker: LyingBroker, person: Person
-) -> None:
+def test_a_logout_address_of_the_broker_itself_is_used(lying_broker: LyingBroker, person: Person) -> None:
     url = f"{lying_broker.url}/another/authlogout"
     lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
     person.types()
@@ -220,9 +190,7 @@ def test_no_redirection_carries_the_ticket_away(
     assert not thief.requests
 
 
-@pytest.mark.parametrize(
-    "lie", [http("", "500 Oops"), http("no"), http(b"\xff"), lambda connection: None]
-)
+@pytest.mark.parametrize("lie", [http("", "500 Oops"), http("no"), http(b"\xff"), lambda connection: None])
 def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
     lie: Lie, lying_broker: LyingBroker, ca_file: Path, person: Person
 ) -> None:

@@ -203,9 +203,7 @@ def test_the_next_person_gets_nothing_of_the_last(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("held", ["activate", "validate"])
-def test_a_slow_broker_that_is_cancelled_does_not_hold_up_the_next_attempt(
-    held: str, desk: Desk
-) -> None:
+def test_a_slow_broker_that_is_cancelled_does_not_hold_up_the_next_attempt(held: str, desk: Desk) -> None:
     desk.insert("one-role", held=held)
     desk.person.types()
     assert desk.brokers[0].reached.wait(10)

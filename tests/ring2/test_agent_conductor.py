@@ -42,9 +42,7 @@ def set_tries_left(data: Path, card: str, tries: int) -> None:
 
 
 @pytest.mark.parametrize(("card", "roles"), [("three-roles", 3), ("forty-roles", 40)])
-def test_several_roles_are_a_choice(
-    card: str, roles: int, person: Person, slot: Slot, spine: Spine
-) -> None:
+def test_several_roles_are_a_choice(card: str, roles: int, person: Person, slot: Slot, spine: Spine) -> None:
     slot.insert(card)
     person.types()
     person.sees(State.CHOOSING_ROLE)
@@ -83,9 +81,7 @@ def test_an_expiring_card_signs_in_and_says_so(person: Person, slot: Slot) -> No
     assert "expires in 1" in agent.describe_expiry(facts.certificate, datetime.now(UTC))
 
 
-@pytest.mark.parametrize(
-    ("card", "expected"), [("expired", CertificateExpired), ("locked", PasscodeLocked)]
-)
+@pytest.mark.parametrize(("card", "expected"), [("expired", CertificateExpired), ("locked", PasscodeLocked)])
 def test_a_card_that_is_no_use_says_so_before_a_passcode(
     card: str, expected: type[AgentError], person: Person, slot: Slot, data: Path
 ) -> None:
@@ -108,9 +104,7 @@ def test_a_revoked_card_is_refused_by_the_broker(person: Person, slot: Slot) -> 
 # The passcode
 
 
-def test_a_wrong_passcode_leaves_everything_else_as_it_was(
-    person: Person, slot: Slot, data: Path
-) -> None:
+def test_a_wrong_passcode_leaves_everything_else_as_it_was(person: Person, slot: Slot, data: Path) -> None:
     slot.insert("one-role")
     person.types("000000")
     person.waits(lambda: person.conductor.problem, "problem")
@@ -125,9 +119,7 @@ def test_a_wrong_passcode_leaves_everything_else_as_it_was(
     assert challenge
 
 
-def test_the_last_try_is_asked_about_before_it_is_spent(
-    person: Person, slot: Slot, data: Path
-) -> None:
+def test_the_last_try_is_asked_about_before_it_is_spent(person: Person, slot: Slot, data: Path) -> None:
     card = data / "cards" / "one-role"
     slot.insert("one-role")
     for _ in range(2):
@@ -157,9 +149,7 @@ def test_a_right_last_try_signs_in(person: Person, slot: Slot, data: Path) -> No
 
 
 @pytest.mark.parametrize("text", ["", "123456789", "passcod\u00e9"])
-def test_what_cannot_be_a_passcode_costs_nothing(
-    text: str, person: Person, slot: Slot, data: Path
-) -> None:
+def test_what_cannot_be_a_passcode_costs_nothing(text: str, person: Person, slot: Slot, data: Path) -> None:
     slot.insert("one-role")
     person.sees(State.PASSCODE)
     with pytest.raises(agent.UnusablePasscode):
@@ -213,9 +203,7 @@ def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine
     person.sees(State.SIGNED_IN)
 
 
-def test_a_sha_1_card_of_old(
-    spine_factory: SpineFactory, reader: EmbeddedReader, slot: Slot
-) -> None:
+def test_a_sha_1_card_of_old(spine_factory: SpineFactory, reader: EmbeddedReader, slot: Slot) -> None:
     spine = spine_factory(allow_sha1=True)
     person = Person(reader, lambda: Broker(spine.url, spine.ca_file), Digest.SHA1)
     slot.insert("one-role")
@@ -224,9 +212,7 @@ def test_a_sha_1_card_of_old(
     person.close()
 
 
-def test_where_the_broker_is_gone_no_try_is_spent(
-    spine: Spine, reader: EmbeddedReader, slot: Slot, data: Path
-) -> None:
+def test_where_the_broker_is_gone_no_try_is_spent(spine: Spine, reader: EmbeddedReader, slot: Slot, data: Path) -> None:
     person = Person(reader, lambda: Broker("https://127.0.0.1:9", spine.ca_file))
     slot.insert("one-role")
     person.types("000000")

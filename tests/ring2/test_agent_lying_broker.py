@@ -10,17 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person
-from support.lying_broker import (
-    CHALLENGE,
-    ROLE,
-    Lie,
-    LyingBroker,
-    activation,
-    gp,
-    http,
-    parameter,
-    validation,
-)
+from support.lying_broker import CHALLENGE, ROLE, Lie, LyingBroker, activation, gp, http, parameter, validation
 from support.scripted_card import BrokenCard, OneCardReader
 
 import agent
@@ -93,10 +83,7 @@ ACTIVATE: dict[str, tuple[type[AgentError], Lie]] = {
     "deep nesting": (BrokerNonsense, http(gp("<a>" * 300_000 + "</a>" * 300_000))),
     "deep nesting without an end": (BrokerNonsense, http(gp("<a>" * 300_000))),
     "body of 100 MB": (BrokerNonsense, endless_body),
-    "zipped body of 16 MB": (
-        BrokerNonsense,
-        http(gzip.compress(bytes(16 << 20)), Content_Encoding="gzip"),
-    ),
+    "zipped body of 16 MB": (BrokerNonsense, http(gzip.compress(bytes(16 << 20)), Content_Encoding="gzip")),
     "body said to be zipped": (BrokerUnreachable, http(GOOD, Content_Encoding="gzip")),
     "body that dribbles": (BrokerTimeout, DRIBBLED_BODY),
     "chunks that dribble": (BrokerTimeout, DRIBBLED_CHUNKS),
@@ -196,9 +183,7 @@ def test_twenty_kinds_at_least() -> None:
     assert len(LIES) >= 20
 
 
-def test_where_the_challenge_is_a_lie_no_passcode_is_spent(
-    lying_broker: LyingBroker, ca_file: Path
-) -> None:
+def test_where_the_challenge_is_a_lie_no_passcode_is_spent(lying_broker: LyingBroker, ca_file: Path) -> None:
     lying_broker.lies["authactivate"] = http("", "503 Service Unavailable")
     card = BrokenCard(verify=AssertionError("a try was spent"))
     person = Person(OneCardReader(card), lambda: Broker(lying_broker.url, ca_file))

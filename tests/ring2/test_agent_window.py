@@ -61,9 +61,7 @@ def test_nothing_of_one_person_is_left_for_the_next(window: WindowOnScreen, slot
     assert not [word for word in (name, uid, ticket, "123456") if word in window.text()]
 
 
-def test_digits_typed_before_the_card_is_noticed_are_kept(
-    window: WindowOnScreen, slot: Slot
-) -> None:
+def test_digits_typed_before_the_card_is_noticed_are_kept(window: WindowOnScreen, slot: Slot) -> None:
     window.types("123")
     window.waits(lambda: window.window.early_typing == "123")
     slot.insert("one-role")
@@ -136,9 +134,7 @@ def test_a_role_that_nobody_has_cannot_be_chosen(window: WindowOnScreen, slot: S
     window.sees(State.SIGNED_OUT)
 
 
-def test_a_problem_says_what_to_do_and_has_its_detail_one_click_away(
-    window: WindowOnScreen, slot: Slot
-) -> None:
+def test_a_problem_says_what_to_do_and_has_its_detail_one_click_away(window: WindowOnScreen, slot: Slot) -> None:
     slot.insert("expired")
     window.sees(State.PROBLEM)
     assert "This card has expired." in window.text()

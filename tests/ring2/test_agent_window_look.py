@@ -86,18 +86,13 @@ VISITS = [
 
 @pytest.mark.parametrize("factor", [1, 2], ids=["100%", "200%"])
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
-def test_nothing_is_cut_off_at_1024x768(
-    window: WindowOnScreen, slot: Slot, visit: Visit, factor: float
-) -> None:
+def test_nothing_is_cut_off_at_1024x768(window: WindowOnScreen, slot: Slot, visit: Visit, factor: float) -> None:
     window.window.zoom(factor)
     visit(window, slot)
     window.picture(f"{visit.__name__}-{factor * 100}")
     assert (window.root.winfo_width(), window.root.winfo_height()) == (1024, 768)
     for widget in window.widgets():
-        right, bottom = (
-            widget.winfo_rootx() + widget.winfo_width(),
-            widget.winfo_rooty() + widget.winfo_height(),
-        )
+        right, bottom = (widget.winfo_rootx() + widget.winfo_width(), widget.winfo_rooty() + widget.winfo_height())
         assert right <= 1024, f"{widget} {text_of(widget)!r} ends at x={right}"
         assert bottom <= 768, f"{widget} {text_of(widget)!r} ends at y={bottom}"
         if widget.winfo_class() in ("Label", "Button"):
@@ -124,9 +119,7 @@ def test_the_contrast_formula_gives_the_standards_own_values() -> None:
 
 
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
-def test_every_text_has_a_contrast_of_at_least_4_5(
-    window: WindowOnScreen, slot: Slot, visit: Visit
-) -> None:
+def test_every_text_has_a_contrast_of_at_least_4_5(window: WindowOnScreen, slot: Slot, visit: Visit) -> None:
     visit(window, slot)
     for widget in window.widgets():
         if widget.winfo_class() in ("Label", "Button", "Entry", "Text"):
@@ -140,9 +133,7 @@ def test_the_colours_of_the_palette_differ() -> None:
 
 
 @pytest.mark.parametrize("visit", [waiting, passcode], ids=["card absent", "card present"])
-def test_an_idle_window_has_nothing_to_wake_up_for(
-    window: WindowOnScreen, slot: Slot, visit: Visit
-) -> None:
+def test_an_idle_window_has_nothing_to_wake_up_for(window: WindowOnScreen, slot: Slot, visit: Visit) -> None:
     visit(window, slot)
     window.waits(lambda: not window.root.tk.call("after", "info"))
 
@@ -178,9 +169,7 @@ def test_a_slow_broker_shows_progress_and_can_be_cancelled(
 def test_a_kiosk_fills_the_screen_and_cannot_be_closed(
     screen: Display, spine: Spine, reader: agent.EmbeddedReader
 ) -> None:
-    window = WindowOnScreen(
-        screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False
-    )
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False)
     try:
         assert window.root.attributes("-fullscreen")
         window.root.tk.eval(window.root.protocol("WM_DELETE_WINDOW"))

@@ -43,19 +43,9 @@ def line(running: EmulatorProgram) -> Iterator[Callable[[bytes], dict[str, Any]]
 
 
 def test_requests_of_one_connection(line: Callable[[bytes], dict[str, Any]]) -> None:
-    empty = {
-        "ok": True,
-        "reader": UNREACHABLE,
-        "connected": False,
-        "card": None,
-        "tries_left": None,
-    }
+    empty = {"ok": True, "reader": UNREACHABLE, "connected": False, "card": None, "tries_left": None}
     assert line(b'{"command": "status"}\n') == empty
-    assert line(b'{"command": "insert", "card": "one-role"}\n') == {
-        **empty,
-        "card": "one-role",
-        "tries_left": 3,
-    }
+    assert line(b'{"command": "insert", "card": "one-role"}\n') == {**empty, "card": "one-role", "tries_left": 3}
     assert line(b'{"command": "remove"}\n') == empty
     assert line(b'{"command": "remove"}\n') == empty
     (card,) = line(b'{"command": "list"}\n')["cards"]
@@ -72,18 +62,14 @@ def test_requests_of_one_connection(line: Callable[[bytes], dict[str, Any]]) -> 
         b'{"command": "insert", "card": "../cards/one-role"}',
     ],
 )
-def test_what_is_no_request_gets_a_sentence(
-    rubbish: bytes, line: Callable[[bytes], dict[str, Any]]
-) -> None:
+def test_what_is_no_request_gets_a_sentence(rubbish: bytes, line: Callable[[bytes], dict[str, Any]]) -> None:
     answer = line(rubbish + b"\n")
     assert answer["ok"] is False
     assert answer["error"].endswith(".")
     assert line(b'{"command": "status"}\n')["ok"] is True
 
 
-def test_a_line_without_an_end(
-    running: EmulatorProgram, line: Callable[[bytes], dict[str, Any]]
-) -> None:
+def test_a_line_without_an_end(running: EmulatorProgram, line: Callable[[bytes], dict[str, Any]]) -> None:
     assert line(b"x" * 100_000) == {"ok": False, "error": "The request is too long."}
     assert request(running.data, command="status")["ok"] is True
 
@@ -104,9 +90,7 @@ def test_only_the_user_can_open_it(running: EmulatorProgram) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_somebody_else_is_refused_by_the_file(
-    running: EmulatorProgram, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_somebody_else_is_refused_by_the_file(running: EmulatorProgram, monkeypatch: pytest.MonkeyPatch) -> None:
     running.data.chmod(0o777)
     with socket.socket(socket.AF_UNIX) as connection:
         monkeypatch.chdir(running.data)
@@ -118,9 +102,7 @@ def test_somebody_else_is_refused_by_the_file(
             os.seteuid(0)
 
 
-def test_somebody_else_is_refused_by_the_kernel_s_word(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_somebody_else_is_refused_by_the_kernel_s_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def answer_to_another_user() -> bytes:
         async with serve(tmp_path, ControlServer({})):
             monkeypatch.setattr(os, "geteuid", lambda: 12345)
@@ -132,9 +114,7 @@ def test_somebody_else_is_refused_by_the_kernel_s_word(
     assert asyncio.run(answer_to_another_user()) == b""
 
 
-def test_a_dir_deeper_than_a_socket_s_name_may_be(
-    tmp_path: Path, card_reader: CardReader, run_emulator: Run
-) -> None:
+def test_a_dir_deeper_than_a_socket_s_name_may_be(tmp_path: Path, card_reader: CardReader, run_emulator: Run) -> None:
     data = tmp_path.joinpath(*["deep" * 15] * 4)
     make_card(data / "cards" / "one-role")
     assert len(str(data)) > 200

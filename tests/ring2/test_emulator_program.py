@@ -9,13 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.emulator import (
-    SELECT_PIV,
-    EmulatorProgram,
-    ask,
-    make_card,
-    write_settings,
-)
+from support.emulator import SELECT_PIV, EmulatorProgram, ask, make_card, write_settings
 from support.emulator_links import CardReader
 from support.machine import wait_until
 
@@ -46,9 +40,7 @@ def test_a_card_in_the_reader_answers(running: EmulatorProgram, card_reader: Car
     assert card_reader.exchange("00200080") == "6D00"
 
 
-def test_without_a_card_the_reader_is_empty(
-    data: Path, card_reader: CardReader, run_emulator: Run
-) -> None:
+def test_without_a_card_the_reader_is_empty(data: Path, card_reader: CardReader, run_emulator: Run) -> None:
     program = run_emulator(data, card_reader.address)
     assert program.ready() == f"ready {card_reader.address}"
     said = program.ask("status")
@@ -64,17 +56,13 @@ def test_status_insert_remove(running: EmulatorProgram, card_reader: CardReader)
         assert running.ask("insert", "no-role").stdout.startswith("no-role is in the reader")
 
 
-def test_inserting_pulls_the_card_that_is_in(
-    running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_inserting_pulls_the_card_that_is_in(running: EmulatorProgram, card_reader: CardReader) -> None:
     with card_reader.answering_in_background():
         assert running.ask("insert", "no-role").returncode == 0
     assert "no-role is in" in running.ask("status").stdout
 
 
-def test_tries_are_seen_from_another_terminal(
-    running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_tries_are_seen_from_another_terminal(running: EmulatorProgram, card_reader: CardReader) -> None:
     card_reader.exchange(SELECT_PIV + "00")
     assert card_reader.exchange("0020008008303030303030FFFF") == "63C2"
     assert "2 tries left" in running.ask("status").stdout
@@ -114,8 +102,7 @@ def test_no_emulator_runs(command: list[str], data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
-    [[], ["fly"], ["insert"], *(["run", "--vpcd", vpcd] for vpcd in ("x", "x:0", ":1", "a b:1"))],
+    "command", [[], ["fly"], ["insert"], *(["run", "--vpcd", vpcd] for vpcd in ("x", "x:0", ":1", "a b:1"))]
 )
 def test_usage(command: list[str], data: Path) -> None:
     said = ask(data, *command)
@@ -152,9 +139,7 @@ def test_after_a_kill_the_next_one_starts(
 
 
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_ends_at_once(
-    end: signal.Signals, code: int, running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_ends_at_once(end: signal.Signals, code: int, running: EmulatorProgram, card_reader: CardReader) -> None:
     os.kill(running.process.pid, end)
     assert running.process.wait(2) == code
     assert card_reader.card_is_gone()

@@ -33,9 +33,7 @@ def test_the_reader_may_come_after_the_card(card_folder: Path, run_emulator: Run
     late.close()
 
 
-def test_a_reader_that_restarts_finds_the_card_again(
-    running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_a_reader_that_restarts_finds_the_card_again(running: EmulatorProgram, card_reader: CardReader) -> None:
     card_reader.exchange(SELECT_PIV + "00")
     card_reader.close()
     again = CardReader(card_reader.port)
@@ -48,9 +46,7 @@ def test_a_reader_that_restarts_finds_the_card_again(
 @pytest.mark.parametrize(
     "bytes_sent", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 400 Bad Request\r\n", b"\x00\x05ab", b"\x00"]
 )
-def test_a_peer_that_is_no_reader(
-    bytes_sent: bytes, running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_a_peer_that_is_no_reader(bytes_sent: bytes, running: EmulatorProgram, card_reader: CardReader) -> None:
     assert card_reader.connection
     card_reader.connection.sendall(bytes_sent)
     card_reader.connection.close()
@@ -58,9 +54,7 @@ def test_a_peer_that_is_no_reader(
     assert card_reader.exchange(SELECT_PIV + "00").endswith("9000")
 
 
-def test_frames_byte_by_byte_and_many_at_once(
-    running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_frames_byte_by_byte_and_many_at_once(running: EmulatorProgram, card_reader: CardReader) -> None:
     assert card_reader.connection
     select = bytes.fromhex("000B" + SELECT_PIV + "00")
     for byte in select:
@@ -78,9 +72,7 @@ def test_a_slow_frame_holds_nobody_up(running: EmulatorProgram, card_reader: Car
     assert card_reader.answer().endswith("9000")
 
 
-def test_a_reader_that_takes_no_answers_is_left(
-    running: EmulatorProgram, card_reader: CardReader
-) -> None:
+def test_a_reader_that_takes_no_answers_is_left(running: EmulatorProgram, card_reader: CardReader) -> None:
     assert card_reader.connection
     with pytest.raises(ConnectionError):
         card_reader.connection.sendall(bytes.fromhex("000B" + SELECT_PIV + "00") * 2_000_000)
@@ -88,9 +80,7 @@ def test_a_reader_that_takes_no_answers_is_left(
     assert card_reader.exchange(SELECT_PIV + "00").endswith("9000")
 
 
-def test_pulled_in_the_middle_of_a_verify(
-    running: EmulatorProgram, card_reader: CardReader, card_folder: Path
-) -> None:
+def test_pulled_in_the_middle_of_a_verify(running: EmulatorProgram, card_reader: CardReader, card_folder: Path) -> None:
     card_reader.exchange(SELECT_PIV + "00")
     card_reader.send("0020008008303030303030FFFF")
     assert card_reader.connection

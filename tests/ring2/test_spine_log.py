@@ -10,9 +10,7 @@ from support.spine import Spine
 from support.spine_client import field_of, gp_object, sign_cms
 
 
-def test_a_whole_session_leaves_no_secret_in_the_log(
-    spine: Spine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_whole_session_leaves_no_secret_in_the_log(spine: Spine, caplog: pytest.LogCaptureFixture) -> None:
     """At the lowest level, for every logger there is."""
     caplog.set_level(1)
     client, card = spine.client(), spine.card("three-roles")
@@ -44,9 +42,7 @@ def test_each_request_has_one_line_with_its_outcome(spine: Spine) -> None:
     assert len(spine.log) == 5
     assert spine.log[0].startswith("POST /login/authactivate 200 ok ")
     assert spine.log[1].startswith("POST /login/authvalidate 200 ok uid=555000000002 session=")
-    assert spine.log[3].startswith(
-        "POST /login/authvalidate 200 refused uid=555000000007 reason=certificate-revoked"
-    )
+    assert spine.log[3].startswith("POST /login/authvalidate 200 refused uid=555000000007 reason=certificate-revoked")
     assert spine.log[4].startswith("GET /login/authlogout 200 ok session=")
     assert "ended=True" in spine.log[4]
     assert all(line.endswith(" ms") for line in spine.log)
@@ -67,9 +63,7 @@ def test_a_client_cannot_write_lines_of_its_own(spine: Spine, uid: str) -> None:
 
 
 @pytest.mark.logs_errors("an unexpected error is ours to hear of")
-def test_an_unexpected_error_is_logged_and_its_text_is_not_sent(
-    spine: Spine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unexpected_error_is_logged_and_its_text_is_not_sent(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("the reason")
 

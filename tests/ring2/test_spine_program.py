@@ -65,12 +65,8 @@ def test_two_first_starts_agree_on_one_folder(start: Start, tmp_path: Path) -> N
         assert client.sign_in(Card.load(data, "one-role"))
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
-)
-def test_a_signal_ends_it_at_once(
-    start: Start, data: Path, number: signal.Signals, code: int
-) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_at_once(start: Start, data: Path, number: signal.Signals, code: int) -> None:
     process = start("--data", str(data))
     client = Client(ready(process), data / "ca.pem")
     assert client.get("/healthz").ok  # and the connection stays open
@@ -149,13 +145,7 @@ def test_loopback_only_is_the_rule(start: Start, data: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["--port", "65536"],
-        ["--port", "x"],
-        ["--idle", "0"],
-        ["--log-level", "loud"],
-        ["--none-such"],
-    ],
+    [["--port", "65536"], ["--port", "x"], ["--idle", "0"], ["--log-level", "loud"], ["--none-such"]],
     ids=" ".join,
 )
 def test_wrong_usage_exits_2(start: Start, arguments: list[str]) -> None:

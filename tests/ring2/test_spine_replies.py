@@ -10,9 +10,7 @@ from defusedxml import ElementTree
 from support.spine import Spine, SpineFactory
 from support.spine_client import field_of, gp_object, reason
 
-ROLE = re.compile(
-    r'^<gpPARAM name="nhsjobrole(\d+)" id="(\d+)"(?: orgcode="(\w+)")?>(.+)</gpPARAM>$'
-)
+ROLE = re.compile(r'^<gpPARAM name="nhsjobrole(\d+)" id="(\d+)"(?: orgcode="(\w+)")?>(.+)</gpPARAM>$')
 
 
 def parameter_names(text: str) -> list[str]:
@@ -95,9 +93,7 @@ def test_what_is_echoed_cannot_break_out_of_its_place(spine: Spine) -> None:
     assert message["log_session_id"] == " ".join(evil.split())
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost:8443", "broker.example", "[::1]:8443", "192.0.2.1:443", "A-b.C"]
-)
+@pytest.mark.parametrize("host", ["localhost:8443", "broker.example", "[::1]:8443", "192.0.2.1:443", "A-b.C"])
 def test_addresses_are_those_the_client_used(spine_factory: SpineFactory, host: str) -> None:
     spine = spine_factory(tls=False)
     reply = spine.client().post("/login/authactivate", b"<gpOBJECT/>", headers={"Host": host})

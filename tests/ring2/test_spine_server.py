@@ -87,9 +87,7 @@ def test_silent_clients_hold_nobody_up(spine: Spine) -> None:
     context = ssl.create_default_context(cafile=str(spine.ca_file))
     silent = [socket.create_connection(address(spine), 10) for _ in range(20)]
     shaken = [
-        context.wrap_socket(
-            socket.create_connection(address(spine), 10), server_hostname="localhost"
-        )
+        context.wrap_socket(socket.create_connection(address(spine), 10), server_hostname="localhost")
         for _ in range(20)
     ]
     try:
@@ -138,22 +136,10 @@ def test_junk_before_tls_leaves_the_server_as_it_was(spine: Spine, junk: bytes) 
         pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", id="no-host"),
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost\r\n\r\n", id="header"),
         pytest.param(HEALTHZ[:-4] + b"\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", id="long-header"),
-        pytest.param(
-            VALIDATE + b"Content-Length: x\r\n\r\n",
-            id="length",
-        ),
-        pytest.param(
-            VALIDATE + b"Content-Length: -5\r\n\r\n",
-            id="negative-length",
-        ),
-        pytest.param(
-            VALIDATE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-            id="chunk-size",
-        ),
-        pytest.param(
-            VALIDATE + b"Content-Length: 99999999\r\n\r\n",
-            id="huge",
-        ),
+        pytest.param(VALIDATE + b"Content-Length: x\r\n\r\n", id="length"),
+        pytest.param(VALIDATE + b"Content-Length: -5\r\n\r\n", id="negative-length"),
+        pytest.param(VALIDATE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", id="chunk-size"),
+        pytest.param(VALIDATE + b"Content-Length: 99999999\r\n\r\n", id="huge"),
     ],
 )
 def test_bad_http_gets_no_500(spine: Spine, junk: bytes) -> None:

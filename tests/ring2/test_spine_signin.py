@@ -44,10 +44,7 @@ def test_cards_that_sign_in(spine: Spine, name: str) -> None:
     assert spine.login(name)[1]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("expired", "certificate-expired"), ("revoked", "certificate-revoked")],
-)
+@pytest.mark.parametrize(("name", "expected"), [("expired", "certificate-expired"), ("revoked", "certificate-revoked")])
 def test_cards_that_are_refused(spine: Spine, name: str, expected: str) -> None:
     reply = spine.client().validate(spine.card(name))
     assert reply.status_code == 200
@@ -110,9 +107,7 @@ def test_shapes_of_the_response(spine: Spine, shape: Any) -> None:
         pytest.param("GET", {}, id="get-with-a-body"),
     ],
 )
-def test_the_body_is_read_whatever_the_headers_say(
-    spine: Spine, method: str, headers: dict[str, str]
-) -> None:
+def test_the_body_is_read_whatever_the_headers_say(spine: Spine, method: str, headers: dict[str, str]) -> None:
     client, card = spine.client(), spine.card("one-role")
     challenge, signature = client.activate()
     der = sign_cms(card, base64.b64decode(challenge)).dump()

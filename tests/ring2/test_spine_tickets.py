@@ -43,15 +43,11 @@ def test_the_assertion_is_of_the_form_that_is_published(spine: Spine) -> None:
     assert statement is not None
     assert conditions is not None
     assert statement.get("AuthenticationMethod") == "urn:com:sun:identity:ExtendedLoginModule"
-    assert {name.text for name in root.iter(f"{SAML}NameIdentifier")} == {
-        "uid=555000000001,ou=People,o=nhs"
-    }
+    assert {name.text for name in root.iter(f"{SAML}NameIdentifier")} == {"uid=555000000001,ou=People,o=nhs"}
     now = spine.clock()
     assert conditions.get("NotBefore") == f"{now - timedelta(minutes=3):%Y-%m-%dT%H:%M:%SZ}"
     assert conditions.get("NotOnOrAfter") == f"{now + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
-    assert {a.get("AttributeNamespace") for a in root.iter(f"{SAML}Attribute")} == {
-        "http://www.syntegra.com"
-    }
+    assert {a.get("AttributeNamespace") for a in root.iter(f"{SAML}Attribute")} == {"http://www.syntegra.com"}
 
 
 def test_the_assertion_names_the_person_and_every_role(spine: Spine) -> None:
@@ -75,14 +71,8 @@ def test_the_assertion_names_the_person_and_every_role(spine: Spine) -> None:
         ("nhsWorkGroups", ["Lanyard Test Group"]),
         ("nhsWorkGroupsCodes", ["W9001"]),
     ]
-    assert [values for name, values in named if name == "nhsIdCode"] == [
-        ["LAN001"],
-        ["LAN002"],
-        [""],
-    ]
-    assert [values for name, values in named if name == "o"][2] == [
-        "OUT-OF-HOURS SERVICE, MOOR & DALE"
-    ]
+    assert [values for name, values in named if name == "nhsIdCode"] == [["LAN001"], ["LAN002"], [""]]
+    assert [values for name, values in named if name == "o"][2] == ["OUT-OF-HOURS SERVICE, MOOR & DALE"]
 
 
 def test_the_mode_of_a_session_is_asserted(spine: Spine) -> None:
@@ -103,9 +93,7 @@ def test_the_mode_of_a_session_is_asserted(spine: Spine) -> None:
         ({"selectedRoleUid": "555100000101", "token": "guessed"}, "ticket-not-valid"),
     ],
 )
-def test_a_selection_that_cannot_be_is_not_answered_with_ok(
-    spine: Spine, query: dict[str, str], expected: str
-) -> None:
+def test_a_selection_that_cannot_be_is_not_answered_with_ok(spine: Spine, query: dict[str, str], expected: str) -> None:
     client, ticket = spine.login()
     reply = client.get("/saml/RoleSelectionGP.jsp", **{"token": ticket, **query})
     assert reason(reply) == expected
@@ -123,9 +111,7 @@ def test_a_client_that_does_not_encode_the_ticket_fails(spine: Spine, path: str)
     assert reason(client.http.get(encoded, timeout=10)) is None
 
 
-@pytest.mark.parametrize(
-    "ticket", ["AQIC5wM2=@AAJTSQACMDE=#", "x", "\u00fc", "' OR 1=1", "%00", "a" * 5000]
-)
+@pytest.mark.parametrize("ticket", ["AQIC5wM2=@AAJTSQACMDE=#", "x", "\u00fc", "' OR 1=1", "%00", "a" * 5000])
 def test_a_guessed_ticket_is_no_success(spine: Spine, ticket: str) -> None:
     root = assertion(spine.client(), ticket)
     assert status(root) == "samlp:Requester"
@@ -137,9 +123,7 @@ def test_a_ticket_of_another_broker_is_refused(spine: Spine, spine_factory: Spin
     assert status(assertion(spine_factory().client(), ticket)) == "samlp:Requester"
 
 
-@pytest.mark.parametrize(
-    "how", ["post", "get-with-a-body", "get-with-a-query", "post-with-a-query"]
-)
+@pytest.mark.parametrize("how", ["post", "get-with-a-body", "get-with-a-query", "post-with-a-query"])
 def test_logging_out_ends_the_session(spine: Spine, how: str) -> None:
     client, ticket = spine.login()
     method = "POST" if how.startswith("post") else "GET"
@@ -179,9 +163,7 @@ def test_a_session_ends_at_its_limit(spine_factory: SpineFactory) -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["kept-alive", "left-alone"])
-def test_a_session_that_is_not_used_ends_unless_kept_alive(
-    spine_factory: SpineFactory, kept: bool
-) -> None:
+def test_a_session_that_is_not_used_ends_unless_kept_alive(spine_factory: SpineFactory, kept: bool) -> None:
     spine = spine_factory(idle=timedelta(minutes=20))
     client, ticket = spine.login()
     spine.clock.advance(minutes=15)

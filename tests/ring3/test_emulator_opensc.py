@@ -31,9 +31,7 @@ def emulator(
 
 def run(*command: str, code: int = 0) -> str:
     """Run a program to its end, expect its exit code, return all it said."""
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     assert done.returncode == code, done.stdout
     return done.stdout
 
@@ -64,12 +62,7 @@ def test_pkcs11_test(emulator: EmulatorProgram) -> None:
     assert "No errors" in said
     assert "ERR" not in said
     keys = re.findall(r"testing key (\d) \((.+?)\)", said)
-    assert {name for _, name in keys} == {
-        "PIV AUTH key",
-        "SIGN key",
-        "KEY MAN key",
-        "CARD AUTH key",
-    }
+    assert {name for _, name in keys} == {"PIV AUTH key", "SIGN key", "KEY MAN key", "CARD AUTH key"}
     for mechanism in ("RSA-X-509", "RSA-PKCS", "SHA1-RSA-PKCS", "SHA256-RSA-PKCS"):
         assert f"{mechanism}: OK" in said
 
@@ -85,12 +78,7 @@ def test_pkcs11_test(emulator: EmulatorProgram) -> None:
     ],
 )
 def test_signatures_hold_for_openssl(
-    key: str,
-    mechanism: str,
-    options: list[str],
-    digest: str,
-    emulator: EmulatorProgram,
-    tmp_path: Path,
+    key: str, mechanism: str, options: list[str], digest: str, emulator: EmulatorProgram, tmp_path: Path
 ) -> None:
     message, signature, public = (tmp_path / name for name in ("message", "signature", "public"))
     message.write_bytes(MESSAGE)
@@ -101,8 +89,7 @@ def test_signatures_hold_for_openssl(
     )
     pss = ["-sigopt", "rsa_padding_mode:pss"] if mechanism.endswith("PSS") else []
     verified = run(
-        *("openssl", "dgst", digest, *pss, "-verify", str(public)),
-        *("-signature", str(signature), str(message)),
+        *("openssl", "dgst", digest, *pss, "-verify", str(public)), *("-signature", str(signature), str(message))
     )
     assert "Verified OK" in verified
 

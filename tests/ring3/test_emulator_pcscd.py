@@ -68,9 +68,7 @@ def test_pulling_the_card_is_seen(client: PcscClient, emulator: EmulatorProgram)
     assert client.connect() == NO_CARD
 
 
-def test_a_card_put_in_at_once_is_another_card(
-    client: PcscClient, emulator: EmulatorProgram
-) -> None:
+def test_a_card_put_in_at_once_is_another_card(client: PcscClient, emulator: EmulatorProgram) -> None:
     """A connection to the card that was pulled must not go on with the one put in instead."""
     answer = request(emulator.data, command="insert", card="no-role")
     assert answer["connected"] is True
@@ -79,9 +77,7 @@ def test_a_card_put_in_at_once_is_another_card(
     assert GUIDS["no-role"] in chuid(client)
 
 
-def test_the_card_is_back_after_pcscd_restarts(
-    client: PcscClient, emulator: EmulatorProgram, pcscd: Pcscd
-) -> None:
+def test_the_card_is_back_after_pcscd_restarts(client: PcscClient, emulator: EmulatorProgram, pcscd: Pcscd) -> None:
     client.close()
     pcscd.restart()
     again = PcscClient()

@@ -18,9 +18,7 @@ def test_a_client_sees_the_two_readers_of_vpcd_and_no_other(pcscd: Pcscd) -> Non
 
 def test_other_programs_meet_the_same_pcscd(pcscd: Pcscd) -> None:
     need("opensc-tool")
-    listing = subprocess.run(
-        ["opensc-tool", "--list-readers"], capture_output=True, text=True, check=True, timeout=20
-    )
+    listing = subprocess.run(["opensc-tool", "--list-readers"], capture_output=True, text=True, check=True, timeout=20)
     assert all(name in listing.stdout for name in pcscd.readers)
 
 

@@ -42,8 +42,7 @@ def test_openssl_trusts_the_cards(demo_data: Path, card: str, slot: str) -> None
 
 @pytest.mark.parametrize("slot", SLOTS)
 @pytest.mark.parametrize(
-    ("card", "complaint"),
-    [("expired", "certificate has expired"), ("revoked", "certificate revoked")],
+    ("card", "complaint"), [("expired", "certificate has expired"), ("revoked", "certificate revoked")]
 )
 def test_openssl_says_what_is_wrong(demo_data: Path, card: str, slot: str, complaint: str) -> None:
     assert complaint in verify(demo_data, card, slot)
@@ -51,9 +50,7 @@ def test_openssl_says_what_is_wrong(demo_data: Path, card: str, slot: str, compl
 
 def test_openssl_reads_the_subject_in_the_real_order(demo_data: Path) -> None:
     path = demo_data / "cards/one-role/9A.cert.pem"
-    done = run(
-        "openssl", "x509", "-in", path, "-noout", "-subject", "-issuer", "-nameopt", "RFC2253"
-    )
+    done = run("openssl", "x509", "-in", path, "-noout", "-subject", "-issuer", "-nameopt", "RFC2253")
     assert done.stdout.decode().splitlines() == [
         "subject=CN=555000000002,OU=people,O=nhs",
         "issuer=CN=Lanyard Test SubCA01,OU=CA,O=nhs",
@@ -110,9 +107,7 @@ def curl(spine: Spine, path: str, *options: str, content: bytes = b"") -> str:
 def test_curl_and_openssl_sign_in_by_themselves(spine: Spine) -> None:
     card: Card = spine.card("three-roles")
     folder = spine.data / "cards/three-roles"
-    activated = curl(
-        spine, "/login/authactivate", "--data-binary", "@-", content=gp_object(service="ACTIVATION")
-    )
+    activated = curl(spine, "/login/authactivate", "--data-binary", "@-", content=gp_object(service="ACTIVATION"))
     challenge = field_of(activated, "challenge")
     signed = run(
         "openssl", "cms", "-sign", "-binary", "-nodetach", "-noattr", "-outform", "DER",
@@ -125,14 +120,10 @@ def test_curl_and_openssl_sign_in_by_themselves(spine: Spine) -> None:
     assertion = curl(spine, "/saml/RoleAssertion", "--get", "--data-urlencode", token)
     assert "samlp:Success" in assertion
     assert "OK" in curl(spine, "/login/authlogout", "--get", "--data-urlencode", token)
-    assert "samlp:Success" not in curl(
-        spine, "/saml/RoleAssertion", "--get", "--data-urlencode", token
-    )
+    assert "samlp:Success" not in curl(spine, "/saml/RoleAssertion", "--get", "--data-urlencode", token)
 
 
-@pytest.mark.parametrize(
-    ("option", "connects"), [("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)]
-)
+@pytest.mark.parametrize(("option", "connects"), [("-tls1_1", False), ("-tls1_2", True), ("-tls1_3", True)])
 def test_openssl_connects_with_new_tls_only(spine: Spine, option: str, connects: bool) -> None:
     done = run(
         "openssl", "s_client", "-connect", spine.url.removeprefix("https://"), option,

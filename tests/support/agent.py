@@ -82,9 +82,7 @@ class HeldBroker(Broker):
 class Person:
     """Somebody in front of the agent, and the thread that a window or a terminal would be."""
 
-    def __init__(
-        self, reader: agent.Reader, new_broker: Callable[[], Broker], digest: Digest = Digest.SHA256
-    ) -> None:
+    def __init__(self, reader: agent.Reader, new_broker: Callable[[], Broker], digest: Digest = Digest.SHA256) -> None:
         self.bridge = Bridge()
         self.conductor = Conductor(reader, new_broker, self.bridge, digest)
         self.states = [self.conductor.state]

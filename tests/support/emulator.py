@@ -45,9 +45,7 @@ def make_card(folder: Path, uid: str = UID, **settings: Any) -> Path:
     for slot, key in card_keys().items():
         (folder / f"{slot}.key.pem").write_bytes(
             key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
         certificate = self_signed(uid, key).public_bytes(serialization.Encoding.PEM)
@@ -107,14 +105,7 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
 class EmulatorProgram:
     """`python -m emulator run` as a person starts it."""
 
-    def __init__(
-        self,
-        data: Path,
-        vpcd: str,
-        card: str | None = None,
-        *options: str,
-        log_level: str = "debug",
-    ) -> None:
+    def __init__(self, data: Path, vpcd: str, card: str | None = None, *options: str, log_level: str = "debug") -> None:
         self.data = data
         self.log = data / "emulator.log"
         with self.log.open("ab") as log:

@@ -95,16 +95,12 @@ class PcscClient:
 
     def transmit(self, apdu: str) -> tuple[int, str]:
         scard = self._scard
-        result, answer = scard.SCardTransmit(
-            self._card, scard.SCARD_PCI_T1, list(bytes.fromhex(apdu))
-        )
+        result, answer = scard.SCardTransmit(self._card, scard.SCARD_PCI_T1, list(bytes.fromhex(apdu)))
         return int(result) & 0xFFFFFFFF, bytes(answer).hex().upper()
 
     def reset(self) -> None:
         scard = self._scard
-        scard.SCardReconnect(
-            self._card, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T1, scard.SCARD_RESET_CARD
-        )
+        scard.SCardReconnect(self._card, scard.SCARD_SHARE_SHARED, scard.SCARD_PROTOCOL_T1, scard.SCARD_RESET_CARD)
 
     def atr(self) -> bytes:
         result, states = self._scard.SCardGetStatusChange(self._context, 0, [(self._reader, 0)])

@@ -106,9 +106,7 @@ class Authority:
         names = (x509.SubjectAlternativeName([general_name(host)]), False)
         certificate = self._signed(name, key, days * DAY, names)
         encoding = serialization.Encoding.PEM
-        private = key.private_bytes(
-            encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile() as file:
             file.write(private + certificate.public_bytes(encoding))
@@ -220,14 +218,7 @@ def read_request(connection: socket.socket) -> bytes:
             return b""
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
-    length = next(
-        (
-            int(line[15:])
-            for line in head.splitlines()
-            if line.lower().startswith(b"content-length")
-        ),
-        0,
-    )
+    length = next((int(line[15:]) for line in head.splitlines() if line.lower().startswith(b"content-length")), 0)
     while len(body) < length:
         body += connection.recv(65536)
     return head + b"\r\n\r\n" + body

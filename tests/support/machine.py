@@ -55,9 +55,7 @@ def _has(name: str) -> bool:
     return True
 
 
-def wait_until(
-    condition: Callable[[], T], deadline: float = 10.0, what: str = "the condition"
-) -> T:
+def wait_until(condition: Callable[[], T], deadline: float = 10.0, what: str = "the condition") -> T:
     """Return the condition's first true value; fail when it has none within `deadline` seconds."""
     end = time.monotonic() + deadline
     while not (value := condition()):

@@ -19,15 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from support.machine import (
-    TIED_TO_THE_RUN,
-    VPCD_DRIVER,
-    need,
-    program,
-    stop,
-    unavailable,
-    wait_until,
-)
+from support.machine import TIED_TO_THE_RUN, VPCD_DRIVER, need, program, stop, unavailable, wait_until
 
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"  # where libpcsclite looks for pcscd, see pcscd(8)
 VPCD_NAME = "Virtual PCD"
@@ -53,10 +45,7 @@ def pytest_unconfigure() -> None:
 @contextlib.contextmanager
 def own_socket() -> Iterator[None]:
     """Name, in the environment, a socket where no pcscd listens yet."""
-    with (
-        tempfile.TemporaryDirectory(prefix="lanyard-pcscd-") as folder,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with tempfile.TemporaryDirectory(prefix="lanyard-pcscd-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv(SOCKET_VARIABLE, str(Path(folder) / "pcscd.comm"))
         yield
 
@@ -122,10 +111,7 @@ class Pcscd:
             self._process = subprocess.Popen(
                 ["bash", "-c", WITH_THE_SOCKET, str(listener.fileno()), *TIED_TO_THE_RUN, *command],
                 pass_fds=[listener.fileno()],
-                env={
-                    **os.environ,
-                    "PCSCLITE_FILTER_IGNORE_READER_NAMES": _all_names_but(VPCD_NAME),
-                },
+                env={**os.environ, "PCSCLITE_FILTER_IGNORE_READER_NAMES": _all_names_but(VPCD_NAME)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

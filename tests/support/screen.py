@@ -51,9 +51,7 @@ def own_display(size: str = "1024x768") -> Iterator[Display]:
     reading, writing = os.pipe()
     command = [str(program("Xvfb")), "-displayfd", str(writing), "-screen", "0", f"{size}x24"]
     server = subprocess.Popen(
-        [*TIED_TO_THE_RUN, *command, "-nolisten", "tcp", "-noreset"],
-        pass_fds=[writing],
-        stderr=subprocess.DEVNULL,
+        [*TIED_TO_THE_RUN, *command, "-nolisten", "tcp", "-noreset"], pass_fds=[writing], stderr=subprocess.DEVNULL
     )
     os.close(writing)
     try:

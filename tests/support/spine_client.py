@@ -85,9 +85,7 @@ def make_card(
     return Card(uid, certificate, key)
 
 
-def sign_cms(
-    card: Card, challenge: bytes, *, digest: str = "sha256", attributes: bool = False
-) -> cms.ContentInfo:
+def sign_cms(card: Card, challenge: bytes, *, digest: str = "sha256", attributes: bool = False) -> cms.ContentInfo:
     """A SignedData over the challenge, as RFC 5652 wants it; tests then spoil parts of it."""
     certificate = card.as_asn1
     is_rsa = isinstance(card.key, rsa.RSAPrivateKey)
@@ -95,13 +93,10 @@ def sign_cms(
         {
             "version": "v1",
             "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number",
-                {"issuer": certificate.issuer, "serial_number": certificate.serial_number},
+                "issuer_and_serial_number", {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
             ),
             "digest_algorithm": algos.DigestAlgorithm({"algorithm": digest}),
-            "signature_algorithm": {
-                "algorithm": "rsassa_pkcs1v15" if is_rsa else f"{digest}_ecdsa"
-            },
+            "signature_algorithm": {"algorithm": "rsassa_pkcs1v15" if is_rsa else f"{digest}_ecdsa"},
             "signature": b"",
         }
     )
@@ -129,8 +124,7 @@ def signer(info: cms.ContentInfo) -> Any:
 def set_attributes(info: cms.ContentInfo, **values: Any) -> None:
     """Give the signer exactly these signed attributes; a list gives an attribute several values."""
     attributes = [
-        {"type": name, "values": value if isinstance(value, list) else [value]}
-        for name, value in values.items()
+        {"type": name, "values": value if isinstance(value, list) else [value]} for name, value in values.items()
     ]
     signer(info)["signed_attrs"] = cms.CMSAttributes(attributes)
 

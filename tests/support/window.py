@@ -128,9 +128,7 @@ def screen(display: Display, monkeypatch: pytest.MonkeyPatch) -> Display:
 
 
 @pytest.fixture
-def window(
-    screen: Display, spine: Spine, reader: agent.EmbeddedReader, slot: Slot
-) -> Iterator[WindowOnScreen]:
+def window(screen: Display, spine: Spine, reader: agent.EmbeddedReader, slot: Slot) -> Iterator[WindowOnScreen]:
     """The agent's window, waiting for a card from `slot`."""
     window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file))
     yield window
