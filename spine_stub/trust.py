@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from OpenSSL import crypto
@@ -80,5 +81,6 @@ def check_usage(certificate: CardCertificate) -> None:
 def _add_crl(store: crypto.X509Store, crl: x509.CertificateRevocationList) -> None:
     try:
         store.add_crl(crl)
-    except AttributeError:  # pyOpenSSL before 23.3 takes a class of its own only
-        store.add_crl(crypto.CRL.from_cryptography(crl))  # type: ignore[attr-defined]
+    except AttributeError:  # pyOpenSSL before 23.3 takes a class of its own only, which later ones do not have
+        before: Any = crypto
+        store.add_crl(before.CRL.from_cryptography(crl))
