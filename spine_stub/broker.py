@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from . import signed_data, trust
 from .challenge import Challenges
+from .checks import Check, Checks
 from .config import Clock, Config, RandomBytes
 from .errors import InvalidInput, Refused
 from .gpobject import Message, require
@@ -14,6 +15,7 @@ from .response import decode_response
 from .sessions import Session, Store, new_ticket, session_key
 
 _MODES = ("0", "1")
+_REQUIRED = ("uid", "response", "challenge", "signature")
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,23 @@ class Broker:
         _check_service(message, "ACTIVATION")
         return self.challenges.issue()
 
-    def validate(self, message: Message) -> Login:
-        """Grant a session for a signed challenge; raises BrokerError at the first failing check."""
-        _check_service(message, "AUTHENTICATION")
-        uid = require(message, "uid")
-        encoded = decode_response(require(message, "response"))
-        challenge = self.challenges.accept(require(message, "challenge"), require(message, "signature"))
-        certificate = self._check_answer(encoded, challenge)
-        person = self._check_person(certificate, uid)
-        self._check_unused(challenge)
+    def validate(self, message: Message, checks: Checks | None = None) -> Login:
+        """Grant a session for a signed challenge; raises BrokerError at the first failing check.
+
+        `checks` is told how each of them went.
+        """
+        checks = checks or Checks()
+        with checks(Check.SERVICE):
+            _check_service(message, "AUTHENTICATION")
+        with checks(Check.PARAMETERS):
+            uid, response, challenge, signature = (require(message, name) for name in _REQUIRED)
+        with checks(Check.RESPONSE):
+            encoded = decode_response(response)
+        raw_challenge = self.challenges.accept(challenge, signature, checks)
+        certificate = self._check_answer(encoded, raw_challenge, checks)
+        person = self._check_person(certificate, uid, checks)
+        with checks(Check.UNUSED):
+            self._check_unused(raw_challenge)
         ticket = new_ticket(self.random)
         self.store.open(session_key(ticket), person.uid)
         return Login(person, ticket)
@@ -83,23 +93,33 @@ class Broker:
             raise InvalidInput("missing-ticket")
         return self.store.close(session_key(ticket))
 
-    def _check_answer(self, encoded: bytes, challenge: bytes) -> signed_data.CardCertificate:
-        signed = signed_data.read(encoded)
-        signed_data.check_content(signed, challenge)
-        signed_data.check_digest_allowed(signed, self.config.allow_sha1)
-        kind = signed_data.check_signature_algorithm(signed)
-        signed_data.check_attributes(signed)
-        signed_data.check_signature(signed, kind)
-        self.trust.check_chain(signed.certificate, self.clock())
-        trust.check_usage(signed.certificate)
+    def _check_answer(self, encoded: bytes, challenge: bytes, checks: Checks) -> signed_data.CardCertificate:
+        with checks(Check.CMS):
+            signed = signed_data.read(encoded)
+        with checks(Check.CONTENT):
+            signed_data.check_content(signed, challenge)
+        with checks(Check.DIGEST):
+            signed_data.check_digest_allowed(signed, self.config.allow_sha1)
+        with checks(Check.ALGORITHM):
+            kind = signed_data.check_signature_algorithm(signed)
+        with checks(Check.ATTRIBUTES):
+            signed_data.check_attributes(signed)
+        with checks(Check.SIGNATURE):
+            signed_data.check_signature(signed, kind)
+        with checks(Check.CHAIN):
+            self.trust.check_chain(signed.certificate, self.clock())
+        with checks(Check.USAGE):
+            trust.check_usage(signed.certificate)
         return signed.certificate
 
-    def _check_person(self, certificate: signed_data.CardCertificate, uid: str) -> Person:
-        if certificate.common_names != (uid,):
-            raise Refused("uid-not-the-certificates", "uid and the certificate's CN differ")
-        person = self.directory.person(uid)
-        if person is None:
-            raise Refused("person-unknown")
+    def _check_person(self, certificate: signed_data.CardCertificate, uid: str, checks: Checks) -> Person:
+        with checks(Check.UID):
+            if certificate.common_names != (uid,):
+                raise Refused("uid-not-the-certificates", "uid and the certificate's CN differ")
+        with checks(Check.PERSON):
+            person = self.directory.person(uid)
+            if person is None:
+                raise Refused("person-unknown")
         return person
 
     def _check_unused(self, challenge: bytes) -> None:

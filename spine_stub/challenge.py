@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from .checks import Check, Checks
 from .config import Clock, RandomBytes
 from .encoding import b64decode, b64encode
 from .errors import InvalidInput, Refused
@@ -54,12 +55,17 @@ class Challenges:
         challenge = body + self._mac(body)
         return b64encode(challenge), b64encode(self._sign(challenge))
 
-    def accept(self, challenge: str, signature: str) -> bytes:
+    def accept(self, challenge: str, signature: str, checks: Checks | None = None) -> bytes:
         """The 48 bytes of an echoed challenge that is ours and fresh; raises BrokerError."""
-        raw = decode_challenge(challenge)
-        self.check_server_signature(raw, b64decode(signature, "signature"))
-        self.check_mac(raw)
-        self.check_age(raw)
+        checks = checks or Checks()
+        with checks(Check.CHALLENGE_FORM):
+            raw, raw_signature = decode_challenge(challenge), b64decode(signature, "signature")
+        with checks(Check.SERVER_SIGNATURE):
+            self.check_server_signature(raw, raw_signature)
+        with checks(Check.CHALLENGE_MAC):
+            self.check_mac(raw)
+        with checks(Check.CHALLENGE_AGE):
+            self.check_age(raw)
         return raw
 
     def check_server_signature(self, challenge: bytes, signature: bytes) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Response, render_template, request
+from flask import Response, g, render_template, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from . import gpobject, replies
 from .broker import Broker
+from .checks import Check, Checks
 from .errors import Refused
 from .request_log import note
 from .sessions import session_key
@@ -34,9 +35,11 @@ def activate(broker: Broker) -> Response:
 
 def validate(broker: Broker) -> Response:
     """Give a ticket and the roles for a signed challenge."""
-    message = _message(broker)
+    checks = g.checks = Checks()
+    with checks(Check.MESSAGE):
+        message = _message(broker)
     note(uid=message.get("uid", ""))
-    login = broker.validate(message)
+    login = broker.validate(message, checks)
     note(session=_short(login.ticket))
     return replies.xml(
         "authvalidate.xml",
