@@ -14,13 +14,15 @@ from flask import Flask, Response
 from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
-from . import layout, replies, request_log, views
+from . import layout, replies, request_log, serving, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
+from .directory import open_directory
 from .errors import BrokerError, DataError
-from .people import People
-from .sessions import MemoryStore, Store
+from .sessions import Store
+from .stores import open_store
+from .stub import EXTENSION, Stub
 from .trust import Trust
 
 _log = logging.getLogger("spine_stub")
@@ -48,13 +50,14 @@ def create_app(
     store: Store | None = None,
 ) -> Flask:
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
-    store = store or MemoryStore(clock, config.max_session, config.idle)
-    broker = make_broker(config, clock, random, store)
+    broker = make_broker(config, clock, random, store or open_store(config, clock))
     app = Flask("spine_stub", static_folder=None)
     replies.install(app)
     request_log.install(app)
+    app.extensions[EXTENSION] = stub = Stub(broker)
+    serving.install(app, stub)
     for rule, methods, view in ROUTES:
-        app.add_url_rule(rule, view.__name__, partial(view, broker), methods=list(methods))
+        app.add_url_rule(rule, view.__name__, partial(serving.serve, view, stub), methods=list(methods))
     app.register_error_handler(BrokerError, replies.refusal)
     app.register_error_handler(HTTPException, replies.http_error)
     app.register_error_handler(Exception, _our_fault)
@@ -73,7 +76,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
         config=config,
         challenges=Challenges(keys, config.challenge_age, clock, random),
         trust=trust,
-        directory=People.load(data / layout.PEOPLE),
+        directory=open_directory(config),
         store=store,
         clock=clock,
         random=random,

@@ -8,9 +8,9 @@ from . import signed_data, trust
 from .challenge import Challenges
 from .checks import Check, Checks
 from .config import Clock, Config, RandomBytes
+from .directory import Directory, Person
 from .errors import InvalidInput, Refused
 from .gpobject import Message, require
-from .people import Directory, Person
 from .response import decode_response
 from .sessions import Session, Store, new_ticket, session_key
 
@@ -73,7 +73,7 @@ class Broker:
         if mode not in _MODES:
             raise InvalidInput("ssb-mode-unknown")
         if person.role(role_id) is None:
-            raise Refused("role-not-held", f"uid={person.uid}")
+            raise Refused("role-not-held", f"uid={person.uid}: not theirs, not yet open, or closed")
         self.store.choose_role(session_key(ticket), role_id, mode)
         return session
 
@@ -81,17 +81,25 @@ class Broker:
         """The live session of a ticket and its person; counts as activity."""
         if not ticket:
             raise InvalidInput("missing-ticket")
-        session = self.store.use(session_key(ticket))
-        person = self.directory.person(session.uid) if session else None
-        if session is None or person is None:
-            raise Refused("ticket-not-valid", "unknown, logged out, or its time is up")
-        return session, person
+        return self._owned(self.store.use(session_key(ticket)))
+
+    def check_ticket(self, ticket: str) -> tuple[Session, Person]:
+        """The same for somebody who only asks: it does not count as activity."""
+        if not ticket:
+            raise InvalidInput("missing-ticket")
+        return self._owned(self.store.look(session_key(ticket)))
 
     def log_out(self, ticket: str) -> bool:
         """End the session; saying so twice is no error. True when there was one to end."""
         if not ticket:
             raise InvalidInput("missing-ticket")
         return self.store.close(session_key(ticket))
+
+    def _owned(self, session: Session | None) -> tuple[Session, Person]:
+        person = self.directory.person(session.uid) if session else None
+        if session is None or person is None or not person.active:
+            raise Refused("ticket-not-valid", "unknown, ended, or its time is up")
+        return session, person.on(self.clock().date())
 
     def _check_answer(self, encoded: bytes, challenge: bytes, checks: Checks) -> signed_data.CardCertificate:
         with checks(Check.CMS):
@@ -120,7 +128,9 @@ class Broker:
             person = self.directory.person(uid)
             if person is None:
                 raise Refused("person-unknown")
-        return person
+            if not person.active:
+                raise Refused("person-inactive", f"uid={uid}")
+        return person.on(self.clock().date())
 
     def _check_unused(self, challenge: bytes) -> None:
         # Last of all, so that a refused answer does not use the challenge up. Kept for twice the

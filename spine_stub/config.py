@@ -24,6 +24,12 @@ class Config:
     """The broker's settings. Session times are what real replies carry (nhs-facts.md 3.4)."""
 
     data: Path
+    directory: str = ""
+    """Where people are looked up: empty for DIR/people.toml, or an ldap:// address."""
+    store: str = "sqlite"
+    """Where sessions are kept: sqlite (a file in DIR), memory, or a redis:// address."""
+    trust: tuple[Path, ...] = ()
+    """PEM files with other CAs whose certificates sign in, and their revocation lists."""
     allow_sha1: bool = False
     challenge_age: timedelta = timedelta(minutes=5)
     max_session: timedelta = timedelta(minutes=600)

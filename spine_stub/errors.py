@@ -32,5 +32,11 @@ class Refused(BrokerError):
     words = "Failed To Validate"
 
 
+class Unavailable(BrokerError):
+    """What the broker itself depends on, its store or its directory, does not answer."""
+
+    words = "Service Unavailable"
+
+
 class DataError(Exception):
     """DIR cannot be used as it is; the text is a sentence for the person who started the broker."""

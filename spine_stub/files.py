@@ -1,10 +1,29 @@
-"""Files with keys in them: readable by their owner only, and never half written."""
+"""Files with keys in them, readable by their owner only and never half written; files that change."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What is different about a file once somebody has written it again."""
+
+    modified: int = 0
+    size: int = 0
+    inode: int = 0
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """The stamp of a file now; the same one for every file that is not there."""
+        try:
+            status = path.stat()
+        except OSError:
+            return cls()
+        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def write_private(path: Path, content: bytes) -> None:

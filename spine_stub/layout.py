@@ -4,6 +4,7 @@ ca.pem              the root: what clients must trust. Its presence says that DI
 ca/                 the broker's own: keys, issuing CA, revocation list, TLS certificate
 people.toml         people and roles, to be read and edited
 cards/NAME/         a demonstration card each; cards.py has the format
+sessions.sqlite     sessions and used challenges, unless --store says otherwise
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 ROOT = Path("ca.pem")
 PEOPLE = Path("people.toml")
 CARDS = Path("cards")
+SESSIONS = Path("sessions.sqlite")
 
 CA = Path("ca")
 ROOT_KEY = CA / "root.key.pem"

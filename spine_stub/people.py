@@ -1,4 +1,4 @@
-"""Who there is, and which roles they hold: people.toml (its shape is in that file's comments)."""
+"""people.toml: the people and roles of a small broker (its shape is in that file's comments)."""
 
 from __future__ import annotations
 
@@ -6,69 +6,41 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from .directory import Person, Role
 from .errors import DataError
+from .toml_places import line_of
 
-_UID = re.compile(r"[0-9]{12,14}")
-_PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
-_TEXT = re.compile(r"[^<>\x00-\x1f\x7f]+")
+UID = re.compile(r"[0-9]{12,14}")
+PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
+TEXT = re.compile(r"[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends."""
 
 
-@dataclass(frozen=True)
-class Role:
-    """One role of a person: `id` and `org_code` are attributes of the nhsjobrole parameter.
+class Wrong(ValueError):
+    """Something in the file is not as it must be, and where."""
 
-    The three mappings give names by code, for the role assertion (nhs-facts.md 5.3).
-    """
-
-    id: str
-    org_code: str | None
-    org_name: str
-    group: str
-    sub_group: str
-    name: str
-    code: str
-    business_functions: Mapping[str, str]
-    areas_of_work: Mapping[str, str]
-    work_groups: Mapping[str, str]
-
-    @property
-    def job(self) -> str:
-        """The job role as replies and assertions quote it."""
-        return f'"{self.group}":"{self.sub_group}":"{self.name}"'
-
-    @property
-    def text(self) -> str:
-        """The whole text of an nhsjobrole parameter (nhs-facts.md 3.2)."""
-        return f"{self.org_name}, {self.job}"
+    def __init__(self, sentence: str, place: _Place, key: str) -> None:
+        super().__init__(sentence)
+        self.place = place
+        self.key = key
 
 
 @dataclass(frozen=True)
-class Person:
-    """Somebody with a smartcard; `cn` is the name as it is shown."""
+class _Place:
+    """Which table of the file: `owner` is its name in sentences."""
 
-    uid: str
-    cn: str
-    roles: tuple[Role, ...]
-
-    def role(self, role_id: str) -> Role | None:
-        """Return the role of this id, if the person holds it."""
-        return next((role for role in self.roles if role.id == role_id), None)
-
-
-class Directory(Protocol):
-    """Where people are looked up."""
-
-    def person(self, uid: str) -> Person | None:
-        """Return the person of this uid, if there is one."""
+    owner: str
+    person: int | None = None
+    role: int | None = None
 
 
 @dataclass(frozen=True)
 class People:
-    """A directory read from one file."""
+    """The content of one people.toml."""
 
     by_uid: Mapping[str, Person]
 
@@ -78,62 +50,96 @@ class People:
 
     @classmethod
     def load(cls, path: Path) -> People:
-        """Read people.toml; raises DataError with a sentence that says where it is wrong."""
+        """Read people.toml; raises DataError with a sentence that says in which line it is wrong."""
         try:
-            document = tomllib.loads(path.read_text("utf-8"))
-            people = [_person(entry) for entry in _tables(document, "person", "the file")]
+            return cls.parse(path.read_text("utf-8"))
         except OSError as exc:
             raise DataError(f"{path} cannot be read: {exc.strerror}") from exc
         except ValueError as exc:
             raise DataError(f"{path}: {exc}") from exc
-        by_uid = {person.uid: person for person in people}
-        if len(by_uid) != len(people):
-            raise DataError(f"{path}: two people have the same uid")
-        return cls(by_uid)
+
+    @classmethod
+    def parse(cls, text: str) -> People:
+        """Read the text of people.toml; raises ValueError, which names the line."""
+        document = tomllib.loads(text)
+        try:
+            return cls(_by_uid(document))
+        except Wrong as exc:
+            line = line_of(text, exc.place.person, exc.place.role, exc.key)
+            raise ValueError(f"line {line}: {exc}") from exc
 
 
-def _person(entry: dict[str, Any]) -> Person:
-    uid = _field(entry, "uid", _UID, "a person")
-    owner = f"person {uid}"
-    roles = tuple(_role(role, owner) for role in _tables(entry, "roles", owner))
-    if len({role.id for role in roles}) != len(roles):
-        raise ValueError(f"{owner}: two roles have the same id")
-    return Person(uid=uid, cn=_field(entry, "cn", _TEXT, owner), roles=roles)
+def _by_uid(document: dict[str, Any]) -> Mapping[str, Person]:
+    people: dict[str, Person] = {}
+    for number, entry in enumerate(_tables(document, "person", _Place("the file"))):
+        person = _person(entry, number)
+        if person.uid in people:
+            raise Wrong(f"two people have the same uid {person.uid}", _Place("", number), "uid")
+        people[person.uid] = person
+    return people
 
 
-def _role(entry: dict[str, Any], owner: str) -> Role:
-    role_id = _field(entry, "id", _PLAIN, f"a role of {owner}")
-    owner = f"role {role_id} of {owner}"
+def _person(entry: dict[str, Any], number: int) -> Person:
+    uid = _field(entry, "uid", UID, _Place("a person", number))
+    place = _Place(f"person {uid}", number)
+    roles: dict[str, Role] = {}
+    for role_number, table in enumerate(_tables(entry, "roles", place)):
+        role = _role(table, uid, number, role_number)
+        if role.id in roles:
+            raise Wrong(f"{place.owner}: two roles have the same id", _Place("", number, role_number), "id")
+        roles[role.id] = role
+    active = entry.get("active", True)
+    if not isinstance(active, bool):
+        raise Wrong(f"{place.owner}: active is neither true nor false ({active!r})", place, "active")
+    return Person(uid, _field(entry, "cn", TEXT, place), tuple(roles.values()), active)
+
+
+def _role(entry: dict[str, Any], uid: str, person: int, number: int) -> Role:
+    role_id = _field(entry, "id", PLAIN, _Place(f"a role of person {uid}", person, number))
+    place = _Place(f"role {role_id} of person {uid}", person, number)
     return Role(
         id=role_id,
-        org_code=_field(entry, "org_code", _PLAIN, owner) if "org_code" in entry else None,
-        org_name=_field(entry, "org_name", _TEXT, owner),
-        group=_field(entry, "group", _TEXT, owner),
-        sub_group=_field(entry, "sub_group", _TEXT, owner),
-        name=_field(entry, "name", _TEXT, owner),
-        code=_field(entry, "code", _PLAIN, owner) if "code" in entry else "",
-        business_functions=_names_by_code(entry, "business_functions", owner),
-        areas_of_work=_names_by_code(entry, "areas_of_work", owner),
-        work_groups=_names_by_code(entry, "work_groups", owner),
+        org_code=_field(entry, "org_code", PLAIN, place) if "org_code" in entry else None,
+        org_name=_field(entry, "org_name", TEXT, place),
+        group=_field(entry, "group", TEXT, place),
+        sub_group=_field(entry, "sub_group", TEXT, place),
+        name=_field(entry, "name", TEXT, place),
+        code=_field(entry, "code", PLAIN, place) if "code" in entry else "",
+        business_functions=_names_by_code(entry, "business_functions", place),
+        areas_of_work=_names_by_code(entry, "areas_of_work", place),
+        work_groups=_names_by_code(entry, "work_groups", place),
+        opened=_date(entry, "opened", place),
+        closed=_date(entry, "closed", place),
     )
 
 
-def _tables(entry: dict[str, Any], key: str, owner: str) -> list[dict[str, Any]]:
+def _tables(entry: dict[str, Any], key: str, place: _Place) -> list[dict[str, Any]]:
     tables = entry.get(key, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ValueError(f"{owner}: {key} is not a list of tables")
+        raise Wrong(f"{place.owner}: {key} is not a list of tables", place, key)
     return tables
 
 
-def _names_by_code(entry: dict[str, Any], key: str, owner: str) -> Mapping[str, str]:
+def _names_by_code(entry: dict[str, Any], key: str, place: _Place) -> Mapping[str, str]:
     table = entry.get(key, {})
     if not isinstance(table, dict):
-        raise ValueError(f"{owner}: {key} is not a table of code = name")
-    return {code: _field(table, code, _TEXT, f"{owner}: {key}") for code in table}
+        raise Wrong(f"{place.owner}: {key} is not a table of code = name", place, key)
+    for code in table:
+        if not PLAIN.fullmatch(code):
+            raise Wrong(f"{place.owner}: {key} has a code that is not usable ({code!r})", place, key)
+    named = _Place(f"{place.owner}: {key}", place.person, place.role)
+    return {code: _field(table, code, TEXT, named) for code in table}
 
 
-def _field(entry: dict[str, Any], key: str, form: re.Pattern[str], owner: str) -> str:
+def _date(entry: dict[str, Any], key: str, place: _Place) -> date | None:
+    value = entry.get(key)
+    if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
+        raise Wrong(f"{place.owner}: {key} is not a date like 2026-03-31, without quotes", place, key)
+    return value
+
+
+def _field(entry: dict[str, Any], key: str, form: re.Pattern[str], place: _Place) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not form.fullmatch(value):
-        raise ValueError(f"{owner}: {key} is missing or not usable ({value!r})")
+        raise Wrong(f"{place.owner}: {key} is missing or not usable ({value!r})", place, key)
     return value

@@ -16,7 +16,7 @@ from flask import Flask, Response, render_template, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
-from .errors import BrokerError, InvalidInput
+from .errors import BrokerError, InvalidInput, Unavailable
 from .gpobject import Message
 from .request_log import note
 
@@ -25,6 +25,7 @@ GAS_VERSION = "5.2.7"
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _BAD_REQUEST = 400
+_UNAVAILABLE = 503
 
 
 def install(app: Flask) -> None:
@@ -61,6 +62,8 @@ def refusal(exc: BrokerError) -> Response:
     note(reason=exc.reason, detail=exc.detail)
     reply = status(exc.words)
     reply.headers[REASON_HEADER] = exc.reason
+    if isinstance(exc, Unavailable):
+        reply.status_code = _UNAVAILABLE
     return reply
 
 

@@ -12,7 +12,8 @@ from support.spine import Desk, SettableClock
 
 from spine_stub.broker import Login
 from spine_stub.errors import BrokerError
-from spine_stub.sessions import MemoryStore, new_ticket, session_key
+from spine_stub.memory_store import MemoryStore
+from spine_stub.sessions import new_ticket, session_key
 
 HOUR = timedelta(hours=1)
 

@@ -27,8 +27,8 @@ from spine_stub.authority import ec_key
 from spine_stub.broker import Broker
 from spine_stub.config import system_clock
 from spine_stub.errors import BrokerError
+from spine_stub.memory_store import MemoryStore
 from spine_stub.server import Server, write_tls_file
-from spine_stub.sessions import MemoryStore
 
 from .spine_client import Card, Client, make_card, message, sign_cms
 
