@@ -22,8 +22,10 @@ from cheroot.makefile import StreamWriter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from flask import Flask
 
-from . import authority, layout
+from . import authority, layout, tls_faults
 from .files import write_private
+from .stub import Stub
+from .unattended import ENVIRON_KEY, Finish, Unattended
 
 _log = logging.getLogger("spine_stub")
 
@@ -44,15 +46,17 @@ _HTTP_ON_TLS = (
 
 
 class Adapter(BuiltinSSLAdapter):
-    """TLS that leaves the handshake for later."""
+    """TLS that leaves the handshake for later, and that can be told to begin with a wrong certificate."""
 
-    def __init__(self, key_and_certificate: Path) -> None:
+    def __init__(self, key_and_certificate: Path, stub: Stub) -> None:
         super().__init__(str(key_and_certificate), str(key_and_certificate))
+        self._stub = stub
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
         """Return the TLS socket, and what it adds to each request's environment."""
-        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        context = tls_faults.context_for(self._stub, _address(sock)) or self.context
+        wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
@@ -61,6 +65,9 @@ class Writer(StreamWriter):
 
     _holding = False
     _held = b""
+    withholding = False
+    """Nothing is sent; it all goes to `withheld`."""
+    withheld = b""
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -73,6 +80,9 @@ class Writer(StreamWriter):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
         """Send, or hold back, some bytes."""
+        if self.withholding:
+            self.withheld += data
+            return len(data)
         if self._holding:
             self._held += data
             return len(data)
@@ -90,6 +100,10 @@ class Request(server.HTTPRequest):
 
     def send_headers(self) -> None:
         """Write the head of the reply."""
+        if self.conn.is_unattended:
+            # What follows is not chunked, and the end of the connection ends it.
+            self.response_protocol = "HTTP/1.0"
+            self.close_connection = True
         with self.conn.wfile.holding():
             super().send_headers()
 
@@ -97,6 +111,15 @@ class Request(server.HTTPRequest):
         """Write the reply."""
         super().respond()
         self.conn.wfile.release()
+
+
+class Gateway(wsgi.Gateway_10):
+    """Lets the application find its connection."""
+
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
+        """Return the environment of a request."""
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
+        return {**environ, ENVIRON_KEY: self.req.conn}
 
 
 class Connection(server.HTTPConnection):
@@ -110,6 +133,7 @@ class Connection(server.HTTPConnection):
         self.wfile = Writer(sock, "wb", self.wbufsize)
         self.is_new = True
         self._shaken = not isinstance(sock, ssl.SSLSocket)
+        self._finish: Finish | None = None
 
     def communicate(self) -> bool:
         """Do one handshake or one request; True keeps the connection open."""
@@ -118,8 +142,32 @@ class Connection(server.HTTPConnection):
         self._shaken = True
         return self._shake_hands()
 
+    @property
+    def is_unattended(self) -> bool:
+        """Whether the rest of this reply is not the worker's to send."""
+        return self._finish is not None
+
+    def leave(self, finish: Finish) -> None:
+        """When the worker is done with this request, go on with `finish` in a thread of its own."""
+        self._finish = finish
+
+    def withhold(self, finish: Finish) -> None:
+        """Likewise, but leave everything to `finish`: it finds the reply in `wfile.withheld`."""
+        self.wfile.withholding = True
+        self.leave(finish)
+
     def close(self) -> None:
+        """Close, or go on without a worker."""
+        if self._finish:
+            self.server.unattended.take(self, self._finish)
+        else:
+            self.hang_up()
+
+    def hang_up(self) -> None:
         """Close, whatever state the other side left it in."""
+        # A thread that still writes here would keep the socket's file open.
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         with suppress(OSError):
             super().close()
 
@@ -144,10 +192,12 @@ class Server(wsgi.Server):
     def __init__(self, app: Flask, host: str, port: int, tls: Path | None) -> None:
         # server_name is what a client of HTTP/1.0 without a Host header is told.
         super().__init__((host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG)
+        self.gateway = Gateway
+        self.unattended = Unattended()
         self.timeout = KEEP_ALIVE_SECONDS
         self.shutdown_timeout = 1
         self.max_request_body_size = MAX_BODY_BYTES
-        self.ssl_adapter = Adapter(tls) if tls else None
+        self.ssl_adapter = Adapter(tls, Stub.of(app)) if tls else None
 
     @property
     def url(self) -> str:
@@ -164,9 +214,21 @@ class Server(wsgi.Server):
         else:
             super().process_conn(conn)
 
+    def stop(self) -> None:
+        """Stop, and close what has no worker."""
+        self.unattended.close()
+        super().stop()
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log what cheroot has to say."""
         _log.log(level, "%s", msg, exc_info=traceback)
+
+
+def _address(sock: socket.socket) -> str:
+    try:
+        return str(sock.getpeername()[0])
+    except OSError:  # gone already
+        return ""
 
 
 def write_tls_file(data: Path, hosts: Iterable[str], now: datetime) -> Path:

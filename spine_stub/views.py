@@ -40,6 +40,7 @@ def validate(broker: Broker) -> Response:
         message = _message(broker)
     note(uid=message.get("uid", ""))
     login = broker.validate(message, checks)
+    g.session_key = session_key(login.ticket)
     note(session=_short(login.ticket))
     return replies.xml(
         "authvalidate.xml",
@@ -53,7 +54,7 @@ def validate(broker: Broker) -> Response:
 
 def log_out(broker: Broker) -> Response:
     """End the session of a ticket."""
-    ticket = _ticket(broker)
+    ticket = read_ticket(broker)
     ended = broker.log_out(ticket)
     note(session=_short(ticket), ended=ended)
     return replies.status("OK")
@@ -111,15 +112,30 @@ def healthz(_: Broker) -> Response:
     return replies.plain("ok")
 
 
+def read_ticket(broker: Broker) -> str:
+    """The ticket, from the query or, where there is a body, from its sso_ticket; raises BrokerError."""
+    if "token" in request.args:
+        return request.args["token"]
+    return _message(broker).get("sso_ticket", "")
+
+
+def read_body(limit: int) -> bytes:
+    """Read the body before Flask takes it for a form, once; raises HTTPException."""
+    if "body" not in g:
+        g.body = _read_body(limit)
+    body: bytes = g.body
+    return body
+
+
 def _message(broker: Broker) -> gpobject.Message:
-    body = _body(broker.config.max_body)
+    body = read_body(broker.config.max_body)
     if not body and request.method == "GET":
         return dict(request.args.items())
-    return gpobject.parse(body)
+    g.message = message = gpobject.parse(body)
+    return message
 
 
-def _body(limit: int) -> bytes:
-    """Read the body before Flask takes it for a form; raises HTTPException."""
+def _read_body(limit: int) -> bytes:
     try:
         body = request.stream.read(limit + 1)
         if len(body) > limit:
@@ -132,15 +148,8 @@ def _body(limit: int) -> bytes:
     return body
 
 
-def _ticket(broker: Broker) -> str:
-    """The ticket, from the query or, where there is a body, from its sso_ticket."""
-    if "token" in request.args:
-        return request.args["token"]
-    return _message(broker).get("sso_ticket", "")
-
-
 def _noted_ticket(broker: Broker) -> str:
-    ticket = _ticket(broker)
+    ticket = read_ticket(broker)
     note(session=_short(ticket))
     return ticket
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from asn1crypto import cms
+from flask import Flask
 
 from spine_stub import Config, create_app, first_start
 from spine_stub.app import make_broker
@@ -29,6 +30,7 @@ from spine_stub.config import system_clock
 from spine_stub.errors import BrokerError
 from spine_stub.memory_store import MemoryStore
 from spine_stub.server import Server, write_tls_file
+from spine_stub.stub import Stub
 
 from .spine_client import Card, Client, make_card, message, sign_cms
 
@@ -59,6 +61,7 @@ class Spine:
     app: Any
     log: list[str]
     """Every line the broker has logged, at the lowest level."""
+    stop: Callable[[], None]
 
     def card(self, name: str, slot: str = "9A") -> Card:
         return Card.load(self.data, name, slot)
@@ -127,7 +130,7 @@ class SpineFactory:
 
     def __init__(self, data: Path) -> None:
         self._config = Config(data)
-        self._servers: list[tuple[Server, threading.Thread]] = []
+        self._servers: list[tuple[Server, threading.Thread, Flask]] = []
         self._log: list[str] = []
         self._handler = _ListHandler(self._log)
         logger = logging.getLogger("spine_stub")
@@ -145,13 +148,14 @@ class SpineFactory:
         server.prepare()
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()
-        self._servers.append((server, thread))
-        return Spine(server.url, config.data / "ca.pem", config.data, config, clock, app, self._log)
+        self._servers.append((server, thread, app))
+        return Spine(server.url, config.data / "ca.pem", config.data, config, clock, app, self._log, server.stop)
 
     def stop(self) -> None:
-        for server, thread in self._servers:
+        for server, thread, app in self._servers:
             server.stop()
             thread.join()
+            Stub.of(app).broker.release()
         logging.getLogger("spine_stub").removeHandler(self._handler)
 
 
