@@ -31,6 +31,9 @@ class WithMadeUpRoles:
         """Return the people of the real directory."""
         return self.directory.people(search, limit)
 
+    def release(self) -> None:
+        """Leave the real directory as it is: others use it."""
+
 
 def _role(number: int) -> Role:
     return Role(

@@ -13,12 +13,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from xml.sax.saxutils import unescape
 
 from .checks import Result
 from .gpobject import Message
 
 KEPT_REQUESTS = 500
 KEPT_SIGN_INS = 200
+_NAME = re.compile(r'name="cn"[^>]*>([^<]*)<')
 _ISSUED_CHALLENGE = re.compile(r'name="challenge"[^>]*>\s*([A-Za-z0-9+/=]+)')
 
 
@@ -99,6 +101,18 @@ class SignIn:
     def uid(self) -> str:
         """Whose sign-in it is, or claims to be."""
         return next((e.uid for e in reversed(self.exchanges) if e.uid), "")
+
+    @property
+    def cn(self) -> str:
+        """The person's name, as the client was told it."""
+        reply = self.validation.reply.decode("utf-8", "replace") if self.validation else ""
+        found = _NAME.search(reply)
+        return unescape(found[1]) if found else ""
+
+    @property
+    def last(self) -> Exchange:
+        """The latest request."""
+        return self.exchanges[-1]
 
     @property
     def outcome(self) -> str:
