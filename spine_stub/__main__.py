@@ -11,15 +11,17 @@ import signal
 import socket
 import sys
 import threading
-from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
+from . import cli as commands
 from .app import create_app
-from .config import Config, system_clock
+from .config import system_clock
 from .errors import DataError
 from .first_start import fill
+from .options import make_config, make_parser
 from .server import Server, write_tls_file
+from .stub import Stub
 
 _log = logging.getLogger("spine_stub")
 
@@ -27,28 +29,21 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-_EXAMPLES = """\
-examples:
-  python -m spine_stub                               in the usual folder, https://127.0.0.1:8443
-  python -m spine_stub --data /tmp/try --port 0      in a folder of its own, on any free port
-  python -m spine_stub --allow-sha1 --http           for clients from before 2018
-  python -m spine_stub --max-session 2 --idle 1      to see sessions end
-  curl --cacert DIR/ca.pem https://127.0.0.1:8443/login/authactivate
-
-The first start fills the folder: a test CA (clients trust DIR/ca.pem), people with roles
-(DIR/people.toml) and demonstration cards (DIR/cards/, passcode 123456). Test keys only.
-"""
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until told to stop; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = make_parser()
+    commands.add_to(parser)
+    options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, _terminated)
     if options.stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
-        _serve(options)
+        if options.command:
+            commands.run(options)
+        else:
+            _serve(options)
     except DataError as exc:
         print(f"spine_stub: {exc}", file=sys.stderr)
         return EXIT_USAGE
@@ -62,7 +57,8 @@ def _serve(options: argparse.Namespace) -> None:
     data: Path = options.data.absolute()
     fill(data, system_clock(), secrets.token_bytes)
     tls = None if options.http else _write_tls_file(data, options.host)
-    server = Server(create_app(_config(options)), options.host, options.port, tls)
+    app = create_app(make_config(options))
+    server = Server(app, options.host, options.port, tls)
     try:
         server.prepare()
     except OSError as exc:
@@ -76,16 +72,7 @@ def _serve(options: argparse.Namespace) -> None:
         server.serve()
     finally:
         server.stop()
-
-
-def _config(options: argparse.Namespace) -> Config:
-    return Config(
-        data=options.data.absolute(),
-        allow_sha1=options.allow_sha1,
-        challenge_age=timedelta(seconds=options.challenge_age),
-        max_session=timedelta(minutes=options.max_session),
-        idle=timedelta(minutes=options.idle),
-    )
+        Stub.of(app).broker.release()
 
 
 def _write_tls_file(data: Path, host: str) -> Path:
@@ -118,76 +105,6 @@ def _stop_with_stdin() -> None:
 
 def _terminated(*_: object) -> NoReturn:
     raise SystemExit(0)
-
-
-def _default_data() -> Path:
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(home) / "lanyard"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m spine_stub",
-        description="A stand-in for the NHS Spine Security Broker, for tests and demonstrations.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        default=_default_data(),
-        metavar="DIR",
-        help="the folder with the CA, people and cards (default: %(default)s)",
-    )
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=_port, default=8443, help="0 takes any free one (default: %(default)s)")
-    add("--http", action="store_true", help="without TLS, for old clients")
-    add("--allow-sha1", action="store_true", help="take signatures with SHA-1, as cards made them once")
-    add(
-        "--challenge-age",
-        type=_positive,
-        default=300,
-        metavar="SECONDS",
-        help="how old a challenge may be (default: %(default)s)",
-    )
-    add(
-        "--max-session",
-        type=_positive,
-        default=600,
-        metavar="MINUTES",
-        help="how long a session lasts at most (default: %(default)s)",
-    )
-    add(
-        "--idle",
-        type=_positive,
-        default=600,
-        metavar="MINUTES",
-        help="how long a session lasts unused (default: %(default)s)",
-    )
-    add(
-        "--log-level",
-        default="INFO",
-        type=str.upper,
-        choices=["DEBUG", "INFO", "WARNING", "ERROR"],
-        help="(default: %(default)s)",
-    )
-    add("--stop-with-stdin", action="store_true", help="end when standard input ends")
-    return parser
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
 from .directory import open_directory
 from .errors import BrokerError, DataError
+from .registration import RegistrationAuthority
 from .sessions import Store
 from .stores import open_store
 from .stub import EXTENSION, Stub
@@ -72,12 +73,14 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
         trust = Trust.load([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST)
     except (OSError, ValueError, crypto.Error) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
+    directory = open_directory(config)
     return Broker(
         config=config,
         challenges=Challenges(keys, config.challenge_age, clock, random),
         trust=trust,
-        directory=open_directory(config),
+        directory=directory,
         store=store,
+        registration=RegistrationAuthority(data, directory if config.directory else None, clock, random),
         clock=clock,
         random=random,
     )

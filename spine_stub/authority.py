@@ -112,15 +112,20 @@ def make_issuing(root: Issuer, key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
 
 
 def make_revocation_list(
-    issuing: Issuer, revoked: Sequence[x509.Certificate], now: datetime
+    issuing: Issuer,
+    revoked: Sequence[x509.Certificate],
+    now: datetime,
+    earlier: Iterable[x509.RevokedCertificate] = (),
 ) -> x509.CertificateRevocationList:
-    """Make the list of an authority; it holds as long as the authority itself."""
+    """Make the list of an authority, which goes on from an earlier one; it holds as long as the authority."""
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(issuing.certificate.subject)
         .last_update(_ca_validity(now).not_before)
         .next_update(_ca_validity(now).not_after)
     )
+    for known in earlier:
+        builder = builder.add_revoked_certificate(known)
     for certificate in revoked:
         entry = x509.RevokedCertificateBuilder()
         entry = entry.serial_number(certificate.serial_number).revocation_date(now)

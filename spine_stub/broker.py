@@ -11,6 +11,7 @@ from .config import Clock, Config, RandomBytes
 from .directory import Directory, Person
 from .errors import InvalidInput, Refused
 from .gpobject import Message, require
+from .registration import RegistrationAuthority
 from .response import decode_response
 from .sessions import Session, Store, new_ticket, session_key
 
@@ -38,6 +39,7 @@ class Broker:
     trust: trust.Trust
     directory: Directory
     store: Store
+    registration: RegistrationAuthority
     clock: Clock
     random: RandomBytes
 
@@ -94,6 +96,11 @@ class Broker:
         if not ticket:
             raise InvalidInput("missing-ticket")
         return self.store.close(session_key(ticket))
+
+    def release(self) -> None:
+        """Let go of files and connections, when the broker is not needed any more."""
+        self.store.release()
+        self.directory.release()
 
     def _owned(self, session: Session | None) -> tuple[Session, Person]:
         person = self.directory.person(session.uid) if session else None

@@ -26,6 +26,10 @@ class Config:
     data: Path
     directory: str = ""
     """Where people are looked up: empty for DIR/people.toml, or an ldap:// address."""
+    directory_user: str = ""
+    """The DN to bind with; empty to ask anonymously."""
+    directory_password: Path | None = None
+    """A file with the password of that DN."""
     store: str = "sqlite"
     """Where sessions are kept: sqlite (a file in DIR), memory, or a redis:// address."""
     trust: tuple[Path, ...] = ()

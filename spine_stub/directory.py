@@ -88,6 +88,9 @@ class Directory(Protocol):
     def people(self, search: str = "", limit: int = 100) -> Sequence[Person]:
         """Return people whose uid, name, role or organisation contains `search`, by uid."""
 
+    def release(self) -> None:
+        """Let go of connections: nothing else is asked of the directory after this."""
+
 
 def matches(person: Person, search: str) -> bool:
     """Whether a search finds a person; capitals do not matter."""
@@ -105,5 +108,14 @@ def open_directory(config: Config) -> Directory:
         # Imported only here: the client library is an extra that most people do not need.
         from .ldap_directory import LdapDirectory
 
-        return LdapDirectory.connect(config.directory)
+        return LdapDirectory.connect(config.directory, config.directory_user, _password(config))
     raise DataError(f"--directory {config.directory} is not an ldap:// or ldaps:// address")
+
+
+def _password(config: Config) -> str:
+    if config.directory_password is None:
+        return ""
+    try:
+        return config.directory_password.read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as exc:
+        raise DataError(f"the directory's password cannot be read from {config.directory_password}: {exc}") from exc

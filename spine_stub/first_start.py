@@ -7,13 +7,9 @@ leaves a DIR that the next start completes.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +21,7 @@ from . import authority, layout
 from .cards import DEMONSTRATION_CARDS, Slot, write_card
 from .config import RandomBytes
 from .errors import DataError
-from .files import write_private
+from .files import locked, write_private
 
 _log = logging.getLogger("spine_stub")
 
@@ -39,24 +35,13 @@ def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
     """Fill DIR unless it is complete; True when it was filled. Raises DataError."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(data):
+        with locked(data):
             if (data / layout.ROOT).exists():
                 return False
             _fill(data, now, random)
             return True
     except OSError as exc:
         raise DataError(f"{data} cannot be used: {exc.strerror} ({exc.filename})") from exc
-
-
-@contextlib.contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    """Only one start at a time fills a DIR; the lock ends with the process, whatever happens."""
-    descriptor = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _fill(data: Path, now: datetime, random: RandomBytes) -> None:

@@ -76,6 +76,9 @@ class MemoryStore:
             kept = self._sessions.items()
             return {key: session for key, session in reversed(kept) if not self.limits.is_over(session, now)}
 
+    def release(self) -> None:
+        """See Store: there is nothing to let go of."""
+
     def __len__(self) -> int:
         """How many sessions and used challenges are kept."""
         with self._lock:

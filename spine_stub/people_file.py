@@ -40,6 +40,9 @@ class PeopleFile:
         everybody = sorted(self._current().by_uid.values(), key=lambda person: person.uid)
         return [person for person in everybody if matches(person, search)][:limit]
 
+    def release(self) -> None:
+        """See Directory: there is nothing to let go of."""
+
     def _current(self) -> People:
         stamp = Stamp.of(self.path)
         if stamp != self._stamp:

@@ -124,6 +124,10 @@ class RedisStore:
         live = [(key.removeprefix(_SESSION), session) for key, session in found if session]
         return dict(sorted(live, key=lambda item: item[1].opened, reverse=True))
 
+    def release(self) -> None:
+        """See Store."""
+        self._client.close()
+
 
 @contextmanager
 def _reaching() -> Iterator[None]:

@@ -92,3 +92,6 @@ class Store(Protocol):
 
     def sessions(self) -> Mapping[str, Session]:
         """Return the sessions that are not over, by key, the newest first."""
+
+    def release(self) -> None:
+        """Let go of files and connections: nothing else is asked of the store after this."""

@@ -80,7 +80,8 @@ class SqliteStore:
 
     def use(self, key: str) -> Session | None:
         """See Store."""
-        return self._one(f"UPDATE session SET last_used = :now WHERE key = :key AND {_LIVE} RETURNING {_COLUMNS}", key)
+        where = f"key = :key AND {_LIVE}"
+        return self._one(f"UPDATE session SET last_used = :now WHERE {where} RETURNING {_COLUMNS}", key)  # noqa: S608
 
     def look(self, key: str) -> Session | None:
         """See Store."""
@@ -102,6 +103,11 @@ class SqliteStore:
         with self._locked() as connection:
             rows = connection.execute(query, self._limits(self._now())).fetchall()
         return {row[0]: _session(row[1:]) for row in rows}
+
+    def release(self) -> None:
+        """See Store."""
+        with self._lock:
+            self._connection.close()
 
     def __len__(self) -> int:
         """How many sessions and used challenges are kept."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-_TOKEN = re.compile(
+_MARK = re.compile(
     r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*'
     r"|^[ \t]*\[\[[^\]\n]*\]\]|[\[\]{}]",
     re.MULTILINE,
@@ -32,22 +32,22 @@ def find_people(text: str) -> list[PersonPlace]:
     """Find each `[[person]]` and its roles."""
     found: list[PersonPlace] = []
     depth = 0
-    for match in _TOKEN.finditer(text):
-        token = match[0].strip()
-        if depth == 0 and token.startswith("[["):
-            _note_table(found, token, match)
-        elif token in ("[", "{"):
-            if token == "{" and depth == _ROLE_DEPTH and found:
+    for match in _MARK.finditer(text):
+        mark = match[0].strip()
+        if depth == 0 and mark.startswith("[["):
+            _note_table(found, mark, match)
+        elif mark in ("[", "{"):
+            if mark == "{" and depth == _ROLE_DEPTH and found:
                 found[-1].roles.append(match.start())
             depth += 1
-        elif token in ("]", "}"):
+        elif mark in ("]", "}"):
             depth -= 1
     return found
 
 
-def _note_table(found: list[PersonPlace], token: str, match: re.Match[str]) -> None:
-    start = match.end() - len(token)
-    name = re.sub(r"[\s\[\]\"']", "", token)
+def _note_table(found: list[PersonPlace], mark: str, match: re.Match[str]) -> None:
+    start = match.end() - len(mark)
+    name = re.sub(r"[\s\[\]\"']", "", mark)
     if name == "person":
         found.append(PersonPlace(start))
     elif name == "person.roles" and found:
