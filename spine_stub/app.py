@@ -14,7 +14,7 @@ from flask import Flask, Response
 from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
-from . import layout, replies, request_log, serving, views
+from . import identity, layout, pki_pages, replies, request_log, serving, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
@@ -39,6 +39,12 @@ ROUTES: tuple[tuple[str, tuple[str, ...], View], ...] = (
     ("/login/error", ("GET",), views.error_page),
     ("/saml/RoleSelectionGP.jsp", ("GET",), views.select_role),
     ("/saml/RoleAssertion", ("GET",), views.assert_role),
+    ("/identity/isTokenValid", ("GET", "POST"), identity.is_token_valid),
+    ("/identity/attributes", ("GET", "POST"), identity.attributes),
+    ("/identity/logout", ("GET", "POST"), identity.logout),
+    ("/ca/issuing.crl", ("GET",), pki_pages.revocation_list),
+    ("/ca/issuing.pem", ("GET",), pki_pages.issuing_certificate),
+    ("/ca/root.pem", ("GET",), pki_pages.root_certificate),
     ("/healthz", ("GET",), views.healthz),
 )
 
@@ -70,7 +76,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     data = config.data
     try:
         keys = Keys((data / layout.CHALLENGE_SECRET).read_bytes(), _load_challenge_key(data))
-        trust = Trust.load([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST)
+        trust = Trust([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST, config.trust)
     except (OSError, ValueError, crypto.Error) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
     directory = open_directory(config)
