@@ -14,7 +14,7 @@ from flask import Flask, Response
 from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
-from . import identity, layout, pki_pages, replies, request_log, serving, views
+from . import console, identity, layout, pki_pages, replies, request_log, serving, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
@@ -59,10 +59,11 @@ def create_app(
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
     broker = make_broker(config, clock, random, store or open_store(config, clock))
     app = Flask("spine_stub", static_folder=None)
-    replies.install(app)
     request_log.install(app)
     app.extensions[EXTENSION] = stub = Stub(broker)
     serving.install(app, stub)
+    console.install(app, stub)
+    replies.install(app)
     for rule, methods, view in ROUTES:
         app.add_url_rule(rule, view.__name__, partial(serving.serve, view, stub), methods=list(methods))
     app.register_error_handler(BrokerError, replies.refusal)

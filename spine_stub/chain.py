@@ -51,6 +51,8 @@ def _above(certificate: x509.Certificate, known: list[x509.Certificate]) -> tupl
             return authority, ""
     if namesakes:
         return None, "its issuer has the name of a known CA, but another key signed it"
+    if certificate in known:  # an issuing CA can be trusted without its root
+        return None, ""
     return None, f"no CA known here is called {certificate.issuer.rfc4514_string()}"
 
 

@@ -17,6 +17,7 @@ from xml.sax.saxutils import unescape
 
 from .checks import Result
 from .gpobject import Message
+from .reasons import hint
 
 KEPT_REQUESTS = 500
 KEPT_SIGN_INS = 200
@@ -122,6 +123,14 @@ class SignIn:
             return bad or "begun"
         out = self._last("authlogout")
         return "logged-out" if out else "signed-in"
+
+    @property
+    def trouble(self) -> str:
+        """The last thing that went wrong, in a sentence; nothing when nothing did."""
+        bad = next((e for e in reversed(self.exchanges) if e.outcome != "ok"), None)
+        if bad is None:
+            return ""
+        return f"A fault was set: {bad.fault}" if bad.fault else hint(bad.reason) or bad.reason or f"HTTP {bad.status}"
 
     @property
     def begun(self) -> datetime:

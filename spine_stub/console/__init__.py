@@ -1,0 +1,63 @@
+"""The stub's own pages and its JSON API, under /stub/: for the people who test, not for clients.
+
+Every route is in one of the two tables below. Pages change things by forms that POST, the API by
+POST of JSON; guard.py keeps strangers and other sites' pages out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Flask, Response
+
+from .. import serving
+from ..stub import Stub
+from . import api, guard, pages, people_pages, timeline
+
+View = Callable[..., "Response | str"]
+
+PAGES: tuple[tuple[str, str, View], ...] = (
+    ("/stub/", "GET", timeline.page),
+    ("/stub/events", "GET", timeline.events),
+    ("/stub/sign-in/<int:number>", "GET", pages.sign_in),
+    ("/stub/people", "GET", people_pages.people),
+    ("/stub/people/add", "POST", people_pages.add),
+    ("/stub/people/<uid>", "GET", people_pages.person),
+    ("/stub/people/<uid>/edit", "POST", people_pages.edit),
+    ("/stub/people/<uid>/add-role", "POST", people_pages.add_role),
+    ("/stub/people/<uid>/drop-role", "POST", people_pages.drop_role),
+    ("/stub/people/<uid>/issue-card", "POST", people_pages.issue_card),
+    ("/stub/people/<uid>/revoke-card", "POST", people_pages.revoke_card),
+    ("/stub/people/<uid>/revoke", "POST", people_pages.revoke),
+    ("/stub/sessions", "GET", pages.sessions),
+    ("/stub/sessions/end", "POST", pages.end_session),
+    ("/stub/faults", "GET", pages.faults),
+    ("/stub/faults/set", "POST", pages.set_fault),
+    ("/stub/faults/clear", "POST", pages.clear_faults),
+    ("/stub/settings", "GET", pages.settings),
+    ("/stub/static/<name>", "GET", pages.static),
+)
+
+API: tuple[tuple[str, str, View], ...] = (
+    ("/stub/api/faults", "GET", api.faults),
+    ("/stub/api/faults", "POST", api.set_fault),
+    ("/stub/api/faults/clear", "POST", api.clear_faults),
+    ("/stub/api/requests", "GET", api.requests),
+    ("/stub/api/sign-ins", "GET", api.sign_ins),
+    ("/stub/api/sign-ins/<int:number>", "GET", api.sign_in),
+    ("/stub/api/sessions", "GET", api.sessions),
+    ("/stub/api/sessions/end", "POST", api.end_session),
+)
+
+
+def install(app: Flask, stub: Stub) -> None:
+    """Give the application the console."""
+    app.before_request(partial(guard.check, serving.CONTROLS))
+    app.after_request(partial(guard.protect, serving.CONTROLS))
+    app.jinja_env.globals["stub"] = stub
+    app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
+    stub.record.listener = partial(timeline.publish, app, stub)
+    for rule, method, view in PAGES + API:
+        name = f"{view.__module__}.{view.__name__}".replace(".", "_")
+        app.add_url_rule(rule, name, partial(view, stub), methods=[method])

@@ -1,0 +1,168 @@
+"""The JSON API: what the pages show and do, for programs in any language.
+
+    GET  /stub/api/faults                 what is set, and which kinds there are
+    POST /stub/api/faults                 {"fault": "delay", "value": 2, "endpoint": "authvalidate", "times": 1}
+    POST /stub/api/faults/clear           {"number": 3}, or {} for all
+    GET  /stub/api/requests               ?after=N and ?endpoint=authvalidate
+    GET  /stub/api/sign-ins               and /stub/api/sign-ins/N, with every check
+    GET  /stub/api/sessions
+    POST /stub/api/sessions/end           {"session": "the first characters of its key"}
+
+A wrong request is 400 with {"error": "one sentence"}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from .. import fault_kinds
+from ..errors import DataError
+from ..explain import Explanation, explain
+from ..faults import Setting
+from ..record import Exchange, SignIn
+from ..stub import Stub
+from . import actions
+
+_BAD_REQUEST = 400
+_NOT_FOUND = 404
+
+
+def faults(stub: Stub) -> Response:
+    """What is set now, and what can be."""
+    kinds = [
+        {"fault": kind.name, "title": kind.title, "value": kind.value, "default": kind.default}
+        for kind in fault_kinds.KINDS
+    ]
+    return jsonify(faults=[_setting(setting) for setting in stub.faults.settings()], kinds=kinds)
+
+
+def set_fault(stub: Stub) -> Response:
+    """Set a fault."""
+    try:
+        return jsonify(faults=[_setting(setting) for setting in actions.set_fault(stub, _body())])
+    except DataError as exc:
+        return _error(exc)
+
+
+def clear_faults(stub: Stub) -> Response:
+    """Clear one fault or all."""
+    try:
+        return jsonify(cleared=actions.clear_faults(stub, _body()))
+    except DataError as exc:
+        return _error(exc)
+
+
+def requests(stub: Stub) -> Response:
+    """The requests that are kept, oldest first."""
+    after = request.args.get("after", 0, type=int)
+    found = stub.record.exchanges(request.args.get("endpoint"), after)
+    return jsonify(requests=[_exchange(exchange) for exchange in found])
+
+
+def sign_ins(stub: Stub) -> Response:
+    """The sign-ins that are kept, newest first."""
+    return jsonify(sign_ins=[_sign_in(sign_in) for sign_in in stub.record.sign_ins()])
+
+
+def sign_in(stub: Stub, number: int) -> Response:
+    """One sign-in with everything that can be said of it."""
+    found = stub.record.sign_in(number)
+    if found is None:
+        return _error(DataError(f"sign-in {number} is not kept any more"), _NOT_FOUND)
+    explanation = explain(stub.broker, found)
+    return jsonify(
+        **_sign_in(found),
+        requests=[_exchange(exchange) for exchange in found.exchanges],
+        explanation=_explanation(explanation) if explanation else None,
+    )
+
+
+def sessions(stub: Stub) -> Response:
+    """The live sessions, newest first."""
+    found = actions.sessions(stub)
+    return jsonify(
+        sessions=[
+            {"session": key, "uid": session.uid, "opened": session.opened.isoformat(), "role": session.role_id}
+            for key, session in found.items()
+        ]
+    )
+
+
+def end_session(stub: Stub) -> Response:
+    """End a session."""
+    try:
+        return jsonify(ended=actions.end_session(stub, _body()))
+    except DataError as exc:
+        return _error(exc)
+
+
+def _body() -> Mapping[str, Any]:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise DataError("the body is not a JSON object")
+    return body
+
+
+def _error(exc: DataError, code: int = _BAD_REQUEST) -> Response:
+    reply = jsonify(error=str(exc))
+    reply.status_code = code
+    return reply
+
+
+def _setting(setting: Setting) -> dict[str, object]:
+    return {
+        "number": setting.number,
+        "fault": setting.name,
+        "value": setting.value,
+        "endpoint": setting.endpoint,
+        "client": setting.client,
+        "standing": setting.standing,
+    }
+
+
+def _exchange(exchange: Exchange) -> dict[str, object]:
+    names = ("number", "endpoint", "method", "path", "query", "client", "status", "uid", "reason", "detail", "fault")
+    return {
+        **{name: getattr(exchange, name) for name in names},
+        "time": exchange.time.isoformat(),
+        "outcome": exchange.outcome,
+        "milliseconds": round(exchange.milliseconds, 1),
+        "headers": dict(exchange.headers),
+        "message": dict(exchange.message),
+        "checks": [
+            {"check": result.check.name, "passed": result.passed, "reason": result.reason} for result in exchange.checks
+        ],
+    }
+
+
+def _sign_in(sign_in: SignIn) -> dict[str, object]:
+    return {
+        "number": sign_in.number,
+        "begun": sign_in.begun.isoformat(),
+        "uid": sign_in.uid,
+        "cn": sign_in.cn,
+        "outcome": sign_in.outcome,
+    }
+
+
+def _explanation(explanation: Explanation) -> dict[str, object]:
+    return {
+        "problems": explanation.problems,
+        "checks": [
+            {"check": step.check.name, "says": step.check.value, "state": step.state} for step in explanation.steps
+        ],
+        "compared": [
+            {
+                "title": item.title,
+                "expected": item.expected.hex(),
+                "received": item.received.hex() if item.received is not None else None,
+                "same": item.same,
+                "note": item.note,
+            }
+            for item in explanation.compared
+        ],
+        "cms": explanation.tree.outline() if explanation.tree else None,
+    }

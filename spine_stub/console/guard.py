@@ -1,0 +1,70 @@
+"""Who may use the console: people on this machine, and no page of another site on their behalf.
+
+There are no cookies and no passwords. What protects is: loopback only; a Host header that names
+loopback, so that no other name can be pointed here (DNS rebinding); changes by POST only, and only
+from our own pages or from a program, which is known by JSON that no foreign form can send.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from .. import replies
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+
+
+def check(prefix: str) -> Response | None:
+    """Return a refusal for a request to the console that must not be answered."""
+    if not request.path.startswith(prefix):
+        return None
+    problem = _wrong_place() or _foreign()
+    return replies.plain(f"The console says no: {problem}.", 403) if problem else None
+
+
+def protect(prefix: str, reply: Response) -> Response:
+    """Tell browsers to keep other sites away from the console's pages."""
+    if request.path.startswith(prefix):
+        reply.headers["Content-Security-Policy"] = _POLICY
+        reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        reply.headers["Referrer-Policy"] = "no-referrer"
+    return reply
+
+
+def _wrong_place() -> str:
+    try:
+        is_here = _is_loopback(request.remote_addr or "")
+        host = urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:
+        return "it is for this machine only"
+    if not is_here:
+        return "it is for this machine only"
+    if host not in _LOOPBACK_NAMES:
+        return "use https://127.0.0.1 or https://localhost to reach it"
+    return ""
+
+
+def _is_loopback(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return (mapped or ip).is_loopback
+
+
+def _foreign() -> str:
+    """What is wrong with where the request comes from."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if request.method in ("GET", "HEAD"):
+        is_visit = request.headers.get("Sec-Fetch-Mode") == "navigate"
+        return "another site asked" if site in ("cross-site", "same-site") and not is_visit else ""
+    if site not in (None, "same-origin"):
+        return "another site asked"
+    if origin is not None and origin != f"{request.scheme}://{request.host}":
+        return "another site asked"
+    if site is None and origin is None and request.mimetype != "application/json":
+        return "a program must send application/json"
+    return ""

@@ -1,0 +1,111 @@
+"""The pages about one sign-in, sessions, faults and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Response, redirect, render_template, request
+from werkzeug.exceptions import NotFound
+
+from .. import fault_kinds, replies
+from ..errors import DataError
+from ..explain import explain
+from ..faults import TLS
+from ..stub import Stub
+from . import actions
+
+_STATIC = Path(__file__).parent.parent / "static"
+_TYPES = {"console.css": "text/css; charset=UTF-8", "console.js": "text/javascript; charset=UTF-8"}
+_BAD_REQUEST = 400
+_MOST_SESSIONS = 200
+
+
+@dataclass(frozen=True)
+class HexByte:
+    """One byte as it is shown."""
+
+    text: str
+    differs: bool
+
+
+def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[HexByte]:
+    """Show bytes, each marked where it differs from `other`."""
+    for index, value in enumerate(content):
+        yield HexByte(f"{value:02x}", other is not None and other[index : index + 1] != bytes([value]))
+
+
+def sign_in(stub: Stub, number: int) -> str:
+    """One sign-in in full."""
+    found = stub.record.sign_in(number)
+    if found is None:
+        raise NotFound
+    return render_template("console/sign_in.html", sign_in=found, explanation=explain(stub.broker, found))
+
+
+def sessions(stub: Stub) -> str:
+    """The live sessions."""
+    found = list(actions.sessions(stub).items())
+    limits = stub.broker.store.limits
+    return render_template("console/sessions.html", sessions=found[:_MOST_SESSIONS], count=len(found), limits=limits)
+
+
+def end_session(stub: Stub) -> Response:
+    """End one."""
+    actions.end_session(stub, request.form)
+    return _back("/stub/sessions")
+
+
+def faults(stub: Stub) -> str:
+    """The faults that are set, and the form to set one."""
+    return _faults_page(stub)
+
+
+def set_fault(stub: Stub) -> Response:
+    """Set a fault, or say what is wrong with it."""
+    values = {name: value for name, value in request.form.items() if name != "when"}
+    if request.form.get("when") == "standing":
+        values.pop("times", None)
+    try:
+        actions.set_fault(stub, values)
+    except DataError as exc:
+        return Response(_faults_page(stub, str(exc)), _BAD_REQUEST, content_type="text/html; charset=UTF-8")
+    return _back("/stub/faults")
+
+
+def clear_faults(stub: Stub) -> Response:
+    """Clear one or all."""
+    actions.clear_faults(stub, request.form)
+    return _back("/stub/faults")
+
+
+def settings(stub: Stub) -> str:
+    """What to write where, to point clients here."""
+    config = stub.broker.config
+    base = replies.base_url()
+    return render_template("console/settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
+
+
+def static(_: Stub, name: str) -> Response:
+    """The style sheet and the script."""
+    if name not in _TYPES:
+        raise NotFound
+    return Response((_STATIC / name).read_bytes(), content_type=_TYPES[name])
+
+
+def _faults_page(stub: Stub, problem: str = "") -> str:
+    return render_template(
+        "console/faults.html",
+        settings=stub.faults.settings(),
+        kinds=fault_kinds.KINDS,
+        endpoints=actions.ENDPOINTS,
+        tls=TLS,
+        problem=problem,
+        form=request.form,
+    )
+
+
+def _back(path: str) -> Response:
+    reply: Response = redirect(path, 303)  # type: ignore[assignment]
+    return reply

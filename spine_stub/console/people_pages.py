@@ -1,0 +1,124 @@
+"""The pages about people: searched, and one with roles and cards. The registration authority does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from flask import Response, redirect, render_template, request
+from werkzeug.exceptions import NotFound
+
+from ..directory import Person
+from ..errors import DataError
+from ..registration import RegistrationAuthority, make_role
+from ..stub import Stub
+
+_MOST = 100
+_BAD_REQUEST = 400
+ROLE_FIELDS = ("org_code", "org_name", "group", "sub_group", "name", "code")
+
+
+def people(stub: Stub) -> str:
+    """The people that a search finds, or all."""
+    return _people_page(stub)
+
+
+def add(stub: Stub) -> Response:
+    """Enter a new person."""
+    try:
+        person = stub.broker.registration.add_person(_field("cn"), uid=_field("uid"))
+    except DataError as exc:
+        return _wrong(_people_page(stub, str(exc)))
+    return _to(person.uid)
+
+
+def person(stub: Stub, uid: str) -> str:
+    """One person with roles and cards."""
+    return _person_page(stub, uid)
+
+
+def edit(stub: Stub, uid: str) -> Response:
+    """Change the name and the status."""
+
+    def change(desk: RegistrationAuthority, person: Person) -> None:
+        desk.edit_person(replace(person, cn=_field("cn"), active="active" in request.form))
+
+    return _change(stub, uid, change)
+
+
+def add_role(stub: Stub, uid: str) -> Response:
+    """Give the person one role more."""
+
+    def change(desk: RegistrationAuthority, person: Person) -> None:
+        taken = max((int(role.id[-2:]) for role in person.roles if role.id[-2:].isdigit()), default=0)
+        role = make_role(uid, taken, *(_field(name) for name in ROLE_FIELDS))
+        desk.edit_person(replace(person, roles=(*person.roles, role)))
+
+    return _change(stub, uid, change)
+
+
+def drop_role(stub: Stub, uid: str) -> Response:
+    """Take a role away."""
+
+    def change(desk: RegistrationAuthority, person: Person) -> None:
+        desk.edit_person(replace(person, roles=tuple(role for role in person.roles if role.id != _field("role"))))
+
+    return _change(stub, uid, change)
+
+
+def issue_card(stub: Stub, uid: str) -> Response:
+    """Make a new card."""
+    return _change(stub, uid, lambda desk, _: desk.issue_card(uid, _field("card")))
+
+
+def revoke_card(stub: Stub, uid: str) -> Response:
+    """Put a card's certificates on the revocation list."""
+    return _change(stub, uid, lambda desk, _: desk.revoke_card(_field("card")))
+
+
+def revoke(stub: Stub, uid: str) -> Response:
+    """Make the person inactive and revoke every certificate."""
+    return _change(stub, uid, lambda desk, _: desk.revoke_person(uid))
+
+
+def _change(stub: Stub, uid: str, change: Callable[[RegistrationAuthority, Person], object]) -> Response:
+    found = stub.broker.directory.person(uid)
+    if found is None:
+        raise NotFound
+    try:
+        change(stub.broker.registration, found)
+    except DataError as exc:
+        return _wrong(_person_page(stub, uid, str(exc)))
+    return _to(uid)
+
+
+def _people_page(stub: Stub, problem: str = "") -> str:
+    search = request.args.get("q", "").strip()
+    found = stub.broker.directory.people(search, _MOST)
+    problem = problem or stub.broker.directory.problem
+    return render_template("console/people.html", people=found, search=search, most=_MOST, problem=problem)
+
+
+def _person_page(stub: Stub, uid: str, problem: str = "") -> str:
+    found = stub.broker.directory.person(uid)
+    if found is None:
+        raise NotFound
+    try:
+        cards = stub.broker.registration.cards_of(uid)
+    except DataError as exc:
+        cards, problem = [], problem or str(exc)
+    today = stub.broker.clock().date()
+    return render_template("console/person.html", person=found, cards=cards, today=today, problem=problem)
+
+
+def _field(name: str) -> str:
+    return request.form.get(name, "").strip()
+
+
+def _wrong(page: str) -> Response:
+    return Response(page, _BAD_REQUEST, content_type="text/html; charset=UTF-8")
+
+
+def _to(uid: str) -> Response:
+    reply: Response = redirect(f"/stub/people/{uid}", 303)  # type: ignore[assignment]
+    return reply

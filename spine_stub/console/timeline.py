@@ -1,0 +1,49 @@
+"""The timeline of sign-ins, and the stream of events that keeps an open one up to date."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, render_template, request
+
+from .. import replies
+from ..events import event
+from ..record import Exchange, SignIn
+from ..stub import Stub
+from ..unattended import ENVIRON_KEY, stream
+
+_SERVICE_UNAVAILABLE = 503
+_SHOWN = 100
+
+
+def page(stub: Stub) -> str:
+    """The sign-ins, newest first."""
+    sign_ins = stub.record.sign_ins()[:_SHOWN]
+    seen = max((sign_in.last.number for sign_in in sign_ins), default=0)
+    return render_template("console/timeline.html", sign_ins=sign_ins, seen=seen)
+
+
+def events(stub: Stub) -> Response:
+    """The stream: first what a page does not show yet, then what happens."""
+    try:
+        listener = stub.events.subscribe()
+    except OverflowError as exc:
+        return replies.plain(str(exc), _SERVICE_UNAVAILABLE)
+    seen = request.args.get("after", 0, type=int)
+    missed = [sign_in for sign_in in stub.record.sign_ins()[:_SHOWN] if sign_in.last.number > seen]
+    for sign_in in reversed(missed):
+        listener.put(event("sign-in", _row(sign_in)))
+    connection = request.environ.get(ENVIRON_KEY)
+    if connection is None:  # another web server than ours
+        return Response(stub.events.read(listener), content_type="text/event-stream")
+    connection.leave(stream(lambda: stub.events.read(listener)))
+    return Response(b"", content_type="text/event-stream", headers={"Connection": "close"})
+
+
+def publish(app: Flask, stub: Stub, sign_in: SignIn | None, _: Exchange) -> None:
+    """Tell the open timelines of a sign-in that has begun or gone on."""
+    if sign_in and stub.events.count:
+        with app.app_context():
+            stub.events.publish("sign-in", _row(sign_in))
+
+
+def _row(sign_in: SignIn) -> str:
+    return render_template("console/_sign_in_row.html", sign_in=sign_in)
