@@ -1,0 +1,275 @@
+"""How many complete sign-ins a second the broker does: activate, sign, validate, select, assert, log out.
+
+    python tests/benchmarks/load.py                        everything: about two minutes
+    python tests/benchmarks/load.py --seconds 2 --clients 8 --stores sqlite --processes 1
+    python tests/benchmarks/load.py --sign-ins 20000       does its memory stay flat?
+
+Clients are processes of their own, over real TLS with connections that are kept open. Beside each
+number, in the same run: a bare Flask route on the same web server, and the bare cryptographic work
+of one sign-in (the RSA verification of the signature and of the chain). What both allow together is
+1 / (5 requests / bare rate + 1 / crypto rate); the ratio is what the broker makes of it. Ends with
+exit code 1 when one process stays under TARGET, or anything was lost or doubled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+
+from load_people import REQUESTS, ROOT, Connection, LoadFailed, load_people, make_people, sign_in
+
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from cryptography import x509  # noqa: E402
+from cryptography.hazmat.primitives import hashes  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
+from support.machine import stop  # noqa: E402
+from support.servers import free_port, running_redis  # noqa: E402
+from support.spine_client import Card  # noqa: E402
+
+TARGET = 0.5
+PEOPLE = 300
+CLIENT_PROCESSES = 2
+WARM_UP = 0.3  # of the time; not counted
+MEMORY_STEPS = 10
+MEMORY_GROWTH = 0.05
+
+BARE = """
+import sys
+from pathlib import Path
+from flask import Flask, Response
+from spine_stub import Config, create_app
+from spine_stub.server import Server
+data = Path(sys.argv[1])
+bare = Flask("bare", static_folder=None)
+bare.add_url_rule("/", "bare", lambda: Response("ok"))
+server = Server(create_app(Config(data, store="memory")), "127.0.0.1", 0, data / "ca" / "tls.pem")
+server.wsgi_app = bare
+server.prepare()
+print("ready", server.url, flush=True)
+server.serve()
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What each client does: sign-ins, or requests of a bare route."""
+
+    urls: tuple[str, ...]
+    data: Path
+    bare: bool = False
+    count: int = 0
+    """How many to do in all; 0: as many as there is time for."""
+    seconds: float = 0.0
+
+
+def main() -> int:
+    """Measure what the options ask for."""
+    options = _options()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        print(f"making {PEOPLE} people ...", flush=True)
+        make_people(data, PEOPLE)
+        if options.sign_ins:
+            return check_memory(data, options.sign_ins)
+        return compare(data, options)
+
+
+def compare(data: Path, options: argparse.Namespace) -> int:
+    """Print a line for each number of clients, store and number of processes."""
+    crypto = crypto_rate(data, options.seconds)
+    print(f"bare cryptographic work of a sign-in, one thread: {crypto:.0f} a second\n")
+    print("processes  clients  bare route  allows  store   sign-ins/s  ratio  tickets")
+    worst = 9.9
+    for processes in options.processes:
+        for clients in options.clients:
+            with servers([sys.executable, "-c", BARE, str(data)], processes) as urls:
+                bare = _rate(run(Work(urls, data, bare=True, seconds=options.seconds), clients), options.seconds)
+            # Each process brings a thread's worth of cryptographic work of its own.
+            allowed = 1 / (REQUESTS / bare + 1 / (crypto * processes))
+            for store in options.stores:
+                with brokers(data, store, processes) as urls:
+                    tickets = run(Work(urls, data, seconds=options.seconds), clients)
+                ratio = _rate(tickets, options.seconds) / allowed
+                worst = min(worst, ratio) if processes == 1 else worst
+                doubled = len(tickets) - len(set(tickets))
+                print(
+                    f"{processes:9}  {clients:7}  {bare:10.0f}  {allowed:6.0f}  {store:6}  "
+                    f"{_rate(tickets, options.seconds):10.0f}  {ratio:5.2f}  {len(tickets)}, {doubled} doubled",
+                    flush=True,
+                )
+                if doubled:
+                    raise LoadFailed(f"{doubled} tickets were given twice")
+    print(f"\nsmallest ratio of one process {worst:.2f}, target {TARGET}")
+    return int(worst < TARGET)
+
+
+def check_memory(data: Path, sign_ins: int) -> int:
+    """Print what the broker's memory does during many sign-ins."""
+    sizes = []
+    given: set[str] = set()
+    begun = time.monotonic()
+    with brokers(data, "sqlite", 1) as (url,):
+        pid = int(subprocess.check_output(["pgrep", "-f", f"spine_stub --data {data} "]).split()[0])
+        for step in range(MEMORY_STEPS):
+            given.update(run(Work((url,), data, count=sign_ins // MEMORY_STEPS), 8))
+            sizes.append(resident(pid))
+            print(f"{(step + 1) * sign_ins // MEMORY_STEPS:8} sign-ins: {sizes[-1] / 1e6:7.1f} MB", flush=True)
+    seconds = time.monotonic() - begun
+    # The record of requests fills up first; it is bounded.
+    growth = sizes[-1] / sizes[MEMORY_STEPS // 4] - 1
+    print(f"{len(given)} tickets, all different, in {seconds:.0f} s")
+    print(f"growth after the first quarter {growth:+.1%}, limit {MEMORY_GROWTH:.0%}")
+    return int(growth > MEMORY_GROWTH or len(given) != sign_ins // MEMORY_STEPS * MEMORY_STEPS)
+
+
+def run(work: Work, clients: int) -> list[str]:
+    """Let this many clients work at once, in processes of their own; returns the tickets in order."""
+    processes = min(CLIENT_PROCESSES, clients)
+    context = multiprocessing.get_context("spawn")
+    pipes, children = [], []
+    shares = [clients // processes + (number < clients % processes) for number in range(processes)]
+    for number, share in enumerate(shares):
+        ours, theirs = context.Pipe()
+        child = context.Process(target=_client_process, args=(work, number, share, processes, theirs))
+        child.start()
+        pipes.append(ours)
+        children.append(child)
+    for pipe in pipes:
+        pipe.recv()  # connected
+    for pipe in pipes:
+        pipe.send("go")
+    results = [pipe.recv() for pipe in pipes]
+    for child in children:
+        child.join()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return [ticket for result in results for ticket in result]
+
+
+def _client_process(work: Work, number: int, share: int, processes: int, pipe: Pipe) -> None:
+    people = itertools.cycle(load_people(work.data)[number::processes])
+    count = itertools.count()
+    wanted = work.count // processes + (number < work.count % processes)
+    links = [[Connection(url, work.data / "ca.pem") for url in work.urls] for _ in range(share)]
+    tickets: list[str] = []
+    failures: list[Exception] = []
+    pipe.send("connected")
+    pipe.recv()
+    begin = time.monotonic()
+    counted_from = begin + (WARM_UP * work.seconds if work.seconds else 0)
+    end = counted_from + work.seconds
+
+    def client(connections: list[Connection]) -> None:
+        turns = itertools.cycle(connections)
+
+        def send(method: str, path: str, body: bytes) -> str:
+            return next(turns).send(method, path, body)
+
+        try:
+            while next(count) < wanted if work.count else time.monotonic() < end:
+                done = send("GET", "/", b"") if work.bare else sign_in(send, next(people))
+                if counted_from <= time.monotonic() < end or work.count:
+                    tickets.append(done)
+        except Exception as exc:  # whatever it is, the run has failed
+            failures.append(LoadFailed(f"{type(exc).__name__}: {exc}"))
+
+    threads = [threading.Thread(target=client, args=(connections,)) for connections in links]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pipe.send(failures[0] if failures else tickets)
+
+
+def crypto_rate(data: Path, seconds: float) -> float:
+    """How often one thread can verify a signature, the card's certificate and its issuer's."""
+    card = Card.load(data, "one-role")
+    signature = card.raw_signature(b"x" * 48, "sha256")
+    issuing, root = (
+        x509.load_pem_x509_certificate((data / name).read_bytes()) for name in ("ca/issuing.cert.pem", "ca.pem")
+    )
+    checks = [(card.certificate.public_key(), signature, b"x" * 48)]
+    for signed, by in ((card.certificate, issuing), (issuing, root)):
+        checks.append((by.public_key(), signed.signature, signed.tbs_certificate_bytes))
+    done, end = 0, time.monotonic() + min(seconds, 1.0)
+    while time.monotonic() < end:
+        for key, signed_with, content in checks:
+            assert isinstance(key, rsa.RSAPublicKey)
+            key.verify(signed_with, content, padding.PKCS1v15(), hashes.SHA256())
+        done += 1
+    return done / min(seconds, 1.0)
+
+
+@contextlib.contextmanager
+def brokers(data: Path, store: str, processes: int) -> Iterator[tuple[str, ...]]:
+    """Run brokers on one DIR; yields their addresses."""
+    with contextlib.ExitStack() as stack:
+        where = store
+        if store == "redis":
+            port = free_port()
+            stack.enter_context(running_redis(port, data))
+            where = f"redis://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "spine_stub", "--data", str(data), "--port", "0", "--store", where]
+        yield stack.enter_context(servers(command, processes))
+
+
+@contextlib.contextmanager
+def servers(command: Sequence[str], count: int) -> Iterator[tuple[str, ...]]:
+    """Run programs that say `ready URL`; yields the addresses."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, cwd=ROOT, env=environment)
+        for _ in range(count)
+    ]
+    try:
+        yield tuple(map(_address, running))
+    finally:
+        for process in running:
+            stop(process)
+            if process.stdout:
+                process.stdout.close()
+
+
+def _address(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout
+    word, _, address = process.stdout.readline().decode().strip().partition(" ")
+    if word != "ready":
+        raise LoadFailed(f"a server did not start: {process.args!r}")
+    return address
+
+
+def resident(pid: int) -> int:
+    """The resident memory of a process in bytes: proc(5), statm, field 2."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _rate(done: Sequence[object], seconds: float) -> float:
+    return len(done) / seconds
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each number is measured")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--stores", nargs="+", default=["sqlite", "redis"], choices=["sqlite", "redis", "memory"])
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--sign-ins", type=int, default=0, help="do this many instead, and watch the memory")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
