@@ -25,11 +25,15 @@ class Compared:
     expected: bytes
     received: bytes | None
     note: str = ""
+    can_be_seen: bool = True
+    """False where not even the right bytes could be seen."""
 
     @property
-    def same(self) -> bool:
-        """Whether they are equal."""
-        return self.expected == self.received
+    def state(self) -> str:
+        """One word: same, differs or unknown."""
+        if not self.can_be_seen:
+            return "unknown"
+        return "same" if self.expected == self.received else "differs"
 
 
 def compare(signed: SignedChallenge, challenge: bytes) -> Iterator[Compared]:
@@ -54,7 +58,7 @@ def _in_signature(signed: SignedChallenge, expected: bytes, challenge: bytes) ->
     except (ValueError, UnsupportedAlgorithm):
         return Compared(title, expected, None, "the certificate's public key cannot be used")
     if not isinstance(key, rsa.RSAPublicKey):
-        return Compared(title, expected, None, "an ECDSA signature does not show the digest it was made of")
+        return Compared(title, expected, None, "an ECDSA signature does not show the digest it was made of", False)
     try:
         info = algos.DigestInfo.load(
             key.recover_data_from_signature(signed.signature, padding.PKCS1v15(), None), strict=True

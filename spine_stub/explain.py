@@ -65,7 +65,7 @@ class Explanation:
             lines.append(f"refused by: {self.refused.check.value} ({self.refused.result.reason})")
         lines += [self.hint] if self.hint else []
         for item in self.compared:
-            if not item.same:
+            if item.state == "differs":
                 received = item.received.hex() if item.received is not None else "not known"
                 lines += [f"{item.title}", f"  expected {item.expected.hex()}", f"  received {received}"]
                 lines += [f"  {item.note}"] if item.note else []

@@ -159,7 +159,7 @@ def _explanation(explanation: Explanation) -> dict[str, object]:
                 "title": item.title,
                 "expected": item.expected.hex(),
                 "received": item.received.hex() if item.received is not None else None,
-                "same": item.same,
+                "state": item.state,
                 "note": item.note,
             }
             for item in explanation.compared

@@ -15,7 +15,7 @@ from flask import Response, request
 from .. import replies
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+_POLICY = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 
 
 def check(prefix: str) -> Response | None:

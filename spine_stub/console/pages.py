@@ -99,6 +99,7 @@ def _faults_page(stub: Stub, problem: str = "") -> str:
         "console/faults.html",
         settings=stub.faults.settings(),
         kinds=fault_kinds.KINDS,
+        titles={kind.name: kind.title for kind in fault_kinds.KINDS},
         endpoints=actions.ENDPOINTS,
         tls=TLS,
         problem=problem,

@@ -35,7 +35,8 @@ def events(stub: Stub) -> Response:
     if connection is None:  # another web server than ours
         return Response(stub.events.read(listener), content_type="text/event-stream")
     connection.leave(stream(lambda: stub.events.read(listener)))
-    return Response(b"", content_type="text/event-stream", headers={"Connection": "close"})
+    # An iterator, so that nobody states a length.
+    return Response(iter(()), content_type="text/event-stream", headers={"Connection": "close"})
 
 
 def publish(app: Flask, stub: Stub, sign_in: SignIn | None, _: Exchange) -> None:
