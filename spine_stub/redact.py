@@ -12,17 +12,18 @@ SHOWN = 10
 """How many characters of a ticket are left: all tickets begin with the same eight."""
 
 _CUT = b"..."
+_PARAMETERS = ("token", "tokenid", "ticket", "sso_ticket", "subjectid", "iplanetdirectorypro")
+_LONGEST_TICKET = 1024
+"""Longer values are a CMS, which holds no ticket."""
 _BY_FORM = re.compile(rb"(AQIC[A-Za-z0-9+/]{%d})(?:[A-Za-z0-9+/=@#*._-]|%%(?:2[BbFf3]|3[Dd]|40))+" % (SHOWN - 4))
-_NAMES = rb"(?:token(?:id)?|ticket|sso_ticket|subjectid|iPlanetDirectoryPro)"
+_NAMES = b"(?:" + "|".join(_PARAMETERS).encode() + b")"
 _IN_QUERY = re.compile(rb"((?:^|[?&;\s])" + _NAMES + rb"=[^&;\s#]{0,%d})[^&;\s]*" % SHOWN, re.IGNORECASE)
 _IN_XML = re.compile(rb"(name=[\"']?" + _NAMES + rb"[\"']?[^>]*>\s*[^<]{0,%d})[^<]*" % SHOWN, re.IGNORECASE)
-_SIGNS = (b"aqic", b"token", b"ticket", b"subjectid", b"iplanet")
 
 
 def redact(content: bytes) -> bytes:
     """Cut every ticket in a body, a query or a header short."""
-    lowered = content.lower()
-    if not any(sign in lowered for sign in _SIGNS):
+    if not _may_hold_ticket(content.lower()):
         return content
     content = _IN_QUERY.sub(_shorten, content)
     content = _IN_XML.sub(_shorten, content)
@@ -31,7 +32,27 @@ def redact(content: bytes) -> bytes:
 
 def redact_text(content: str) -> str:
     """Do the same for text."""
+    if content.isascii() and not _may_hold_ticket(content.lower().encode("ascii")):
+        return content
     return redact(content.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+def redact_parameter(name: str, value: str) -> str:
+    """Do the same for the value of a parameter, by its name too."""
+    if len(value) > SHOWN and name.casefold() in _PARAMETERS:
+        return value[:SHOWN] + _CUT.decode()
+    return redact_text(value) if len(value) < _LONGEST_TICKET else value
+
+
+def _may_hold_ticket(lowered: bytes) -> bool:
+    # Written out, since this looks at every byte of every request and reply.
+    return (
+        b"aqic" in lowered
+        or b"token" in lowered
+        or b"ticket" in lowered
+        or b"subjectid" in lowered
+        or b"iplanet" in lowered
+    )
 
 
 def _shorten(match: re.Match[bytes]) -> bytes:

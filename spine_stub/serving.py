@@ -13,7 +13,7 @@ from .checks import Checks
 from .errors import BrokerError
 from .faults import Call, Traits
 from .record import Exchange
-from .redact import redact, redact_text
+from .redact import redact, redact_parameter, redact_text
 from .sessions import session_key
 from .stub import Stub
 from .unattended import ENVIRON_KEY, later
@@ -21,7 +21,16 @@ from .unattended import ENVIRON_KEY, later
 CONTROLS = "/stub/"
 """What begins so is the stub's own, and is neither recorded nor faulted."""
 _KEPT_REPLY = 32 * 1024
-_HEADERS = ("User-Agent", "Content-Type", "Content-Length", "Host", "Analytics", "Cookie", "Accept")
+_HEADERS = {
+    "User-Agent": "HTTP_USER_AGENT",
+    "Content-Type": "CONTENT_TYPE",
+    "Content-Length": "CONTENT_LENGTH",
+    "Host": "HTTP_HOST",
+    "Analytics": "HTTP_ANALYTICS",
+    "Cookie": "HTTP_COOKIE",
+    "Accept": "HTTP_ACCEPT",
+}
+"""The headers that are kept, and where WSGI has them."""
 
 View = Callable[[Broker], Response]
 
@@ -108,29 +117,31 @@ def _endpoint() -> str:
 
 
 def _exchange(stub: Stub, reply: Response) -> Exchange:
-    noted = g.get("noted", {})
-    checks: Checks | None = g.get("checks")
-    message = {name: redact_text(value) if "ticket" in name else value for name, value in _message().items()}
+    # The objects behind Flask's proxies: asking those is slow, and this is done for each request.
+    asked, known = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
+    noted = known.get("noted", {})
+    checks: Checks | None = known.get("checks")
+    message = {name: redact_parameter(name, value) for name, value in _message().items()}
     return Exchange(
-        number=g.number,
+        number=known.number,
         time=stub.broker.clock(),
         endpoint=_endpoint(),
-        method=request.method,
-        path=request.path,
-        query=redact(request.query_string).decode("latin-1"),
-        client=request.remote_addr or "",
-        headers={name: redact_text(request.headers[name]) for name in _HEADERS if name in request.headers},
-        body=redact(g.get("body", b"")),
+        method=asked.method,
+        path=asked.path,
+        query=redact(asked.query_string).decode("latin-1"),
+        client=asked.remote_addr or "",
+        headers={name: redact_text(asked.environ[key]) for name, key in _HEADERS.items() if key in asked.environ},
+        body=redact(known.get("body", b"")),
         message=message,
         status=reply.status_code,
         reply_type=reply.headers.get("Content-Type", ""),
         reply=redact(reply.get_data())[:_KEPT_REPLY] if reply.is_sequence else b"",
         reply_size=reply.calculate_content_length(),
-        milliseconds=(time.perf_counter() - g.begun) * 1000,
-        uid=str(noted.get("uid", "")),
+        milliseconds=(time.perf_counter() - known.begun) * 1000,
+        uid=str(noted.get("uid") or message.get("uid", "")),
         session=str(noted.get("session", "")),
         reason=str(noted.get("reason", "")),
         detail=str(noted.get("detail", "")),
-        fault=g.get("fault", ""),
+        fault=known.get("fault", ""),
         checks=tuple(checks.results) if checks else (),
     )
