@@ -1,8 +1,9 @@
 """A stand-in for the Spine Security Broker (GAS), for people who build and test its clients.
 
 `python -m spine_stub --data DIR` runs it as a program; `create_app(Config(DIR))` is the same thing
-as a WSGI application. Everything it knows lies in DIR, which `first_start.fill` makes: a test
-certificate authority, a few people with their roles, and eight demonstration smartcards.
+as a WSGI application; `with SpineStub() as spine:` runs it inside a test. Everything it knows lies
+in DIR, which `first_start.fill` makes: a test certificate authority, a few people with their roles,
+and eight demonstration smartcards.
 
 Test keys only: nothing in here is, or can become, a credential for a real NHS service.
 """
@@ -11,5 +12,6 @@ from __future__ import annotations
 
 from .app import create_app
 from .config import Config
+from .testing import ANYTHING, SpineStub
 
-__all__ = ["Config", "create_app"]
+__all__ = ["ANYTHING", "Config", "SpineStub", "create_app"]

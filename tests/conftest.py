@@ -19,7 +19,7 @@ pytest_plugins = [
     f"support.{name}"
     for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "servers", "browser")
     if importlib.util.find_spec(f"support.{name}")
-]
+] + ["spine_stub.pytest_plugin"]
 
 
 @pytest.fixture(scope="session", autouse=True)

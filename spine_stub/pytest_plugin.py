@@ -1,0 +1,56 @@
+"""Fixtures for tests of clients: pytest -p spine_stub.pytest_plugin
+
+spine_stub          a broker, cleared before each test; shared by all of them, so that it costs a second once
+spine_stub_factory  spine_stub_factory(allow_sha1=True) starts another one with settings of Config
+
+A test that fails with one of them shows what its client asked, and why the broker refused it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .testing import SpineStub
+
+_FIXTURES = ("spine_stub", "spine_stub_factory")
+SpineStubFactory = Callable[..., SpineStub]
+
+
+@pytest.fixture(scope="session")
+def spine_stub_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpineStub]:
+    """The one broker of the test run. Tests want `spine_stub`."""
+    with SpineStub(tmp_path_factory.mktemp("spine-stub") / "data") as spine:
+        yield spine
+
+
+@pytest.fixture
+def spine_stub(spine_stub_shared: SpineStub) -> SpineStub:
+    """A broker that remembers nothing of the test before; people and cards that tests add stay."""
+    spine_stub_shared.clear()
+    return spine_stub_shared
+
+
+@pytest.fixture
+def spine_stub_factory(spine_stub_shared: SpineStub) -> Iterator[SpineStubFactory]:
+    """Start brokers with other settings, in the folder of the shared one; all are stopped after the test."""
+    with ExitStack() as running:
+
+        def start(data: Path | None = None, **settings: Any) -> SpineStub:
+            return running.enter_context(SpineStub(data or spine_stub_shared.data, **settings))
+
+        yield start
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Add to a failed test what its client asked."""
+    outcome = yield
+    report = outcome.get_result()
+    spine = getattr(item, "funcargs", {}).get(_FIXTURES[0])
+    if report.failed and report.when == "call" and isinstance(spine, SpineStub):
+        report.sections.append(("spine stub", spine.story()))
