@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -49,6 +50,14 @@ ROUTES: tuple[tuple[str, tuple[str, ...], View], ...] = (
 )
 
 
+class App(Flask):
+    """Flask without its questions, on each request, whether one of our functions is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function as it is: none of ours is a coroutine."""
+        return func
+
+
 def create_app(
     config: Config,
     *,
@@ -58,7 +67,7 @@ def create_app(
 ) -> Flask:
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
     broker = make_broker(config, clock, random, store or open_store(config, clock))
-    app = Flask("spine_stub", static_folder=None)
+    app = App("spine_stub", static_folder=None)
     request_log.install(app)
     app.extensions[EXTENSION] = stub = Stub(broker)
     serving.install(app, stub)

@@ -31,12 +31,16 @@ def _start() -> None:
 
 
 def _write(reply: Response) -> Response:
+    if not _log.isEnabledFor(logging.INFO):
+        return reply
     noted: dict[str, object] = g.get("noted", {})
     outcome = "refused" if "reason" in noted else "ok" if reply.status_code < 400 else "failed"
     fields = " ".join(f"{name}={value}" for name, value in noted.items() if value != "")
     milliseconds = (time.perf_counter() - g.started) * 1000
     line = f"{request.method} {request.path} {reply.status_code} {outcome} {fields}"
     # What the client wrote stays on this line: no line ends, no escape sequences of terminals.
-    printable = "".join(c if c.isprintable() else "?" for c in line[:_LONGEST_LINE].rstrip())
-    _log.info("%s %.1f ms", printable, milliseconds)
+    line = line[:_LONGEST_LINE].rstrip()
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "?" for c in line)
+    _log.info("%s %.1f ms", line, milliseconds)
     return reply

@@ -13,7 +13,7 @@ from .checks import Checks
 from .errors import BrokerError
 from .faults import Call, Traits
 from .record import Exchange
-from .redact import redact, redact_parameter, redact_text
+from .redact import redact, redact_parameter, redact_reply, redact_text
 from .sessions import session_key
 from .stub import Stub
 from .unattended import ENVIRON_KEY, later
@@ -135,7 +135,7 @@ def _exchange(stub: Stub, reply: Response) -> Exchange:
         message=message,
         status=reply.status_code,
         reply_type=reply.headers.get("Content-Type", ""),
-        reply=redact(reply.get_data())[:_KEPT_REPLY] if reply.is_sequence else b"",
+        reply=redact_reply(reply.get_data())[:_KEPT_REPLY] if reply.is_sequence else b"",
         reply_size=reply.calculate_content_length(),
         milliseconds=(time.perf_counter() - known.begun) * 1000,
         uid=str(noted.get("uid") or message.get("uid", "")),

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from asn1crypto import cms, core, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -27,6 +28,8 @@ _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 
+_KEPT_CERTIFICATES = 500
+"""The same cards come again and again."""
 _PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
@@ -217,6 +220,12 @@ def _is_of(certificate: x509.Certificate, sid: cms.SignerIdentifier) -> bool:
 
 
 def _read_certificate(certificate: x509.Certificate) -> CardCertificate:
+    return _read_encoded_certificate(certificate.dump())
+
+
+@lru_cache(maxsize=_KEPT_CERTIFICATES)
+def _read_encoded_certificate(encoded: bytes) -> CardCertificate:
+    certificate = x509.Certificate.load(encoded)
     names = [
         pair["value"].native
         for rdn in certificate.subject.chosen
@@ -226,7 +235,7 @@ def _read_certificate(certificate: x509.Certificate) -> CardCertificate:
     usage = certificate.key_usage_value
     extended = certificate.extended_key_usage_value
     return CardCertificate(
-        der=certificate.dump(),
+        der=encoded,
         public_key=certificate.public_key.dump(),
         common_names=tuple(names),
         key_usage=frozenset(usage.native if usage else ()),

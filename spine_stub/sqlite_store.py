@@ -21,7 +21,7 @@ from .sessions import Limits, Session
 _BUSY_SECONDS = 5.0
 """How long one process waits for another's write."""
 _SWEEP_EVERY = 64
-"""After so many new sessions, those that are over are deleted."""
+"""After so many new sessions and challenges, those that are over are deleted."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
@@ -44,7 +44,7 @@ class SqliteStore:
         self.limits = limits
         self._clock = clock
         self._lock = threading.Lock()
-        self._opened = 0
+        self._opened = self._claimed = 0
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(
@@ -60,7 +60,9 @@ class SqliteStore:
         """See Store."""
         now = self._now()
         with self._locked() as connection:
-            connection.execute("DELETE FROM used_challenge WHERE until < ?", (now,))
+            self._claimed += 1
+            if self._claimed % _SWEEP_EVERY == 0:
+                connection.execute("DELETE FROM used_challenge WHERE until < ?", (now,))
             claimed = connection.execute(
                 "INSERT OR IGNORE INTO used_challenge VALUES (?, ?)", (challenge, now + keep_for.total_seconds())
             )

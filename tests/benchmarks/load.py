@@ -232,7 +232,7 @@ def servers(command: Sequence[str], count: int) -> Iterator[tuple[str, ...]]:
     """Run programs that say `ready URL`; yields the addresses."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, cwd=ROOT, env=environment)
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
         for _ in range(count)
     ]
     try:
