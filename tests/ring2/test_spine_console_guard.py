@@ -1,0 +1,113 @@
+"""Nobody but people on this machine uses the console, and no other site's page does so for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from support.spine_client import Client
+from werkzeug.test import Client as Wsgi
+
+from spine_stub import Config, SpineStub, create_app
+from spine_stub.console import API, PAGES
+
+CHANGES = [rule.replace("<uid>", "555000000002") for rule, method, _ in PAGES + API if method == "POST"]
+ELSEWHERE = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "https://127.0.0.1:1"},
+    {},
+]
+
+
+@pytest.fixture(scope="module")
+def app(demo_data: Path) -> Flask:
+    return create_app(Config(demo_data, store="memory"))
+
+
+@pytest.fixture
+def client(spine_stub: SpineStub) -> Client:
+    return Client(spine_stub.url, spine_stub.ca_file)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("headers", ELSEWHERE, ids=str)
+def test_no_other_site_changes_anything(
+    spine_stub: SpineStub, client: Client, path: str, headers: dict[str, str]
+) -> None:
+    form = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+    reply = client.post(path, b"fault=hang&cn=X&session=00000000", headers=form)
+    assert reply.status_code == 403
+    assert reply.text.startswith("The console says no: ")
+    assert not spine_stub.faults.settings()
+
+
+@pytest.mark.parametrize("path", [path for path in CHANGES if path.startswith("/stub/api/")])
+@pytest.mark.parametrize("headers", ELSEWHERE[:-1], ids=str)
+def test_json_does_not_help_another_site(
+    spine_stub: SpineStub, client: Client, path: str, headers: dict[str, str]
+) -> None:
+    reply = client.post(path, b'{"fault": "hang"}', headers={**headers, "Content-Type": "application/json"})
+    assert reply.status_code == 403
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_nothing_changes_by_get(spine_stub: SpineStub, client: Client, path: str) -> None:
+    assert client.get(path).status_code in (200, 404, 405)
+    assert not spine_stub.faults.settings()
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8443", "127.0.0.1.evil.example", "192.168.0.1", "[::2]"]
+)
+@pytest.mark.parametrize("path", ["/stub/", "/stub/api/faults", "/stub/events"])
+def test_another_name_for_this_machine_is_refused(spine_stub: SpineStub, client: Client, host: str, path: str) -> None:
+    """DNS rebinding: a page of evil.example, whose name now leads here."""
+    assert client.http.get(spine_stub.url + path, headers={"Host": host}, timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "[::1]:8443"])
+def test_the_names_of_loopback_are_taken(spine_stub: SpineStub, client: Client, host: str) -> None:
+    assert client.http.get(spine_stub.url + "/stub/", headers={"Host": host}, timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["192.168.0.7", "10.0.0.1", "::2", "", "::ffff:10.0.0.1"])
+def test_only_this_machine_gets_in(app: Flask, address: str) -> None:
+    """Even where the broker listens to the network; clients are served there as ever."""
+    wsgi = Wsgi(app)
+    environ = {"REMOTE_ADDR": address}
+    assert wsgi.get("/stub/", base_url="https://127.0.0.1", environ_overrides=environ).status_code == 403
+    assert wsgi.get("/healthz", base_url="https://127.0.0.1", environ_overrides=environ).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_gets_in(app: Flask, address: str) -> None:
+    reply = Wsgi(app).get("/stub/", base_url="https://localhost", environ_overrides={"REMOTE_ADDR": address})
+    assert reply.status_code == 200
+
+
+def test_other_sites_pages_do_not_embed_or_read_it(spine_stub: SpineStub, client: Client) -> None:
+    reply = client.get("/stub/")
+    assert "frame-ancestors 'none'" in reply.headers["Content-Security-Policy"]
+    assert reply.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in reply.headers
+    assert "Set-Cookie" not in reply.headers
+    for mode, code in (("no-cors", 403), ("cors", 403), ("navigate", 200)):
+        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+        assert client.http.get(spine_stub.url + "/stub/api/faults", headers=headers, timeout=10).status_code == code
+
+
+def test_our_own_page_and_programs_may(spine_stub: SpineStub, client: Client) -> None:
+    own = {
+        "Sec-Fetch-Site": "same-origin",
+        "Origin": spine_stub.url,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    assert client.post("/stub/faults/set", b"fault=hang&when=standing", headers=own, allow_redirects=False).ok
+    program = {"Content-Type": "application/json"}
+    assert client.post("/stub/api/faults", b'{"fault": "hang"}', headers=program).ok
+    assert len(spine_stub.faults.settings()) == 2
