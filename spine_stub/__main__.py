@@ -36,13 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_to(parser)
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    signal.signal(signal.SIGTERM, _terminated)
-    if options.stop_with_stdin:
-        threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:
         if options.command:
             commands.run(options)
         else:
+            signal.signal(signal.SIGTERM, _terminated)
+            if options.stop_with_stdin:
+                threading.Thread(target=_stop_with_stdin, daemon=True).start()
             _serve(options)
     except DataError as exc:
         print(f"spine_stub: {exc}", file=sys.stderr)

@@ -61,7 +61,11 @@ class People:
     @classmethod
     def parse(cls, text: str) -> People:
         """Read the text of people.toml; raises ValueError, which names the line."""
-        document = tomllib.loads(text)
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as exc:
+            last = text.count("\n", 0, len(text.rstrip())) + 1
+            raise ValueError(str(exc).replace("at end of document", f"at line {last}, the end")) from exc
         try:
             return cls(_by_uid(document))
         except Wrong as exc:

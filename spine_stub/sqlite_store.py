@@ -50,10 +50,14 @@ class SqliteStore:
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+        except (OSError, sqlite3.Error) as exc:
+            raise DataError(f"{path} cannot be used for sessions: {exc}") from exc
+        try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as exc:
+        except sqlite3.Error as exc:
+            self._connection.close()
             raise DataError(f"{path} cannot be used for sessions: {exc}") from exc
 
     def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import base64
 import secrets
+import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from support.spine import Desk, SettableClock
 
 from spine_stub.broker import Login
-from spine_stub.errors import BrokerError
+from spine_stub.errors import BrokerError, DataError, Unavailable
 from spine_stub.memory_store import MemoryStore
-from spine_stub.sessions import new_ticket, session_key
+from spine_stub.sessions import Limits, from_c66, new_ticket, session_key
+from spine_stub.sqlite_store import SqliteStore
 
 HOUR = timedelta(hours=1)
+
+AnyStore = MemoryStore | SqliteStore
 
 
 @pytest.fixture
@@ -23,9 +29,17 @@ def clock() -> SettableClock:
     return SettableClock()
 
 
-@pytest.fixture
-def store(clock: SettableClock) -> MemoryStore:
-    return MemoryStore(clock, max_session=10 * HOUR, idle=HOUR)
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, clock: SettableClock, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
+    """Each of the stores whose clock a test can set; redis has its own and its own tests."""
+    limits = Limits(10 * HOUR, HOUR)
+    store = (
+        MemoryStore(clock, limits.absolute, limits.idle)
+        if request.param == "memory"
+        else SqliteStore(tmp_path / "sessions.sqlite", limits, clock)
+    )
+    yield store
+    store.release()
 
 
 def test_a_ticket_has_the_form_of_real_ones() -> None:
@@ -38,20 +52,20 @@ def test_a_ticket_has_the_form_of_real_ones() -> None:
     assert base64.b64decode(site.rstrip("#")) == b"\0\2SI\0\x0201"
 
 
-def test_a_session_lives_while_it_is_used(store: MemoryStore, clock: SettableClock) -> None:
+def test_a_session_lives_while_it_is_used(store: AnyStore, clock: SettableClock) -> None:
     store.open("key", "555")
     for _ in range(5):
         clock.advance(minutes=59)
         assert store.use("key")
 
 
-def test_a_session_ends_when_it_is_not_used(store: MemoryStore, clock: SettableClock) -> None:
+def test_a_session_ends_when_it_is_not_used(store: AnyStore, clock: SettableClock) -> None:
     store.open("key", "555")
     clock.advance(minutes=60)
     assert store.use("key") is None
 
 
-def test_a_session_ends_at_its_limit_however_busy(store: MemoryStore, clock: SettableClock) -> None:
+def test_a_session_ends_at_its_limit_however_busy(store: AnyStore, clock: SettableClock) -> None:
     store.open("key", "555")
     for _ in range(19):
         clock.advance(minutes=30)
@@ -60,7 +74,7 @@ def test_a_session_ends_at_its_limit_however_busy(store: MemoryStore, clock: Set
     assert store.use("key") is None
 
 
-def test_an_ended_session_stays_ended(store: MemoryStore) -> None:
+def test_an_ended_session_stays_ended(store: AnyStore) -> None:
     store.open("key", "555")
     assert store.close("key")
     assert not store.close("key")
@@ -68,18 +82,19 @@ def test_an_ended_session_stays_ended(store: MemoryStore) -> None:
     assert store.use("key") is None
 
 
-def test_what_is_over_is_dropped_without_a_timer(store: MemoryStore, clock: SettableClock) -> None:
+def test_what_is_over_is_dropped_without_a_timer(store: AnyStore, clock: SettableClock) -> None:
     for number in range(100):
         store.open(str(number), "555")
         store.claim_challenge(number.to_bytes(2, "big"), HOUR)
     assert len(store) == 200
     clock.advance(hours=11)
-    store.open("new", "555")
-    store.claim_challenge(b"new", HOUR)
-    assert len(store) == 2
+    for number in range(64):  # the file is not swept each time
+        store.open(f"new {number}", "555")
+        store.claim_challenge(number.to_bytes(3, "big"), HOUR)
+    assert len(store) == 128
 
 
-def test_of_many_threads_one_may_use_a_challenge(store: MemoryStore) -> None:
+def test_of_many_threads_one_may_use_a_challenge(store: AnyStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         claims = list(pool.map(lambda _: store.claim_challenge(b"challenge", HOUR), range(200)))
     assert claims.count(True) == 1
@@ -118,3 +133,68 @@ def test_a_role_can_be_chosen_again(desk: Desk) -> None:
         desk.broker.select_role(ticket, role, mode)
         session, _ = desk.broker.session(ticket)
         assert (session.role_id, session.mode) == (role, mode)
+
+
+def test_asking_for_a_session_is_no_use_of_it(store: AnyStore, clock: SettableClock) -> None:
+    opened = store.open("key", "555")
+    clock.advance(minutes=59)
+    assert store.look("key") == opened
+    assert store.sessions() == {"key": opened}
+    clock.advance(minutes=1)
+    assert (store.look("key"), dict(store.sessions())) == (None, {})
+
+
+def test_sessions_are_listed_newest_first(store: AnyStore, clock: SettableClock) -> None:
+    for key in ("first", "second", "third"):
+        store.open(key, "555")
+        clock.advance(seconds=1)
+    assert list(store.sessions()) == ["third", "second", "first"]
+
+
+def test_a_file_is_shared_and_private(clock: SettableClock, tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite"
+    first, second = (SqliteStore(path, Limits(HOUR, HOUR), clock) for _ in range(2))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    session = first.open("key", "555")
+    assert second.use("key") == session
+    assert first.claim_challenge(b"challenge", HOUR)
+    assert not second.claim_challenge(b"challenge", HOUR)
+    assert second.close("key")
+    assert first.use("key") is None
+    first.release()
+    with pytest.raises(Unavailable, match="store-unavailable"):
+        first.look("key")
+    second.release()
+
+
+def test_sessions_outlive_the_process(clock: SettableClock, tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite"
+    store = SqliteStore(path, Limits(HOUR, HOUR), clock)
+    store.open("key", "555")
+    store.choose_role("key", "1", "1")
+    store.release()
+    again = SqliteStore(path, Limits(HOUR, HOUR), clock)
+    session = again.look("key")
+    again.release()
+    assert session
+    assert (session.role_id, session.mode) == ("1", "1")
+
+
+def test_a_file_that_is_no_database_is_said(clock: SettableClock, tmp_path: Path) -> None:
+    (tmp_path / "sessions.sqlite").write_text("not a database, but long enough to be looked at" * 100)
+    with pytest.raises(DataError, match="cannot be used for sessions"):
+        SqliteStore(tmp_path / "sessions.sqlite", Limits(HOUR, HOUR), clock)
+
+
+@pytest.mark.parametrize(
+    ("given", "ticket"),
+    [
+        ("AQIC-w_2.*AAJTSQACMDE.*", "AQIC+w/2=@AAJTSQACMDE=#"),
+        ("AQIC+w/2=@AAJTSQACMDE=#", "AQIC+w/2=@AAJTSQACMDE=#"),
+        ("guess", "guess"),
+        ("*", "@#"),
+    ],
+)
+def test_a_ticket_may_be_encoded_for_addresses(given: str, ticket: str) -> None:
+    """c66, as OpenAM documents it."""
+    assert from_c66(given) == ticket

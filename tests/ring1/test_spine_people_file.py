@@ -1,0 +1,157 @@
+"""people.toml while the broker runs: read again when it changes, changed by program, errors with their line."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from spine_stub.directory import Person, Role
+from spine_stub.errors import DataError
+from spine_stub.people import People
+from spine_stub.people_file import PeopleFile
+from spine_stub.toml_people import to_toml, with_person, without_person
+
+TEXT = """\
+# Somebody's own remarks stay.
+
+[[person]]
+uid = "555000000009"
+cn = "Ivy O'Neil"  # with an apostrophe
+roles = [
+  { id = "1", org_name = "A } [ # not a comment", group = "G", sub_group = "S", name = "N" },
+  { id = "2", org_name = "B", group = "G", sub_group = "S", name = "N", work_groups = { W1 = "One" } },
+]
+
+# About the next one.
+[[person]]
+uid = "555000000010"
+cn = "Second"
+
+[[person.roles]]
+id = "3"
+org_name = "C"
+group = "G"
+sub_group = "S"
+name = "N"
+"""
+ROLE = Role(
+    "7", None, 'THE "QUOTED" SURGERY, \\ & ÉCOLE', "G", "S", "N", "S8000:G8000:R8000", {"B:1": "One"},
+    opened=date(2026, 4, 1), closed=date(2027, 3, 31),
+)  # fmt: skip
+NEW = Person("555000000011", "Zoë Ångström", (ROLE,), active=False)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "people.toml"
+    path.write_text(TEXT, "utf-8")
+    return path
+
+
+def test_a_change_holds_at_once(path: Path) -> None:
+    people = PeopleFile(path)
+    path.write_text(TEXT.replace("Second", "Second Again"))
+    person = people.person("555000000010")
+    assert person
+    assert person.cn == "Second Again"
+
+
+def test_a_file_of_the_same_size_and_date_is_known_by_its_inode(path: Path) -> None:
+    people = PeopleFile(path)
+    before = path.stat()
+    other = path.with_name("other")
+    other.write_text(TEXT.replace("Second", "Third!"))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert people.people("Third!")
+
+
+def test_what_is_wrong_leaves_the_people_that_were_read(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    people = PeopleFile(path)
+    path.write_text(TEXT.replace('cn = "Second"', "cn = 2"))
+    assert people.person("555000000010")
+    assert people.person("555000000009")
+    assert people.problem.endswith("line 14: person 555000000010: cn is missing or not usable (2)")
+    assert caplog.text.count("the people read before still hold") == 1
+    path.write_text(TEXT)
+    assert people.person("555000000010")
+    assert people.problem == ""
+
+
+def test_a_file_that_goes_and_comes_back(path: Path) -> None:
+    people = PeopleFile(path)
+    path.unlink()
+    assert people.person("555000000009")
+    assert "No such file" in people.problem
+    path.write_text(TEXT)
+    assert people.person("555000000009")
+    assert not people.problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('"555000000009"', '"x"', 4),
+        ("\"Ivy O'Neil\"", '"<b>"', 5),
+        ('"A } [ # not a comment"', "1", 7),
+        ('id = "2"', 'id = "1"', 8),
+        ('{ W1 = "One" }', "[]", 8),
+        ('W1 = "One"', 'W1 = "<"', 8),
+        ('"555000000010"', '"555000000009"', 13),
+        ('org_name = "C"', "org_name = 1", 18),
+        ('id = "3"\n', "", 16),
+        ('name = "N"\n', 'name = "N"\nclosed = "soon"\n', 22),
+        ("\n[[person]]\nuid = \"555000000010\"", "\n[[person]]\nactive = 1\nuid = \"555000000010\"", 13),
+        ('cn = "Second"', 'cn = "Second', 14),
+    ],
+)  # fmt: skip
+def test_an_error_names_its_line(path: Path, old: str, new: str, line: int) -> None:
+    at = TEXT.rindex(old)
+    path.write_text(TEXT[:at] + new + TEXT[at + len(old) :])
+    with pytest.raises(DataError, match=rf"line {line}\b"):
+        People.load(path)
+
+
+def test_people_are_found_by_name_uid_role_and_organisation(demo_data: Path) -> None:
+    people = PeopleFile(demo_data / "people.toml")
+    found = {search: len(people.people(search)) for search in ("amara", "0000003", "KINGSMEAD", "midwife", "nobody")}
+    assert found == {"amara": 1, "0000003": 1, "KINGSMEAD": 1, "midwife": 1, "nobody": 0}
+    assert len(people.people(limit=3)) == 3
+
+
+def test_a_person_is_added_and_the_rest_stays_as_it_was() -> None:
+    changed = with_person(TEXT, NEW)
+    assert changed.startswith(TEXT)
+    assert People.parse(changed).person(NEW.uid) == NEW
+
+
+@pytest.mark.parametrize("uid", ["555000000009", "555000000010"])
+def test_a_person_is_replaced_without_the_remarks_around(uid: str) -> None:
+    person = Person(uid, "Somebody Else", (ROLE,))
+    changed = with_person(TEXT, person)
+    assert People.parse(changed).person(uid) == person
+    assert "# Somebody's own remarks stay.\n" in changed
+    assert "\n# About the next one.\n[[person]]\n" in changed
+
+
+def test_a_person_is_removed() -> None:
+    changed = without_person(without_person(TEXT, "555000000009"), "555000000010")
+    assert People.parse(changed).by_uid == {}
+    assert "# Somebody's own remarks stay." in changed
+
+
+@pytest.mark.parametrize("uid", ["555000000001", "555000000003", "555000000004"])
+def test_demonstration_people_are_written_as_they_are_read(demo_data: Path, uid: str) -> None:
+    person = People.load(demo_data / "people.toml").by_uid[uid]
+    assert People.parse(to_toml(person)).by_uid == {uid: person}
+
+
+def test_a_file_of_another_style_is_left_to_people() -> None:
+    text = 'person = [{ uid = "555000000009", cn = "A" }]\n'
+    with pytest.raises(DataError, match="only a person can edit"):
+        with_person(text, Person("555000000009", "B", ()))
+    with pytest.raises(DataError, match="line 1"):
+        with_person("person = [", NEW)

@@ -1,0 +1,216 @@
+"""The registration authority: people, cards and certificates come and go, and a running broker knows at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from support.spine import Desk, SettableClock
+from support.spine_client import Card, make_card
+
+from spine_stub import layout
+from spine_stub.app import make_broker
+from spine_stub.authority import Issuer, ec_key, make_issuing, make_revocation_list, make_root, rsa_key
+from spine_stub.config import Config
+from spine_stub.errors import DataError
+from spine_stub.memory_store import MemoryStore
+from spine_stub.people import People
+from spine_stub.registration import RegistrationAuthority, make_role
+from spine_stub.trust import Anchors
+
+UID = "555000000002"
+FIELDS = ("LAN001", "THE LANYARD SURGERY", "Clinical", "Clinical Provision", "Nurse")
+
+
+def open_desk(data: Path, **settings: object) -> Desk:
+    clock = SettableClock()
+    config = replace(Config(data), **settings)  # type: ignore[arg-type]
+    random = (b"%020d" % number for number in range(10**6))
+    store = MemoryStore(clock, config.max_session, config.idle)
+    return Desk(make_broker(config, clock, lambda size: next(random).ljust(size)[:size], store), clock, data)
+
+
+@pytest.fixture
+def own_desk(data: Path) -> Desk:
+    """A broker whose DIR the test may change."""
+    return open_desk(data)
+
+
+@pytest.fixture
+def registration(own_desk: Desk) -> RegistrationAuthority:
+    return own_desk.broker.registration
+
+
+def test_a_new_person_signs_in_with_a_new_card(own_desk: Desk, registration: RegistrationAuthority) -> None:
+    person = registration.add_person("Jo Bloggs")
+    registration.edit_person(replace(person, roles=(make_role(person.uid, 0, *FIELDS),)))
+    folder = registration.issue_card(person.uid)
+    login = own_desk.broker.validate(own_desk.answer(own_desk.card(folder.name)))
+    assert (person.uid, folder.name) == ("555000000009", "jo-bloggs")
+    assert [role.id for role in login.person.roles] == ["555100000901"]
+
+
+def test_a_card_has_the_form_of_the_others(registration: RegistrationAuthority, data: Path) -> None:
+    folder = registration.issue_card(UID, "spare", days=30)
+    other = data / "cards" / "one-role"
+    assert {path.name for path in folder.iterdir()} == {path.name for path in other.iterdir()}
+    made, known = (json.loads((each / "card.json").read_text()) for each in (folder, other))
+    assert made.keys() == known.keys()
+    assert made["guid"] != known["guid"]
+    assert registration.cards_of(UID) == ["one-role", "spare"]
+
+
+def test_the_next_card_of_a_name_gets_a_number(registration: RegistrationAuthority) -> None:
+    names = [registration.issue_card(UID).name for _ in range(2)]
+    assert names == ["bryn-hughes", "bryn-hughes-2"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "card", "sentence"),
+    [
+        ("555999999999", "", "nobody has the uid"),
+        (UID, "one-role", "there is a card one-role already"),
+        (UID, "../x", "cannot be a card's name"),
+        (UID, "Upper", "cannot be a card's name"),
+    ],
+)
+def test_a_card_that_cannot_be_is_said(registration: RegistrationAuthority, uid: str, card: str, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        registration.issue_card(uid, card)
+
+
+def test_a_revoked_card_is_refused_at_once(own_desk: Desk, registration: RegistrationAuthority) -> None:
+    assert own_desk.broker.validate(own_desk.answer()).ticket
+    assert registration.revoke_card("one-role") == 4
+    assert registration.revoke_card("one-role") == 0
+    assert own_desk.refusal(own_desk.answer()) == "certificate-revoked"
+    assert own_desk.refusal(own_desk.answer(own_desk.card("revoked"))) == "certificate-revoked", "earlier ones stay"
+    assert own_desk.broker.validate(own_desk.answer(own_desk.card("three-roles"))).ticket
+
+
+def test_a_list_that_cannot_be_read_leaves_the_old_one(own_desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    (own_desk.data / layout.REVOCATION_LIST).write_text("nothing")
+    assert own_desk.broker.validate(own_desk.answer()).ticket
+    assert own_desk.refusal(own_desk.answer(own_desk.card("revoked"))) == "certificate-revoked"
+    assert "the list read before still holds" in caplog.text
+
+
+def test_a_revoked_person_is_out(own_desk: Desk, registration: RegistrationAuthority) -> None:
+    ticket = own_desk.broker.validate(own_desk.answer()).ticket
+    assert registration.revoke_person(UID) == 4
+    with pytest.raises(Exception, match="ticket-not-valid"):
+        own_desk.broker.session(ticket)
+    assert own_desk.refusal(own_desk.answer()) == "certificate-revoked"
+    assert own_desk.refusal(own_desk.answer(make_card(own_desk.data, UID, ec_key()))) == "person-inactive"
+
+
+def csr(key: object = None, name: str = "whatever") -> x509.CertificateSigningRequestBuilder:
+    return x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    )
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_a_certificate_for_a_key_made_elsewhere_signs_in(
+    own_desk: Desk, registration: RegistrationAuthority, encoding: Encoding
+) -> None:
+    key = rsa_key()
+    pem = registration.issue_certificate(UID, csr().sign(key, SHA256()).public_bytes(encoding))
+    card = Card(UID, x509.load_pem_x509_certificate(pem), key)
+    assert own_desk.broker.validate(own_desk.answer(card)).person.uid == UID
+    assert registration.revoke_person(UID) == 5, "a certificate from a request is revoked with the others"
+
+
+def test_a_request_decides_nothing_but_the_key(registration: RegistrationAuthority) -> None:
+    request = csr(name="555000000001").sign(ec_key(), SHA256())
+    certificate = x509.load_pem_x509_certificate(
+        registration.issue_certificate(UID, request.public_bytes(Encoding.PEM))
+    )
+    assert [str(part.value) for part in certificate.subject] == ["nhs", "people", UID]
+
+
+def test_requests_that_cannot_be_are_said(registration: RegistrationAuthority) -> None:
+    good = csr().sign(ec_key(), SHA256()).public_bytes(Encoding.DER)
+    ed = csr().sign(ed25519.Ed25519PrivateKey.generate(), None).public_bytes(Encoding.DER)
+    for request, sentence in (
+        (b"nothing", "not a certificate request"),
+        (b"-----BEGIN X-----", "not a certificate request"),
+        (good[:-4] + bytes(4), "not signed with the key|not a certificate request"),
+        (ed, "neither RSA nor EC"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            registration.issue_certificate(UID, request)
+
+
+@pytest.mark.parametrize(
+    ("cn", "uid", "sentence"),
+    [("<b>", "", "is not a name"), ("A", "12", "is not a uid"), ("A", UID, "already: Bryn Hughes")],
+)
+def test_a_person_that_cannot_be_is_said(registration: RegistrationAuthority, cn: str, uid: str, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        registration.add_person(cn, uid=uid)
+
+
+def test_a_role_that_cannot_be_is_said(registration: RegistrationAuthority, data: Path) -> None:
+    person = People.load(data / "people.toml").by_uid[UID]
+    for changed in (replace(person.roles[0], name="<b>"), replace(person.roles[0], org_code='"')):
+        with pytest.raises(DataError, match="empty or not usable"):
+            registration.edit_person(replace(person, roles=(changed,)))
+
+
+def other_ca(folder: Path, desk: Desk, with_list: bool = False) -> tuple[Path, Card, Issuer]:
+    """Somebody else's root, a card of its issuing CA, and a file to trust."""
+    root = make_root(rsa_key(), desk.clock())
+    issuing = make_issuing(root, rsa_key(), desk.clock())
+    card = make_card(desk.data, UID, ec_key(), issuer=issuing)
+    path = folder / "other.pem"
+    path.write_bytes(b"".join(each.certificate.public_bytes(Encoding.PEM) for each in (root, issuing)))
+    if with_list:
+        revocations = make_revocation_list(issuing, [card.certificate], desk.clock())
+        path.write_bytes(path.read_bytes() + revocations.public_bytes(Encoding.PEM))
+    return path, card, issuing
+
+
+def test_somebody_elses_ca_is_trusted_when_told_to(own_desk: Desk, tmp_path: Path) -> None:
+    path, card, _ = other_ca(tmp_path, own_desk)
+    assert own_desk.refusal(own_desk.answer(card)) == "certificate-not-trusted"
+    trusting = open_desk(own_desk.data, trust=(path,))
+    assert trusting.broker.validate(trusting.answer(card)).person.uid == UID
+    assert trusting.broker.validate(trusting.answer()).ticket, "and ours still is"
+    assert trusting.refusal(trusting.answer(trusting.card("revoked"))) == "certificate-revoked"
+
+
+def test_an_issuing_ca_may_be_trusted_without_its_root(own_desk: Desk, tmp_path: Path) -> None:
+    path, card, issuing = other_ca(tmp_path, own_desk)
+    path.write_bytes(issuing.certificate.public_bytes(Encoding.PEM))
+    trusting = open_desk(own_desk.data, trust=(path,))
+    assert trusting.broker.validate(trusting.answer(card)).ticket
+
+
+def test_somebody_elses_revocation_list_is_honoured(own_desk: Desk, tmp_path: Path) -> None:
+    path, card, _ = other_ca(tmp_path, own_desk, with_list=True)
+    trusting = open_desk(own_desk.data, trust=(path,))
+    assert trusting.refusal(trusting.answer(card)) == "certificate-revoked"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "cannot be read"), ("nothing", "not a PEM file"), ("", "not a PEM file|no certif")]
+)
+def test_a_file_that_cannot_be_trusted_is_said(data: Path, tmp_path: Path, content: str | None, sentence: str) -> None:
+    path = tmp_path / "other.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(DataError, match=sentence):
+        open_desk(data, trust=(path,))
+
+
+def test_a_revocation_list_alone_is_no_ca(data: Path) -> None:
+    assert Anchors.read(data / layout.REVOCATION_LIST).authorities == ()
+    with pytest.raises(DataError, match="has no certificate"):
+        open_desk(data, trust=(data / layout.REVOCATION_LIST,))
