@@ -6,8 +6,10 @@ one up. A worker writes the head of such a reply, or nothing, and leaves the res
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing as closing_iterator
 from contextlib import suppress
 from typing import Any
 
@@ -71,15 +73,16 @@ def later(delivery: Delivery) -> Finish:
     return finish
 
 
-def stream(parts: Callable[[], Iterator[bytes]]) -> Finish:
-    """Send parts as they come."""
+def stream(parts: Callable[[socket.socket], Generator[bytes, None, None]]) -> Finish:
+    """Send parts as they come; they are made with the socket, so that its end can be noticed."""
 
     def finish(connection: Any, closing: threading.Event) -> None:
         connection.socket.settimeout(_SEND_SECONDS)
-        for part in parts():
-            if closing.is_set():
-                return
-            connection.socket.sendall(part)
+        with closing_iterator(parts(connection.socket)) as told:
+            for part in told:
+                if closing.is_set():
+                    return
+                connection.socket.sendall(part)
 
     return finish
 

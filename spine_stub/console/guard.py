@@ -15,7 +15,7 @@ from flask import Response, request
 from .. import replies
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_POLICY = "default-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+_POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def check(prefix: str) -> Response | None:
@@ -32,7 +32,7 @@ def protect(prefix: str, reply: Response) -> Response:
         reply.headers["Content-Security-Policy"] = _POLICY
         reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        reply.headers["Referrer-Policy"] = "no-referrer"
+        reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
     return reply
 
 

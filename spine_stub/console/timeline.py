@@ -34,7 +34,7 @@ def events(stub: Stub) -> Response:
     connection = request.environ.get(ENVIRON_KEY)
     if connection is None:  # another web server than ours
         return Response(stub.events.read(listener), content_type="text/event-stream")
-    connection.leave(stream(lambda: stub.events.read(listener)))
+    connection.leave(stream(lambda browser: stub.events.read(listener, browser)))
     # An iterator, so that nobody states a length.
     return Response(iter(()), content_type="text/event-stream", headers={"Connection": "close"})
 

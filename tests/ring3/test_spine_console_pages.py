@@ -1,0 +1,208 @@
+"""The console in a real Chromium: light and dark, on a phone and on a projector, by keyboard, and live."""
+
+from __future__ import annotations
+
+import base64
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.browser import Browser
+from support.machine import need
+from support.spine_client import Card, Client, sign_cms, signer
+
+from spine_stub import SpineStub
+
+SIZES = {"phone": (360, 740), "projector": (1920, 1080)}
+PAGES = [
+    "",
+    "people",
+    "people?q=nobody",
+    "people/555000000001",
+    "people/555000000004",
+    "sessions",
+    "faults",
+    "settings",
+]
+WITHIN = 0.2
+"""Seconds from a client's request until the sign-in is on an open timeline."""
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory, demo_data: Path) -> Iterator[SpineStub]:
+    """Over http, which Chromium takes on loopback: it does not know the test CA."""
+    need("chromium", "chromedriver", "selenium")
+    with SpineStub(demo_data, tls=False) as spine:
+        yield spine
+
+
+@pytest.fixture
+def spine(stub: SpineStub) -> SpineStub:
+    stub.clear()
+    return stub
+
+
+@pytest.fixture
+def client(spine: SpineStub) -> Client:
+    return Client(spine.url, spine.ca_file)
+
+
+def card(spine: SpineStub, name: str) -> Card:
+    return Card.load(spine.data, name)
+
+
+@pytest.fixture
+def busy(spine: SpineStub, client: Client) -> SpineStub:
+    """A broker that has seen a good day and all sorts of bad ones."""
+    client.http.headers["User-Agent"] = "Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) " + "x" * 200
+    ticket = client.sign_in(card(spine, "three-roles"))
+    client.get("/saml/RoleSelectionGP.jsp", token=ticket, selectedRoleUid="555100000102")
+    client.get("/login/authlogout", token=client.sign_in(card(spine, "one-role")))
+    client.validate(card(spine, "revoked"))
+    wrong_digest(spine, client)
+    client.get("/login/authvalidate", uid="u" * 300)
+    spine.faults.once("http-503", endpoint="authvalidate")
+    client.validate(card(spine, "one-role"))
+    client.activate()
+    spine.faults.always("roles", 1000, client="555000000001")
+    spine.faults.once("tls-expired", times=2)
+    return spine
+
+
+def wrong_digest(spine: SpineStub, client: Client) -> None:
+    """An answer whose signature is over the challenge's base64."""
+    whose = card(spine, "forty-roles")
+    challenge, signature = client.activate()
+    info = sign_cms(whose, base64.b64decode(challenge))
+    signer(info)["signature"] = whose.raw_signature(challenge.encode(), "sha256")
+    client.post("/login/authvalidate", client.answer(whose, info.dump(), challenge, signature))
+
+
+def look(browser: Browser, url: str, pictures: Path) -> list[str]:
+    """What is wrong with a page, light and dark, small and large."""
+    wrong: list[str] = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        for name, size in SIZES.items():
+            browser.resize(*size)
+            browser.open(url)
+            browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+            found = browser.wider_than_the_screen() + browser.low_contrast() + browser.console()
+            wrong += [f"{scheme} {name}: {what}" for what in found]
+            browser.screenshot(pictures / f"{scheme}-{name}.png")
+    return wrong
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page or "timeline")
+def test_a_page_is_readable_everywhere(busy: SpineStub, browser: Browser, tmp_path: Path, page: str) -> None:
+    assert look(browser, f"{busy.url}/stub/{page}", tmp_path) == []
+
+
+def test_every_sign_in_is_readable_everywhere(busy: SpineStub, browser: Browser, tmp_path: Path) -> None:
+    for sign_in in busy._stub.record.sign_ins()[2:5]:  # no uid, a wrong digest, a broken chain
+        assert look(browser, f"{busy.url}/stub/sign-in/{sign_in.number}", tmp_path) == []
+
+
+def test_a_quiet_broker_invites(spine: SpineStub, browser: Browser, tmp_path: Path) -> None:
+    assert look(browser, f"{spine.url}/stub/", tmp_path) == []
+    assert spine.url in browser.text("#nobody")
+
+
+def test_a_sign_in_appears_as_it_happens(spine: SpineStub, client: Client, browser: Browser) -> None:
+    browser.open(f"{spine.url}/stub/")
+    browser.wait_for_text("Live", "#live")
+    browser.run(
+        "window.seen = {}; new MutationObserver(() => document.querySelectorAll('li.sign-in').forEach((row) => {"
+        " const key = row.id + row.querySelector('.outcome').innerText; window.seen[key] ??= Date.now() / 1000; }))"
+        ".observe(document.getElementById('timeline'), { childList: true });"
+    )
+    delays = []
+    for _ in range(5):
+        begun = time.time()
+        client.sign_in(card(spine, "one-role"))
+        key = f"sign-in-{spine._stub.record.sign_ins()[0].number}✓ Signed in"
+        seen = browser.wait(lambda key=key: browser.run("return window.seen[arguments[0]]", key), what=key)
+        delays.append(seen - begun)
+    assert statistics.median(delays) < WITHIN
+    assert len(browser.all("li.sign-in")) == 5
+    assert not browser.find("#nobody").is_displayed()
+
+
+def test_a_timeline_catches_up_when_the_broker_was_away(spine: SpineStub, client: Client, browser: Browser) -> None:
+    browser.open(f"{spine.url}/stub/")
+    browser.wait_for_text("Live", "#live")
+    server = spine._server
+    assert server
+    server.unattended.close()  # as a restart of the server would
+    client.sign_in(card(spine, "one-role"))
+    browser.wait_for_text("Bryn Hughes", "#timeline")
+
+
+def test_a_page_about_a_sign_in_goes_on_with_it(spine: SpineStub, client: Client, browser: Browser) -> None:
+    ticket = client.sign_in(card(spine, "one-role"))
+    browser.open(f"{spine.url}/stub/sign-in/{spine._stub.record.sign_ins()[0].number}")
+    browser.wait(lambda: spine._stub.events.count == 1)
+    client.get("/login/authlogout", token=ticket)
+    browser.wait_for_text("Logged out", "#sign-in")
+
+
+def tab_to(browser: Browser, what: str) -> None:
+    """Press Tab until the keyboard is where the selector says."""
+    for _ in range(60):
+        if browser.run("return document.activeElement.matches(arguments[0])", what):
+            return
+        browser.press("\ue004")
+    pytest.fail(f"Tab does not lead to {what}")
+
+
+def test_a_fault_is_set_and_cleared_by_keyboard(spine: SpineStub, browser: Browser) -> None:
+    browser.open(f"{spine.url}/stub/faults")
+    tab_to(browser, "#fault")
+    browser.press("T", "L", "S")  # the first TLS fault, by typing its beginning
+    assert browser.run("return document.querySelector('#fault').value") == "tls-unknown-ca"
+    assert not browser.find("#endpoint-line").is_displayed()
+    assert not browser.find("#value-line").is_displayed()
+    assert browser.find("#tls-warning").is_displayed()
+    tab_to(browser, "form[action$=set] button")
+    browser.press("\ue007")
+    browser.wait_for_text("TLS certificate of an unknown CA", ".roles")
+    tab_to(browser, ".roles button")
+    browser.press("\ue007")
+    browser.wait_for_text("the broker behaves")
+    assert not spine.faults.settings()
+
+
+def test_the_keyboard_can_be_seen_wherever_it_is(busy: SpineStub, browser: Browser) -> None:
+    browser.open(f"{busy.url}/stub/faults")
+    for _ in range(25):
+        browser.press("\ue004")
+        outline = browser.run(
+            "const e = document.activeElement; return e === document.body || getComputedStyle(e).outlineStyle"
+        )
+        assert outline in (True, "solid")
+
+
+def test_a_session_is_ended_by_a_click(spine: SpineStub, client: Client, browser: Browser) -> None:
+    client.sign_in(card(spine, "one-role"))
+    browser.open(f"{spine.url}/stub/sessions")
+    browser.find("button[name=session]").click()
+    browser.wait_for_text("Nobody is signed in.")
+    assert not spine._stub.broker.store.sessions()
+
+
+def test_settings_are_copied_by_a_click(spine: SpineStub, browser: Browser) -> None:
+    browser.open(f"{spine.url}/stub/settings")
+    browser.find("[data-copy=addresses]").click()
+    browser.wait(lambda: browser.text("[data-copy=addresses]") != "Copy")
+    marked = browser.run("return getSelection().toString() || 'copied'")
+    assert marked == "copied" or f"{spine.url}/login/authactivate" in marked
+
+
+def test_nothing_is_fetched_from_elsewhere(busy: SpineStub, browser: Browser) -> None:
+    browser.open(f"{busy.url}/stub/")
+    names = browser.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert names
+    assert all(name.startswith(busy.url) for name in names)
