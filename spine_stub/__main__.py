@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import cli as commands
+from . import logs
 from .app import create_app
 from .config import system_clock
 from .errors import DataError
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser()
     commands.add_to(parser)
     options = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    logs.set_up(options.log_level, logs.LogForm(options.log))
     try:
         if options.command:
             commands.run(options)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from .config import Config
+from .logs import LogForm
 
 _EXAMPLES = """\
 examples:
@@ -18,7 +19,10 @@ examples:
   python -m spine_stub --directory ldap://127.0.0.1  people from an LDAP server under ou=People,o=nhs
   python -m spine_stub --store redis://10.0.0.5      several brokers with copies of one folder are one broker
   python -m spine_stub --trust our-test-ca.pem       certificates that you already have; CN is the uid
+  python -m spine_stub --log json 2>broker.log       one JSON object a line, with every refusal's reason
   curl --cacert DIR/ca.pem https://127.0.0.1:8443/login/authactivate
+
+https://127.0.0.1:8443/stub/ is the console: sign-ins as they happen, people, sessions, faults, settings to copy.
 
 people and cards (--data comes first; each has its own --help):
   python -m spine_stub person add "Jo Bloggs" --role "LAN001|THE LANYARD SURGERY|Clinical|Clinical Provision|Nurse"
@@ -137,6 +141,12 @@ def _add_program(group: argparse._ArgumentGroup) -> None:
         type=str.upper,
         choices=["DEBUG", "INFO", "WARNING", "ERROR"],
         help="(default: %(default)s)",
+    )
+    add(
+        "--log",
+        default=LogForm.TEXT.value,
+        choices=[form.value for form in LogForm],
+        help="lines for people, or one JSON object a line (default: %(default)s)",
     )
     add("--stop-with-stdin", action="store_true", help="end when standard input ends")
 

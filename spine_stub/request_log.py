@@ -10,6 +10,8 @@ import time
 
 from flask import Flask, Response, g, request
 
+from .logs import FIELDS
+
 _log = logging.getLogger("spine_stub.requests")
 
 _LONGEST_LINE = 500
@@ -42,5 +44,20 @@ def _write(reply: Response) -> Response:
     line = line[:_LONGEST_LINE].rstrip()
     if not line.isprintable():
         line = "".join(c if c.isprintable() else "?" for c in line)
-    _log.info("%s %.1f ms", line, milliseconds)
+    _log.info("%s %.1f ms", line, milliseconds, extra={FIELDS: _fields(reply, outcome, milliseconds, noted)})
     return reply
+
+
+def _fields(reply: Response, outcome: str, milliseconds: float, noted: dict[str, object]) -> dict[str, object]:
+    """What JSON lines have of a request beside the line itself."""
+    fields = {name: value[:_LONGEST_LINE] if isinstance(value, str) else value for name, value in noted.items()}
+    return {
+        "client": request.remote_addr,
+        "method": request.method,
+        "path": request.path[:_LONGEST_LINE],
+        "status": reply.status_code,
+        "outcome": outcome,
+        "milliseconds": round(milliseconds, 1),
+        **{name: value for name, value in fields.items() if value != ""},
+        **({"fault": g.fault} if "fault" in g else {}),
+    }

@@ -143,6 +143,7 @@ class SpineStub:
         if self._server:
             self._server.stop()
             self._thread.join()
+            self._stub.broker.release()
             self._server = None
         if self._folder:
             self._folder.cleanup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -9,9 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
+from support.machine import wait_until
 from support.spine_client import Card, Client
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -168,3 +172,41 @@ def test_the_options_reach_the_broker(start: Start, data: Path) -> None:
     reply = Client(url, data / "ca.pem").validate(Card.load(data, "one-role"), digest="sha1").text
     assert '"sso_max_session_time">90<' in reply
     assert '"sso_session_time">20<' in reply
+
+
+def test_the_log_can_be_json(start: Start, data: Path) -> None:
+    process = start("--data", str(data), "--log", "json")
+    client = Client(ready(process), data / "ca.pem")
+    ticket = client.sign_in(Card.load(data, "one-role"))
+    client.validate(Card.load(data, "revoked"))
+    client.get("/login/authlogout", token="a\nb")
+    process.terminate()
+    _, err = process.communicate(timeout=10)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert {"time", "level", "logger", "message"} <= set.intersection(*map(set, lines))
+    refused = next(line for line in lines if line.get("reason") == "certificate-revoked")
+    assert (refused["method"], refused["path"], refused["status"]) == ("POST", "/login/authvalidate", 200)
+    assert (refused["uid"], refused["outcome"], refused["client"]) == ("555000000007", "refused", "127.0.0.1")
+    assert ticket[10:30] not in err
+
+
+def test_a_folder_that_cannot_be_written_is_said(start: Start) -> None:
+    assert "/sys/lanyard cannot be used: " in fails(start("--data", "/sys/lanyard"))
+
+
+def test_open_timelines_and_hanging_clients_do_not_hold_up_the_end(start: Start, data: Path) -> None:
+    process = start("--data", str(data))
+    client = Client(ready(process), data / "ca.pem")
+    assert client.http.post(client.url + "/stub/api/faults", json={"fault": "hang", "times": 1}, timeout=5).ok
+    with ThreadPoolExecutor(2) as pool:
+        hanging = pool.submit(client.get, "/login/authactivate")
+        watching = pool.submit(lambda: Client(client.url, client.ca_file).get("/stub/events"))
+        wait_until(lambda: Client(client.url, client.ca_file).get("/stub/api/requests").json()["requests"])
+        begun = time.monotonic()
+        process.terminate()
+        process.communicate(timeout=10)
+        assert time.monotonic() - begun < 2
+        with pytest.raises(requests.RequestException):
+            hanging.result(5)
+        watching.exception(5)
+    assert process.returncode == 0
