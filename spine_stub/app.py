@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import secrets
+import string
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from flask import Flask, Response
+from flask import Flask, Request, Response
 from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
@@ -50,8 +52,20 @@ ROUTES: tuple[tuple[str, tuple[str, ...], View], ...] = (
 )
 
 
+class AsciiRequest(Request):
+    """A request whose query is what RFC 3986 allows, whatever the client sent: Werkzeug fails at other bytes."""
+
+    def __init__(self, environ: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # WSGI has bytes as Latin-1
+            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
+        super().__init__(environ, *arguments, **options)
+
+
 class App(Flask):
     """Flask without its questions, on each request, whether one of our functions is a coroutine."""
+
+    request_class = AsciiRequest
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function as it is: none of ours is a coroutine."""

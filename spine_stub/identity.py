@@ -30,6 +30,7 @@ from .request_log import note
 from .sessions import Session, from_c66, session_key
 
 _UNAUTHORIZED = 401
+_MOST_FIELDS = 100
 _NO_TICKET = "exception.name=com.sun.identity.idsvcs.TokenExpired Token is not valid"
 
 
@@ -75,7 +76,10 @@ def _values(session: Session, person: Person) -> Iterator[tuple[str, str]]:
 
 
 def _ticket(broker: Broker, name: str) -> str:
-    form = parse_qs(views.read_body(broker.config.max_body).decode("latin-1"), max_num_fields=100)
+    try:
+        form = parse_qs(views.read_body(broker.config.max_body).decode("latin-1"), max_num_fields=_MOST_FIELDS)
+    except ValueError as exc:
+        raise InvalidInput("too-many-fields") from exc
     ticket = request.args.get(name) or next(iter(form.get(name, [])), "")
     if not ticket:
         raise InvalidInput(f"missing-{name}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -67,6 +69,19 @@ def test_a_guessed_ticket_is_not_valid(spine: Spine, endpoint: str, ticket: str)
 @pytest.mark.parametrize("endpoint", ["isTokenValid", "attributes", "logout"])
 def test_a_missing_ticket_is_invalid_input(spine: Spine, endpoint: str) -> None:
     assert str(reason(spine.client().get(f"/identity/{endpoint}"))).startswith("missing-")
+
+
+def test_a_form_of_many_fields_is_invalid_input(spine: Spine) -> None:
+    assert reason(spine.client().post("/identity/isTokenValid", b"a=1&" * 200)) == "too-many-fields"
+
+
+def test_a_query_of_other_bytes_is_no_failure(spine: Spine) -> None:
+    """RFC 3986 has ASCII only; found by tests/fuzz."""
+    with socket.create_connection(("127.0.0.1", int(spine.url.rpartition(":")[2]))) as plain:
+        context = ssl.create_default_context(cafile=str(spine.ca_file))
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            connection.sendall(b"GET /login/authlogout?token=\xff\xe9 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert connection.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
 
 
 def test_asking_does_not_keep_a_session_alive(spine_factory: SpineFactory) -> None:
