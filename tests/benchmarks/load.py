@@ -91,23 +91,26 @@ def compare(data: Path, options: argparse.Namespace) -> int:
     """Print a line for each number of clients, store and number of processes."""
     crypto = crypto_rate(data, options.seconds)
     print(f"bare cryptographic work of a sign-in, one thread: {crypto:.0f} a second\n")
-    print("processes  clients  bare route  allows  store   sign-ins/s  ratio  tickets")
+    print("processes  clients  bare route  allows  store   sign-ins/s  ratio  ms CPU  tickets")
     worst = 9.9
     for processes in options.processes:
         for clients in options.clients:
-            with servers([sys.executable, "-c", BARE, str(data)], processes) as urls:
-                bare = _rate(run(Work(urls, data, bare=True, seconds=options.seconds), clients), options.seconds)
+            with servers([sys.executable, "-c", BARE, str(data)], processes) as bare_server:
+                work = Work(bare_server.urls, data, bare=True, seconds=options.seconds)
+                bare = _rate(run(work, clients), options.seconds)
             # Each process brings a thread's worth of cryptographic work of its own.
             allowed = 1 / (REQUESTS / bare + 1 / (crypto * processes))
             for store in options.stores:
-                with brokers(data, store, processes) as urls:
-                    tickets = run(Work(urls, data, seconds=options.seconds), clients)
+                with brokers(data, store, processes) as broker:
+                    before = broker.processor_seconds()
+                    tickets = run(Work(broker.urls, data, seconds=options.seconds), clients)
+                    spent = broker.processor_seconds() - before
                 ratio = _rate(tickets, options.seconds) / allowed
                 worst = min(worst, ratio) if processes == 1 else worst
                 doubled = len(tickets) - len(set(tickets))
                 print(
                     f"{processes:9}  {clients:7}  {bare:10.0f}  {allowed:6.0f}  {store:6}  "
-                    f"{_rate(tickets, options.seconds):10.0f}  {ratio:5.2f}  {len(tickets)}, {doubled} doubled",
+                    f"{_rate(tickets, options.seconds):10.0f}  {ratio:5.2f}  {spent / (1 + WARM_UP) / max(len(tickets), 1) * 1000:6.1f}  {len(tickets)}, {doubled} doubled",
                     flush=True,
                 )
                 if doubled:
@@ -121,11 +124,10 @@ def check_memory(data: Path, sign_ins: int) -> int:
     sizes = []
     given: set[str] = set()
     begun = time.monotonic()
-    with brokers(data, "sqlite", 1) as (url,):
-        pid = int(subprocess.check_output(["pgrep", "-f", f"spine_stub --data {data} "]).split()[0])
+    with brokers(data, "sqlite", 1) as broker:
         for step in range(MEMORY_STEPS):
-            given.update(run(Work((url,), data, count=sign_ins // MEMORY_STEPS), 8))
-            sizes.append(resident(pid))
+            given.update(run(Work(broker.urls, data, count=sign_ins // MEMORY_STEPS), 8))
+            sizes.append(resident(broker.pids[0]))
             print(f"{(step + 1) * sign_ins // MEMORY_STEPS:8} sign-ins: {sizes[-1] / 1e6:7.1f} MB", flush=True)
     seconds = time.monotonic() - begun
     # The record of requests fills up first; it is bounded.
@@ -214,9 +216,22 @@ def crypto_rate(data: Path, seconds: float) -> float:
     return done / min(seconds, 1.0)
 
 
+@dataclass(frozen=True)
+class Running:
+    """Programs that serve."""
+
+    urls: tuple[str, ...]
+    pids: tuple[int, ...]
+
+    def processor_seconds(self) -> float:
+        """User and system time of all of them: proc(5), stat, fields 14 and 15."""
+        stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.pids)
+        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
-def brokers(data: Path, store: str, processes: int) -> Iterator[tuple[str, ...]]:
-    """Run brokers on one DIR; yields their addresses."""
+def brokers(data: Path, store: str, processes: int) -> Iterator[Running]:
+    """Run brokers on one DIR."""
     with contextlib.ExitStack() as stack:
         where = store
         if store == "redis":
@@ -228,15 +243,15 @@ def brokers(data: Path, store: str, processes: int) -> Iterator[tuple[str, ...]]
 
 
 @contextlib.contextmanager
-def servers(command: Sequence[str], count: int) -> Iterator[tuple[str, ...]]:
-    """Run programs that say `ready URL`; yields the addresses."""
+def servers(command: Sequence[str], count: int) -> Iterator[Running]:
+    """Run programs that say `ready URL`."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
         for _ in range(count)
     ]
     try:
-        yield tuple(map(_address, running))
+        yield Running(tuple(map(_address, running)), tuple(process.pid for process in running))
     finally:
         for process in running:
             stop(process)
