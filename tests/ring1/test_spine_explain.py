@@ -1,0 +1,197 @@
+"""What is said of a refused answer: the bytes, where a wrong digest comes from, the tree, the chain."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.spine import Desk, SettableClock
+from support.spine_client import Card, b64, make_card, message, resign, set_attributes, sign_cms, signer
+
+from spine_stub import Config
+from spine_stub.app import make_broker
+from spine_stub.authority import Validity, ec_key, make_issuing, make_root, name, rsa_key
+from spine_stub.checks import Check, Checks
+from spine_stub.cms_tree import tree
+from spine_stub.errors import BrokerError
+from spine_stub.explain import Explanation, explain_exchange
+from spine_stub.memory_store import MemoryStore
+from spine_stub.record import Exchange
+
+NOTHING: dict[str, Any] = {
+    "method": "POST", "path": "/login/authvalidate", "query": "", "client": "127.0.0.1", "headers": {}, "body": b"",
+    "status": 200, "reply_type": "", "reply": b"", "reply_size": 0, "milliseconds": 0.0,
+}  # fmt: skip
+
+
+def explained(desk: Desk, answer: dict[str, str], issued: str = "") -> Explanation:
+    """As for a request that asked so."""
+    checks = Checks()
+    reason = ""
+    try:
+        desk.broker.validate(answer, checks)
+    except BrokerError as exc:
+        reason = exc.reason
+    exchange = Exchange(
+        number=2, time=desk.clock(), endpoint="authvalidate", message=answer, reason=reason,
+        checks=tuple(checks.results), **NOTHING,
+    )  # fmt: skip
+    first = f'<gpPARAM name="challenge">{issued}</gpPARAM>'.encode()
+    activation = replace(exchange, endpoint="authactivate", reply=first) if issued else None
+    return explain_exchange(desk.broker, exchange, activation)
+
+
+def states(explanation: Explanation) -> list[str]:
+    return [item.state for item in explanation.compared]
+
+
+def test_a_right_answer_has_nothing_to_complain_of(desk: Desk) -> None:
+    answer = desk.answer()
+    explanation = explained(desk, answer, answer["challenge"])
+    assert explanation.problems == []
+    assert states(explanation) == ["same"] * 3
+    assert [link.subject.rpartition("=")[2] for link in explanation.chain] == [
+        "555000000002", "Lanyard Test SubCA01", "Lanyard Test Root"
+    ]  # fmt: skip
+    assert explanation.issued
+    assert abs((explanation.issued - desk.clock()).total_seconds()) < 1
+
+
+def test_with_attributes_two_digests_are_compared(desk: Desk) -> None:
+    explanation = explained(desk, desk.answer(attributes=True))
+    assert [item.title for item in explanation.compared[1:]] == [
+        "sha256 of the content, in the signed attributes",
+        "sha256 of the signed attributes, inside the signature",
+    ]
+    assert states(explanation) == ["same"] * 3
+
+
+def test_an_ecdsa_signature_keeps_its_digest_to_itself(desk: Desk) -> None:
+    explanation = explained(desk, desk.answer(make_card(desk.data, "555000000002", ec_key())))
+    assert states(explanation) == ["same", "unknown"]
+    assert explanation.problems == []
+
+
+@pytest.mark.parametrize(
+    ("mistake", "origin"),
+    [
+        (base64.b64encode, "it is the sha256 of the challenge's base64, not of its bytes"),
+        (lambda c: base64.b64encode(c) + b"\n", "it is the sha256 of the challenge's base64 with a line end"),
+        (lambda c: c.hex().encode(), "it is the sha256 of the challenge in hexadecimal"),
+        (
+            lambda c: hashlib.sha256(c).digest(),
+            "it is the sha256 of the sha256 of the challenge: it was digested twice",
+        ),
+        (lambda c: c[:0], "it is the sha256 of nothing at all"),
+        (lambda c: c[1:], ""),
+    ],
+)
+def test_where_a_wrong_digest_comes_from(desk: Desk, mistake: Any, origin: str) -> None:
+    challenge, echo = desk.challenge()
+    info = sign_cms(desk.card(), challenge)
+    signer(info)["signature"] = desk.card().raw_signature(mistake(challenge), "sha256")
+    explanation = explained(desk, message(desk.card().uid, info, echo))
+    assert explanation.refused
+    assert explanation.refused.check is Check.SIGNATURE
+    wrong = explanation.compared[-1]
+    assert (wrong.state, wrong.note) == ("differs", origin)
+    assert wrong.expected == hashlib.sha256(challenge).digest()
+    assert wrong.received == hashlib.sha256(mistake(challenge)).digest()
+
+
+def test_another_digest_inside_the_signature_is_named(desk: Desk) -> None:
+    challenge, echo = desk.challenge()
+    info = sign_cms(desk.card(), challenge)
+    signer(info)["signature"] = desk.card().raw_signature(challenge, "sha512")
+    explanation = explained(desk, message(desk.card().uid, info, echo))
+    assert explanation.compared[-1].note == "it is a sha512, and the SignerInfo says sha256"
+
+
+def test_another_key_is_named(desk: Desk) -> None:
+    explanation = explained(desk, desk.spoiled(lambda info, card: resign(info, replace(card, key=rsa_key()))))
+    assert "it was made with another key" in explanation.compared[-1].note
+    assert explanation.compared[-1].received is None
+
+
+def test_a_wrong_message_digest_is_shown(desk: Desk) -> None:
+    def spoil(info: Any, card: Card) -> None:
+        set_attributes(info, content_type="data", message_digest=b"\0" * 32)
+        resign(info, card)
+
+    explanation = explained(desk, desk.spoiled(spoil))
+    assert states(explanation) == ["same", "differs", "same"]
+    assert any("00" * 32 in line for line in explanation.problems)
+
+
+def test_an_echo_of_another_challenge_is_shown(desk: Desk) -> None:
+    explanation = explained(desk, desk.answer(), desk.answer()["challenge"])
+    assert states(explanation)[0] == "differs"
+
+
+def problem_of(desk: Desk, **made: Any) -> list[str]:
+    card = make_card(desk.data, "555000000002", ec_key(), **made)
+    return [link.problem for link in explained(desk, desk.answer(card)).chain]
+
+
+def test_where_a_chain_breaks(desk: Desk) -> None:
+    now = datetime.now(UTC)
+    root = make_root(rsa_key(), now)
+    assert problem_of(desk, lifetime=(-3, -2))[0] == "expired"
+    assert problem_of(desk, lifetime=(2, 3))[0] == "not valid yet"
+    namesake = make_issuing(root, rsa_key(), now)
+    assert problem_of(desk, issuer=namesake) == ["its issuer has the name of a known CA, but another key signed it"]
+    certificate = root.issue(name("CA", "X"), rsa_key().public_key(), Validity(now, now + timedelta(days=1)), [])
+    stranger = replace(namesake, certificate=certificate)
+    assert problem_of(desk, issuer=stranger) == ["no CA known here is called CN=X,OU=CA,O=nhs"]
+    assert explained(desk, desk.answer(desk.card("revoked"))).chain[0].problem == "revoked"
+
+
+def test_a_tree_names_what_is_in_it(desk: Desk) -> None:
+    challenge, _ = desk.challenge()
+    outline = tree(sign_cms(desk.card(), challenge, attributes=True).dump()).outline()
+    assert "content_type: ContentType signed_data (1.2.840.113549.1.7.2)" in outline
+    assert f"content: OctetString {challenge.hex()}" in outline
+    assert "subject: Name O=nhs, OU=people, CN=555000000002" in outline
+    assert "algorithm: DigestAlgorithmId sha256 (2.16.840.1.101.3.4.2.1)" in outline
+    assert "extn_value: KeyUsage digital_signature" in outline
+
+
+def test_what_cannot_be_read_is_a_leaf_that_says_so(desk: Desk) -> None:
+    assert tree(b"\x30\x03abc").unreadable or any(node.unreadable for node in tree(b"\x30\x03abc").walk())
+    assert tree(b"hello").text
+    der = bytearray(sign_cms(desk.card(), desk.challenge()[0]).dump())
+    at = bytes(der).index(b"\x17\x0d")  # the first UTCTime
+    der[at + 2 : at + 6] = b"\xff\xff\xff\xff"
+    nodes = list(tree(bytes(der)).walk())
+    assert [node.name for node in nodes if node.unreadable] == ["not_before"]
+    assert any(node.name == "not_after" and node.text for node in nodes)
+
+
+@pytest.fixture(scope="module")
+def one_desk(demo_data: Path) -> Desk:
+    clock = SettableClock()
+    config = Config(demo_data)
+    store = MemoryStore(clock, config.max_session, config.idle)
+    return Desk(make_broker(config, clock, secrets.token_bytes, store), clock, demo_data)
+
+
+@given(data=st.data())
+@settings(max_examples=80)
+def test_no_answer_is_too_broken_to_be_explained(one_desk: Desk, data: st.DataObject) -> None:
+    answer = one_desk.answer(attributes=True)
+    der = bytearray(base64.b64decode(answer["response"]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(der) - 1))
+        der[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    explanation = explained(one_desk, {**answer, "response": b64(bytes(der))})
+    assert len(explanation.steps) == len(Check)
+    assert isinstance(explanation.problems, list)
+    assert explanation.tree is None or explanation.tree.outline()

@@ -1,0 +1,117 @@
+"""The record: bounded, in sign-ins, and something to wait for."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from spine_stub.record import Exchange, Record
+
+
+def exchange(record: Record, endpoint: str, **more: Any) -> Exchange:
+    made = Exchange(
+        number=record.next_number(), time=datetime.now(UTC), endpoint=endpoint, method="POST", path=endpoint,
+        query="", headers={}, body=b"", reply_type="", reply_size=0, milliseconds=1.0,
+        **{"client": "127.0.0.1", "message": {}, "status": 200, "reply": b"", **more},
+    )  # fmt: skip
+    record.add(made)
+    return made
+
+
+def activate(record: Record, challenge: str, **more: Any) -> Exchange:
+    reply = f'<gpPARAM name="challenge">{challenge}</gpPARAM>'.encode()
+    return exchange(record, "authactivate", reply=reply, **more)
+
+
+def validate(record: Record, challenge: str, **more: Any) -> Exchange:
+    return exchange(record, "authvalidate", message={"challenge": challenge, **more.pop("message", {})}, **more)
+
+
+@pytest.fixture
+def record() -> Record:
+    return Record(requests=10, sign_ins=3)
+
+
+def stories(record: Record) -> list[list[str]]:
+    return [[e.endpoint for e in sign_in.exchanges] for sign_in in reversed(record.sign_ins())]
+
+
+def test_interleaved_sign_ins_are_kept_apart(record: Record) -> None:
+    """As of two clients on one machine that call themselves the same."""
+    activate(record, "QQ==")
+    activate(record, "Qg==")
+    validate(record, "Qg==", session="bb")
+    validate(record, "Q\nQ==", session="aa")
+    exchange(record, "RoleSelectionGP.jsp", session="bb")
+    exchange(record, "authlogout", session="aa")
+    assert stories(record) == [
+        ["authactivate", "authvalidate", "authlogout"], ["authactivate", "authvalidate", "RoleSelectionGP.jsp"]
+    ]  # fmt: skip
+    assert [sign_in.outcome for sign_in in record.sign_ins()] == ["signed-in", "logged-out"]
+
+
+def test_a_client_that_lost_its_challenge_is_known_by_its_session_id(record: Record) -> None:
+    same = {"log_session_id": "0123456789"}
+    activate(record, "QQ==", message=same)
+    validate(record, "another", message=same, reason="server-signature-wrong")
+    assert len(record.sign_ins()) == 1
+    activate(record, "Qg==", message=same)
+    assert len(record.sign_ins()) == 2
+
+
+def test_a_request_of_nobodys_sign_in_is_kept_by_itself(record: Record) -> None:
+    exchange(record, "dtd")
+    assert not record.sign_ins()
+    assert [e.endpoint for e in record.exchanges()] == ["dtd"]
+
+
+def test_it_is_bounded(record: Record) -> None:
+    for number in range(50):
+        activate(record, f"{number:04}")
+        validate(record, f"{number:04}", session=str(number), uid=str(number))
+    assert len(record.exchanges()) == 10
+    assert len(record.sign_ins()) == 3
+    assert len(record._by_mark) <= 12
+    assert record.uid_of("49") == "49"
+    assert record.uid_of("1") == ""
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome"),
+    [
+        ({}, "signed-in"),
+        ({"reason": "signature-wrong"}, "refused"),
+        ({"fault": "http-503", "status": 503}, "fault"),
+        ({"status": 500}, "failed"),
+    ],
+)
+def test_an_outcome_is_one_word(record: Record, last: dict[str, Any], outcome: str) -> None:
+    activate(record, "QQ==")
+    assert record.sign_ins()[0].outcome == "begun"
+    validate(record, "QQ==", **last)
+    assert record.sign_ins()[0].outcome == outcome
+    assert bool(record.sign_ins()[0].trouble) == (outcome != "signed-in")
+
+
+def test_waiting_ends_with_what_was_waited_for(record: Record) -> None:
+    found: list[Exchange | None] = []
+    thread = threading.Thread(
+        target=lambda: found.append(record.wait_for(lambda e: e.endpoint == "authvalidate", 0, 10))
+    )
+    thread.start()
+    activate(record, "QQ==")
+    wanted = validate(record, "QQ==")
+    thread.join(5)
+    assert found == [wanted]
+    assert record.wait_for(lambda e: True, wanted.number, 0.01) is None
+
+
+def test_clearing_forgets_but_goes_on_counting(record: Record) -> None:
+    first = activate(record, "QQ==")
+    record.clear()
+    assert not record.exchanges()
+    assert not record.sign_ins()
+    assert activate(record, "QQ==").number > first.number
