@@ -30,7 +30,7 @@ def test_it_says_that_a_revoked_card_is_not_accepted(spine_stub: SpineStub, clie
         client.sign_in("555000000007", spine_stub.card("revoked"))
 
 
-@pytest.mark.parametrize("fault", ["http-500", "http-503", "drop", "half-body", "hang", "tls-unknown-ca"])
+@pytest.mark.parametrize("fault", ["http-500", "http-503", "drop", "hang", "tls-unknown-ca"])
 def test_it_says_that_the_service_does_not_answer(spine_stub: SpineStub, client: MadeUpClient, fault: str) -> None:
     spine_stub.faults.once(fault)
     with pytest.raises(SignInFailed, match="does not answer"):
