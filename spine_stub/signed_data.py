@@ -176,7 +176,7 @@ def _read(encoded: bytes) -> SignedChallenge:
         signature_algorithm=signer["signature_algorithm"]["algorithm"].native,
         signature=signer["signature"].native,
         attributes=_read_attributes(signer["signed_attrs"]),
-        certificate=_read_certificate(_find_certificate(signed_data["certificates"], signer)),
+        certificate=_find_certificate(signed_data["certificates"], signer),
     )
 
 
@@ -201,30 +201,39 @@ def _read_attributes(attributes: cms.CMSAttributes) -> SignedAttributes | None:
     )
 
 
-def _find_certificate(certificates: cms.CertificateSet, signer: cms.SignerInfo) -> x509.Certificate:
+def _find_certificate(certificates: cms.CertificateSet, signer: cms.SignerInfo) -> CardCertificate:
     candidates = certificates if isinstance(certificates, cms.CertificateSet) else ()
     for choice in candidates:
-        if choice.name == "certificate" and _is_of(choice.chosen, signer["sid"]):
-            return choice.chosen
+        if choice.name == "certificate":
+            known = _read_certificate(choice.chosen.dump())
+            if _is_of(known, signer["sid"]):
+                return known.certificate
     raise Refused("certificate-missing", "no certificate in the CMS is the signer's")
 
 
-def _is_of(certificate: x509.Certificate, sid: cms.SignerIdentifier) -> bool:
+@dataclass(frozen=True)
+class _KnownCertificate:
+    """A certificate that has been read, and what a signer may name it by."""
+
+    certificate: CardCertificate
+    issuer: bytes
+    serial_number: int
+    key_identifier: bytes | None
+
+
+def _is_of(known: _KnownCertificate, sid: cms.SignerIdentifier) -> bool:
     if sid.name == "subject_key_identifier":
-        return bool(certificate.key_identifier == sid.native)
-    if certificate.serial_number != sid.chosen["serial_number"].native:
+        return bool(known.key_identifier == sid.native)
+    if known.serial_number != sid.chosen["serial_number"].native:
         return False
     issuer = sid.chosen["issuer"]
     # Equal bytes are the rule; comparing names as RFC 5280 says is slow.
-    return bool(certificate.issuer.dump() == issuer.dump() or certificate.issuer == issuer)
-
-
-def _read_certificate(certificate: x509.Certificate) -> CardCertificate:
-    return _read_encoded_certificate(certificate.dump())
+    return bool(known.issuer == issuer.dump() or x509.Name.load(known.issuer) == issuer)
 
 
 @lru_cache(maxsize=_KEPT_CERTIFICATES)
-def _read_encoded_certificate(encoded: bytes) -> CardCertificate:
+def _read_certificate(encoded: bytes) -> _KnownCertificate:
+    """Read a certificate to plain values: asn1crypto's own, read as they are asked for, are not for threads."""
     certificate = x509.Certificate.load(encoded)
     names = [
         pair["value"].native
@@ -234,10 +243,11 @@ def _read_encoded_certificate(encoded: bytes) -> CardCertificate:
     ]
     usage = certificate.key_usage_value
     extended = certificate.extended_key_usage_value
-    return CardCertificate(
+    card = CardCertificate(
         der=encoded,
         public_key=certificate.public_key.dump(),
         common_names=tuple(names),
         key_usage=frozenset(usage.native if usage else ()),
         extended_key_usage=frozenset(extended.native) if extended else None,
     )
+    return _KnownCertificate(card, certificate.issuer.dump(), certificate.serial_number, certificate.key_identifier)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from flask import Response, g, render_template, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from . import gpobject, replies
+from . import assertion, gpobject, replies
 from .broker import Broker
 from .checks import Check, Checks
 from .errors import Refused
@@ -91,6 +91,7 @@ def assert_role(broker: Broker) -> Response:
         **_saml_ids(broker),
         person=person,
         session=session,
+        attributes=assertion.attributes(session, person),
         now=now,
         not_before=now - _ASSERTION_BEFORE,
         not_after=now + _ASSERTION_AFTER,

@@ -105,12 +105,13 @@ def compare(data: Path, options: argparse.Namespace) -> int:
                     before = broker.processor_seconds()
                     tickets = run(Work(broker.urls, data, seconds=options.seconds), clients)
                     spent = broker.processor_seconds() - before
-                ratio = _rate(tickets, options.seconds) / allowed
-                worst = min(worst, ratio) if processes == 1 else worst
+                rate = _rate(tickets, options.seconds)
+                worst = min(worst, rate / allowed) if processes == 1 else worst
                 doubled = len(tickets) - len(set(tickets))
+                cpu = spent / (1 + WARM_UP) / max(len(tickets), 1) * 1000
                 print(
-                    f"{processes:9}  {clients:7}  {bare:10.0f}  {allowed:6.0f}  {store:6}  "
-                    f"{_rate(tickets, options.seconds):10.0f}  {ratio:5.2f}  {spent / (1 + WARM_UP) / max(len(tickets), 1) * 1000:6.1f}  {len(tickets)}, {doubled} doubled",
+                    f"{processes:9}  {clients:7}  {bare:10.0f}  {allowed:6.0f}  {store:6}  {rate:10.0f}  "
+                    f"{rate / allowed:5.2f}  {cpu:6.1f}  {len(tickets)}, {doubled} doubled",
                     flush=True,
                 )
                 if doubled:
