@@ -112,10 +112,7 @@ def make_issuing(root: Issuer, key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
 
 
 def make_revocation_list(
-    issuing: Issuer,
-    revoked: Sequence[x509.Certificate],
-    now: datetime,
-    earlier: Iterable[x509.RevokedCertificate] = (),
+    issuing: Issuer, revoked: Sequence[x509.Certificate], now: datetime, earlier: Iterable[x509.RevokedCertificate] = ()
 ) -> x509.CertificateRevocationList:
     """Make the list of an authority, which goes on from an earlier one; it holds as long as the authority."""
     builder = (
