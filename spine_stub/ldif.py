@@ -1,6 +1,6 @@
 """People as LDIF (RFC 2849), in the shape that ldap_directory.py reads: for `ldapadd` and `slapadd`.
 
-    python -m spine_stub person ldif > people.ldif
+python -m spine_stub person ldif > people.ldif
 """
 
 from __future__ import annotations
