@@ -19,6 +19,7 @@ from . import actions
 _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {"console.css": "text/css; charset=UTF-8", "console.js": "text/javascript; charset=UTF-8"}
 _BAD_REQUEST = 400
+_NOT_FOUND = 404
 _MOST_SESSIONS = 200
 
 
@@ -36,11 +37,18 @@ def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[HexByte]:
         yield HexByte(f"{value:02x}", other is not None and other[index : index + 1] != bytes([value]))
 
 
-def sign_in(stub: Stub, number: int) -> str:
+def gone(what: str) -> Response:
+    """Say that something is not here, or not any more."""
+    return Response(
+        render_template("console/gone.html", what=what), _NOT_FOUND, content_type="text/html; charset=UTF-8"
+    )
+
+
+def sign_in(stub: Stub, number: int) -> Response | str:
     """One sign-in in full."""
     found = stub.record.sign_in(number)
     if found is None:
-        raise NotFound
+        return gone(f"Sign-in {number} is not kept any more, or there was none.")
     return render_template("console/sign_in.html", sign_in=found, explanation=explain(stub.broker, found))
 
 

@@ -12,6 +12,7 @@ from ..directory import Person
 from ..errors import DataError
 from ..registration import RegistrationAuthority, make_role
 from ..stub import Stub
+from . import pages
 
 _MOST = 100
 _BAD_REQUEST = 400
@@ -32,8 +33,10 @@ def add(stub: Stub) -> Response:
     return _to(person.uid)
 
 
-def person(stub: Stub, uid: str) -> str:
+def person(stub: Stub, uid: str) -> Response | str:
     """One person with roles and cards."""
+    if stub.broker.directory.person(uid) is None:
+        return pages.gone(f"Nobody has the uid {uid}.")
     return _person_page(stub, uid)
 
 

@@ -48,6 +48,11 @@ def test_what_is_not_there_is_not_found(client: Client, path: str) -> None:
     assert client.get(f"/stub/{path}").status_code == 404
 
 
+def test_a_person_or_sign_in_that_is_gone_is_said_on_a_page(client: Client) -> None:
+    assert "Sign-in 99 is not kept any more" in client.get("/stub/sign-in/99").text
+    assert "Nobody has the uid &lt;b&gt;." in client.get("/stub/people/<b>").text
+
+
 def test_a_refused_sign_in_says_which_check_and_which_bytes(spine: Spine, client: Client, stub: Stub) -> None:
     challenge, signature = client.activate()
     card = spine.card("one-role")
