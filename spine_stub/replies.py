@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
@@ -41,8 +41,9 @@ def xml(template: str, **values: Any) -> Response:
     """Fill a template with these values and those that all of them need."""
     base = base_url()
     hostname = urlsplit(base).hostname or ""
-    body = render_template(
-        template, base=base, hostname=hostname, server_ip=hostname, gas_version=GAS_VERSION, **values
+    # Not render_template: that brings the request and signals along, which these templates do not need.
+    body = current_app.jinja_env.get_template(template).render(
+        base=base, hostname=hostname, server_ip=hostname, gas_version=GAS_VERSION, **values
     )
     return Response(body, content_type="text/xml; charset=UTF-8")
 
