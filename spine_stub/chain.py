@@ -25,12 +25,19 @@ class Link:
 
 
 def draw(card: bytes, authorities: Sequence[bytes], now: datetime) -> tuple[Link, ...]:
-    """Return the links from a card's certificate up, as far as they hold; all certificates in DER."""
+    """Return the links from a card's certificate up, as far as they hold; all certificates in DER.
+
+    Nothing for a certificate that cannot be read.
+    """
     try:
-        known = [x509.load_der_x509_certificate(der) for der in authorities]
-        current = x509.load_der_x509_certificate(card)
-    except ValueError:
+        return tuple(_climb(card, authorities, now))
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # parts of a certificate are read only when asked for
         return ()
+
+
+def _climb(card: bytes, authorities: Sequence[bytes], now: datetime) -> list[Link]:
+    known = [x509.load_der_x509_certificate(der) for der in authorities]
+    current = x509.load_der_x509_certificate(card)
     links: list[Link] = []
     for _ in range(len(known) + 1):
         above, problem = _above(current, known)
@@ -38,7 +45,7 @@ def draw(card: bytes, authorities: Sequence[bytes], now: datetime) -> tuple[Link
         if problem or above is None:
             break
         current = above
-    return tuple(links)
+    return links
 
 
 def _above(certificate: x509.Certificate, known: list[x509.Certificate]) -> tuple[x509.Certificate | None, str]:

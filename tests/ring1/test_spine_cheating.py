@@ -1,6 +1,6 @@
 """Ways to cheat that need more than a spoiled byte: borrowed certificates, bent padding, old answers, made-up tickets.
 
-Together with test_spine_forgery.py, test_spine_trust.py and test_spine_challenge.py; docs/broker-checks.md has the checks.
+With test_spine_forgery.py, test_spine_trust.py and test_spine_challenge.py; docs/broker-checks.md has the checks.
 """
 
 from __future__ import annotations
