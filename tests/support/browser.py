@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,13 +110,19 @@ class Browser:
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def wider_than_the_screen(self) -> list[str]:
-        """Return what sticks out on the right, so that one would have to scroll sideways."""
+        """Return what sticks out on the right of the page, or of a part that would have to scroll sideways."""
         return list(
             self.run(
-                "const edge = document.documentElement.clientWidth + 1;"
-                "if (document.documentElement.scrollWidth <= edge) return [];"
-                "return [...document.querySelectorAll('body *')]"
-                ".filter(e => e.getBoundingClientRect().right > edge).map(e => e.outerHTML.slice(0, 120))"
+                """
+                const sticksOut = (box) => {
+                  const edge = box.getBoundingClientRect().left + box.clientLeft + box.clientWidth + 1;
+                  return [...box.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > edge);
+                };
+                return [document.documentElement, ...document.querySelectorAll("body, body *")]
+                  .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1
+                    && (box === document.documentElement || getComputedStyle(box).overflowX !== "visible"))
+                  .flatMap(sticksOut).map((e) => e.outerHTML.slice(0, 120));
+                """
             )
         )
 
@@ -167,7 +174,8 @@ def own_chromium(profile: Path, *arguments: str, home: Path | None = None) -> It
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
         options.add_argument(argument)
     environment = {**os.environ, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home or profile)}
-    service = webdriver.ChromeService(executable_path=str(program("chromedriver")), env=environment)
+    path = str(program("chromedriver"))
+    service = webdriver.ChromeService(executable_path=path, env=environment, log_output=subprocess.DEVNULL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")  # selenium itself talks to chromedriver by HTTP
         driver = webdriver.Chrome(options, service)
