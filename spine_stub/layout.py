@@ -1,7 +1,7 @@
 """What lies in DIR, as paths relative to it.
 
 ca.pem              the root: what clients must trust. Its presence says that DIR is complete
-ca/                 the broker's own: keys, issuing CA, revocation list, TLS certificate
+ca/                 the broker's own: keys, issuing CA, revocation list
 people.toml         people and roles, to be read and edited
 cards/NAME/         a demonstration card each; cards.py has the format
 """
@@ -21,4 +21,3 @@ ISSUING_KEY = CA / "issuing.key.pem"
 REVOCATION_LIST = CA / "issuing.crl.pem"
 CHALLENGE_KEY = CA / "challenge.key.pem"
 CHALLENGE_SECRET = CA / "challenge.secret"
-TLS = CA / "tls.pem"

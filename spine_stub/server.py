@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -23,7 +24,6 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from flask import Flask
 
 from . import authority, layout
-from .files import write_private
 
 _log = logging.getLogger("spine_stub")
 
@@ -46,8 +46,11 @@ _HTTP_ON_TLS = (
 class Adapter(BuiltinSSLAdapter):
     """TLS that leaves the handshake for later."""
 
-    def __init__(self, key_and_certificate: Path) -> None:
-        super().__init__(str(key_and_certificate), str(key_and_certificate))
+    def __init__(self, key_and_certificate: bytes) -> None:
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # ssl reads files only
+            file.write(key_and_certificate)
+            file.flush()
+            super().__init__(file.name, file.name)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
@@ -121,6 +124,8 @@ class Connection(server.HTTPConnection):
     def close(self) -> None:
         """Close, whatever state the other side left it in."""
         with suppress(OSError):
+            self.wfile.close()  # cheroot leaves this, and what could not be sent, to the collector
+        with suppress(OSError):
             super().close()
 
     def _shake_hands(self) -> bool:
@@ -141,7 +146,7 @@ class Server(wsgi.Server):
     keep_alive_conn_limit = 10_000
     max_request_header_size = MAX_HEADER_BYTES
 
-    def __init__(self, app: Flask, host: str, port: int, tls: Path | None) -> None:
+    def __init__(self, app: Flask, host: str, port: int, tls: bytes | None) -> None:
         # server_name is what a client of HTTP/1.0 without a Host header is told.
         super().__init__((host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG)
         self.timeout = KEEP_ALIVE_SECONDS
@@ -169,11 +174,12 @@ class Server(wsgi.Server):
         _log.log(level, "%s", msg, exc_info=traceback)
 
 
-def write_tls_file(data: Path, hosts: Iterable[str], now: datetime) -> Path:
-    """Make a TLS key and certificate for these names and addresses, both in one file of DIR."""
+def make_tls(data: Path, hosts: Iterable[str], now: datetime) -> bytes:
+    """Make a TLS key and certificate for these names and addresses, both in one PEM.
+
+    Each start makes its own: it then fits the addresses, and never expires in use.
+    """
     key = authority.ec_key()
     root = authority.Issuer.load(data / layout.ROOT, data / layout.ROOT_KEY)
     certificate = authority.make_tls_certificate(root, key, hosts, now)
-    path = data / layout.TLS
-    write_private(path, authority.key_pem(key) + authority.certificate_pem(certificate))
-    return path
+    return authority.key_pem(key) + authority.certificate_pem(certificate)
