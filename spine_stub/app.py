@@ -51,8 +51,9 @@ def create_app(
     store = store or MemoryStore(clock, config.max_session, config.idle)
     broker = make_broker(config, clock, random, store)
     app = Flask("spine_stub", static_folder=None)
-    replies.install(app)
+    app.url_map.merge_slashes = False  # /login//x is an error of the client, and not to be hidden
     request_log.install(app)
+    replies.install(app)
     for rule, methods, view in ROUTES:
         app.add_url_rule(rule, view.__name__, partial(view, broker), methods=list(methods))
     app.register_error_handler(BrokerError, replies.refusal)

@@ -33,12 +33,13 @@ def install(app: Flask) -> None:
     app.jinja_env.filters["instant"] = _instant
     for name in app.jinja_env.list_templates():
         app.jinja_env.get_template(name)
+    app.before_request(_check_host)
     app.after_request(_set_headers)
 
 
 def xml(template: str, **values: Any) -> Response:
     """Fill a template with these values and those that all of them need."""
-    base = base_url()
+    base = f"{request.scheme}://{request.host}"  # where the client reached us
     hostname = urlsplit(base).hostname or ""
     body = render_template(
         template, base=base, hostname=hostname, server_ip=hostname, gas_version=GAS_VERSION, **values
@@ -82,11 +83,10 @@ def echo(message: Message) -> dict[str, str]:
     }
 
 
-def base_url() -> str:
-    """Where the client reached us, for the absolute addresses that clients need."""
+def _check_host() -> None:
+    """Refuse a Host that cannot be in the addresses which replies are full of."""
     if not _HOST.fullmatch(request.host):
         raise InvalidInput("bad-host")
-    return f"{request.scheme}://{request.host}"
 
 
 def _text(value: str) -> Markup:

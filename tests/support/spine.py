@@ -152,7 +152,9 @@ class SpineFactory:
         for server, thread in self._servers:
             server.stop()
             thread.join()
-        logging.getLogger("spine_stub").removeHandler(self._handler)
+        logger = logging.getLogger("spine_stub")
+        logger.removeHandler(self._handler)
+        logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
