@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
@@ -62,6 +63,24 @@ def no_swallowed_tk_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     if errors:
         raise AssertionError("a Tk callback raised") from errors[0]
+
+
+def pytest_collection_finish() -> None:
+    """Leave garbage to this thread alone, between the tests.
+
+    Whichever thread needs memory next may collect, and Tcl aborts the process when a closed
+    window is freed in another thread than its own. What is loaded by now is never garbage.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown() -> Generator[None, Any, None]:
+    """Collect what the test has left, a window above all."""
+    yield
+    gc.collect()
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
