@@ -51,7 +51,6 @@ def create_app(
     store = store or MemoryStore(clock, config.max_session, config.idle)
     broker = make_broker(config, clock, random, store)
     app = Flask("spine_stub", static_folder=None)
-    app.url_map.merge_slashes = False  # /login//x is an error of the client, and not to be hidden
     request_log.install(app)
     replies.install(app)
     for rule, methods, view in ROUTES:
