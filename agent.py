@@ -2940,6 +2940,8 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     keep, as_json = getattr(options, "keep", False), getattr(options, "json", False)
     wait = getattr(options, "wait", None)
     interactive = sys.stdin.isatty()
+    if settings.explain:
+        explain(bridge, explain_on_stderr)
     terminal = Terminal(
         conductor, bridge, getattr(options, "role", None), 5.0 if wait is None and not interactive else wait
     )
@@ -2975,16 +2977,6 @@ def print_session(signed_in: SignedIn) -> None:
         print(ends)
 
 
-def run_window(
-    settings: Settings, conductor: Conductor, bridge: Bridge, controls: DemonstrationControls | None
-) -> None:
-    """Show the window until it is closed."""
-    window = Window(conductor, bridge, settings.kiosk, settings.explain)
-    if controls:
-        DemonstrationStrip(window, controls)
-    window.run()
-
-
 def run(options: argparse.Namespace) -> None:
     """Build the parts and run the face that was asked for. Raises AgentError."""
     environment = os.environ
@@ -3008,16 +3000,19 @@ def run(options: argparse.Namespace) -> None:
         bridge = Bridge()
         bridge.wake_on_signals()
         conductor = Conductor(reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest)
+        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, settings.explain)
+        if window:
+            stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)
         conductor.start()
         if demonstration:
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
-        if in_terminal:
-            if settings.explain:
-                explain(bridge, explain_on_stderr)
-            run_terminal(settings, conductor, bridge, options)
+        if window:
+            if demonstration:
+                DemonstrationStrip(window, demonstration.control)
+            window.run()
         else:
-            run_window(settings, conductor, bridge, demonstration.control if demonstration else None)
+            run_terminal(settings, conductor, bridge, options)
 
 
 @contextlib.contextmanager
