@@ -888,6 +888,27 @@ class PcscReader:
 
     @contextlib.contextmanager
     def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+        try:
+            with self._transaction(card, reset) as link:
+                yield link
+        except CardUnresponsive as error:
+            if self._is_leaving(card.reader):
+                raise CardRemoved(error.technical) from None
+            raise
+
+    def _is_leaving(self, reader: str) -> bool:
+        """A pulled card fails first, and is seen to be gone a moment later: some drivers look every 0.4 s."""
+        s, state, ends = self._scard, 0, time.monotonic() + 0.6
+        while (left := ends - time.monotonic()) > 0 and not state & s.SCARD_STATE_EMPTY:
+            known = [(reader, state & ~s.SCARD_STATE_CHANGED)]
+            result, states = s.SCardGetStatusChange(self._context, int(left * 1000), known)
+            if result != s.SCARD_S_SUCCESS:
+                break
+            state = states[0][1]
+        return bool(state & s.SCARD_STATE_EMPTY)
+
+    @contextlib.contextmanager
+    def _transaction(self, card: CardIn, reset: bool) -> Iterator[CardLink]:
         s = self._scard
         handle = self._open(card)
         result = s.SCardBeginTransaction(handle)

@@ -103,7 +103,7 @@ def test_ctrl_c_ends_it_and_the_terminal_echoes(how: str, terminal: AtTerminal, 
         terminal.types("12\x03")
     else:
         terminal.signals(signal.Signals[how])
-    assert terminal.ends(5) == 130
+    assert terminal.ends(5) == 130, terminal.shown
     assert terminal.echoes
     assert "Traceback" not in terminal.shown
 
