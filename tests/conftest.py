@@ -6,7 +6,9 @@ import gc
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -21,6 +23,13 @@ pytest_plugins = [
     for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window")
     if importlib.util.find_spec(f"support.{name}")
 ]
+
+
+def pytest_configure() -> None:
+    """Do not run twice on one Python, see tox.ini."""
+    tested = Path(os.environ.get("LANYARD_TESTED_PYTHON", "/none"))
+    if tested.exists() and tested.samefile(sys.executable):
+        pytest.exit("env py runs this very Python", returncode=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
