@@ -248,6 +248,10 @@ class NoSmartcardService(ReaderError):
     """The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."""
 
 
+class SmartcardServiceRefuses(NoSmartcardService):
+    """The smartcard service of this PC refuses this program. Ask your service desk to allow it (pcscd asks polkit)."""
+
+
 class NoSmartcardLibrary(ReaderError):
     """This PC has no software for smartcard readers. Install python3-pyscard, or pip install lanyard[pcsc]."""
 
@@ -838,8 +842,9 @@ class PcscReader:
             try:
                 (self._watching,) = self._call("SCardEstablishContext", self._scard.SCARD_SCOPE_USER)
                 self._watch_readers(report)
-            except NoSmartcardService as error:
-                report(ReaderLost(error))
+            except AgentError as error:
+                lost = error if isinstance(error, ReaderError) else NoSmartcardService(error.technical)
+                report(ReaderLost(lost))
                 self._closed.wait(2)
 
     def _watch_readers(self, report: Report) -> None:
@@ -970,6 +975,8 @@ class PcscReader:
             raise CardRemoved(what)
         if result == s.SCARD_E_SHARING_VIOLATION:
             raise CardBusy(what)
+        if result == s.SCARD_W_SECURITY_VIOLATION:
+            raise SmartcardServiceRefuses(what)
         if result in (s.SCARD_E_NO_SERVICE, s.SCARD_F_COMM_ERROR, s.SCARD_E_INVALID_HANDLE):
             self._handle = self._card = self._context = None
             raise NoSmartcardService(what)
