@@ -1608,6 +1608,12 @@ class Attempt:
                 LOG.warning("the broker did not confirm the log-out: %s", error.technical)
             self.session = None
 
+    def end_after(self, seconds: float, time_up: Callable[[], None]) -> None:
+        """Call `time_up`, in a thread of its own, when that time is over and the attempt is not."""
+        self.timer = threading.Timer(seconds, time_up)
+        self.timer.daemon = True
+        self.timer.start()
+
     def end(self) -> None:
         """Log out if anybody is signed in, then close the connection and the worker."""
         self.forget_passcode()
@@ -1719,11 +1725,13 @@ class Conductor:
         if attempt is None:
             return
 
-        def obtain_and_sign() -> None:
-            challenge = attempt.fresh_challenge()
+        def sign(challenge: Challenge) -> None:
             self._run(self._card_lane, attempt, lambda: self._sign(attempt, challenge))
 
-        self._run(attempt.lane, attempt, obtain_and_sign)
+        if attempt.challenge and attempt.challenge.is_fresh():
+            sign(attempt.challenge)
+        else:
+            self._run(attempt.lane, attempt, lambda: sign(attempt.fresh_challenge()))
 
     def _sign(self, attempt: Attempt, challenge: Challenge) -> None:
         """Runs on the card lane: VERIFY and sign in one transaction. The broker is asked while the card is reset."""
@@ -1756,17 +1764,13 @@ class Conductor:
         return attempt.session
 
     def _validated(self, attempt: Attempt, session: Session) -> None:
-        attempt.timer = threading.Timer(
-            session.seconds_left(), lambda: self._bridge.call(lambda: self._time_up(attempt))
-        )
-        attempt.timer.daemon = True
-        attempt.timer.start()
         roles = session.roles
         tell(f"Signed in as {session.cn}", f"uid {session.uid}, {len(roles)} roles, {session.max_minutes} minutes")
         if len(roles) == 1:
             attempt.role = roles[0]
         events = {0: Event.VALIDATED_NO_ROLE, 1: Event.VALIDATED_ONE_ROLE}
         self.handle(events.get(len(roles), Event.VALIDATED_ROLES))
+        attempt.end_after(session.seconds_left(), lambda: self._bridge.call(lambda: self._time_up(attempt)))
 
     def _select_role(self) -> None:
         attempt = self.attempt
@@ -2959,8 +2963,14 @@ def choose_reader(settings: Settings, demo: bool) -> Reader:
 
 
 def has_display() -> bool:
-    """Whether a window can be shown at all."""
-    return TK_THERE and bool(os.environ.get("DISPLAY"))
+    """Whether a window can be shown at all: there is Tk, and a screen that lets us in."""
+    if not TK_THERE:
+        return False
+    try:
+        tk.Tk().destroy()
+    except tk.TclError:
+        return False
+    return True
 
 
 def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, options: argparse.Namespace) -> None:
@@ -3012,8 +3022,8 @@ def run(options: argparse.Namespace) -> None:
     if options.demo:
         given = {"reader": "embedded", "explain": True} | {k: v for k, v in given.items() if v is not None}
     settings = load_settings(options.config, environment, given)
-    in_terminal = options.command == "login" or (options.demo and not has_display())
-    if not in_terminal and not has_display():
+    in_terminal = options.command == "login" or not has_display()
+    if in_terminal and options.command is None and not options.demo:
         raise UsageError("There is no display for the window.", "Use `login` to sign in here in the terminal.")
     set_up_logging(settings)
     if options.demo and in_terminal and options.command is None:
