@@ -248,6 +248,10 @@ class NoSmartcardService(ReaderError):
     """The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."""
 
 
+class SmartcardServiceRefuses(NoSmartcardService):
+    """The smartcard service of this PC refuses this program. Ask your service desk to allow it (pcscd asks polkit)."""
+
+
 class NoSmartcardLibrary(ReaderError):
     """This PC has no software for smartcard readers. Install python3-pyscard, or pip install lanyard[pcsc]."""
 
@@ -838,8 +842,9 @@ class PcscReader:
             try:
                 (self._watching,) = self._call("SCardEstablishContext", self._scard.SCARD_SCOPE_USER)
                 self._watch_readers(report)
-            except NoSmartcardService as error:
-                report(ReaderLost(error))
+            except AgentError as error:
+                lost = error if isinstance(error, ReaderError) else NoSmartcardService(error.technical)
+                report(ReaderLost(lost))
                 self._closed.wait(2)
 
     def _watch_readers(self, report: Report) -> None:
@@ -888,6 +893,27 @@ class PcscReader:
 
     @contextlib.contextmanager
     def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+        try:
+            with self._transaction(card, reset) as link:
+                yield link
+        except CardUnresponsive as error:
+            if self._is_leaving(card.reader):
+                raise CardRemoved(error.technical) from None
+            raise
+
+    def _is_leaving(self, reader: str) -> bool:
+        """A pulled card fails first, and is seen to be gone a moment later: some drivers look every 0.4 s."""
+        s, state, ends = self._scard, 0, time.monotonic() + 0.6
+        while (left := ends - time.monotonic()) > 0 and not state & s.SCARD_STATE_EMPTY:
+            known = [(reader, state & ~s.SCARD_STATE_CHANGED)]
+            result, states = s.SCardGetStatusChange(self._context, int(left * 1000), known)
+            if result != s.SCARD_S_SUCCESS:
+                break
+            state = states[0][1]
+        return bool(state & s.SCARD_STATE_EMPTY)
+
+    @contextlib.contextmanager
+    def _transaction(self, card: CardIn, reset: bool) -> Iterator[CardLink]:
         s = self._scard
         handle = self._open(card)
         result = s.SCardBeginTransaction(handle)
@@ -949,6 +975,8 @@ class PcscReader:
             raise CardRemoved(what)
         if result == s.SCARD_E_SHARING_VIOLATION:
             raise CardBusy(what)
+        if result == s.SCARD_W_SECURITY_VIOLATION:
+            raise SmartcardServiceRefuses(what)
         if result in (s.SCARD_E_NO_SERVICE, s.SCARD_F_COMM_ERROR, s.SCARD_E_INVALID_HANDLE):
             self._handle = self._card = self._context = None
             raise NoSmartcardService(what)
@@ -1580,6 +1608,12 @@ class Attempt:
                 LOG.warning("the broker did not confirm the log-out: %s", error.technical)
             self.session = None
 
+    def end_after(self, seconds: float, time_up: Callable[[], None]) -> None:
+        """Call `time_up`, in a thread of its own, when that time is over and the attempt is not."""
+        self.timer = threading.Timer(seconds, time_up)
+        self.timer.daemon = True
+        self.timer.start()
+
     def end(self) -> None:
         """Log out if anybody is signed in, then close the connection and the worker."""
         self.forget_passcode()
@@ -1691,11 +1725,13 @@ class Conductor:
         if attempt is None:
             return
 
-        def obtain_and_sign() -> None:
-            challenge = attempt.fresh_challenge()
+        def sign(challenge: Challenge) -> None:
             self._run(self._card_lane, attempt, lambda: self._sign(attempt, challenge))
 
-        self._run(attempt.lane, attempt, obtain_and_sign)
+        if attempt.challenge and attempt.challenge.is_fresh():
+            sign(attempt.challenge)
+        else:
+            self._run(attempt.lane, attempt, lambda: sign(attempt.fresh_challenge()))
 
     def _sign(self, attempt: Attempt, challenge: Challenge) -> None:
         """Runs on the card lane: VERIFY and sign in one transaction. The broker is asked while the card is reset."""
@@ -1728,17 +1764,13 @@ class Conductor:
         return attempt.session
 
     def _validated(self, attempt: Attempt, session: Session) -> None:
-        attempt.timer = threading.Timer(
-            session.seconds_left(), lambda: self._bridge.call(lambda: self._time_up(attempt))
-        )
-        attempt.timer.daemon = True
-        attempt.timer.start()
         roles = session.roles
         tell(f"Signed in as {session.cn}", f"uid {session.uid}, {len(roles)} roles, {session.max_minutes} minutes")
         if len(roles) == 1:
             attempt.role = roles[0]
         events = {0: Event.VALIDATED_NO_ROLE, 1: Event.VALIDATED_ONE_ROLE}
         self.handle(events.get(len(roles), Event.VALIDATED_ROLES))
+        attempt.end_after(session.seconds_left(), lambda: self._bridge.call(lambda: self._time_up(attempt)))
 
     def _select_role(self) -> None:
         attempt = self.attempt
@@ -2931,8 +2963,14 @@ def choose_reader(settings: Settings, demo: bool) -> Reader:
 
 
 def has_display() -> bool:
-    """Whether a window can be shown at all."""
-    return TK_THERE and bool(os.environ.get("DISPLAY"))
+    """Whether a window can be shown at all: there is Tk, and a screen that lets us in."""
+    if not TK_THERE:
+        return False
+    try:
+        tk.Tk().destroy()
+    except tk.TclError:
+        return False
+    return True
 
 
 def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, options: argparse.Namespace) -> None:
@@ -2940,6 +2978,8 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     keep, as_json = getattr(options, "keep", False), getattr(options, "json", False)
     wait = getattr(options, "wait", None)
     interactive = sys.stdin.isatty()
+    if settings.explain:
+        explain(bridge, explain_on_stderr)
     terminal = Terminal(
         conductor, bridge, getattr(options, "role", None), 5.0 if wait is None and not interactive else wait
     )
@@ -2975,16 +3015,6 @@ def print_session(signed_in: SignedIn) -> None:
         print(ends)
 
 
-def run_window(
-    settings: Settings, conductor: Conductor, bridge: Bridge, controls: DemonstrationControls | None
-) -> None:
-    """Show the window until it is closed."""
-    window = Window(conductor, bridge, settings.kiosk, settings.explain)
-    if controls:
-        DemonstrationStrip(window, controls)
-    window.run()
-
-
 def run(options: argparse.Namespace) -> None:
     """Build the parts and run the face that was asked for. Raises AgentError."""
     environment = os.environ
@@ -2992,8 +3022,8 @@ def run(options: argparse.Namespace) -> None:
     if options.demo:
         given = {"reader": "embedded", "explain": True} | {k: v for k, v in given.items() if v is not None}
     settings = load_settings(options.config, environment, given)
-    in_terminal = options.command == "login" or (options.demo and not has_display())
-    if not in_terminal and not has_display():
+    in_terminal = options.command == "login" or not has_display()
+    if in_terminal and options.command is None and not options.demo:
         raise UsageError("There is no display for the window.", "Use `login` to sign in here in the terminal.")
     set_up_logging(settings)
     if options.demo and in_terminal and options.command is None:
@@ -3008,16 +3038,19 @@ def run(options: argparse.Namespace) -> None:
         bridge = Bridge()
         bridge.wake_on_signals()
         conductor = Conductor(reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest)
+        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, settings.explain)
+        if window:
+            stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)
         conductor.start()
         if demonstration:
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
-        if in_terminal:
-            if settings.explain:
-                explain(bridge, explain_on_stderr)
-            run_terminal(settings, conductor, bridge, options)
+        if window:
+            if demonstration:
+                DemonstrationStrip(window, demonstration.control)
+            window.run()
         else:
-            run_window(settings, conductor, bridge, demonstration.control if demonstration else None)
+            run_terminal(settings, conductor, bridge, options)
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@
 
 Edits count from the card's next insertion. The emulator itself writes only card.json, and there
 only the tries left: what it does not know, and what was edited meanwhile, stays. A write is atomic
-and on the disk before it counts (new file, fsync, rename, fsync of the folder), because a card
-locked today must be locked tomorrow, whatever kills this process in between.
+(new file, rename) and made before it counts, so that no kill of this process gives a try back. The
+last try is on the disk, too, before it counts (fsync): a card locked today is locked tomorrow even
+when the PC loses power. The others are not, because that can take longer than all else in a sign-in.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class CardFile:
         return value
 
     def update(self, name: str, value: int) -> None:
-        """Change one value on the disk; raise OSError or CardError when that cannot be done."""
+        """Change one value in the file; raise OSError or CardError when that cannot be done."""
         values = {**_read(self.path), name: value}
-        write_durably(self.path, json.dumps(values, indent=2).encode() + b"\n")
+        write_atomically(self.path, json.dumps(values, indent=2).encode() + b"\n", durably=value == 0)
 
     def _text(self, name: str, pattern: str, wanted: str) -> str:
         value = self._values.get(name)
@@ -94,7 +95,7 @@ class ReferenceData:
     def matches(self, presented: bytes) -> bool:
         """Spend a try, compare, and give the tries back if it was right.
 
-        The try is spent on the disk before the comparison, so that no kill between the two can
+        The try is spent in the file before the comparison, so that no kill between the two can
         give it back. With no try left nothing is compared and the answer is False. Raises OSError
         or CardError when the tries cannot be recorded: whether it was right is not told then.
         """
@@ -111,16 +112,24 @@ class ReferenceData:
         self.tries_left = tries_left
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file so that, whatever happens, either the old or the new one is there."""
+def write_atomically(path: Path, content: bytes, *, durably: bool) -> None:
+    """Replace a file so that, whatever kills us, either the old or the new one is there.
+
+    `durably`: return when the new one would outlast a loss of power.
+    """
     temporary = path.with_name(f".{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    with open(os.open(temporary, flags, 0o600), "wb") as file:
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if durably:
+            file.flush()
+            os.fsync(file.fileno())
     os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    if durably:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

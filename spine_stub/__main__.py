@@ -21,7 +21,7 @@ from .config import system_clock
 from .errors import DataError
 from .first_start import fill
 from .options import make_config, make_parser
-from .server import Server, write_tls_file
+from .server import Server, make_tls
 from .stub import Stub
 
 _log = logging.getLogger("spine_stub")
@@ -57,7 +57,7 @@ def _serve(options: argparse.Namespace) -> None:
     """Serve until a signal raises KeyboardInterrupt or SystemExit."""
     data: Path = options.data.absolute()
     fill(data, system_clock(), secrets.token_bytes)
-    tls = None if options.http else _write_tls_file(data, options.host)
+    tls = None if options.http else _make_tls(data, options.host)
     app = create_app(make_config(options))
     server = Server(app, options.host, options.port, tls)
     try:
@@ -76,12 +76,12 @@ def _serve(options: argparse.Namespace) -> None:
         Stub.of(app).broker.release()
 
 
-def _write_tls_file(data: Path, host: str) -> Path:
+def _make_tls(data: Path, host: str) -> bytes:
     hosts = dict.fromkeys((*LOOPBACK, socket.gethostname(), host))
     try:
-        return write_tls_file(data, hosts, system_clock())
+        return make_tls(data, hosts, system_clock())
     except (OSError, ValueError) as exc:
-        raise DataError(f"cannot make a TLS certificate in {data}: {exc}") from exc
+        raise DataError(f"cannot make a TLS certificate from {data}: {exc}") from exc
 
 
 def _warn_unless_loopback(host: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import signed_data, trust
-from .challenge import Challenges
+from .challenge import CLOCK_SKEW, Challenges
 from .checks import Check, Checks
 from .config import Clock, Config, RandomBytes
 from .directory import Directory, Person
@@ -140,9 +140,8 @@ class Broker:
         return person.on(self.clock().date())
 
     def _check_unused(self, challenge: bytes) -> None:
-        # Last of all, so that a refused answer does not use the challenge up. Kept for twice the
-        # age limit, since a broker with another clock may have issued it a little in the future.
-        if not self.store.claim_challenge(challenge, 2 * self.config.challenge_age):
+        # Last of all, so that a refused answer does not use the challenge up.
+        if not self.store.claim_challenge(challenge, self.config.challenge_age + CLOCK_SKEW):
             raise Refused("challenge-already-used")
 
 

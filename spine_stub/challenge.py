@@ -27,7 +27,7 @@ CHALLENGE_SIZE = RANDOM_SIZE + TIME_SIZE + MAC_SIZE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_CLOCK_SKEW = timedelta(seconds=5)
+CLOCK_SKEW = timedelta(seconds=5)
 """How far ahead a challenge may be: brokers that share a DIR need not agree to the second."""
 
 
@@ -88,7 +88,7 @@ class Challenges:
         if age > self.max_age:
             limit = self.max_age.total_seconds()
             raise Refused("challenge-expired", f"{age.total_seconds():.0f} s old, limit {limit:.0f} s")
-        if age < -_CLOCK_SKEW:
+        if age < -CLOCK_SKEW:
             raise Refused("challenge-from-the-future", f"{-age.total_seconds():.0f} s ahead")
 
     def _mac(self, body: bytes) -> bytes:

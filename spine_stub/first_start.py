@@ -36,7 +36,7 @@ def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(data):
-            if (data / layout.ROOT).exists():
+            if (data / layout.ROOT).exists() and not (data / _FILLED).exists():
                 return False
             _fill(data, now, random)
             return True

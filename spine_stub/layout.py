@@ -1,7 +1,7 @@
 """What lies in DIR, as paths relative to it.
 
 ca.pem              the root: what clients must trust. Its presence says that DIR is complete
-ca/                 the broker's own: keys, issuing CA, revocation list, TLS certificate
+ca/                 the broker's own: keys, issuing CA, revocation list
 people.toml         people and roles, to be read and edited
 cards/NAME/         a demonstration card each; cards.py has the format
 sessions.sqlite     sessions and used challenges, unless --store says otherwise
@@ -25,4 +25,3 @@ ISSUED = CA / "issued"
 """Certificates issued from requests, one file each, so that they can be revoked."""
 CHALLENGE_KEY = CA / "challenge.key.pem"
 CHALLENGE_SECRET = CA / "challenge.secret"
-TLS = CA / "tls.pem"

@@ -34,6 +34,7 @@ def install(app: Flask) -> None:
     app.jinja_env.filters["instant"] = _instant
     for name in app.jinja_env.list_templates():
         app.jinja_env.get_template(name)
+    app.before_request(_check_host)
     app.after_request(_set_headers)
 
 
@@ -88,9 +89,13 @@ def echo(message: Message) -> dict[str, str]:
 
 def base_url() -> str:
     """Where the client reached us, for the absolute addresses that clients need."""
+    return f"{request.scheme}://{request.host}"
+
+
+def _check_host() -> None:
+    """Refuse a Host that cannot be in the addresses which replies are full of."""
     if not _HOST.fullmatch(request.host):
         raise InvalidInput("bad-host")
-    return f"{request.scheme}://{request.host}"
 
 
 def _text(value: str) -> Markup:

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -23,7 +24,6 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from flask import Flask
 
 from . import authority, layout, tls_faults
-from .files import write_private
 from .stub import Stub
 from .unattended import ENVIRON_KEY, Finish, Unattended
 
@@ -48,8 +48,11 @@ _HTTP_ON_TLS = (
 class Adapter(BuiltinSSLAdapter):
     """TLS that leaves the handshake for later, and that can be told to begin with a wrong certificate."""
 
-    def __init__(self, key_and_certificate: Path, stub: Stub) -> None:
-        super().__init__(str(key_and_certificate), str(key_and_certificate))
+    def __init__(self, key_and_certificate: bytes, stub: Stub) -> None:
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # ssl reads files only
+            file.write(key_and_certificate)
+            file.flush()
+            super().__init__(file.name, file.name)
         self._stub = stub
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
 
@@ -169,6 +172,8 @@ class Connection(server.HTTPConnection):
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         with suppress(OSError):
+            self.wfile.close()  # cheroot leaves this, and what could not be sent, to the collector
+        with suppress(OSError):
             super().close()
 
     def _shake_hands(self) -> bool:
@@ -189,7 +194,7 @@ class Server(wsgi.Server):
     keep_alive_conn_limit = 10_000
     max_request_header_size = MAX_HEADER_BYTES
 
-    def __init__(self, app: Flask, host: str, port: int, tls: Path | None) -> None:
+    def __init__(self, app: Flask, host: str, port: int, tls: bytes | None) -> None:
         # server_name is what a client of HTTP/1.0 without a Host header is told.
         super().__init__((host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG)
         self.gateway = Gateway
@@ -231,11 +236,12 @@ def _address(sock: socket.socket) -> str:
         return ""
 
 
-def write_tls_file(data: Path, hosts: Iterable[str], now: datetime) -> Path:
-    """Make a TLS key and certificate for these names and addresses, both in one file of DIR."""
+def make_tls(data: Path, hosts: Iterable[str], now: datetime) -> bytes:
+    """Make a TLS key and certificate for these names and addresses, both in one PEM.
+
+    Each start makes its own: it then fits the addresses, and never expires in use.
+    """
     key = authority.ec_key()
     root = authority.Issuer.load(data / layout.ROOT, data / layout.ROOT_KEY)
     certificate = authority.make_tls_certificate(root, key, hosts, now)
-    path = data / layout.TLS
-    write_private(path, authority.key_pem(key) + authority.certificate_pem(certificate))
-    return path
+    return authority.key_pem(key) + authority.certificate_pem(certificate)

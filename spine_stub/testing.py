@@ -32,7 +32,7 @@ from .faults import Faults
 from .first_start import fill
 from .record import Exchange, SignIn
 from .registration import RegistrationAuthority
-from .server import Server, write_tls_file
+from .server import Server, make_tls
 from .stub import Stub
 
 _HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -127,7 +127,7 @@ class SpineStub:
         """Begin to serve; raises DataError."""
         fill(self.data, self._clock(), secrets.token_bytes)
         app = create_app(Config(self.data, **self._settings), clock=self._clock)
-        tls = write_tls_file(self.data, _HOSTS, system_clock()) if self._tls else None
+        tls = make_tls(self.data, _HOSTS, system_clock()) if self._tls else None
         self._running = Stub.of(app)
         self._server = Server(app, "127.0.0.1", self._port, tls)
         self._server.expiration_interval = _STOP_SECONDS

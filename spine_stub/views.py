@@ -54,15 +54,13 @@ def validate(broker: Broker) -> Response:
 
 def log_out(broker: Broker) -> Response:
     """End the session of a ticket."""
-    ticket = read_ticket(broker)
-    ended = broker.log_out(ticket)
-    note(session=_short(ticket), ended=ended)
+    note(ended=broker.log_out(_ticket(broker)))
     return replies.status("OK")
 
 
 def keep_alive(broker: Broker) -> Response:
     """Take a sign of life from the owner of a ticket."""
-    session, _ = broker.session(_noted_ticket(broker))
+    session, _ = broker.session(_ticket(broker))
     note(uid=session.uid)
     return replies.status("OK")
 
@@ -70,7 +68,7 @@ def keep_alive(broker: Broker) -> Response:
 def select_role(broker: Broker) -> Response:
     """Choose one of the roles for the session."""
     role_id = request.args.get("selectedRoleUid", "")
-    session = broker.select_role(_noted_ticket(broker), role_id, request.args.get("ssbMode", "0"))
+    session = broker.select_role(_ticket(broker), role_id, request.args.get("ssbMode", "0"))
     note(uid=session.uid, role=role_id)
     return replies.status("OK")
 
@@ -79,7 +77,7 @@ def assert_role(broker: Broker) -> Response:
     """Give a SAML 1.1 response; without a live session one that is no success."""
     now = broker.clock()
     try:
-        session, person = broker.session(_noted_ticket(broker))
+        session, person = broker.session(_ticket(broker))
     except Refused as exc:
         note(reason=exc.reason)
         reply = replies.xml("assertion_refused.xml", words=exc.words, **_saml_ids(broker), now=now)
@@ -115,9 +113,7 @@ def healthz(_: Broker) -> Response:
 
 def read_ticket(broker: Broker) -> str:
     """The ticket, from the query or, where there is a body, from its sso_ticket; raises BrokerError."""
-    if "token" in request.args:
-        return request.args["token"]
-    return _message(broker).get("sso_ticket", "")
+    return request.args.get("token") or _message(broker).get("sso_ticket", "")
 
 
 def read_body(limit: int) -> bytes:
@@ -149,9 +145,11 @@ def _read_body(limit: int) -> bytes:
     return body
 
 
-def _noted_ticket(broker: Broker) -> str:
+def _ticket(broker: Broker) -> str:
+    """The ticket, whose short name is noted."""
     ticket = read_ticket(broker)
-    note(session=_short(ticket))
+    if ticket:
+        note(session=_short(ticket))
     return ticket
 
 

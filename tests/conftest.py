@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import logging
 import os
+import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -20,6 +23,13 @@ pytest_plugins = [
     for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "servers", "browser")
     if importlib.util.find_spec(f"support.{name}")
 ] + ["spine_stub.pytest_plugin"]
+
+
+def pytest_configure() -> None:
+    """Do not run twice on one Python, see tox.ini."""
+    tested = Path(os.environ.get("LANYARD_TESTED_PYTHON", "/none"))
+    if tested.exists() and tested.samefile(sys.executable):
+        pytest.exit("env py runs this very Python", returncode=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,6 +72,24 @@ def no_swallowed_tk_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     if errors:
         raise AssertionError("a Tk callback raised") from errors[0]
+
+
+def pytest_collection_finish() -> None:
+    """Leave garbage to this thread alone, between the tests.
+
+    Whichever thread needs memory next may collect, and Tcl aborts the process when a closed
+    window is freed in another thread than its own. What is loaded by now is never garbage.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown() -> Generator[None, Any, None]:
+    """Collect what the test has left, a window above all."""
+    yield
+    gc.collect()
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -61,7 +61,7 @@ def route(path):
     request.get_data()
     return Response(replies["/" + path], content_type="text/xml")
 bare.add_url_rule("/<path:path>", "bare", route, methods=["GET", "POST"])
-server = Server(create_app(Config(data, store="memory")), "127.0.0.1", 0, data / "ca" / "tls.pem")
+server = Server(create_app(Config(data, store="memory")), "127.0.0.1", 0, (data / "load" / "tls.pem").read_bytes())
 server.wsgi_app = bare
 server.prepare()
 print("ready", server.url, flush=True)

@@ -30,7 +30,7 @@ from spine_stub.authority import Issuer, Validity, key_pem  # noqa: E402
 from spine_stub.cards import Slot  # noqa: E402
 from spine_stub.config import system_clock  # noqa: E402
 from spine_stub.directory import Person, Role  # noqa: E402
-from spine_stub.server import write_tls_file  # noqa: E402
+from spine_stub.server import make_tls  # noqa: E402
 from spine_stub.toml_people import to_toml  # noqa: E402
 
 KEYS = 8
@@ -64,11 +64,11 @@ class VirtualPerson:
 def make_people(data: Path, count: int) -> None:
     """Fill DIR, and write people.toml and load/ with this many people."""
     first_start.fill(data, system_clock(), secrets.token_bytes)
-    write_tls_file(data, ("127.0.0.1",), system_clock())
     issuing = Issuer.load(data / layout.ISSUING, data / layout.ISSUING_KEY)
     keys = [authority.rsa_key() for _ in range(KEYS)]
     folder = data / "load"
     folder.mkdir()
+    (folder / "tls.pem").write_bytes(make_tls(data, ("127.0.0.1",), system_clock()))
     for number, key in enumerate(keys):
         (folder / f"{number}.key.pem").write_bytes(key_pem(key))
     now = system_clock().replace(microsecond=0)

@@ -47,7 +47,7 @@ def test_a_try_is_on_the_disk_before_the_comparison(
     assert tries_left_on_disk(card_folder) == 3
 
 
-@pytest.mark.parametrize("fails", ["fsync", "replace"])
+@pytest.mark.parametrize("fails", ["open", "replace"])
 @pytest.mark.logs_errors("the card says that it cannot write")
 def test_without_a_record_there_is_no_comparison(
     fails: str, card_folder: Path, selected: VirtualCard, monkeypatch: pytest.MonkeyPatch

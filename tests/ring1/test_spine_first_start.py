@@ -134,9 +134,9 @@ def test_a_start_killed_while_moving_is_completed(data: Path, moved: int) -> Non
     (data / ".filled").mkdir()
     for entry in entries[moved:]:
         (data / entry).rename(data / ".filled" / entry)
-    fill(data)
+    assert fill(data)
     assert (data / layout.CHALLENGE_SECRET).read_bytes() == content
-    assert (data / layout.ROOT).exists()
+    assert sorted(path.name for path in data.iterdir()) == sorted(entries)
 
 
 @pytest.mark.parametrize("entry", ["ca", "cards", "people.toml"])

@@ -133,6 +133,7 @@ def test_plain_pages_answer(spine: Spine, path: str) -> None:
     [
         ("GET", "/", 404),
         ("GET", "/login/none-such", 404),
+        ("GET", "/login/authactivate/", 404),
         ("GET", "/login/ssoupdate", 405),
         ("POST", "/saml/RoleAssertion", 405),
         ("DELETE", "/login/authlogout", 405),

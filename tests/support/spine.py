@@ -29,7 +29,7 @@ from spine_stub.broker import Broker
 from spine_stub.config import system_clock
 from spine_stub.errors import BrokerError
 from spine_stub.memory_store import MemoryStore
-from spine_stub.server import Server, write_tls_file
+from spine_stub.server import Server, make_tls
 from spine_stub.stub import Stub
 
 from .spine_client import Card, Client, make_card, message, sign_cms
@@ -140,10 +140,10 @@ class SpineFactory:
     def __call__(self, tls: bool = True, **settings: Any) -> Spine:
         config = replace(self._config, **settings)
         hosts = ("localhost", "127.0.0.1", "::1")
-        tls_file = write_tls_file(config.data, hosts, system_clock()) if tls else None
+        pem = make_tls(config.data, hosts, system_clock()) if tls else None
         clock = SettableClock()
         app = create_app(config, clock=clock)
-        server = Server(app, "127.0.0.1", 0, tls_file)
+        server = Server(app, "127.0.0.1", 0, pem)
         server.expiration_interval = 0.02  # how soon cheroot notices that it is to stop
         server.prepare()
         thread = threading.Thread(target=server.serve, daemon=True)
@@ -156,7 +156,9 @@ class SpineFactory:
             server.stop()
             thread.join()
             Stub.of(app).broker.release()
-        logging.getLogger("spine_stub").removeHandler(self._handler)
+        logger = logging.getLogger("spine_stub")
+        logger.removeHandler(self._handler)
+        logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

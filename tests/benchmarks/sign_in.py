@@ -1,0 +1,174 @@
+"""How long a person waits after Enter, through a real pcscd and vpcd, against what cannot be avoided.
+
+    python tests/benchmarks/sign_in.py
+
+Signs in ROUNDS times with the virtual card at the stand-in for the broker, each a program of its
+own as in the demonstration. After each sign-in the parts that no agent can do without are measured
+on their own: the same APDUs to a bare responder in pcscd's second reader, the card's RSA operation,
+the broker's validation as a call, one bare HTTPS request on a connection that is open. Ends with
+exit code 1 when Enter to roles takes more than LIMIT times as long as their sum.
+"""
+
+from __future__ import annotations
+
+import http.client
+import multiprocessing
+import secrets
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "benchmarks")]
+
+from apdu_cost import bare_responder, card_in  # noqa: E402
+from support.agent import Person  # noqa: E402
+from support.emulator import EmulatorProgram  # noqa: E402
+from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
+from support.reader import own_pcscd  # noqa: E402
+from support.spine import Desk, SettableClock  # noqa: E402
+
+from agent import Broker, Event, PcscReader, State  # noqa: E402
+from emulator.private_key import PrivateKey  # noqa: E402
+from spine_stub import Config  # noqa: E402
+from spine_stub.app import make_broker  # noqa: E402
+from spine_stub.sessions import MemoryStore  # noqa: E402
+
+LIMIT = 2.0
+ROUNDS = 50
+CARD = "three-roles"
+
+
+class CountingReader(PcscReader):
+    """Keeps the APDUs that are sent."""
+
+    def __init__(self) -> None:
+        super().__init__("00 00")
+        self.apdus: list[str] = []
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self.apdus.append(apdu.hex())
+        return super().transmit(apdu)
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+@contextmanager
+def broker_program(data: Path) -> Iterator[str]:
+    """`python -m spine_stub` on a free port; yields its address."""
+    command = [sys.executable, "-m", "spine_stub", "--data", str(data), "--port", "0"]
+    process = subprocess.Popen([*TIED_TO_THE_RUN, *command, "--log-level", "warning"], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout
+    try:
+        yield process.stdout.readline().decode().split()[1]
+    finally:
+        stop(process)
+
+
+def broker_in_process(data: Path) -> Desk:
+    config, clock = Config(data), SettableClock()
+    store = MemoryStore(clock, config.max_session, config.idle)
+    return Desk(make_broker(config, clock, secrets.token_bytes, store), clock, data)
+
+
+def enter_to_roles(person: Person, reader: CountingReader) -> tuple[float, list[str]]:
+    """When the card is read and the challenge is there: type, and wait for the roles.
+
+    Returns the milliseconds and the APDUs that it took.
+    """
+    person.sees(State.PASSCODE)
+    wait_until(lambda: person.attempt.challenge, what="a challenge")
+    reader.apdus.clear()
+
+    def sign_in() -> None:
+        person.conductor.type_passcode("123456")
+        person.sees(State.CHOOSING_ROLE)
+
+    took, apdus = milliseconds(sign_in), list(reader.apdus)
+    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(Event.DISMISSED)
+    return took, apdus
+
+
+class Parts:
+    """What cannot be avoided, each part on its own."""
+
+    def __init__(self, data: Path, desk: Desk, url: str) -> None:
+        self._key = PrivateKey.from_pem((data / "cards" / CARD / "9A.key.pem").read_bytes())
+        self._desk = desk
+        self._bare = card_in(1)
+        context = ssl.create_default_context(cafile=str(data / "ca.pem"))
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+        self._https = http.client.HTTPSConnection(str(host), port, context=context)
+        self._https_request()
+
+    def measure(self, apdus: list[str]) -> dict[str, float]:
+        answer = self._desk.answer(self._desk.card(CARD))
+        return {
+            f"{len(apdus)} bare APDUs": milliseconds(lambda: self._send(apdus)),
+            "the card's RSA operation": milliseconds(lambda: self._key.apply(b"\0" + b"\x55" * 255)),
+            "the broker's validation": milliseconds(lambda: self._desk.broker.validate(answer)),
+            "one bare HTTPS request": milliseconds(self._https_request),
+        }
+
+    def _send(self, apdus: list[str]) -> None:
+        for apdu in apdus:
+            assert self._bare.transmit(apdu) == (0, "9000")
+
+    def _https_request(self) -> None:
+        self._https.request("GET", "/healthz")
+        assert self._https.getresponse().read() == b"ok\n"
+
+
+def report(waits: list[float], parts: list[dict[str, float]]) -> float:
+    """Print the medians; return the ratio."""
+    print(f"{'median of ' + str(len(waits)) + ' sign-ins':40} {'ms':>8}")
+    medians = {name: statistics.median(each[name] for each in parts) for name in parts[0]}
+    for name, median in medians.items():
+        print(f"  {name:38} {median:8.2f}")
+    unavoidable, wait = sum(medians.values()), statistics.median(waits)
+    print(f"{'the sum of what cannot be avoided':40} {unavoidable:8.2f}")
+    print(f"{'Enter to roles':40} {wait:8.2f}   (slowest {max(waits):.2f})")
+    return wait / unavoidable
+
+
+def main() -> int:
+    with ExitStack() as stack:
+        pcscd = stack.enter_context(own_pcscd())
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
+        url = stack.enter_context(broker_program(data))
+        host, _, port = pcscd.vpcd.rpartition(":")
+        bare = multiprocessing.Process(target=bare_responder, args=(host, int(port) + 1))
+        bare.start()
+        stack.callback(bare.terminate)
+        emulator = EmulatorProgram(data, pcscd.vpcd, CARD, log_level="info")
+        stack.callback(emulator.stop)
+        emulator.ready()
+        reader = CountingReader()
+        person = Person(reader, lambda: Broker(url, data / "ca.pem"))
+        stack.callback(person.close)
+        measured = Parts(data, broker_in_process(data), url)
+        waits, parts = [], []
+        enter_to_roles(person, reader)  # what comes only once is not measured
+        for _ in range(ROUNDS):
+            wait, apdus = enter_to_roles(person, reader)
+            waits.append(wait)
+            parts.append(measured.measure(apdus))
+        ratio = report(waits, parts)
+    print(f"ratio {ratio:.2f}, limit {LIMIT}")
+    return int(ratio > LIMIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

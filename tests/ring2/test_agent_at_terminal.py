@@ -1,0 +1,166 @@
+"""`agent.py login` with a person at a terminal: questions, pulled cards, Ctrl-C; echo always returns."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.agent import Slot
+from support.agent_program import AtTerminal, at, free_port
+from support.emulator import tries_left_on_disk
+from support.machine import need
+from support.spine import Spine
+from support.spine_client import reason
+
+WELCOME = "Put your card into the reader."
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def slot(data: Path, port: int) -> Iterator[Slot]:
+    slot = Slot(data, f"127.0.0.1:{port}")
+    yield slot
+    slot.close()
+
+
+@pytest.fixture
+def terminal(spine: Spine, port: int, slot: Slot) -> Iterator[AtTerminal]:
+    """The agent in a terminal, waiting for a card."""
+    need("setsid")
+    terminal = AtTerminal(*at(spine, port), "login")
+    terminal.sees(WELCOME)
+    yield terminal
+    terminal.close()
+
+
+def asked_for_a_passcode(terminal: AtTerminal, slot: Slot, card: str) -> None:
+    slot.insert(card)
+    terminal.sees("Passcode: ")
+
+
+def test_a_wrong_passcode_then_the_right_one_then_a_role(terminal: AtTerminal, slot: Slot) -> None:
+    asked_for_a_passcode(terminal, slot, "three-roles")
+    assert not terminal.echoes
+    terminal.types("919191\n")
+    terminal.sees("2 tries left")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    terminal.sees("  3  ")
+    terminal.sees("Which role? Number: ")
+    assert terminal.echoes
+    terminal.types("7\n")
+    terminal.sees("You have no role 7")
+    terminal.sees("Which role? Number: ")
+    terminal.types("2\n")
+    terminal.sees("Role: ")
+    terminal.sees("Logged out.")
+    assert terminal.ends() == 0
+    assert "123456" not in terminal.shown
+    assert "919191" not in terminal.shown
+    assert "AQIC" not in terminal.shown
+
+
+def test_what_cannot_be_a_passcode_is_asked_again(terminal: AtTerminal, slot: Slot) -> None:
+    asked_for_a_passcode(terminal, slot, "one-role")
+    terminal.types("123456789\n")
+    terminal.sees("cannot be a passcode")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    terminal.sees("Signed in as ")
+    assert terminal.ends() == 0
+
+
+def test_a_card_pulled_while_the_passcode_is_typed(terminal: AtTerminal, slot: Slot) -> None:
+    asked_for_a_passcode(terminal, slot, "one-role")
+    terminal.types("123")
+    slot.pull()
+    terminal.sees("The card was taken out.", deadline=2)
+    assert terminal.ends() == 10
+    assert terminal.echoes
+
+
+def test_a_card_pulled_while_the_role_is_chosen(terminal: AtTerminal, slot: Slot, spine: Spine) -> None:
+    asked_for_a_passcode(terminal, slot, "three-roles")
+    terminal.types("123456\n")
+    terminal.sees("Which role? Number: ")
+    slot.pull()
+    assert terminal.ends() == 10
+    assert any("authlogout" in line for line in spine.log)
+
+
+@pytest.mark.parametrize("how", ["key", "SIGINT", "SIGTERM"])
+def test_ctrl_c_ends_it_and_the_terminal_echoes(how: str, terminal: AtTerminal, slot: Slot) -> None:
+    asked_for_a_passcode(terminal, slot, "one-role")
+    assert not terminal.echoes
+    if how == "key":
+        terminal.types("12\x03")
+    else:
+        terminal.signals(signal.Signals[how])
+    assert terminal.ends(5) == 130, terminal.shown
+    assert terminal.echoes
+    assert "Traceback" not in terminal.shown
+
+
+def test_ctrl_c_before_a_card(terminal: AtTerminal) -> None:
+    terminal.types("\x03")
+    assert terminal.ends(5) == 130
+
+
+def test_ctrl_d_at_the_passcode(terminal: AtTerminal, slot: Slot) -> None:
+    asked_for_a_passcode(terminal, slot, "one-role")
+    terminal.types("\x04")
+    assert terminal.ends(5) == 130
+    assert terminal.echoes
+
+
+@pytest.fixture
+def one_try_left(data: Path) -> Path:
+    path = data / "cards" / "one-role" / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tries_left": 1}))
+    return path.parent
+
+
+@pytest.mark.parametrize(
+    ("passcode", "answer", "code", "left"),
+    [("123456", "y", 0, 3), ("000000", "n", 130, 1), ("000000", "", 130, 1), ("000000", "y", 6, 0)],
+)
+def test_the_last_try_is_asked_about(
+    passcode: str, answer: str, code: int, left: int, one_try_left: Path, terminal: AtTerminal, slot: Slot
+) -> None:
+    asked_for_a_passcode(terminal, slot, "one-role")
+    terminal.types(f"{passcode}\n")
+    terminal.sees("Use it? [y/N] ")
+    terminal.types(f"{answer}\n")
+    assert terminal.ends() == code
+    assert tries_left_on_disk(one_try_left) == left
+
+
+def test_json_at_a_terminal_and_the_session_is_over(spine: Spine, slot: Slot, port: int) -> None:
+    need("setsid")
+    terminal = AtTerminal(*at(spine, port), "login", "--json", "--role", "1")
+    terminal.sees(WELCOME)
+    asked_for_a_passcode(terminal, slot, "three-roles")
+    terminal.types("123456\n")
+    terminal.sees('"logout_url"')
+    assert terminal.ends() == 0
+    line = next(line for line in terminal.shown.splitlines() if line.startswith("{"))
+    ticket = json.loads(line)["ticket"]
+    assert reason(spine.client().get("/saml/RoleAssertion", token=ticket)) is not None
+    terminal.close()
+
+
+def test_the_card_is_in_already(spine: Spine, slot: Slot, port: int) -> None:
+    need("setsid")
+    slot.insert("one-role")
+    terminal = AtTerminal(*at(spine, port), "login")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    assert terminal.ends() == 0
+    terminal.close()

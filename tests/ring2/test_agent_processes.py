@@ -1,0 +1,87 @@
+"""The demonstration's programs end with the agent, whatever way that ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.agent_program import AGENT, AtTerminal, environment, programs_with
+from support.machine import TIED_TO_THE_RUN, need, wait_until
+
+
+@pytest.fixture
+def demonstration(data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A demonstration in which everything runs, and nobody types a passcode."""
+    agent = subprocess.Popen(
+        [*TIED_TO_THE_RUN, *AGENT, "--demo", "--data", str(data), "login"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert agent.stderr
+    while b"VERIFY" not in agent.stderr.readline():
+        assert agent.poll() is None
+    yield agent
+    if agent.poll() is None:
+        agent.kill()
+    agent.communicate()
+
+
+def children(data: Path, agent: subprocess.Popen[bytes]) -> list[int]:
+    return [pid for pid in programs_with(str(data)) if pid != agent.pid]
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_everything(how: str, demonstration: subprocess.Popen[bytes], data: Path) -> None:
+    assert len(children(data, demonstration)) == 2
+    demonstration.send_signal(signal.Signals[how])
+    assert demonstration.wait(5) == 130
+    assert not programs_with(str(data))
+
+
+def test_even_a_killed_agent_leaves_nothing_behind(demonstration: subprocess.Popen[bytes], data: Path) -> None:
+    assert len(children(data, demonstration)) == 2
+    demonstration.kill()
+    demonstration.wait()
+    wait_until(lambda: not programs_with(str(data)), 5, "the end of its programs")
+
+
+def test_a_program_that_dies_is_noticed_as_a_pulled_card(demonstration: subprocess.Popen[bytes], data: Path) -> None:
+    (emulator,) = (pid for pid in programs_with(str(data)) if b"emulator" in cmdline(pid))
+    os.kill(emulator, signal.SIGKILL)
+    assert demonstration.wait(5) == 10
+    assert not programs_with(str(data))
+
+
+def cmdline(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_ctrl_c_at_a_terminal_is_not_the_programs_business(data: Path) -> None:
+    """They have a session of their own: the agent ends them, after it has logged out."""
+    need("setsid")
+    terminal = AtTerminal("--demo", "--data", data, "login")
+    terminal.sees("Passcode: ")
+    terminal.types("\x03")
+    assert terminal.ends(5) == 130
+    assert not programs_with(str(data))
+    assert terminal.echoes
+    terminal.close()
+
+
+def test_a_temporary_folder_goes_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*TIED_TO_THE_RUN, *AGENT, "--demo", "login"],
+        input=b"123456",
+        capture_output=True,
+        env=environment(TMPDIR=str(tmp_path)),
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,124 @@
+"""agent.py as a program: run to its end with a pipe, or in front of a person at a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.machine import TIED_TO_THE_RUN
+from support.spine import Spine
+
+ROOT = Path(__file__).resolve().parents[2]
+AGENT = [sys.executable, str(ROOT / "agent.py")]
+# setsid(1) makes the terminal the program's own, so that Ctrl-C and getpass reach it.
+OWN_TERMINAL = ("setsid", "--ctty")
+
+
+def environment(**changed: str) -> dict[str, str]:
+    """The environment of a PC without a display."""
+    return {**{k: v for k, v in os.environ.items() if k != "DISPLAY"}, **changed}
+
+
+def run_agent(*arguments: str | Path, stdin: str = "123456\n", **changed: str) -> subprocess.CompletedProcess[str]:
+    """Run agent.py with this on standard input, which is no terminal."""
+    return subprocess.run(
+        [*TIED_TO_THE_RUN, *AGENT, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**changed),
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def at(spine: Spine, port: int) -> list[str]:
+    """The options to sign in at that broker with an embedded reader on that port."""
+    return [*("--spine", spine.url, "--ca-file", str(spine.ca_file)), *("--reader", f"embedded:{port}")]
+
+
+def programs_with(text: str) -> list[int]:
+    """The processes that have this in their command line."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if text.encode() in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+    return found
+
+
+class AtTerminal:
+    """agent.py in a terminal of its own, and the person who sits there."""
+
+    def __init__(self, *arguments: str | Path, **changed: str) -> None:
+        self._ours, self._its = os.openpty()
+        self.process = subprocess.Popen(
+            [*TIED_TO_THE_RUN, *OWN_TERMINAL, *AGENT, *map(str, arguments)],
+            stdin=self._its,
+            stdout=self._its,
+            stderr=self._its,
+            env=environment(**changed),
+        )
+        self.shown = ""
+        self._seen = 0
+
+    def sees(self, text: str, deadline: float = 15) -> None:
+        """Wait until this is shown, after what was seen before."""
+        ends = time.monotonic() + deadline
+        while text not in self.shown[self._seen :]:
+            if time.monotonic() > ends or (not self._read(0.2) and self.process.poll() is not None):
+                pytest.fail(f"{text!r} is not shown, but {self.shown!r}")
+        self._seen = self.shown.index(text, self._seen) + len(text)
+
+    def types(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def signals(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ends(self, deadline: float = 15) -> int:
+        """Wait for the end; return the exit code."""
+        until = time.monotonic() + deadline
+        while self.process.poll() is None:
+            if time.monotonic() > until:
+                pytest.fail(f"it does not end, but shows {self.shown!r}")
+            self._read(0.05)
+        while self._read(0):
+            pass
+        return self.process.returncode
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        flags: list[Any] = termios.tcgetattr(self._its)
+        return bool(flags[3] & termios.ECHO)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._its)
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._ours], [], [], seconds)[0]:
+            return False
+        self.shown += os.read(self._ours, 65536).decode(errors="replace")
+        return True
