@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("lanyard")
 
 pytest_plugins = [
     f"support.{name}"
-    for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window")
+    for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "browser")
     if importlib.util.find_spec(f"support.{name}")
 ]
 
