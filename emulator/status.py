@@ -22,6 +22,7 @@ class StatusWord(IntEnum):
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
     CONDITIONS_OF_USE_NOT_SATISFIED = 0x6985
     INCORRECT_DATA = 0x6A80
+    FUNCTION_NOT_SUPPORTED = 0x6A81
     OBJECT_NOT_FOUND = 0x6A82
     INCORRECT_P1_P2 = 0x6A86
     KEY_REFERENCE_NOT_FOUND = 0x6A88
@@ -48,10 +49,11 @@ _MEANINGS: dict[int, str] = {
     StatusWord.LOGICAL_CHANNEL_NOT_SUPPORTED: "logical channel not supported",
     StatusWord.SECURE_MESSAGING_NOT_SUPPORTED: "secure messaging not supported",
     StatusWord.CHAINING_NOT_SUPPORTED: "command chaining not supported here",
-    StatusWord.SECURITY_STATUS_NOT_SATISFIED: "not allowed before the passcode",
+    StatusWord.SECURITY_STATUS_NOT_SATISFIED: "not allowed before the passcode, or without the management key",
     StatusWord.AUTHENTICATION_METHOD_BLOCKED: "passcode locked",
     StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED: "nothing to do that with",
     StatusWord.INCORRECT_DATA: "wrong data",
+    StatusWord.FUNCTION_NOT_SUPPORTED: "function not supported",
     StatusWord.OBJECT_NOT_FOUND: "not found",
     StatusWord.INCORRECT_P1_P2: "wrong P1 or P2",
     StatusWord.KEY_REFERENCE_NOT_FOUND: "no such key reference",

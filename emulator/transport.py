@@ -20,9 +20,14 @@ LONGEST_DATA = 0x4000
 
 _CHAINING = 0x10
 _CHAINABLE = frozenset(
-    {Instruction.GENERAL_AUTHENTICATE, Instruction.PUT_DATA, Instruction.GENERATE_ASYMMETRIC_KEY_PAIR}
+    {
+        Instruction.GENERAL_AUTHENTICATE,
+        Instruction.PUT_DATA,
+        Instruction.GENERATE_ASYMMETRIC_KEY_PAIR,
+        Instruction.IMPORT_ASYMMETRIC_KEY,
+    }
 )
-"""SP 800-73-4 Part 2, table 2, column "Command Chaining"."""
+"""SP 800-73-4 Part 2, table 2, column "Command Chaining"; the import of keys is Yubico's."""
 
 _SUCCESS = StatusWord.SUCCESS.octets
 

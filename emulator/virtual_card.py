@@ -16,9 +16,9 @@ from collections.abc import Callable
 
 from .apdu import CommandApdu, parse_apdu
 from .card import Card
-from .commands import parse
+from .parsing import parse
 from .piv import PivApplication
-from .state import VolatileState
+from .state import NOTHING, VolatileState
 from .status import StatusError, StatusWord
 from .trace import Exchange
 from .transport import exchange
@@ -91,7 +91,7 @@ class VirtualCard:
         try:
             return exchange(parse_apdu(raw), self.state, self._respond)
         except StatusError as error:
-            self.state.passcode_just_verified = False  # whatever was refused, it came in between
+            self.state.just_before = NOTHING  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
         except Exception:
             _log.exception("the card failed; it answers 6F00")

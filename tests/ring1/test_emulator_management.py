@@ -1,0 +1,160 @@
+"""The management key and what it allows: objects, generated and imported keys, other keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from support.emulator import SELECT_PIV, card_keys, send, write_settings
+from support.management import KEYS, authenticate, chained, encrypt, management_key, template
+
+from emulator import Card, VirtualCard, tlv
+from emulator.identifiers import Algorithm
+from emulator.management_key import ManagementKey
+
+VERIFY = "0020008008313233343536FFFF"
+
+
+@pytest.fixture
+def managed(virtual_card: VirtualCard) -> VirtualCard:
+    """A card whose usual management key was proved."""
+    send(virtual_card, SELECT_PIV)
+    assert authenticate(virtual_card) == "9000"
+    return virtual_card
+
+
+@pytest.fixture(params=KEYS, ids=lambda key: key.algorithm.name)
+def with_key(request: pytest.FixtureRequest, card_folder: Path) -> tuple[VirtualCard, ManagementKey]:
+    """A card with a management key of each algorithm, and the key."""
+    key: ManagementKey = request.param
+    write_settings(card_folder, management_algorithm=key.algorithm.name, management_key=key.value.hex())
+    card = VirtualCard(Card.open(card_folder))
+    send(card, SELECT_PIV)
+    return card, key
+
+
+def test_known_answers_of_the_ciphers() -> None:
+    """FIPS 197, appendix C.1 to C.3; SP 800-67: 3DES with three equal keys is DES (FIPS 81, B.1)."""
+    plain = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
+    value = bytes(range(32))
+    for algorithm, size, cipher in (
+        (Algorithm.AES_128, 16, "69C4E0D86A7B0430D8CDB78070B4C55A"),
+        (Algorithm.AES_192, 24, "DDA97CA4864CDFE06EAF70A0EC0D7191"),
+        (Algorithm.AES_256, 32, "8EA2B7CA516745BFEAFC49904B496089"),
+    ):
+        assert ManagementKey(algorithm, value[:size]).encrypt(plain) == bytes.fromhex(cipher)
+    des = bytes.fromhex("0123456789ABCDEF") * 3
+    assert ManagementKey(Algorithm.TDES, des).encrypt(b"Now is t") == bytes.fromhex("3FA40E8A984D4815")
+
+
+def test_single_authentication(with_key: tuple[VirtualCard, ManagementKey]) -> None:
+    """SP 800-73-4 Part 2, section A.2."""
+    card, key = with_key
+    assert authenticate(card, key) == "9000"
+    assert send(card, "00DB3FFF0A 5C035FC106 5303010203") == ("", "9000")
+
+
+def test_mutual_authentication(with_key: tuple[VirtualCard, ManagementKey]) -> None:
+    """SP 800-73-4 Part 2, section A.1: the card proves the same key."""
+    card, key = with_key
+    witness = template(send(card, f"0087{key.algorithm:02X}9B047C028000 00"))[0x80]
+    challenge = bytes(range(key.block_bytes))
+    body = tlv.encode(0x7C, tlv.encode(0x80, key_decrypts(key, witness)), tlv.encode(0x81, challenge), b"\x82\x00")
+    answer = send(card, f"0087{key.algorithm:02X}9B{len(body):02X}{body.hex()}00")
+    assert template(answer)[0x82] == encrypt(key, challenge)
+    assert send(card, "00DB3FFF0A 5C035FC106 5303010203") == ("", "9000")
+
+
+def key_decrypts(key: ManagementKey, block: bytes) -> bytes:
+    return management_key(key).decryptor().update(block)
+
+
+def test_a_wrong_answer_proves_nothing(managed: VirtualCard) -> None:
+    assert authenticate(managed, ManagementKey(value=bytes(range(24)))) == "6982"
+    assert send(managed, "00DB3FFF0A 5C035FC106 5303010203") == ("", "6982")
+
+
+def test_a_challenge_is_good_for_the_very_next_command(virtual_card: VirtualCard) -> None:
+    send(virtual_card, SELECT_PIV)
+    challenge = template(send(virtual_card, "0087039B047C028100 00"))[0x81]
+    answer = "0087039B0C7C0A8208" + encrypt(ManagementKey(), challenge).hex()
+    send(virtual_card, "00200080")
+    assert send(virtual_card, answer) == ("", "6982")
+    assert send(virtual_card, answer) == ("", "6982")
+
+
+def test_the_card_encrypts_nothing_for_strangers(virtual_card: VirtualCard) -> None:
+    """Otherwise its own challenge could be had encrypted: SP 800-73-4 Part 2, section A.1."""
+    send(virtual_card, SELECT_PIV)
+    block = "0011223344556677"
+    assert send(virtual_card, f"0087039B0E7C0C 8108{block} 8200 00") == ("", "6A86")
+    send(virtual_card, "0087039B047C028000 00")
+    assert send(virtual_card, f"0087039B167C14 8008{block} 8108{block} 00") == ("", "6982")
+
+
+@pytest.mark.parametrize(
+    ("slot", "algorithm"), [("9A", "07"), ("9C", "11"), ("9D", "14"), ("9E", "11"), ("82", "11"), ("95", "14")]
+)
+def test_generated_keys_sign_and_persist(slot: str, algorithm: str, managed: VirtualCard, card_folder: Path) -> None:
+    data, status = send(managed, f"004700{slot}05AC038001{algorithm}00")
+    while status.startswith("61"):
+        more, status = send(managed, "00C0000000")
+        data += more
+    assert status == "9000"
+    public = tlv.parse(tlv.parse(bytes.fromhex(data))[0x7F49])
+    card = VirtualCard(Card.open(card_folder))
+    send(card, SELECT_PIV)
+    send(card, VERIFY)
+    check(public, signed(card, slot, algorithm))
+    assert b"origin: generated" in (card_folder / f"{slot}.key.pem").read_bytes()
+
+
+def signed(card: VirtualCard, slot: str, algorithm: str) -> bytes:
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(b"message")
+    block = digest.finalize()
+    if algorithm == "07":
+        info = bytes.fromhex("3031300D060960864801650304020105000420") + block
+        block = b"\0\1" + b"\xff" * (253 - len(info)) + b"\0" + info
+    body = tlv.encode(0x7C, b"\x82\x00", tlv.encode(0x81, block))
+    return template(chained(card, f"0087{algorithm}{slot}", body))[0x82]
+
+
+def check(public: dict[int, bytes], signature: bytes) -> None:
+    if 0x86 in public:
+        curve = ec.SECP256R1() if len(public[0x86]) == 65 else ec.SECP384R1()
+        key = ec.EllipticCurvePublicKey.from_encoded_point(curve, public[0x86])
+        key.verify(signature, b"message", ec.ECDSA(hashes.SHA256()))
+        return
+    numbers = rsa.RSAPublicNumbers(*(int.from_bytes(public[tag], "big") for tag in (0x82, 0x81)))
+    numbers.public_key().verify(signature, b"message", padding.PKCS1v15(), hashes.SHA256())
+
+
+@pytest.mark.parametrize(("slot", "curve"), [("9D", ec.SECP256R1()), ("83", ec.SECP384R1())])
+def test_key_agreement(slot: str, curve: ec.EllipticCurve, managed: VirtualCard) -> None:
+    """SP 800-73-4 Part 2, section A.5: both sides get the same x-coordinate."""
+    algorithm = "11" if curve.name == "secp256r1" else "14"
+    data, _ = send(managed, f"004700{slot}05AC038001{algorithm}00")
+    point = tlv.parse(tlv.parse(bytes.fromhex(data))[0x7F49])[0x86]
+    other = ec.generate_private_key(curve)
+    mine = other.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    body = tlv.encode(0x7C, b"\x82\x00", tlv.encode(0x85, mine))
+    assert chained(managed, f"0087{algorithm}{slot}", body) == ("", "6982")
+    send(managed, VERIFY)
+    secret = template(chained(managed, f"0087{algorithm}{slot}", body))[0x82]
+    assert secret == other.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(curve, point))
+    bad = tlv.encode(0x7C, b"\x82\x00", tlv.encode(0x85, mine[:-1] + bytes((mine[-1] ^ 1,))))
+    assert chained(managed, f"0087{algorithm}{slot}", bad) == ("", "6A80")
+
+
+def test_only_key_management_keys_agree(managed: VirtualCard) -> None:
+    send(managed, VERIFY)
+    point = card_keys()["9E"].public_key()
+    body = tlv.encode(
+        0x7C,
+        b"\x82\x00",
+        tlv.encode(0x85, point.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)),
+    )
+    assert chained(managed, "0087119E", body) == ("", "6A80")
