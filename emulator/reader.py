@@ -11,6 +11,7 @@ import contextlib
 import logging
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .virtual_card import VirtualCard
@@ -52,6 +53,8 @@ class Reader:
         self.card: VirtualCard | None = None
         self.seen = asyncio.Event()
         """The reader has asked the card that is in now for its ATR."""
+        self.on_change: Callable[[], None] | None = None
+        """Told when the connection to the reader comes or goes, and when a fault has pulled the card."""
         self._link: CardLink | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -80,7 +83,10 @@ class Reader:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._hold(card, seen)
+                if await self._hold(card, seen):
+                    self.card = None
+                    self._changed()
+                    return
                 pause = _FIRST_PAUSE
             except OSError as error:
                 if pause == _FIRST_PAUSE:
@@ -88,16 +94,23 @@ class Reader:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
-    async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> None:
-        """Connect, and stay until the connection ends or the card is pulled."""
+    def _changed(self) -> None:
+        if self.on_change:
+            self.on_change()
+
+    async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> bool:
+        """Connect, and stay until the connection ends; return whether a fault has pulled the card."""
         link = CardLink(card, await _connect(self.address), seen)
         self._link = link
+        self._changed()
         try:
             await self._remark_silence(link, seen)
             await link.ended.wait()
         finally:
             self._link = None
             link.close()
+            self._changed()
+        return link.pulled
 
     async def _remark_silence(self, link: CardLink, seen: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):

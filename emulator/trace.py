@@ -7,36 +7,45 @@ does not understand it calls by its number. Bytes that may hold a passcode are n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import tlv
 from .apdu import CommandApdu, parse_apdu
 from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
 from .status import StatusError, meaning
+from .words import plain_words
 
 _SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
 _HEADER = 4
+_STATUS = 2
 _CHAINING = 0x10
 _TAG_LIST = 0x5C
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One command and its answer."""
+    """One command and its answer, which is None when none ever came."""
 
     command: bytes = field(repr=False)
-    answer: bytes = field(repr=False)
+    answer: bytes | None = field(repr=False)
     milliseconds: float
+    faults: tuple[str, ...] = ()
+    """The kinds of faults that had a hand in it (faults.py)."""
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, with the bytes that may be shown, for a JSON line."""
-        status = int.from_bytes(self.answer[-2:], "big")
+        status, says = _ending(self.answer)
+        answer = self.answer or b""
         return {
+            "says": plain_words(self.command),
             "command": in_words(self.command),
             "apdu": blanked(self.command),
-            "status": f"{status:04X}",
-            "meaning": meaning(status),
-            "answer_bytes": len(self.answer) - 2,
+            "status": status,
+            "meaning": says,
+            "answer": answer[:-_STATUS].hex(" ").upper(),
+            "answer_bytes": max(0, len(answer) - _STATUS),
             "milliseconds": round(self.milliseconds, 3),
+            "faults": list(self.faults),
         }
 
     def __str__(self) -> str:
@@ -44,12 +53,23 @@ class Exchange:
         return one_line(self.as_json())
 
 
-def one_line(said: dict[str, object]) -> str:
-    """Return what Exchange.as_json says as one line for people."""
-    return (
-        f"{said['command']}: {said['status']} {said['meaning']}, "
-        f"{said['answer_bytes']} bytes, {said['milliseconds']} ms"
-    )
+def _ending(answer: bytes | None) -> tuple[str, str]:
+    """Return the status word of an answer and its meaning."""
+    if answer is None:
+        return "", "no answer"
+    if len(answer) < _STATUS:
+        return "", "no status word"
+    status = int.from_bytes(answer[-_STATUS:], "big")
+    return f"{status:04X}", meaning(status)
+
+
+def one_line(said: dict[str, Any]) -> str:
+    """Return what Exchange.as_json says as one line for people; other lines say themselves."""
+    if "command" not in said:
+        return str(said.get("says", ""))
+    ending = " ".join(filter(None, (said["status"], said["meaning"])))
+    faults = f" (fault: {', '.join(said['faults'])})" if said["faults"] else ""
+    return f"{said['command']}: {ending}, {said['answer_bytes']} bytes, {said['milliseconds']} ms{faults}"
 
 
 def blanked(raw: bytes) -> str:

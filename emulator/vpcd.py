@@ -14,8 +14,10 @@ import asyncio
 import logging
 import socket
 import struct
+from collections import deque
 from enum import IntEnum
 
+from .faults import Reply
 from .virtual_card import VirtualCard
 
 _log = logging.getLogger(__name__)
@@ -80,10 +82,13 @@ def encode_frame(payload: bytes) -> bytes:
     return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
 
 
-def answer(card: VirtualCard, frame: bytes) -> bytes | None:
-    """Do what one frame from the reader says; return the payload to answer, None for no answer."""
+_SILENT = Reply(None)
+
+
+def answer(card: VirtualCard, frame: bytes) -> Reply:
+    """Do what one frame from the reader says; return the payload to answer, if it is to be answered."""
     if len(frame) != 1:
-        return card.transmit(frame)
+        return card.respond(frame)
     match frame[0]:
         case Control.POWER_OFF:
             card.power_off()
@@ -92,10 +97,10 @@ def answer(card: VirtualCard, frame: bytes) -> bytes | None:
         case Control.RESET:
             card.reset()
         case Control.ATR:
-            return card.atr
+            return Reply(card.answer_to_reset())
         case _:
-            return card.transmit(frame)
-    return None
+            return card.respond(frame)
+    return _SILENT
 
 
 class CardLink:
@@ -112,7 +117,12 @@ class CardLink:
         self._connection = connection
         self._seen = seen
         """Set when the reader asks for the ATR: it knows that a card is in."""
+        self.pulled = False
+        """The card was pulled by a fault: it does not go back in by itself."""
         self._decoder = FrameDecoder()
+        self._waiting: deque[bytes] = deque()
+        """Frames that came while the card was thinking."""
+        self._thinking: asyncio.TimerHandle | None = None
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(_PAUSE_SECONDS))
@@ -125,6 +135,8 @@ class CardLink:
         if not self.ended.is_set():
             asyncio.get_running_loop().remove_reader(self._connection)
             self._connection.close()
+            if self._thinking:
+                self._thinking.cancel()
             self._card.power_off()
             self.ended.set()
 
@@ -132,25 +144,54 @@ class CardLink:
         """Answer what comes as long as it comes without a pause; then the loop goes on."""
         try:
             for _ in range(_MOST_AT_A_TURN):
-                self._answer(self._connection.recv(_MOST_AT_ONCE))
+                self._take(self._connection.recv(_MOST_AT_ONCE))
+                if self.ended.is_set():
+                    return
         except BlockingIOError:
             return
         except (OSError, FrameError) as error:
-            _log.info("the connection to the reader has ended: %s", error)
-            self.close()
+            self._end(error)
 
-    def _answer(self, data: bytes) -> None:
-        """Answer each frame in one piece; raise OSError when the reader is gone."""
+    def _take(self, data: bytes) -> None:
+        """Take what the reader sends; raise OSError when the reader is gone."""
         if not data:
             self._decoder.end()
             raise ConnectionResetError("end of stream")
         for frame in self._decoder.feed(data):
-            reply = answer(self._card, frame)
-            if reply is not None:
-                self._send(encode_frame(reply))
+            if self._thinking or self.ended.is_set():
+                self._waiting.append(frame)
+            else:
+                self._answer(frame)
+        if not self.ended.is_set():
+            self._acknowledge_at_once()
+
+    def _answer(self, frame: bytes) -> None:
+        """Answer a frame in one piece: now, later or never, as the card does."""
+        reply = answer(self._card, frame)
+        if reply.pulled:
+            _log.info("the card was pulled in the middle of a command")
+            self.pulled = True
+            self.close()
+        elif reply.data is not None and reply.seconds:
+            self._thinking = asyncio.get_running_loop().call_later(reply.seconds, self._think, reply.data)
+        elif reply.data is not None:
+            self._send(encode_frame(reply.data))
             if frame == _ASKS_FOR_ATR:
                 self._seen.set()
-        self._acknowledge_at_once()
+
+    def _think(self, payload: bytes) -> None:
+        """Answer at last, and go on with what has come meanwhile."""
+        self._thinking = None
+        try:
+            self._send(encode_frame(payload))
+            while self._waiting and not self._thinking and not self.ended.is_set():
+                self._answer(self._waiting.popleft())
+        except (OSError, FrameError) as error:
+            self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        _log.info("the connection to the reader has ended: %s", error)
+        self.close()
 
     def _send(self, frame: bytes) -> None:
         try:
