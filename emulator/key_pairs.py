@@ -6,6 +6,8 @@ and key sizes are SP 800-78-4, table 6-2, and SP 800-78-5 for RSA 3072 and 4096.
 
 from __future__ import annotations
 
+import math
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -68,7 +70,7 @@ def agree(key: PrivateKey, point: bytes) -> bytes:
 def _rsa_pair(p: int, q: int, d_p: int, d_q: int, q_inverse: int) -> rsa.RSAPrivateKey:
     """The public exponent is not sent: it is the inverse of dP modulo p - 1."""
     exponent = pow(d_p, -1, p - 1)
-    private_exponent = pow(exponent, -1, (p - 1) * (q - 1))
+    private_exponent = pow(exponent, -1, math.lcm(p - 1, q - 1))
     public = rsa.RSAPublicNumbers(exponent, p * q)
     return rsa.RSAPrivateNumbers(p, q, private_exponent, d_p, d_q, q_inverse, public).private_key()
 
