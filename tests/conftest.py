@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("lanyard")
 
 pytest_plugins = [
     f"support.{name}"
-    for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "browser")
+    for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "browser", "programs")
     if importlib.util.find_spec(f"support.{name}")
 ]
 

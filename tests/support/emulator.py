@@ -43,15 +43,17 @@ def make_card(folder: Path, uid: str = UID, **settings: Any) -> Path:
     """Write a card folder with self-signed certificates; `settings` go into card.json."""
     folder.mkdir(parents=True)
     for slot, key in card_keys().items():
-        (folder / f"{slot}.key.pem").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        certificate = self_signed(uid, key).public_bytes(serialization.Encoding.PEM)
-        (folder / f"{slot}.cert.pem").write_bytes(certificate)
+        write_key(folder, slot, key, uid)
     write_settings(folder, **settings)
     return folder
+
+
+def write_key(folder: Path, slot: str, key: CardKey, uid: str = UID) -> None:
+    """Write a private key and its certificate into a card folder."""
+    (folder / f"{slot}.key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / f"{slot}.cert.pem").write_bytes(self_signed(uid, key).public_bytes(serialization.Encoding.PEM))
 
 
 def write_settings(folder: Path, **settings: Any) -> None:
