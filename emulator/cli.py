@@ -15,12 +15,16 @@ from pathlib import Path
 
 from .card import card_names, summaries
 from .control import AlreadyRunningError, ControlError, NotRunningError, request, requests
+from .fault_kinds import KINDS
+from .fault_text import usual_values
 from .reader import Address
 from .run import run
 from .storage import CardError
 from .trace import one_line
 
 _DEFAULT_VPCD = "127.0.0.1:35963"
+_DEFAULT_TRAY = 8036
+_MOST_PORTS = 0xFFFF
 _USAGE, _NO_EMULATOR, _NO_CARD, _INTERRUPTED = 2, 3, 4, 130
 
 _EXAMPLES = """\
@@ -30,6 +34,7 @@ examples:
   python -m emulator insert one-role                 from another terminal: change the card
   python -m emulator remove                          pull it
   python -m emulator trace                           watch what programs say to the card
+  python -m emulator fault one-role slow             make something wrong with a card
 
 Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes eight of them at
 its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartcard-vpcd), or
@@ -78,6 +83,7 @@ def _run(options: argparse.Namespace) -> int:
         options.vpcd,
         announce=lambda line: print(line, flush=True),
         stop_with_stdin=options.stop_with_stdin,
+        tray=options.tray,
     )
 
 
@@ -114,6 +120,27 @@ def _list(options: argparse.Namespace) -> int:
             f"certificate until {card.not_after or '-'}"
         )
     return 0
+
+
+def _fault(options: argparse.Namespace) -> int:
+    """Ask for what the words say; print what is wrong with the card then."""
+    asked: dict[str, object] = {"card": options.card}
+    if options.kind == "clear":
+        asked["clear"] = options.values[0] if options.values else True
+    elif options.kind:
+        asked |= {"kind": options.kind, "values": dict(map(_name_and_value, options.values))}
+    answer = request(options.data, command="fault", **asked)
+    faults = answer["faults"]
+    for fault in faults if isinstance(faults, list) else []:
+        print(f"{options.card}: {fault['says']}")
+    if not faults:
+        print(f"{options.card}: nothing is wrong")
+    return 0
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -156,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("remove", help="pull the card").set_defaults(do=_remove)
     commands.add_parser("list", help="the cards there are").set_defaults(do=_list)
     commands.add_parser("status", help="which card is in which reader").set_defaults(do=_status)
+    _add_fault(commands)
     trace = commands.add_parser("trace", help="show every command to the card as it happens")
     trace.add_argument("--json", action="store_true", help="one JSON object a line")
     trace.set_defaults(do=_trace)
@@ -172,8 +200,37 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="HOST:PORT",
         help="where the reader listens (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tray",
+        type=_tray_port,
+        default=_DEFAULT_TRAY,
+        metavar="PORT",
+        help="the page with the cards is at http://127.0.0.1:PORT/; 0: any free port, none: no page "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input ends")
     parser.set_defaults(do=_run)
+
+
+def _add_fault(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "fault", help="make something wrong with a card", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.epilog = _fault_help()
+    parser.add_argument("card", metavar="CARD", help="a name from `list`")
+    parser.add_argument("kind", nargs="?", metavar="KIND", help="none: say what is wrong with it; clear: nothing")
+    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="what is not as usual")
+    parser.set_defaults(do=_fault)
+
+
+def _fault_help() -> str:
+    kinds = [f"  {name:<14} {kind.explanation}\n{'':<17}{usual_values(kind())}" for name, kind in KINDS.items()]
+    examples = [
+        "  python -m emulator fault one-role slow preset=contact",
+        "  python -m emulator fault one-role status word=6581 instruction=VERIFY nth=2",
+        "  python -m emulator fault one-role clear",
+    ]
+    return "\n".join(["kinds, with their usual values:", *kinds, "", "examples:", *examples])
 
 
 def _address(text: str) -> Address:
@@ -181,6 +238,14 @@ def _address(text: str) -> Address:
         return Address.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _tray_port(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal() or int(text) > _MOST_PORTS:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port, nor "none"')
+    return int(text)
 
 
 def _default_data() -> Path:

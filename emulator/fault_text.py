@@ -56,6 +56,11 @@ def in_words(fault: Fault) -> str:
     return f"{fault.explanation} ({', '.join(said)})" if said else fault.explanation
 
 
+def usual_values(fault: Fault) -> str:
+    """Return the values as the command line takes them."""
+    return " ".join(f"{field.name}={_written(getattr(fault, field.name))}" for field in dataclasses.fields(fault))
+
+
 def catalogue() -> list[dict[str, object]]:
     """Return all kinds, with what each is and its fields, for whoever draws a form."""
     return [

@@ -6,7 +6,7 @@ does not understand it calls by its number. Bytes that may hold a passcode are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import tlv
@@ -16,6 +16,7 @@ from .status import StatusError, meaning
 from .words import plain_words
 
 _SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
+_COUNTS_TRIES = _SECRET | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
 _HEADER = 4
 _STATUS = 2
 _CHAINING = 0x10
@@ -31,6 +32,11 @@ class Exchange:
     milliseconds: float
     faults: tuple[str, ...] = ()
     """The kinds of faults that had a hand in it (faults.py)."""
+
+    @property
+    def changes_tries(self) -> bool:
+        """It is a command that may change how many tries are left."""
+        return len(self.command) > 1 and self.command[1] in _COUNTS_TRIES
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, with the bytes that may be shown, for a JSON line."""
@@ -70,6 +76,14 @@ def one_line(said: dict[str, Any]) -> str:
     ending = " ".join(filter(None, (said["status"], said["meaning"])))
     faults = f" (fault: {', '.join(said['faults'])})" if said["faults"] else ""
     return f"{said['command']}: {ending}, {said['answer_bytes']} bytes, {said['milliseconds']} ms{faults}"
+
+
+def without_secrets(exchange: Exchange) -> Exchange:
+    """Return the exchange with zeros for the bytes of a passcode: nothing that keeps it has them."""
+    raw = exchange.command
+    if len(raw) <= _HEADER or raw[1] not in _SECRET:
+        return exchange
+    return replace(exchange, command=raw[: _HEADER + 1].ljust(len(raw), b"\0"))
 
 
 def blanked(raw: bytes) -> str:

@@ -115,7 +115,7 @@ class EmulatorProgram:
                 [
                     *TIED_TO_THE_RUN,
                     *command_line(data, "--log-level", log_level),
-                    *("run", *([card] if card else []), "--vpcd", vpcd, *options),
+                    *("run", *([card] if card else []), "--vpcd", vpcd, "--tray", "none", *options),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
