@@ -111,6 +111,19 @@ def rsa_key_management(folder: Path) -> None:
     write_key(folder, "9D", card_keys()["9A"])
 
 
+def test_pkcs11_tool_agrees_on_a_secret_with_9d(card: Path, tmp_path: Path) -> None:
+    """ECDH: what the card and OpenSSL each make of their own private key and the other's public key."""
+    theirs, sent, from_card, from_openssl = (str(tmp_path / name) for name in ("theirs", "sent", "card", "openssl"))
+    run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", theirs)
+    run("openssl", "pkey", "-in", theirs, "-pubout", "-outform", "DER", "-out", sent)
+    derive = ("pkcs11-tool", *WITH_PASSCODE, "--derive", "--mechanism", "ECDH1-DERIVE", "--id", "03")
+    run(*derive, "--input-file", sent, "--output-file", from_card)
+    ours = public_key("03", tmp_path)
+    run("openssl", "pkeyutl", "-derive", "-inkey", theirs, "-peerkey", ours, "-out", from_openssl)
+    assert len(Path(from_card).read_bytes()) == 32
+    assert Path(from_card).read_bytes() == Path(from_openssl).read_bytes()
+
+
 def test_pkcs11_tool_counts_wrong_passcodes(own_card: Path) -> None:
     said = run("pkcs11-tool", "--login", "--pin", "000000", "--list-objects", code=1)
     assert "CKR_PIN_INCORRECT" in said
