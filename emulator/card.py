@@ -16,14 +16,10 @@ from .identifiers import CERTIFICATE_OBJECTS, RETIRED_KEYS, KeyReference, Object
 from .management_key import ManagementKey
 from .private_key import PrivateKey
 from .reference_data import ReferenceData
-from .storage import CARD_FILE, CardError, CardFile
+from .storage import CARD_FILE, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE, CardError, CardFile
 
 CARDS = "cards"
 """The folder inside DIR that holds the card folders."""
-
-USUAL_PASSCODE = "123456"
-USUAL_UNBLOCKING_CODE = "12345678"
-"""What blank cards and the demonstration's cards have."""
 
 
 class Card:
@@ -36,6 +32,7 @@ class Card:
         self.keys: dict[KeyReference, PrivateKey] = folder.keys()
         self.objects: dict[int, bytes] = {}
         """GET DATA answers by tag."""
+        self.folder = folder.path
         self._folder = folder
         self._contents = folder.contents()
         self._show_objects()

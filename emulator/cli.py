@@ -13,7 +13,8 @@ import os
 import sys
 from pathlib import Path
 
-from .card import card_names, summaries
+from . import card_commands
+from .card import card_names
 from .control import AlreadyRunningError, ControlError, NotRunningError, request, requests
 from .fault_kinds import KINDS
 from .fault_text import usual_values
@@ -34,6 +35,7 @@ examples:
   python -m emulator insert one-role                 from another terminal: change the card
   python -m emulator remove                          pull it
   python -m emulator trace                           watch what programs say to the card
+  python -m emulator issue anna                      make a card; more: issue --help
   python -m emulator fault one-role slow             make something wrong with a card
 
 Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes eight of them at
@@ -109,16 +111,8 @@ def _say_status(status: dict[str, object]) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    """Read DIR itself: it says the same, whether an emulator runs or not."""
-    cards = list(summaries(options.data))
-    if not cards:
+    if not card_commands.print_list(options.data, options.json):
         raise _NoCardsError(_no_cards(options.data))
-    for card in cards:
-        print(
-            card.problem
-            or f"{card.name:<14} {card.uid or 'no certificate':<14} {card.tries_left} tries left, "
-            f"certificate until {card.not_after or '-'}"
-        )
     return 0
 
 
@@ -157,7 +151,7 @@ def _trace(options: argparse.Namespace) -> int:
 def _no_cards(data: Path) -> str:
     return (
         f"There are no cards in {data / 'cards'}. Start the broker once, it makes eight: "
-        f"python -m spine_stub --data {data}"
+        f"python -m spine_stub --data {data}. Or make one: python -m emulator --data {data} issue NAME"
     )
 
 
@@ -181,12 +175,15 @@ def _parser() -> argparse.ArgumentParser:
     insert.add_argument("card", metavar="CARD", help="a name from `list`")
     insert.set_defaults(do=_insert)
     commands.add_parser("remove", help="pull the card").set_defaults(do=_remove)
-    commands.add_parser("list", help="the cards there are").set_defaults(do=_list)
+    listing = commands.add_parser("list", help="the cards there are, with tries left and certificate dates")
+    listing.add_argument("--json", action="store_true", help="one JSON list")
+    listing.set_defaults(do=_list)
     commands.add_parser("status", help="which card is in which reader").set_defaults(do=_status)
     _add_fault(commands)
     trace = commands.add_parser("trace", help="show every command to the card as it happens")
     trace.add_argument("--json", action="store_true", help="one JSON object a line")
     trace.set_defaults(do=_trace)
+    card_commands.add(commands)
     return parser
 
 

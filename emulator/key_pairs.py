@@ -22,15 +22,20 @@ _CURVES: dict[Algorithm, type[ec.EllipticCurve]] = {Algorithm.ECC_P256: ec.SECP2
 _MODULUS, _PUBLIC_EXPONENT, _POINT = 0x81, 0x82, 0x86
 _UNCOMPRESSED = 0x04
 
-_KeyPair = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+KeyPair = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+"""A key as python-cryptography has it."""
+
+GENERATED = (*_RSA_BITS, *_CURVES)
+"""The algorithms that new keys can have."""
 
 
 def generate(algorithm: Algorithm, policy: PasscodePolicy | None = None) -> PrivateKey:
     """Return a new key; raise PrivateKeyError when none is generated for this algorithm."""
     if algorithm in _RSA_BITS:
-        return _private_key(rsa.generate_private_key(_EXPONENT, _RSA_BITS[algorithm]), Origin.GENERATED, policy)
+        return from_pair(rsa.generate_private_key(_EXPONENT, _RSA_BITS[algorithm]), Origin.GENERATED, policy)
     if algorithm in _CURVES:
-        return _private_key(ec.generate_private_key(_CURVES[algorithm]()), Origin.GENERATED, policy)
+        return from_pair(ec.generate_private_key(_CURVES[algorithm]()), Origin.GENERATED, policy)
     raise PrivateKeyError(f"no key pair is generated for {algorithm.name}")
 
 
@@ -38,17 +43,30 @@ def from_numbers(algorithm: Algorithm, numbers: tuple[int, ...], policy: Passcod
     """Return the RSA key with p, q, dP, dQ and qInv, or the EC key with this scalar."""
     try:
         pair = _rsa_pair(*numbers) if len(numbers) > 1 else ec.derive_private_key(numbers[0], _CURVES[algorithm]())
-        key = _private_key(pair, Origin.IMPORTED, policy)
+        key = from_pair(pair, Origin.IMPORTED, policy)
     except (ValueError, KeyError, TypeError):
         raise PrivateKeyError(f"not the numbers of a key for {algorithm.name}") from None
-    if key.algorithm != algorithm or algorithm not in {*_RSA_BITS, *_CURVES}:
+    if key.algorithm != algorithm or algorithm not in GENERATED:
         raise PrivateKeyError(f"not a new key for {algorithm.name}")
     return key
 
 
+def from_pair(pair: KeyPair, origin: Origin = Origin.IMPORTED, policy: PasscodePolicy | None = None) -> PrivateKey:
+    """Return the card's form of a key; raise PrivateKeyError when no PIV algorithm is for it."""
+    encoding, form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
+    return PrivateKey(pair.private_bytes(encoding, form, serialization.NoEncryption()), origin, policy)
+
+
+def key_pair(key: PrivateKey) -> KeyPair:
+    """Return the key as python-cryptography has it, for what a card itself never does."""
+    pair = serialization.load_der_private_key(key.der, None)
+    assert isinstance(pair, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)  # noqa: S101 - PrivateKey takes no other
+    return pair
+
+
 def public_key(key: PrivateKey) -> bytes:
     """Return the public key's data objects (Part 2, table 11): modulus and exponent, or a point."""
-    pair = _key_pair(key)
+    pair = key_pair(key)
     if isinstance(pair, ec.EllipticCurvePrivateKey):
         encoding, form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
         return tlv.encode(_POINT, pair.public_key().public_bytes(encoding, form))
@@ -58,7 +76,7 @@ def public_key(key: PrivateKey) -> bytes:
 
 def agree(key: PrivateKey, point: bytes) -> bytes:
     """Return the x-coordinate that both sides get by ECDH; raise PrivateKeyError."""
-    pair = _key_pair(key)
+    pair = key_pair(key)
     if not isinstance(pair, ec.EllipticCurvePrivateKey) or point[:1] != bytes((_UNCOMPRESSED,)):
         raise PrivateKeyError("ECDH needs an EC key and an uncompressed point")
     try:
@@ -73,17 +91,6 @@ def _rsa_pair(p: int, q: int, d_p: int, d_q: int, q_inverse: int) -> rsa.RSAPriv
     private_exponent = pow(exponent, -1, math.lcm(p - 1, q - 1))
     public = rsa.RSAPublicNumbers(exponent, p * q)
     return rsa.RSAPrivateNumbers(p, q, private_exponent, d_p, d_q, q_inverse, public).private_key()
-
-
-def _private_key(pair: _KeyPair, origin: Origin, policy: PasscodePolicy | None) -> PrivateKey:
-    encoding, form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8
-    return PrivateKey(pair.private_bytes(encoding, form, serialization.NoEncryption()), origin, policy)
-
-
-def _key_pair(key: PrivateKey) -> _KeyPair:
-    pair = serialization.load_der_private_key(key.der, None)
-    assert isinstance(pair, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)  # noqa: S101 - PrivateKey takes no other
-    return pair
 
 
 def _octets(number: int) -> bytes:

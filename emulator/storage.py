@@ -10,6 +10,7 @@
                                   "management_key": "0102...08"    48 hex digits, or as many as
                                   "management_algorithm": "TDES"   AES_128, AES_192, AES_256 need
                                   "version": "5.7.0"               what GET VERSION answers
+                                  "uid": "555000000001"            for whom requests are made
     DIR/cards/NAME/9A.key.pem    PKCS#8, unencrypted: test keys only. RSA 1024 (old cards), 2048,
                                  3072, 4096, EC P-256, P-384. Lines before BEGIN may say
                                   origin: generated                or imported
@@ -34,6 +35,7 @@ import datetime
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,11 @@ from .reference_data import ReferenceData
 
 CARD_FILE = "card.json"
 DEFAULT_VERSION = "5.7.0"
+
+USUAL_PASSCODE = "123456"
+USUAL_UNBLOCKING_CODE = "12345678"
+USUAL_TRIES = 3
+"""What blank cards and the demonstration's cards have."""
 
 
 class CardError(Exception):
@@ -62,6 +69,7 @@ class CardFile:
         self.unblocking_code = ReferenceData(self, "unblocking_code", "unblocking_tries")
         self.management_key = self._management_key()
         self.version = self._version()
+        self.uid = self.text("uid", r"[ -~]{0,64}", "at most 64 characters of ASCII", "")
 
     def count(self, name: str, least: int, most: int) -> int:
         """Return a whole number from the file; raise CardError when it is not in the range."""
@@ -116,6 +124,21 @@ class CardFile:
 
     def _error(self, name: str, wanted: str) -> CardError:
         return CardError(f'{self.path}: "{name}" must be {wanted}.')
+
+
+def new_card_file(folder: Path, expires: datetime.date, **values: object) -> None:
+    """Write card.json of a new card, with the usual codes and a GUID of its own; `values` come before."""
+    usual = {
+        "passcode": USUAL_PASSCODE,
+        "unblocking_code": USUAL_UNBLOCKING_CODE,
+        "tries": USUAL_TRIES,
+        "tries_left": USUAL_TRIES,
+        "unblocking_tries": USUAL_TRIES,
+        "unblocking_tries_left": USUAL_TRIES,
+        "guid": secrets.token_hex(16),
+        "expires": expires.isoformat(),
+    }
+    write_durably(folder / CARD_FILE, json.dumps({**usual, **values}, indent=2).encode() + b"\n")
 
 
 def write_durably(path: Path, content: bytes) -> None:

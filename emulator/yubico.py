@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from . import key_pairs, tlv
-from .card import USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 from .commands import (
     Command,
     FactoryReset,
@@ -27,6 +26,7 @@ from .management_key import DEFAULT_VALUE, ManagementKey
 from .private_key import PrivateKeyError
 from .session import Session
 from .status import StatusError, StatusWord
+from .storage import USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 
 _ALGORITHM, _POLICY, _ORIGIN, _PUBLIC_KEY, _IS_USUAL, _TRIES = range(1, 7)
 _A_CODE = 0xFF
