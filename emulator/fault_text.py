@@ -49,7 +49,7 @@ def in_words(fault: Fault) -> str:
     usual = type(fault)()
     fields = list(dataclasses.fields(fault))
     said = [
-        f"{field.name} {_written(getattr(fault, field.name))}"
+        _SAID[field.name].format(_written(getattr(fault, field.name)))
         for field in fields
         if getattr(fault, field.name) != getattr(usual, field.name) or field.name in _ALWAYS_SAID
     ]
@@ -78,6 +78,21 @@ def catalogue() -> list[dict[str, object]]:
 
 
 _ALWAYS_SAID = frozenset({"word", "command", "signature", "wrong", "left", "answer"})
+_SAID = {
+    "instruction": "only {}",
+    "nth": "from number {} on",
+    "times": "{} times",
+    "word": "{}",
+    "missing": "{} bytes missing",
+    "status": "keeping the status word: {}",
+    "extra": "{} bytes too many",
+    "command": "{} ms for each command",
+    "signature": "{} ms more for a signature",
+    "answer": "{}",
+    "wrong": "{}",
+    "key": "key {}",
+    "left": "{} left",
+}
 _READERS: dict[str, Callable[[str], object]] = {
     "int": int,
     "bool": lambda text: {"true": True, "false": False}[text.lower()],
