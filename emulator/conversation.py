@@ -9,24 +9,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from .trace import Exchange, without_secrets
 
 _LATELY = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A command with its answer, or (`happened`) what happened to the card."""
 
     number: int
+    at: float
+    """Seconds since 1970."""
     reader: str
     card: str
     exchange: Exchange | None = None
     happened: str = ""
-    at: float = field(default_factory=time.time)
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, for a JSON line."""
@@ -57,12 +57,12 @@ class Conversation:
     def exchanged(self, reader: str, card: str, exchange: Exchange) -> None:
         """Take a command and its answer."""
         self._number += 1
-        self._add(Said(self._number, reader, card, without_secrets(exchange)))
+        self._add(Said(self._number, time.time(), reader, card, without_secrets(exchange)))
 
     def happened(self, reader: str, card: str, sentence: str) -> None:
         """Take something that happened to a card in a reader."""
         self._number += 1
-        self._add(Said(self._number, reader, card, happened=sentence))
+        self._add(Said(self._number, time.time(), reader, card, happened=sentence))
 
     def since(self, number: int) -> Iterator[Said]:
         """Yield what was said after this number, as far as it is kept; all, if it never came so far."""

@@ -7,6 +7,7 @@ yubico_parsing.py.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -85,7 +86,13 @@ def _parse_get_data(apdu: CommandApdu) -> Command:
     if (apdu.p1, apdu.p2) != _CURRENT_APPLICATION:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     need_data(apdu)
-    return GetData(_object_tag(_only(apdu.data, _TAG_LIST)))
+    return _get_data(apdu.data)
+
+
+@functools.lru_cache(maxsize=64)
+def _get_data(data: bytes) -> GetData:
+    """Programs ask for the same few objects over and over."""
+    return GetData(_object_tag(_only(data, _TAG_LIST)))
 
 
 def _parse_put_data(apdu: CommandApdu) -> Command:

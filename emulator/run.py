@@ -61,6 +61,7 @@ class Emulator:
         self._data = data
         self._announce = announce
         self._reader = Reader(address)
+        self._where = str(address)
         self._moving = asyncio.Lock()
         self._reader.on_change = self._changed
         self._faults = FaultTable(data, self._inserted, self._changed)
@@ -159,14 +160,14 @@ class Emulator:
 
     def _observe(self, card: VirtualCard, exchange: Exchange) -> None:
         _log.debug("%s", exchange)
-        self._conversation.exchanged(str(self._reader.address), card.card.name, exchange)
+        self._conversation.exchanged(self._where, card.card.name, exchange)
         if exchange.changes_tries:
             self._changed()
         if Pulled.kind in exchange.faults:
             self._happened(card.card.name, "The card was pulled in the middle of that")
 
     def _happened(self, card: str, sentence: str) -> None:
-        self._conversation.happened(str(self._reader.address), card, sentence)
+        self._conversation.happened(self._where, card, sentence)
         self._changed()
 
     def _changed(self) -> None:

@@ -67,8 +67,12 @@ class StatusError(Exception):
     """Ends a command: the card answers with `word` (an int of two bytes) and no data."""
 
     def __init__(self, word: int) -> None:
-        super().__init__(f"{word:04X}: {meaning(word)}")
+        super().__init__(word)
         self.word = word
+
+    def __str__(self) -> str:
+        """Return it with its meaning; made only when asked for, refusals are everyday answers."""
+        return f"{self.word:04X}: {meaning(self.word)}"
 
 
 def tries_left(count: int) -> int:

@@ -6,8 +6,7 @@ does not understand it calls by its number. Bytes that may hold a passcode are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import tlv
 from .apdu import CommandApdu, parse_apdu
@@ -23,12 +22,11 @@ _CHAINING = 0x10
 _TAG_LIST = 0x5C
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One command and its answer, which is None when none ever came."""
 
-    command: bytes = field(repr=False)
-    answer: bytes | None = field(repr=False)
+    command: bytes
+    answer: bytes | None
     milliseconds: float
     faults: tuple[str, ...] = ()
     """The kinds of faults that had a hand in it (faults.py)."""
@@ -58,6 +56,10 @@ class Exchange:
         """Return one line for people."""
         return one_line(self.as_json())
 
+    def __repr__(self) -> str:
+        """Return that line: no bytes that may be a passcode."""
+        return f"<Exchange {self}>"
+
 
 def _ending(answer: bytes | None) -> tuple[str, str]:
     """Return the status word of an answer and its meaning."""
@@ -83,7 +85,7 @@ def without_secrets(exchange: Exchange) -> Exchange:
     raw = exchange.command
     if len(raw) <= _HEADER or raw[1] not in _SECRET:
         return exchange
-    return replace(exchange, command=raw[: _HEADER + 1].ljust(len(raw), b"\0"))
+    return exchange._replace(command=raw[: _HEADER + 1].ljust(len(raw), b"\0"))
 
 
 def blanked(raw: bytes) -> str:

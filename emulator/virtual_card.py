@@ -114,11 +114,12 @@ class VirtualCard:
 
     def respond(self, raw: bytes) -> Reply:
         """Return what a reader has to do for the answer to one command APDU; nobody waits here."""
-        if not self.faults and self.observer is None:
+        faulty = bool(self.faults)
+        if not faulty and self.observer is None:
             return Reply(self._answer(raw))
         started = time.perf_counter()
         acted: tuple[str, ...] = ()
-        if self.faults:
+        if faulty:
             reply = self.faults.at_contacts(raw, self._at_contacts)
             acted = tuple(self.faults.acted)
         else:

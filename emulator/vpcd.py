@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 _LENGTH_BYTES = 2
 _LONGEST = 0xFFFF
-_MOST_AT_ONCE = 0x8000
+_MOST_AT_ONCE = 0x1000
 _MOST_AT_A_TURN = 64
 _PAUSE_SECONDS = 0.001
 _SEND_SECONDS = 1.0
@@ -59,6 +59,9 @@ class FrameDecoder:
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that are now complete."""
         buffer = self._buffer
+        if len(buffer) == _LENGTH_BYTES and len(data) == buffer[0] << 8 | buffer[1]:
+            buffer.clear()
+            return [data]  # as vpcd sends them: the length, then the payload
         buffer += data
         frames = []
         while len(buffer) >= _LENGTH_BYTES:
