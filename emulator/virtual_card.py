@@ -18,7 +18,7 @@ from types import TracebackType
 
 from .apdu import CommandApdu, parse_apdu
 from .card import Card
-from .faults import Faults, NoAnswerError, Reply
+from .faults import Application, Faults, NoAnswerError, Reply
 from .parsing import parse
 from .piv import PivApplication
 from .state import NOTHING, VolatileState
@@ -116,14 +116,14 @@ class VirtualCard:
         """Return what a reader has to do for the answer to one command APDU; nobody waits here."""
         faulty = bool(self.faults)
         if not faulty and self.observer is None:
-            return Reply(self._answer(raw))
+            return Reply(self._answer(raw, self._respond))
         started = time.perf_counter()
         acted: tuple[str, ...] = ()
         if faulty:
             reply = self.faults.at_contacts(raw, self._at_contacts)
             acted = tuple(self.faults.acted)
         else:
-            reply = Reply(self._answer(raw))
+            reply = Reply(self._answer(raw, self._respond))
         if reply.pulled:
             self.power_off()
         if self.observer:
@@ -132,11 +132,11 @@ class VirtualCard:
         return reply
 
     def _at_contacts(self, raw: bytes) -> Reply:
-        return Reply(self._answer(raw))
+        return Reply(self._answer(raw, self._respond_with_faults))
 
-    def _answer(self, raw: bytes) -> bytes:
+    def _answer(self, raw: bytes, application: Application) -> bytes:
         try:
-            return exchange(parse_apdu(raw), self.state, self._respond)
+            return exchange(parse_apdu(raw), self.state, application)
         except StatusError as error:
             self.state.just_before = NOTHING  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
@@ -145,9 +145,7 @@ class VirtualCard:
             return StatusWord.INTERNAL_ERROR.octets
 
     def _respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
-        if self.faults:
-            return self.faults.in_application(apdu, state, self._without_faults)
-        return self._without_faults(apdu, state)
-
-    def _without_faults(self, apdu: CommandApdu, state: VolatileState) -> bytes:
         return self._application.respond(parse(apdu), state)
+
+    def _respond_with_faults(self, apdu: CommandApdu, state: VolatileState) -> bytes:
+        return self.faults.in_application(apdu, state, self._respond)

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 _LENGTH_BYTES = 2
 _LONGEST = 0xFFFF
-_MOST_AT_ONCE = 0x1000
+_MOST_AT_ONCE = 0x1C0
 _MOST_AT_A_TURN = 64
 _PAUSE_SECONDS = 0.001
 _SEND_SECONDS = 1.0
@@ -160,12 +160,13 @@ class CardLink:
         if not data:
             self._decoder.end()
             raise ConnectionResetError("end of stream")
-        for frame in self._decoder.feed(data):
+        frames = self._decoder.feed(data)
+        for frame in frames:
             if self._thinking or self.ended.is_set():
                 self._waiting.append(frame)
             else:
                 self._answer(frame)
-        if not self.ended.is_set():
+        if frames and not self.ended.is_set():
             self._acknowledge_at_once()
 
     def _answer(self, frame: bytes) -> None:
