@@ -134,10 +134,10 @@ def card_names(data: Path) -> list[str]:
 
 def open_card(data: Path, name: str) -> Card:
     """Open the card with this name under DIR; raise CardError, which lists the names there are."""
-    names = card_names(data)
-    if name not in names:
-        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {_list(names)}.')
-    return Card.open(data / CARDS / name)
+    folder = data / CARDS / name
+    if folder.parent != data / CARDS or folder.name != name or not (folder / CARD_FILE).is_file():
+        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {_list(card_names(data))}.')
+    return Card.open(folder)
 
 
 def summaries(data: Path) -> Iterator[Summary]:

@@ -43,6 +43,16 @@ its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartca
 `python agent.py --reader embedded`.
 """
 
+_PLACES = """\
+places:
+  python -m emulator run anna bert                   the two slots of vpcd
+  python -m emulator run anna@1                      its second slot: slot 1 is at the port after --vpcd
+  python -m emulator run anna@40001 bert@40002       other ports of the same host, as many as you like
+  python -m emulator run anna@192.0.2.7:35963        another host
+
+Each card has its own connection. A card is in one reader at a time; for load tests `copy` it.
+"""
+
 
 class _NoCardsError(Exception):
     pass
@@ -81,7 +91,7 @@ def _run(options: argparse.Namespace) -> int:
         raise _NoCardsError(_no_cards(options.data))
     return run(
         options.data,
-        options.card,
+        options.cards,
         options.vpcd,
         announce=lambda line: print(line, flush=True),
         stop_with_stdin=options.stop_with_stdin,
@@ -90,24 +100,32 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _insert(options: argparse.Namespace) -> int:
-    return _say_status(request(options.data, command="insert", card=options.card))
+    card, at, place = options.card.partition("@")
+    asked = {"card": card, "reader": place} if at else {"card": card}
+    _say_status(request(options.data, command="insert", **asked))
+    return 0
 
 
 def _remove(options: argparse.Namespace) -> int:
-    return _say_status(request(options.data, command="remove"))
+    card, at, place = (options.card or "").partition("@")
+    asked = {"reader": place} if at else {"card": card} if card else {}
+    _say_status(request(options.data, command="remove", **asked))
+    return 0
 
 
 def _status(options: argparse.Namespace) -> int:
-    return _say_status(request(options.data, command="status"))
+    readers = request(options.data, command="status")["readers"]
+    for status in readers if isinstance(readers, list) else []:
+        _say_status(status)
+    return 0
 
 
-def _say_status(status: dict[str, object]) -> int:
+def _say_status(status: dict[str, object]) -> None:
     if status["card"] is None:
         print(f"no card in the reader at {status['reader']}")
     else:
         where = "in" if status["connected"] else "waiting for"
         print(f"{status['card']} is {where} the reader at {status['reader']}, {status['tries_left']} tries left")
-    return 0
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -172,9 +190,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     insert = commands.add_parser("insert", help="put a card in, pulling the one that is in")
-    insert.add_argument("card", metavar="CARD", help="a name from `list`")
+    insert.add_argument("card", metavar="CARD[@PLACE]", help="a name from `list`, and where: see `run --help`")
     insert.set_defaults(do=_insert)
-    commands.add_parser("remove", help="pull the card").set_defaults(do=_remove)
+    remove = commands.add_parser("remove", help="pull a card")
+    remove.add_argument("card", nargs="?", metavar="CARD|@PLACE", help="which one; none: the one in the first reader")
+    remove.set_defaults(do=_remove)
     listing = commands.add_parser("list", help="the cards there are, with tries left and certificate dates")
     listing.add_argument("--json", action="store_true", help="one JSON list")
     listing.set_defaults(do=_list)
@@ -188,8 +208,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("run", help="be a card in a reader until Ctrl-C")
-    parser.add_argument("card", nargs="?", metavar="CARD", help="a name from `list`; none: empty")
+    parser = commands.add_parser(
+        "run",
+        help="be cards in readers until Ctrl-C",
+        epilog=_PLACES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("cards", nargs="*", metavar="CARD[@PLACE]", help="a name from `list`, and where; none: empty")
     parser.add_argument(
         "--vpcd",
         type=_address,

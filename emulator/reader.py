@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .virtual_card import VirtualCard
 from .vpcd import CardLink
@@ -50,6 +51,7 @@ class Reader:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.where = str(address)
         self.card: VirtualCard | None = None
         self.seen = asyncio.Event()
         """The reader has asked the card that is in now for its ATR."""
@@ -120,11 +122,22 @@ class Reader:
             _log.warning("%s does not ask for the card: is another in it?", self.address)
 
 
+async def _resolve(address: Address) -> list[Any]:
+    """Return the addresses of a host; for one that is a number, no thread has to wait for an answer."""
+    try:
+        return socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+
+
 async def _connect(address: Address) -> socket.socket:
     """Return a connection to the first of the host's addresses that takes one."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(_CONNECT_SECONDS):
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        found = await _resolve(address)
         for family, kind, protocol, _, where in found:
             connection = socket.socket(family, kind, protocol)
             connection.setblocking(False)

@@ -107,15 +107,18 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
 class EmulatorProgram:
     """`python -m emulator run` as a person starts it."""
 
-    def __init__(self, data: Path, vpcd: str, card: str | None = None, *options: str, log_level: str = "debug") -> None:
+    def __init__(
+        self, data: Path, vpcd: str, card: str | list[str] | None = None, *options: str, log_level: str = "debug"
+    ) -> None:
         self.data = data
+        cards = [card] if isinstance(card, str) else card or []
         self.log = data / "emulator.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *TIED_TO_THE_RUN,
                     *command_line(data, "--log-level", log_level),
-                    *("run", *([card] if card else []), "--vpcd", vpcd, "--tray", "none", *options),
+                    *("run", *cards, "--vpcd", vpcd, "--tray", "none", *options),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -193,8 +196,8 @@ def run_emulator() -> Iterator[Callable[..., EmulatorProgram]]:
     """Return EmulatorProgram; every program that it starts ends with the test."""
     programs: list[EmulatorProgram] = []
 
-    def start(*arguments: Any) -> EmulatorProgram:
-        programs.append(EmulatorProgram(*arguments))
+    def start(*arguments: Any, **named: Any) -> EmulatorProgram:
+        programs.append(EmulatorProgram(*arguments, **named))
         return programs[-1]
 
     yield start
