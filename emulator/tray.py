@@ -42,6 +42,8 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _COALESCE_SECONDS = 0.05
+_RETRY = b"retry: 1000\n\n"
+"""A page that has lost the emulator asks for it every second."""
 _LONGEST_REQUEST = 4096
 _MOST_WAITING = 2000
 """Events that a page may be behind; then it is cut off, and comes back for the last of them."""
@@ -155,7 +157,7 @@ class Tray:
         page = _Page()
         self._pages.add(page)
         try:
-            page.send(_event("overview", await self._overview()))
+            page.send(_RETRY + _event("overview", await self._overview()))
             for said in self._conversation.since(_number(request.headers.get("Last-Event-ID"))):
                 page.send(_event("said", said.as_json(), said.number))
             with contextlib.suppress(ConnectionError):

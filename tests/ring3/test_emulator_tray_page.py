@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -204,7 +204,7 @@ def test_a_page_of_another_origin_presses_nothing(
 ) -> None:
     with card_reader.answering_in_background():
         running.ask("insert", "one-role")
-    with HTTPServer(("127.0.0.1", 0), _OtherPage) as other:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _OtherPage) as other:
         Thread(target=other.serve_forever, daemon=True).start()
         browser.open(f"http://127.0.0.1:{other.server_port}/")
         tried = browser.run_async(
@@ -248,6 +248,7 @@ def test_each_size_is_readable(
     page.find(card(page, "three-roles", ".wrong")).click()
     page.find("#faults[open]")
     assert page.low_contrast() == []
+    assert page.wider_than_the_screen() == []
     page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}-faults.png")
 
 

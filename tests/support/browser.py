@@ -109,13 +109,19 @@ class Browser:
         path.write_bytes(base64.b64decode(taken["data"]))
 
     def wider_than_the_screen(self) -> list[str]:
-        """Return what sticks out on the right, so that one would have to scroll sideways."""
+        """Return what sticks out on the right of the page, or of a part that would have to scroll sideways."""
         return list(
             self.run(
-                "const edge = document.documentElement.clientWidth + 1;"
-                "if (document.documentElement.scrollWidth <= edge) return [];"
-                "return [...document.querySelectorAll('body *')]"
-                ".filter(e => e.getBoundingClientRect().right > edge).map(e => e.outerHTML.slice(0, 120))"
+                """
+                const sticksOut = (box) => {
+                  const edge = box.getBoundingClientRect().left + box.clientLeft + box.clientWidth + 1;
+                  return [...box.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > edge);
+                };
+                return [document.documentElement, ...document.querySelectorAll("body, body *")]
+                  .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1
+                    && (box === document.documentElement || getComputedStyle(box).overflowX !== "visible"))
+                  .flatMap(sticksOut).map((e) => e.outerHTML.slice(0, 120));
+                """
             )
         )
 
