@@ -48,11 +48,11 @@ class Conversation:
 
     def listen(self, listener: Listener) -> None:
         """Tell somebody of everything from now on."""
-        self._listeners.append(listener)
+        self._listeners = [*self._listeners, listener]
 
     def leave(self, listener: Listener) -> None:
         """Tell somebody no more."""
-        self._listeners.remove(listener)
+        self._listeners = [other for other in self._listeners if other != listener]
 
     def exchanged(self, reader: str, card: str, exchange: Exchange) -> None:
         """Take a command and its answer."""
@@ -72,5 +72,5 @@ class Conversation:
 
     def _add(self, said: Said) -> None:
         self._lately.append(said)
-        for listener in list(self._listeners):
+        for listener in self._listeners:  # a list that is never changed, but replaced
             listener(said)

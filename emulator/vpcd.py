@@ -14,8 +14,10 @@ import asyncio
 import logging
 import socket
 import struct
+import time
 from collections import deque
 from enum import IntEnum
+from typing import ClassVar
 
 from .faults import Reply
 from .virtual_card import VirtualCard
@@ -109,9 +111,13 @@ def answer(card: VirtualCard, frame: bytes) -> Reply:
 class CardLink:
     """One connection to a reader, with one card at its end, served by the running event loop.
 
-    The socket blocks, for a moment: where one frame comes, its rest and the next frame come right
-    behind it. Waiting for them here costs a third of what another turn of the loop costs.
+    Where one frame comes, its rest and the next frame come right behind it. As long as no other link
+    is busy this one waits for them, for a moment: that costs a third of what another turn of the
+    loop costs. With several busy links nobody waits for anybody.
     """
+
+    _latest: ClassVar[CardLink | None] = None
+    """The link that was served last, of all in this process."""
 
     def __init__(self, card: VirtualCard, connection: socket.socket, seen: asyncio.Event) -> None:
         self.ended = asyncio.Event()
@@ -124,31 +130,40 @@ class CardLink:
         """The card was pulled by a fault: it does not go back in by itself."""
         self._decoder = FrameDecoder()
         self._waiting: deque[bytes] = deque()
-        """Frames that came while the card was thinking."""
-        self._thinking: asyncio.TimerHandle | None = None
+        """Frames that came while the card could not answer."""
+        self._unsent = b""
+        """The rest of an answer that the reader does not take yet."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Ends the time that the card thinks, or the patience with a reader that takes no answers."""
+        self._loop = asyncio.get_running_loop()
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(_PAUSE_SECONDS))
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_SEND_SECONDS))
-        asyncio.get_running_loop().add_reader(connection, self._readable)
+        self._loop.add_reader(connection, self._readable)
         self._acknowledge_at_once()
 
     def close(self) -> None:
         """End the connection, which is a power cut for the card."""
         if not self.ended.is_set():
-            asyncio.get_running_loop().remove_reader(self._connection)
+            self._loop.remove_reader(self._connection)
+            self._loop.remove_writer(self._connection)
             self._connection.close()
-            if self._thinking:
-                self._thinking.cancel()
+            if self._timer:
+                self._timer.cancel()
+            if CardLink._latest is self:
+                CardLink._latest = None
             self._card.power_off()
             self.ended.set()
 
     def _readable(self) -> None:
         """Answer what comes as long as it comes without a pause; then the loop goes on."""
+        alone, CardLink._latest = CardLink._latest in (self, None), self
+        flags = 0 if alone else socket.MSG_DONTWAIT
+        end = time.monotonic() + _TURN_SECONDS
         try:
-            for _ in range(_MOST_AT_A_TURN):
-                self._take(self._connection.recv(_MOST_AT_ONCE))
-                if self.ended.is_set():
+            while True:
+                self._take(self._connection.recv(_MOST_AT_ONCE, flags))
+                if self.ended.is_set() or self._waiting or time.monotonic() > end:
                     return
         except BlockingIOError:
             return
@@ -162,10 +177,12 @@ class CardLink:
             raise ConnectionResetError("end of stream")
         frames = self._decoder.feed(data)
         for frame in frames:
-            if self._thinking or self.ended.is_set():
+            if self._timer or self.ended.is_set():
                 self._waiting.append(frame)
             else:
                 self._answer(frame)
+        if len(self._waiting) > _MOST_WAITING:
+            self._loop.remove_reader(self._connection)
         if frames and not self.ended.is_set():
             self._acknowledge_at_once()
 
@@ -177,31 +194,59 @@ class CardLink:
             self.pulled = True
             self.close()
         elif reply.data is not None and reply.seconds:
-            self._thinking = asyncio.get_running_loop().call_later(reply.seconds, self._think, reply.data)
+            self._timer = self._loop.call_later(reply.seconds, self._think, reply.data)
         elif reply.data is not None:
             self._send(encode_frame(reply.data))
             if frame == _ASKS_FOR_ATR:
                 self._seen.set()
 
     def _think(self, payload: bytes) -> None:
-        """Answer at last, and go on with what has come meanwhile."""
-        self._thinking = None
+        """Answer at last."""
+        self._timer = None
         try:
             self._send(encode_frame(payload))
-            while self._waiting and not self._thinking and not self.ended.is_set():
+        except (OSError, FrameError) as error:
+            self._end(error)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer what has come meanwhile, as far as the card can; then read on."""
+        try:
+            while self._waiting and not self._timer and not self.ended.is_set():
                 self._answer(self._waiting.popleft())
         except (OSError, FrameError) as error:
             self._end(error)
+        if not self._timer and not self.ended.is_set():
+            self._loop.add_reader(self._connection, self._readable)
+
+    def _send(self, frame: bytes) -> None:
+        """Send, without waiting; a reader that does not take the rest in time is left."""
+        try:
+            sent = self._connection.send(frame, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(frame):
+            self._unsent = frame[sent:]
+            self._timer = self._loop.call_later(_SEND_SECONDS, self._end, ConnectionAbortedError("it takes no answers"))
+            self._loop.add_writer(self._connection, self._writable)
+
+    def _writable(self) -> None:
+        try:
+            self._unsent = self._unsent[self._connection.send(self._unsent, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(error)
+            return
+        if not self._unsent and self._timer:
+            self._loop.remove_writer(self._connection)
+            self._timer.cancel()
+            self._timer = None
+            self._go_on()
 
     def _end(self, error: Exception) -> None:
         _log.info("the connection to the reader has ended: %s", error)
         self.close()
-
-    def _send(self, frame: bytes) -> None:
-        try:
-            self._connection.sendall(frame)
-        except BlockingIOError:
-            raise ConnectionAbortedError("it takes no answers") from None
 
     def _acknowledge_at_once(self) -> None:
         """Make the kernel acknowledge the next bytes without delay; it forgets this all the time.
