@@ -58,6 +58,10 @@ class Layer(Enum):
 class NoAnswerError(Exception):
     """A fault keeps the card from answering: it was pulled, or it is mute."""
 
+    def __init__(self, sentence: str, pulled: bool = False) -> None:
+        super().__init__(sentence)
+        self.pulled = pulled
+
 
 class FaultError(ValueError):
     """Not a fault that this card can have; the text is one plain sentence."""

@@ -109,7 +109,7 @@ class VirtualCard:
         if reply.seconds:
             time.sleep(reply.seconds)
         if reply.data is None:
-            raise NoAnswerError("the card was pulled" if reply.pulled else "the card is mute")
+            raise NoAnswerError("the card was pulled" if reply.pulled else "the card is mute", reply.pulled)
         return reply.data
 
     def respond(self, raw: bytes) -> Reply:

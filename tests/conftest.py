@@ -20,6 +20,7 @@ pytest_plugins = [
     for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "browser", "programs")
     if importlib.util.find_spec(f"support.{name}")
 ]
+pytest_plugins.append("emulator.pytest_plugin")  # for tests/examples
 
 
 @pytest.fixture(scope="session", autouse=True)
