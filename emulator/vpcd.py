@@ -29,6 +29,8 @@ _LONGEST = 0xFFFF
 _MOST_AT_ONCE = 0x1C0
 _MOST_WAITING = 64
 _TURN_SECONDS = 0.005
+_TURNS_ALONE = 8
+"""So many turns without any other link make a link the only busy one."""
 _PAUSE_SECONDS = 0.001
 _SEND_SECONDS = 1.0
 
@@ -118,7 +120,9 @@ class CardLink:
     """
 
     _latest: ClassVar[CardLink | None] = None
-    """The link that was served last, of all in this process."""
+    """The link that was served last, of all in this process,"""
+    _turns: ClassVar[int] = 0
+    """and how many turns of the loop it has had, one after the other."""
 
     def __init__(self, card: VirtualCard, connection: socket.socket, seen: asyncio.Event) -> None:
         self.ended = asyncio.Event()
@@ -158,7 +162,9 @@ class CardLink:
 
     def _readable(self) -> None:
         """Answer what comes as long as it comes without a pause; then the loop goes on."""
-        alone, CardLink._latest = CardLink._latest in (self, None), self
+        CardLink._turns = CardLink._turns + 1 if CardLink._latest is self else 0
+        CardLink._latest = self
+        alone = CardLink._turns >= _TURNS_ALONE
         flags = 0 if alone else socket.MSG_DONTWAIT
         end = time.monotonic() + _TURN_SECONDS
         try:
@@ -167,7 +173,8 @@ class CardLink:
                 if self.ended.is_set() or self._waiting or time.monotonic() > end:
                     return
         except BlockingIOError:
-            return
+            if not alone:  # what came may be the length alone
+                self._acknowledge_at_once()
         except (OSError, FrameError) as error:
             self._end(error)
 
