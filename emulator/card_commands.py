@@ -29,7 +29,7 @@ Or a CA issues the certificates, in two steps. The request file holds a PKCS#10 
 key; the answer's certificates find their keys by themselves:
 
   python -m emulator issue anna --request anna.csr
-  python -m spine_stub issue anna.csr > anna.pem      or any other CA
+  ... the CA turns each request of anna.csr into a certificate, all of them go into anna.pem ...
   python -m emulator issue anna --certificate anna.pem
 
 The new card has passcode 123456 and unblocking code 12345678. It is a folder of plain files,

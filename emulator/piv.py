@@ -32,6 +32,7 @@ from .session import Session
 from .state import NOTHING, JustBefore, VolatileState
 from .status import StatusError, StatusWord, tries_left
 from .storage import CardError
+from .transport import LONGEST_DATA
 
 _log = logging.getLogger(__name__)
 
@@ -142,10 +143,12 @@ def _refuse(code: ReferenceData) -> NoReturn:
 
 
 def _put_data(command: PutData, session: Session) -> bytes:
-    """Section 3.3.1. A tag that no card has is 6A81, "function not supported"."""
+    """Section 3.3.1. A tag that no card has is 6A81, what is longer than any object of PIV 6A84."""
     session.need_management()
     if command.tag not in _PIV_OBJECTS and command.tag not in _OWN_OBJECTS and command.tag not in list(ObjectTag):
         raise StatusError(StatusWord.FUNCTION_NOT_SUPPORTED)
+    if len(command.content) > LONGEST_DATA:
+        raise StatusError(StatusWord.NOT_ENOUGH_MEMORY)
     session.card.put_object(command.tag, command.content)
     return b""
 

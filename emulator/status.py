@@ -24,6 +24,7 @@ class StatusWord(IntEnum):
     INCORRECT_DATA = 0x6A80
     FUNCTION_NOT_SUPPORTED = 0x6A81
     OBJECT_NOT_FOUND = 0x6A82
+    NOT_ENOUGH_MEMORY = 0x6A84
     INCORRECT_P1_P2 = 0x6A86
     KEY_REFERENCE_NOT_FOUND = 0x6A88
     INSTRUCTION_NOT_SUPPORTED = 0x6D00
@@ -55,6 +56,7 @@ _MEANINGS: dict[int, str] = {
     StatusWord.INCORRECT_DATA: "wrong data",
     StatusWord.FUNCTION_NOT_SUPPORTED: "function not supported",
     StatusWord.OBJECT_NOT_FOUND: "not found",
+    StatusWord.NOT_ENOUGH_MEMORY: "not enough memory",
     StatusWord.INCORRECT_P1_P2: "wrong P1 or P2",
     StatusWord.KEY_REFERENCE_NOT_FOUND: "no such key reference",
     StatusWord.INSTRUCTION_NOT_SUPPORTED: "unknown instruction",

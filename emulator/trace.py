@@ -14,8 +14,9 @@ from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
 from .status import StatusError, meaning
 from .words import plain_words
 
-_SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
-_COUNTS_TRIES = _SECRET | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
+_CODES = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
+_SECRET = _CODES | {Instruction.SET_MANAGEMENT_KEY, Instruction.IMPORT_ASYMMETRIC_KEY}
+_COUNTS_TRIES = _CODES | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
 _HEADER = 4
 _STATUS = 2
 _CHAINING = 0x10

@@ -158,3 +158,46 @@ def test_only_key_management_keys_agree(managed: VirtualCard) -> None:
         tlv.encode(0x85, point.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)),
     )
     assert chained(managed, "0087119E", body) == ("", "6A80")
+
+
+@pytest.mark.parametrize(("algorithm", "bits"), [("05", 3072), ("16", 4096)])
+def test_longer_rsa_keys(algorithm: str, bits: int, managed: VirtualCard) -> None:
+    """SP 800-78-5, table 1: 3072 bits; 4096 is Yubico's."""
+    data, status = chained(managed, "0047009A", bytes.fromhex(f"AC038001{algorithm}"))
+    assert status == "9000"
+    public = tlv.parse(tlv.parse(bytes.fromhex(data))[0x7F49])
+    key = rsa.RSAPublicNumbers(*(int.from_bytes(public[tag], "big") for tag in (0x82, 0x81))).public_key()
+    assert key.key_size == bits
+    send(managed, VERIFY)
+    body = tlv.encode(0x7C, b"\x82\x00", tlv.encode(0x81, bytes(bits // 8 - 1) + b"\x02"))
+    signature = template(chained(managed, f"0087{algorithm}9A", body))[0x82]
+    assert pow(int.from_bytes(signature, "big"), 65537, key.public_numbers().n) == 2
+
+
+def test_policies_of_a_key(managed: VirtualCard, card_folder: Path) -> None:
+    """Yubico's tag AA: never, once or always, in place of what SP 800-73-4 Part 1, table 4b says."""
+    assert send(managed, "0047009A08AC06800111AA0103 00")[1] == "9000"
+    assert send(managed, "0047009C08AC06800111AA0101 00")[1] == "9000"
+    card = VirtualCard(Card.open(card_folder))
+    send(card, SELECT_PIV)
+    sign = "0087119{}087C0682008102AABB00"
+    assert send(card, sign.format("C"))[1] == "9000"
+    assert send(card, sign.format("A")) == ("", "6982")
+    send(card, VERIFY)
+    assert send(card, sign.format("A"))[1] == "9000"
+    assert send(card, sign.format("A")) == ("", "6982")
+
+
+def test_an_object_in_one_extended_command(managed: VirtualCard) -> None:
+    """ISO/IEC 7816-4, section 5.1: no chaining is needed, and none for the answer."""
+    content = bytes(range(250)) * 20
+    body = tlv.encode(0x5C, bytes.fromhex("5FC106")) + tlv.encode(0x53, content)
+    assert send(managed, f"00DB3FFF00{len(body):04X}{body.hex()}") == ("", "9000")
+    data, status = send(managed, "00CB3FFF0000055C035FC106 0000")
+    assert (status, tlv.parse(bytes.fromhex(data))[0x53]) == ("9000", content)
+
+
+@pytest.mark.parametrize(("size", "status"), [(0x4000, "9000"), (0x4001, "6A84"), (0xFF00, "6A84")])
+def test_no_object_is_longer_than_any_of_piv(size: int, status: str, managed: VirtualCard) -> None:
+    body = tlv.encode(0x5C, bytes.fromhex("5FC106")) + tlv.encode(0x53, bytes(size))
+    assert send(managed, f"00DB3FFF00{len(body):04X}{body.hex()}") == ("", status)
