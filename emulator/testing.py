@@ -14,6 +14,7 @@ pytest_plugin.py.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Coroutine
@@ -66,6 +67,7 @@ class VirtualReader:
         self.card: VirtualCard | None = None
         """The card that is in."""
         self._slot = _Slot(Address.parse(vpcd)) if vpcd else None
+        self._connections: list[Connection] = []
 
     def __enter__(self) -> VirtualReader:
         return self
@@ -104,12 +106,16 @@ class VirtualReader:
     def connect(self) -> Connection:
         """Return a connection, connected: pyscard's own where there is pcscd."""
         connection: Connection = _pcsc_reader().connection() if self._slot else _DirectConnection(self)
+        self._connections.append(connection)
         connection.connect()
         return connection
 
     def close(self) -> None:
-        """Pull the card and take the reader away."""
+        """Pull the card and take the reader away, with the connections that it has given out."""
         self.remove()
+        for connection in self._connections:
+            with contextlib.suppress(Exception):  # the card is gone; some versions of pyscard say so, late and loudly
+                getattr(connection, "release", connection.disconnect)()
         if self._slot:
             self._slot.close()
 
