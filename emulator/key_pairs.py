@@ -19,6 +19,13 @@ _EXPONENT = 65537
 _RSA_BITS = {Algorithm.RSA_2048: 2048, Algorithm.RSA_3072: 3072, Algorithm.RSA_4096: 4096}
 """RSA 1024 is missing: old cards have such keys, new ones get none (SP 800-78-4, table 3-1)."""
 _CURVES: dict[Algorithm, type[ec.EllipticCurve]] = {Algorithm.ECC_P256: ec.SECP256R1, Algorithm.ECC_P384: ec.SECP384R1}
+_ORDERS = {
+    Algorithm.ECC_P256: 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    Algorithm.ECC_P384: int(
+        "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
+    ),
+}
+"""How many points a curve has (FIPS 186-4, section D.1.2): a private scalar is smaller."""
 _MODULUS, _PUBLIC_EXPONENT, _POINT = 0x81, 0x82, 0x86
 _UNCOMPRESSED = 0x04
 
@@ -42,7 +49,7 @@ def generate(algorithm: Algorithm, policy: PasscodePolicy | None = None) -> Priv
 def from_numbers(algorithm: Algorithm, numbers: tuple[int, ...], policy: PasscodePolicy | None = None) -> PrivateKey:
     """Return the RSA key with p, q, dP, dQ and qInv, or the EC key with this scalar."""
     try:
-        pair = _rsa_pair(*numbers) if len(numbers) > 1 else ec.derive_private_key(numbers[0], _CURVES[algorithm]())
+        pair = _rsa_pair(*numbers) if len(numbers) > 1 else _ec_pair(algorithm, numbers[0])
         key = from_pair(pair, Origin.IMPORTED, policy)
     except (ValueError, KeyError, TypeError):
         raise PrivateKeyError(f"not the numbers of a key for {algorithm.name}") from None
@@ -83,6 +90,12 @@ def agree(key: PrivateKey, point: bytes) -> bytes:
         return pair.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(pair.curve, point))
     except ValueError:
         raise PrivateKeyError("the point is not on this key's curve") from None
+
+
+def _ec_pair(algorithm: Algorithm, scalar: int) -> ec.EllipticCurvePrivateKey:
+    if not 0 < scalar < _ORDERS[algorithm]:
+        raise ValueError("not a private scalar of this curve")
+    return ec.derive_private_key(scalar, _CURVES[algorithm]())
 
 
 def _rsa_pair(p: int, q: int, d_p: int, d_q: int, q_inverse: int) -> rsa.RSAPrivateKey:
