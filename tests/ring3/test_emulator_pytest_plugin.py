@@ -44,7 +44,7 @@ def test_without_pyscard() -> None:
 
 def test_through_a_real_pcscd(pcscd: Pcscd) -> None:
     need("smartcard")
-    said = run_example("--piv-vpcd", pcscd.vpcd)
+    said = run_example("--piv-vpcd", pcscd.vpcd, "-k", "knows or signature-bit or pulled")
     assert said.returncode == 0, said.stdout + said.stderr
 
 

@@ -92,6 +92,26 @@ def test_a_card_is_dragged_in_and_out(page: Browser, card_reader: CardReader) ->
     assert card_reader.card_is_gone()
 
 
+def test_two_readers(page: Browser, card_reader: CardReader, running: EmulatorProgram, tmp_path: Path) -> None:
+    from selenium.webdriver import ActionChains
+
+    other = CardReader()
+    with other.answering_in_background():
+        request(running.data, command="insert", card="locked", reader=other.address)
+    page.wait_for_text("locked", ".reader:nth-child(2)")
+    with card_reader.answering_in_background():
+        page.find(card(page, "one-role", ".move")).click()  # into the one that is free
+    page.wait_for_text("one-role is in reader 1", "#notice")
+    with other.answering_in_background():
+        face = page.find(card(page, "three-roles", ".face"))
+        ActionChains(page.driver).drag_and_drop(face, page.find(".reader:nth-child(2) .where")).perform()
+    page.wait_for_text("three-roles", ".reader:nth-child(2)")
+    page.wait_for_text("locked", "#tray")
+    assert page.text("#readers-title") == "Readers"
+    page.screenshot(Path(PICTURES or tmp_path) / "tray-two-readers.png")
+    other.close()
+
+
 def test_the_conversation_appears_in_words(page: Browser, card_reader: CardReader) -> None:
     put_in(page, "one-role", card_reader)
     card_reader.exchange(SELECT)
