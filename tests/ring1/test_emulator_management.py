@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.emulator import SELECT_PIV, card_keys, send, write_settings
 from support.management import KEYS, authenticate, chained, encrypt, management_key, template
 
@@ -15,6 +17,22 @@ from emulator.identifiers import Algorithm
 from emulator.management_key import ManagementKey
 
 VERIFY = "0020008008313233343536FFFF"
+
+WRITING = st.sampled_from(
+    [
+        *("00240080", "00240081", "002C0080", "00DB3FFF", "10DB3FFF", "0047009A", "00470082", "00FE119A"),
+        *("00FE0782", "00FFFFFF", "00F6829A", "00FA0303", "00FB0000", "00F7009A", "0087039B", "0087119D"),
+    ]
+)
+TAGS = st.sampled_from([0x53, 0x5C, 0x70, 0x71, 0x7C, 0x7E, 0x7F61, 0x80, 0x81, 0x82, 0x85, 0xAA, 0xAC, *range(1, 7)])
+FIELDS = st.one_of(
+    st.binary(max_size=20), st.sampled_from([bytes.fromhex("5FC105"), b"\x11", b"\x12", b"123456\xff\xff"])
+)
+OBJECTS = st.recursive(
+    st.builds(tlv.encode, TAGS, FIELDS),
+    lambda inner: st.one_of(st.builds(tlv.encode, TAGS, inner), st.builds(bytes.__add__, inner, inner)),
+    max_leaves=5,
+)
 
 
 @pytest.fixture
@@ -201,3 +219,17 @@ def test_an_object_in_one_extended_command(managed: VirtualCard) -> None:
 def test_no_object_is_longer_than_any_of_piv(size: int, status: str, managed: VirtualCard) -> None:
     body = tlv.encode(0x5C, bytes.fromhex("5FC106")) + tlv.encode(0x53, bytes(size))
     assert send(managed, f"00DB3FFF00{len(body):04X}{body.hex()}") == ("", status)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.lists(st.tuples(WRITING, st.one_of(OBJECTS, st.binary(max_size=40))), max_size=6))
+def test_whatever_is_written_the_card_opens_again(card_folder: Path, commands: list[tuple[str, bytes]]) -> None:
+    write_settings(card_folder)
+    card = VirtualCard(Card.open(card_folder))
+    send(card, SELECT_PIV)
+    assert authenticate(card) == "9000"
+    send(card, VERIFY)
+    for header, body in commands:
+        status = send(card, f"{header}{len(body) % 256:02X}{body[:255].hex()}00")[1]
+        assert status not in ("6F00", "6581")
+    assert Card.open(card_folder).objects == card.card.objects
