@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .link import CardLink
 from .virtual_card import VirtualCard
-from .vpcd import CardLink
 
 _log = logging.getLogger(__name__)
 
