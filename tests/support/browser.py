@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,8 @@ def own_chromium(profile: Path, *arguments: str, home: Path | None = None) -> It
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
         options.add_argument(argument)
     environment = {**os.environ, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home or profile)}
-    service = webdriver.ChromeService(executable_path=str(program("chromedriver")), env=environment)
+    path = str(program("chromedriver"))
+    service = webdriver.ChromeService(executable_path=path, env=environment, log_output=subprocess.DEVNULL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")  # selenium itself talks to chromedriver by HTTP
         driver = webdriver.Chrome(options, service)
