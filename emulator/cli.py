@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from . import card_commands
+from . import card_commands, reader_commands
 from .card import card_names
 from .control import AlreadyRunningError, ControlError, NotRunningError, request, requests
 from .fault_kinds import KINDS
@@ -99,35 +99,6 @@ def _run(options: argparse.Namespace) -> int:
     )
 
 
-def _insert(options: argparse.Namespace) -> int:
-    card, at, place = options.card.partition("@")
-    asked = {"card": card, "reader": place} if at else {"card": card}
-    _say_status(request(options.data, command="insert", **asked))
-    return 0
-
-
-def _remove(options: argparse.Namespace) -> int:
-    card, at, place = (options.card or "").partition("@")
-    asked = {"reader": place} if at else {"card": card} if card else {}
-    _say_status(request(options.data, command="remove", **asked))
-    return 0
-
-
-def _status(options: argparse.Namespace) -> int:
-    readers = request(options.data, command="status")["readers"]
-    for status in readers if isinstance(readers, list) else []:
-        _say_status(status)
-    return 0
-
-
-def _say_status(status: dict[str, object]) -> None:
-    if status["card"] is None:
-        print(f"no card in the reader at {status['reader']}")
-    else:
-        where = "in" if status["connected"] else "waiting for"
-        print(f"{status['card']} is {where} the reader at {status['reader']}, {status['tries_left']} tries left")
-
-
 def _list(options: argparse.Namespace) -> int:
     if not card_commands.print_list(options.data, options.json):
         raise _NoCardsError(_no_cards(options.data))
@@ -189,16 +160,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
-    insert = commands.add_parser("insert", help="put a card in, pulling the one that is in")
-    insert.add_argument("card", metavar="CARD[@PLACE]", help="a name from `list`, and where: see `run --help`")
-    insert.set_defaults(do=_insert)
-    remove = commands.add_parser("remove", help="pull a card")
-    remove.add_argument("card", nargs="?", metavar="CARD|@PLACE", help="which one; none: the one in the first reader")
-    remove.set_defaults(do=_remove)
+    reader_commands.add(commands)
     listing = commands.add_parser("list", help="the cards there are, with tries left and certificate dates")
     listing.add_argument("--json", action="store_true", help="one JSON list")
     listing.set_defaults(do=_list)
-    commands.add_parser("status", help="which card is in which reader").set_defaults(do=_status)
     _add_fault(commands)
     trace = commands.add_parser("trace", help="show every command to the card as it happens")
     trace.add_argument("--json", action="store_true", help="one JSON object a line")
