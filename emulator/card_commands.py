@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import personalise
-from .card import open_card, summaries
+from .card import card_names, open_card, summaries
 from .control import ControlError, NotRunningError, request
 from .identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from .key_pairs import GENERATED
@@ -32,8 +32,9 @@ key; the answer's certificates find their keys by themselves:
   ... the CA turns each request of anna.csr into a certificate, all of them go into anna.pem ...
   python -m emulator issue anna --certificate anna.pem
 
-The new card has passcode 123456 and unblocking code 12345678. It is a folder of plain files,
-DIR/cards/NAME, which you may edit.
+For a card that there is already, the requests are for the keys that it has: that renews it. A new
+card has passcode 123456 and unblocking code 12345678. It is a folder of plain files, DIR/cards/NAME,
+which you may edit.
 """
 
 _IMPORT = """\
@@ -122,6 +123,9 @@ def _issue(options: argparse.Namespace) -> int:
         card = open_card(options.data, options.card)
         taken = personalise.take_certificates(card, _read(options.certificate))
         print(f"{options.card} has its certificates of {', '.join(f'{key:02X}' for key in taken)}")
+        return 0
+    if options.request and options.card in card_names(options.data):
+        _write(options.request, personalise.requests(open_card(options.data, options.card)))
         return 0
     layout = {**personalise.LAYOUT, **dict(options.key)}
     card = personalise.issue(

@@ -92,6 +92,17 @@ def test_issue_by_a_ca(ask: Ask, tmp_path: Path) -> None:
     assert certificate(tmp_path, "9D").subject.rfc4514_string() == f"CN={UID},OU=people,O=nhs"
 
 
+def test_renewal(ask: Ask, tmp_path: Path) -> None:
+    """A card that there is already keeps its keys."""
+    make_card(folder(tmp_path), uid=UID)
+    requests = ask("issue", "anna", "--request", "-").stdout
+    file = tmp_path / "anna.csr"
+    file.write_text(requests)
+    keys = [request.public_key().public_numbers() for request in all_requests(file)]
+    assert keys == [certificate(tmp_path, slot).public_key().public_numbers() for slot in ("9A", "9C", "9D", "9E")]
+    assert {request.subject.rfc4514_string() for request in all_requests(file)} == {f"CN={UID},OU=people,O=nhs"}
+
+
 def all_requests(file: Path) -> list[x509.CertificateSigningRequest]:
     end = "-----END CERTIFICATE REQUEST-----\n"
     texts = [text + end for text in file.read_text().split(end) if text]
