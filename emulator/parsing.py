@@ -116,17 +116,25 @@ def _object_tag(tag: bytes) -> int:
 
 
 def _parse_verify(apdu: CommandApdu) -> Command:
-    if apdu.p1 not in (0, _RESET) or (apdu.p1 == _RESET and apdu.data):
+    if not apdu.data:
+        return _verify_without_data(apdu.p1, apdu.p2)
+    if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if apdu.p2 != KeyReference.PASSCODE:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
-    if apdu.p1 == _RESET:
-        return VerifyReset()
-    if not apdu.data:
-        return VerifyStatus()
     if len(apdu.data) != CODE_LENGTH:  # section 2.4.3; no try is spent
         raise StatusError(StatusWord.INCORRECT_DATA)
     return VerifyPasscode(apdu.data)
+
+
+@functools.cache
+def _verify_without_data(p1: int, p2: int) -> Command:
+    """Programs ask again and again whether the passcode is still verified."""
+    if p1 not in (0, _RESET):
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    if p2 != KeyReference.PASSCODE:
+        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+    return VerifyReset() if p1 else VerifyStatus()
 
 
 def _parse_change_reference_data(apdu: CommandApdu) -> Command:

@@ -69,7 +69,6 @@ class StatusError(Exception):
     """Ends a command: the card answers with `word` (an int of two bytes) and no data."""
 
     def __init__(self, word: int) -> None:
-        super().__init__(word)
         self.word = word
 
     def __str__(self) -> str:
