@@ -113,9 +113,11 @@ def only_authentication(folder: Path) -> None:
         (folder / f"{slot}.cert.pem").unlink()
 
 
-def test_chromium_shows_the_cards_certificate(desk: CardDesk, home: Path, display: Display, tmp_path: Path) -> None:
+def test_chromium_shows_the_cards_certificate(
+    card_desk: CardDesk, home: Path, display: Display, tmp_path: Path
+) -> None:
     need("chromium", "openssl")
-    folder = desk.new_card(only_authentication)
+    folder = card_desk.new_card(only_authentication)
     with server_that_asks(folder / "9A.cert.pem", tmp_path) as (url, shown), chromium_window(url, home, display):
         wait_until(lambda: window(display, "Unlock Security Device"), 30, "Chromium asking for the passcode")
         display.type(PASSCODE)

@@ -91,7 +91,9 @@ def test_piv_tool_loads_an_object(own_card: Path, tmp_path: Path) -> None:
     assert "SOMEBODY!" in said or content in (tmp_path / "read").read_bytes()
 
 
-def test_piv_tool_with_a_wrong_management_key_changes_nothing(own_card: Path, tmp_path: Path, desk: CardDesk) -> None:
+def test_piv_tool_with_a_wrong_management_key_changes_nothing(
+    own_card: Path, tmp_path: Path, card_desk: CardDesk
+) -> None:
     before = (own_card / "9A.key.pem").read_bytes()
     wrong = ":".join(["AA"] * 24)
     said = piv_tool(tmp_path, "--genkey", "9A:11", "--out", str(tmp_path / "public"), key=wrong)
@@ -99,10 +101,10 @@ def test_piv_tool_with_a_wrong_management_key_changes_nothing(own_card: Path, tm
     assert (own_card / "9A.key.pem").read_bytes() == before
 
 
-def test_piv_tool_authenticates_with_an_aes_key(desk: CardDesk, tmp_path: Path) -> None:
+def test_piv_tool_authenticates_with_an_aes_key(card_desk: CardDesk, tmp_path: Path) -> None:
     from support.emulator import write_settings
 
-    card = desk.new_card(
+    card = card_desk.new_card(
         lambda folder: write_settings(
             folder, management_key=DEFAULT_KEY.replace(":", ""), management_algorithm="AES_192"
         )

@@ -91,9 +91,9 @@ def public_key(key: str, folder: Path) -> str:
     ],
 )
 def test_pkcs11_tool_decrypts_with_9d(
-    mechanism: str, padding: list[str], options: list[str], desk: CardDesk, tmp_path: Path
+    mechanism: str, padding: list[str], options: list[str], card_desk: CardDesk, tmp_path: Path
 ) -> None:
-    desk.card("rsa-9d", rsa_key_management)
+    card_desk.card("rsa-9d", rsa_key_management)
     secret, encrypted, decrypted = (tmp_path / name for name in ("secret", "encrypted", "decrypted"))
     secret.write_bytes(MESSAGE[:32])
     how = [word for option in padding for word in ("-pkeyopt", option)]
@@ -136,8 +136,8 @@ def test_pkcs11_tool_counts_wrong_passcodes(own_card: Path) -> None:
     assert "CKR_PIN_LOCKED" in run("pkcs11-tool", *WITH_PASSCODE, "--list-objects", code=1)
 
 
-def test_no_passcode_in_the_log_of_all_that(card: Path, desk: CardDesk) -> None:
+def test_no_passcode_in_the_log_of_all_that(card: Path, card_desk: CardDesk) -> None:
     run("pkcs11-tool", *WITH_PASSCODE, "--list-objects")
-    log = desk.log.read_text()
+    log = card_desk.log.read_text()
     assert "VERIFY passcode: 9000" in log
     assert PASSCODE not in log

@@ -105,22 +105,22 @@ def emulator_for_programs(pcscd: Pcscd, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def desk(emulator_for_programs: CardDesk) -> Iterator[CardDesk]:
+def card_desk(emulator_for_programs: CardDesk) -> Iterator[CardDesk]:
     """Yield what puts cards into the first reader; the reader is free again after the module."""
     yield emulator_for_programs
     emulator_for_programs.pull()
 
 
 @pytest.fixture
-def card(desk: CardDesk) -> Path:
+def card(card_desk: CardDesk) -> Path:
     """Return the folder of the card that is in: the one that all tests share which change nothing on it."""
-    return desk.card(SHARED_CARD)
+    return card_desk.card(SHARED_CARD)
 
 
 @pytest.fixture
-def own_card(desk: CardDesk) -> Path:
+def own_card(card_desk: CardDesk) -> Path:
     """Return the folder of the card that is in: a new one, for a test that changes it."""
-    return desk.new_card()
+    return card_desk.new_card()
 
 
 @pytest.fixture
