@@ -18,6 +18,7 @@ _CODES = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instr
 _SECRET = _CODES | {Instruction.SET_MANAGEMENT_KEY, Instruction.IMPORT_ASYMMETRIC_KEY}
 _COUNTS_TRIES = _CODES | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
 _HEADER = 4
+_VERIFY = bytes((Instruction.VERIFY,))
 _STATUS = 2
 _CHAINING = 0x10
 _TAG_LIST = 0x5C
@@ -35,7 +36,10 @@ class Exchange(NamedTuple):
     @property
     def changes_tries(self) -> bool:
         """It is a command that may change how many tries are left."""
-        return len(self.command) > 1 and self.command[1] in _COUNTS_TRIES
+        raw = self.command
+        if len(raw) <= _HEADER + 1 and raw[1:2] == _VERIFY:
+            return False  # it only asks, as programs do all the time
+        return len(raw) > 1 and raw[1] in _COUNTS_TRIES
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, with the bytes that may be shown, for a JSON line."""
