@@ -2921,7 +2921,7 @@ class Demonstration:
 
     def start_emulator(self, card: str, reader: str) -> None:
         """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card."""
-        self._start("emulator", "run", card, "--vpcd", reader)
+        self._start("emulator", "run", card, "--vpcd", reader, "--tray", "none")
 
     def _start(self, module: str, *arguments: str) -> str:
         """Start `python -m module`, wait for its line `ready WHERE`, return WHERE. Raises DemonstrationFailed."""

@@ -7,7 +7,7 @@ In a terminal: `python -m emulator --help`. In Python:
     card.power_on()                                          # the ATR
     card.transmit(bytes.fromhex("00A4040005A000000308"))     # answer data, SW1, SW2
 
-Bytes flow vpcd -> virtual_card -> apdu -> transport -> commands -> piv, and the answer back.
+Bytes flow link -> vpcd -> virtual_card -> apdu -> transport -> parsing -> piv, and the answer back.
 """
 
 from .card import Card

@@ -10,53 +10,100 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asn1crypto import pem, x509
-
 from . import objects
-from .identifiers import CERTIFICATE_OBJECTS, KeyReference, ObjectTag
-from .private_key import PrivateKey, PrivateKeyError
-from .storage import CARD_FILE, CardError, CardFile, ReferenceData
+from .folder import CardFolder
+from .identifiers import CERTIFICATE_OBJECTS, RETIRED_KEYS, KeyReference, ObjectTag
+from .management_key import ManagementKey
+from .private_key import PrivateKey
+from .reference_data import ReferenceData
+from .storage import CARD_FILE, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE, CardError, CardFile
 
 CARDS = "cards"
 """The folder inside DIR that holds the card folders."""
 
 
 class Card:
-    """Everything a card keeps while it has no power."""
+    """Everything a card keeps while it has no power. What is put on it is on the disk first."""
 
-    def __init__(
-        self, name: str, file: CardFile, keys: dict[KeyReference, PrivateKey], data_objects: dict[int, bytes]
-    ) -> None:
+    def __init__(self, name: str, file: CardFile, folder: CardFolder) -> None:
         self.name = name
-        self.keys = keys
-        self.objects = data_objects
+        self.file = file
+        """Codes, tries, management key, version."""
+        self.keys: dict[KeyReference, PrivateKey] = folder.keys()
+        self.objects: dict[int, bytes] = {}
         """GET DATA answers by tag."""
-        self._file = file
+        self.folder = folder.path
+        self._folder = folder
+        self._contents = folder.contents()
+        self._show_objects()
 
     @classmethod
     def open(cls, folder: Path | str) -> Card:
         """Read a card folder; raise CardError when anything in it is not as it must be."""
         folder = Path(folder)
-        file = CardFile(folder)
-        keys: dict[KeyReference, PrivateKey] = {}
-        found: dict[int, bytes] = {
-            ObjectTag.CHUID: objects.chuid(file.guid, file.expires),
-            ObjectTag.CARD_CAPABILITY_CONTAINER: objects.card_capability_container(file.guid),
-            ObjectTag.DISCOVERY: objects.discovery(),
-        }
-        for reference, tag in CERTIFICATE_OBJECTS.items():
-            key = _read_key(folder / f"{reference:02X}.key.pem")
-            certificate = _read_certificate(folder / f"{reference:02X}.cert.pem")
-            if key:
-                keys[reference] = key
-            if certificate:
-                found[tag] = objects.certificate(certificate.dump())
-        return cls(folder.name, file, keys, found)
+        return cls(folder.name, CardFile(folder), CardFolder(folder))
 
     @property
     def passcode(self) -> ReferenceData:
         """What VERIFY compares with."""
-        return self._file.passcode
+        return self.file.passcode
+
+    @property
+    def serial(self) -> int:
+        """A number of 31 bits, made from the GUID."""
+        return int.from_bytes(self.file.guid[:4], "big") & 0x7FFFFFFF
+
+    def put_object(self, tag: int, content: bytes) -> None:
+        """Keep a data object; nothing removes it. Raises OSError."""
+        self._folder.put(tag, content)
+        self._contents.pop(tag, None)
+        if content:
+            self._contents[tag] = content
+        self._show_objects()
+
+    def put_key(self, reference: KeyReference, key: PrivateKey) -> None:
+        """Keep a private key. Raises OSError."""
+        self._folder.put_key(reference, key)
+        self.keys[reference] = key
+        self._show_objects()
+
+    def move_key(self, source: KeyReference, target: KeyReference | None) -> None:
+        """Move a private key to another place, or to none. Raises OSError."""
+        key = self.keys[source]
+        if target:
+            self.put_key(target, key)
+        self._folder.remove_key(source)
+        del self.keys[source]
+        self._show_objects()
+
+    def clear(self) -> None:
+        """Lose all keys and data objects, and take the usual codes. Raises OSError or CardError."""
+        self._folder.clear()
+        self.keys.clear()
+        self._contents.clear()
+        self._show_objects()
+        self.file.set_management_key(ManagementKey())
+        self.file.set_codes(USUAL_PASSCODE, USUAL_UNBLOCKING_CODE)
+
+    def _show_objects(self) -> None:
+        """Say by itself what nobody has written to the card."""
+        contents = {**self._built(), **self._contents}
+        self.objects.clear()
+        self.objects.update({tag: objects.whole(tag, content) for tag, content in contents.items()})
+
+    def _built(self) -> dict[int, bytes]:
+        guid, expires = self.file.guid, self.file.expires
+        built = {
+            ObjectTag.CHUID.value: objects.chuid(guid, expires),
+            ObjectTag.CARD_CAPABILITY_CONTAINER.value: objects.card_capability_container(guid),
+            ObjectTag.DISCOVERY.value: objects.discovery(),
+            ObjectTag.PRINTED_INFORMATION.value: objects.printed_information(self.name, expires, str(self.serial)),
+        }
+        retired = [key for key in RETIRED_KEYS if key in self.keys]
+        if retired:
+            with_certificate = sum(CERTIFICATE_OBJECTS[key] in self._contents for key in retired)
+            built[ObjectTag.KEY_HISTORY] = objects.key_history(with_certificate, len(retired) - with_certificate)
+        return built
 
 
 @dataclass(frozen=True)
@@ -87,10 +134,10 @@ def card_names(data: Path) -> list[str]:
 
 def open_card(data: Path, name: str) -> Card:
     """Open the card with this name under DIR; raise CardError, which lists the names there are."""
-    names = card_names(data)
-    if name not in names:
-        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {_list(names)}.')
-    return Card.open(data / CARDS / name)
+    folder = data / CARDS / name
+    if folder.parent != data / CARDS or folder.name != name or not (folder / CARD_FILE).is_file():
+        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {_list(card_names(data))}.')
+    return Card.open(folder)
 
 
 def summaries(data: Path) -> Iterator[Summary]:
@@ -104,48 +151,15 @@ def summaries(data: Path) -> Iterator[Summary]:
 
 def _summary(folder: Path) -> Summary:
     tries_left = CardFile(folder).passcode.tries_left
-    path = folder / f"{KeyReference.AUTHENTICATION:02X}.cert.pem"
-    certificate = _read_certificate(path)
+    certificate = CardFolder(folder).certificate(KeyReference.AUTHENTICATION)
     if certificate is None:
         return Summary(folder.name, tries_left=tries_left)
     try:
         uid = certificate.subject.native.get("common_name")
         return Summary(folder.name, uid, tries_left, certificate.not_valid_after.date())
     except (ValueError, TypeError):
-        raise CardError(f"{path}: the certificate's subject or dates cannot be read.") from None
+        raise CardError(f"{folder}: the 9A certificate's subject or dates cannot be read.") from None
 
 
 def _list(names: list[str]) -> str:
     return ", ".join(names) or "none"
-
-
-def _read_key(path: Path) -> PrivateKey | None:
-    text = _read(path)
-    try:
-        return None if text is None else PrivateKey.from_pem(text)
-    except PrivateKeyError as error:
-        raise CardError(f"{path}: {error}.") from error
-
-
-def _read_certificate(path: Path) -> x509.Certificate | None:
-    """Return the certificate, of which no more is checked than that it is one: a card does not."""
-    text = _read(path)
-    if text is None:
-        return None
-    try:
-        kind, _, der = pem.unarmor(text)
-        certificate = x509.Certificate.load(der, strict=True)
-    except ValueError:
-        kind = None
-    if kind != "CERTIFICATE":
-        raise CardError(f"{path}: not a certificate in PEM.")
-    return certificate
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise CardError(f"{path}: {error.strerror}.") from error

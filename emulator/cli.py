@@ -13,14 +13,19 @@ import os
 import sys
 from pathlib import Path
 
-from .card import card_names, summaries
+from . import card_commands, reader_commands
+from .card import card_names
 from .control import AlreadyRunningError, ControlError, NotRunningError, request, requests
+from .fault_kinds import KINDS
+from .fault_text import usual_values
 from .reader import Address
 from .run import run
 from .storage import CardError
 from .trace import one_line
 
 _DEFAULT_VPCD = "127.0.0.1:35963"
+_DEFAULT_TRAY = 8036
+_MOST_PORTS = 0xFFFF
 _USAGE, _NO_EMULATOR, _NO_CARD, _INTERRUPTED = 2, 3, 4, 130
 
 _EXAMPLES = """\
@@ -30,10 +35,22 @@ examples:
   python -m emulator insert one-role                 from another terminal: change the card
   python -m emulator remove                          pull it
   python -m emulator trace                           watch what programs say to the card
+  python -m emulator issue anna                      make a card; more: issue --help
+  python -m emulator fault one-role slow             make something wrong with a card
 
 Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes eight of them at
 its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartcard-vpcd), or
 `python agent.py --reader embedded`.
+"""
+
+_PLACES = """\
+places:
+  python -m emulator run anna bert                   the two slots of vpcd
+  python -m emulator run anna@1                      its second slot: slot 1 is at the port after --vpcd
+  python -m emulator run anna@40001 bert@40002       other ports of the same host, as many as you like
+  python -m emulator run anna@192.0.2.7:35963        another host
+
+Each card has its own connection. A card is in one reader at a time; for load tests `copy` it.
 """
 
 
@@ -74,46 +91,39 @@ def _run(options: argparse.Namespace) -> int:
         raise _NoCardsError(_no_cards(options.data))
     return run(
         options.data,
-        options.card,
+        options.cards,
         options.vpcd,
         announce=lambda line: print(line, flush=True),
         stop_with_stdin=options.stop_with_stdin,
+        tray=options.tray,
     )
 
 
-def _insert(options: argparse.Namespace) -> int:
-    return _say_status(request(options.data, command="insert", card=options.card))
-
-
-def _remove(options: argparse.Namespace) -> int:
-    return _say_status(request(options.data, command="remove"))
-
-
-def _status(options: argparse.Namespace) -> int:
-    return _say_status(request(options.data, command="status"))
-
-
-def _say_status(status: dict[str, object]) -> int:
-    if status["card"] is None:
-        print(f"no card in the reader at {status['reader']}")
-    else:
-        where = "in" if status["connected"] else "waiting for"
-        print(f"{status['card']} is {where} the reader at {status['reader']}, {status['tries_left']} tries left")
-    return 0
-
-
 def _list(options: argparse.Namespace) -> int:
-    """Read DIR itself: it says the same, whether an emulator runs or not."""
-    cards = list(summaries(options.data))
-    if not cards:
+    if not card_commands.print_list(options.data, options.json):
         raise _NoCardsError(_no_cards(options.data))
-    for card in cards:
-        print(
-            card.problem
-            or f"{card.name:<14} {card.uid or 'no certificate':<14} {card.tries_left} tries left, "
-            f"certificate until {card.not_after or '-'}"
-        )
     return 0
+
+
+def _fault(options: argparse.Namespace) -> int:
+    """Ask for what the words say; print what is wrong with the card then."""
+    asked: dict[str, object] = {"card": options.card}
+    if options.kind == "clear":
+        asked["clear"] = options.values[0] if options.values else True
+    elif options.kind:
+        asked |= {"kind": options.kind, "values": dict(map(_name_and_value, options.values))}
+    answer = request(options.data, command="fault", **asked)
+    faults = answer["faults"]
+    for fault in faults if isinstance(faults, list) else []:
+        print(f"{options.card}: {fault['says']}")
+    if not faults:
+        print(f"{options.card}: nothing is wrong")
+    return 0
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -130,7 +140,7 @@ def _trace(options: argparse.Namespace) -> int:
 def _no_cards(data: Path) -> str:
     return (
         f"There are no cards in {data / 'cards'}. Start the broker once, it makes eight: "
-        f"python -m spine_stub --data {data}"
+        f"python -m spine_stub --data {data}. Or make one: python -m emulator --data {data} issue NAME"
     )
 
 
@@ -150,21 +160,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
-    insert = commands.add_parser("insert", help="put a card in, pulling the one that is in")
-    insert.add_argument("card", metavar="CARD", help="a name from `list`")
-    insert.set_defaults(do=_insert)
-    commands.add_parser("remove", help="pull the card").set_defaults(do=_remove)
-    commands.add_parser("list", help="the cards there are").set_defaults(do=_list)
-    commands.add_parser("status", help="which card is in which reader").set_defaults(do=_status)
+    reader_commands.add(commands)
+    listing = commands.add_parser("list", help="the cards there are, with tries left and certificate dates")
+    listing.add_argument("--json", action="store_true", help="one JSON list")
+    listing.set_defaults(do=_list)
+    _add_fault(commands)
     trace = commands.add_parser("trace", help="show every command to the card as it happens")
     trace.add_argument("--json", action="store_true", help="one JSON object a line")
     trace.set_defaults(do=_trace)
+    card_commands.add(commands)
     return parser
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("run", help="be a card in a reader until Ctrl-C")
-    parser.add_argument("card", nargs="?", metavar="CARD", help="a name from `list`; none: empty")
+    parser = commands.add_parser(
+        "run",
+        help="be cards in readers until Ctrl-C",
+        epilog=_PLACES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("cards", nargs="*", metavar="CARD[@PLACE]", help="a name from `list`, and where; none: empty")
     parser.add_argument(
         "--vpcd",
         type=_address,
@@ -172,8 +187,37 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="HOST:PORT",
         help="where the reader listens (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tray",
+        type=_tray_port,
+        default=_DEFAULT_TRAY,
+        metavar="PORT",
+        help="the page with the cards is at http://127.0.0.1:PORT/; 0: any free port, none: no page "
+        "(default: %(default)s)",
+    )
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input ends")
     parser.set_defaults(do=_run)
+
+
+def _add_fault(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "fault", help="make something wrong with a card", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.epilog = _fault_help()
+    parser.add_argument("card", metavar="CARD", help="a name from `list`")
+    parser.add_argument("kind", nargs="?", metavar="KIND", help="none: say what is wrong with it; clear: nothing")
+    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="what is not as usual")
+    parser.set_defaults(do=_fault)
+
+
+def _fault_help() -> str:
+    kinds = [f"  {name:<14} {kind.explanation}\n{'':<17}{usual_values(kind())}" for name, kind in KINDS.items()]
+    examples = [
+        "  python -m emulator fault one-role slow preset=contact",
+        "  python -m emulator fault one-role status word=6581 instruction=VERIFY nth=2",
+        "  python -m emulator fault one-role clear",
+    ]
+    return "\n".join(["kinds, with their usual values:", *kinds, "", "examples:", *examples])
 
 
 def _address(text: str) -> Address:
@@ -181,6 +225,14 @@ def _address(text: str) -> Address:
         return Address.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _tray_port(text: str) -> int | None:
+    if text == "none":
+        return None
+    if not text.isdecimal() or int(text) > _MOST_PORTS:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port, nor "none"')
+    return int(text)
 
 
 def _default_data() -> Path:

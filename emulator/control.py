@@ -4,11 +4,17 @@ One JSON object a line, each way, as many as wanted on a connection:
 
     {"command": "insert", "card": "one-role"}  {"command": "remove"}  {"command": "status"}
         -> {"ok": true, "reader": "127.0.0.1:35963", "connected": true,
-            "card": "one-role" or null, "tries_left": 3 or null}
+            "card": "one-role" or null, "tries_left": 3 or null,
+            "readers": [the same of every reader, ...],
+            "tray": "http://127.0.0.1:8036/" or null}
+       insert, remove and status take "reader": its number from 1, or SLOT, PORT or HOST:PORT as text
+       (readers.py); without it the first. remove takes "card" in its place, wherever that is
     {"command": "list"}
         -> {"ok": true, "cards": [{"name", "uid", "tries_left", "not_after": "YYYY-MM-DD"}, ...]}
     {"command": "trace"}
         -> {"ok": true}, then one object for each command to the card, until you hang up
+    {"command": "fault", ...}  {"command": "kinds"}
+        -> what is wrong with a card, see fault_table.py
     anything that cannot be done -> {"ok": false, "error": "one plain sentence"}
 
 Only the user who runs the emulator can open it: the file has mode 0600, and the kernel is asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 PIV_AID = bytes.fromhex("A000000308 00001000 0100")
 """The PIV Card Application: RID of NIST, PIX with version 1.0 (SP 800-73-4 Part 1, section 2.2)."""
@@ -24,16 +24,47 @@ class Instruction(IntEnum):
     GET_DATA = 0xCB
     PUT_DATA = 0xDB
 
+    # Yubico's additions, which common tools ask for (Yubico, "PIV extensions").
+    MOVE_KEY = 0xF6
+    GET_METADATA = 0xF7
+    GET_SERIAL = 0xF8
+    SET_TRIES = 0xFA
+    FACTORY_RESET = 0xFB
+    GET_VERSION = 0xFD
+    IMPORT_ASYMMETRIC_KEY = 0xFE
+    SET_MANAGEMENT_KEY = 0xFF
+
 
 class KeyReference(IntEnum):
-    """Keys and the passcode (SP 800-73-4 Part 1, table 4)."""
+    """Keys, the passcode and its unblocking code (SP 800-73-4 Part 1, tables 4a and 4b)."""
 
     PASSCODE = 0x80
+    UNBLOCKING_CODE = 0x81
     MANAGEMENT = 0x9B
     AUTHENTICATION = 0x9A
     SIGNATURE = 0x9C
     KEY_MANAGEMENT = 0x9D
     CARD_AUTHENTICATION = 0x9E
+    RETIRED_1 = 0x82
+    RETIRED_2 = 0x83
+    RETIRED_3 = 0x84
+    RETIRED_4 = 0x85
+    RETIRED_5 = 0x86
+    RETIRED_6 = 0x87
+    RETIRED_7 = 0x88
+    RETIRED_8 = 0x89
+    RETIRED_9 = 0x8A
+    RETIRED_10 = 0x8B
+    RETIRED_11 = 0x8C
+    RETIRED_12 = 0x8D
+    RETIRED_13 = 0x8E
+    RETIRED_14 = 0x8F
+    RETIRED_15 = 0x90
+    RETIRED_16 = 0x91
+    RETIRED_17 = 0x92
+    RETIRED_18 = 0x93
+    RETIRED_19 = 0x94
+    RETIRED_20 = 0x95
 
 
 class Algorithm(IntEnum):
@@ -44,6 +75,9 @@ class Algorithm(IntEnum):
     RSA_3072 = 0x05
     RSA_1024 = 0x06
     RSA_2048 = 0x07
+    AES_128 = 0x08
+    AES_192 = 0x0A
+    AES_256 = 0x0C
     ECC_P256 = 0x11
     ECC_P384 = 0x14
     RSA_4096 = 0x16
@@ -64,7 +98,29 @@ class ObjectTag(IntEnum):
     PRINTED_INFORMATION = 0x5FC109
     DISCOVERY = 0x7E
     KEY_HISTORY = 0x5FC10C
+    CERTIFICATE_82 = 0x5FC10D
+    CERTIFICATE_83 = 0x5FC10E
+    CERTIFICATE_84 = 0x5FC10F
+    CERTIFICATE_85 = 0x5FC110
+    CERTIFICATE_86 = 0x5FC111
+    CERTIFICATE_87 = 0x5FC112
+    CERTIFICATE_88 = 0x5FC113
+    CERTIFICATE_89 = 0x5FC114
+    CERTIFICATE_8A = 0x5FC115
+    CERTIFICATE_8B = 0x5FC116
+    CERTIFICATE_8C = 0x5FC117
+    CERTIFICATE_8D = 0x5FC118
+    CERTIFICATE_8E = 0x5FC119
+    CERTIFICATE_8F = 0x5FC11A
+    CERTIFICATE_90 = 0x5FC11B
+    CERTIFICATE_91 = 0x5FC11C
+    CERTIFICATE_92 = 0x5FC11D
+    CERTIFICATE_93 = 0x5FC11E
+    CERTIFICATE_94 = 0x5FC11F
+    CERTIFICATE_95 = 0x5FC120
     IRIS_IMAGES = 0x5FC121
+    SECURE_MESSAGING_SIGNER = 0x5FC122
+    PAIRING_CODE = 0x5FC123
     BIOMETRIC_TEMPLATES = 0x7F61
 
 
@@ -72,8 +128,29 @@ class DynamicAuthenticationTag(IntEnum):
     """What GENERAL AUTHENTICATE exchanges (SP 800-73-4 Part 2, table 7)."""
 
     TEMPLATE = 0x7C
+    WITNESS = 0x80
     CHALLENGE = 0x81
     RESPONSE = 0x82
+    EXPONENTIATION = 0x85
+
+
+class PasscodePolicy(StrEnum):
+    """When a key wants the passcode (SP 800-73-4 Part 1, table 4b: "Never", "PIN", "PIN Always")."""
+
+    NEVER = "never"
+    ONCE = "once"
+    ALWAYS = "always"
+
+
+class Origin(StrEnum):
+    """Where a private key comes from."""
+
+    GENERATED = "generated"
+    IMPORTED = "imported"
+
+
+RETIRED_KEYS = tuple(KeyReference(number) for number in range(KeyReference.RETIRED_1, KeyReference.RETIRED_20 + 1))
+"""The retired key management keys (Part 1, section 3.3.3)."""
 
 
 CERTIFICATE_OBJECTS = {
@@ -81,10 +158,26 @@ CERTIFICATE_OBJECTS = {
     KeyReference.SIGNATURE: ObjectTag.CERTIFICATE_9C,
     KeyReference.KEY_MANAGEMENT: ObjectTag.CERTIFICATE_9D,
     KeyReference.CARD_AUTHENTICATION: ObjectTag.CERTIFICATE_9E,
+    **{key: ObjectTag(ObjectTag.CERTIFICATE_82 + place) for place, key in enumerate(RETIRED_KEYS)},
 }
-"""Which object holds the certificate of which key."""
+"""Which object holds the certificate of which key: the keys that this card has places for."""
+
+KEY_AGREEMENT_KEYS = frozenset({KeyReference.KEY_MANAGEMENT, *RETIRED_KEYS})
+"""The keys that take part in ECDH (SP 800-73-4 Part 2, section 3.2.4)."""
+
+PASSCODE_POLICIES = {
+    KeyReference.SIGNATURE: PasscodePolicy.ALWAYS,
+    KeyReference.CARD_AUTHENTICATION: PasscodePolicy.NEVER,
+}
+"""SP 800-73-4 Part 1, table 4b; every other key: once."""
 
 PASSCODE_PROTECTED_OBJECTS = frozenset(
-    {ObjectTag.FINGERPRINTS, ObjectTag.FACIAL_IMAGE, ObjectTag.PRINTED_INFORMATION, ObjectTag.IRIS_IMAGES}
+    {
+        ObjectTag.FINGERPRINTS,
+        ObjectTag.FACIAL_IMAGE,
+        ObjectTag.PRINTED_INFORMATION,
+        ObjectTag.IRIS_IMAGES,
+        ObjectTag.PAIRING_CODE,
+    }
 )
 """Objects that are read only after VERIFY (SP 800-73-4 Part 1, table 2)."""

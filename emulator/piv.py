@@ -1,29 +1,45 @@
 """The PIV Card Application: what each command does (SP 800-73-4 Part 2, section 3).
 
-Commands come typed from commands.py, answers go out without status word: a command that returns
-has succeeded, any other ending is a StatusError. Chaining and GET RESPONSE are in transport.py.
+Commands come typed from parsing.py, answers go out without status word: a command that returns
+has succeeded, any other ending is a StatusError. Chaining and GET RESPONSE are in transport.py,
+GENERAL AUTHENTICATE is in authentication.py, Yubico's additions are in yubico.py.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-from . import objects
+from . import authentication, key_pairs, objects, tlv, yubico
 from .card import Card
-from .commands import AskForChallenge, Authenticate, Command, GetData, Select, VerifyPasscode, VerifyReset, VerifyStatus
-from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, Algorithm, KeyReference
-from .identifiers import DynamicAuthenticationTag as Tag
+from .commands import (
+    ChangeReferenceData,
+    Command,
+    GenerateKeyPair,
+    GetData,
+    PutData,
+    ResetRetryCounter,
+    Select,
+    VerifyPasscode,
+    VerifyReset,
+    VerifyStatus,
+)
+from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyReference, ObjectTag
 from .private_key import PrivateKeyError
-from .state import VolatileState
+from .reference_data import ReferenceData, digits
+from .session import Session
+from .state import NOTHING, JustBefore, VolatileState
 from .status import StatusError, StatusWord, tries_left
 from .storage import CardError
+from .transport import LONGEST_DATA
 
 _log = logging.getLogger(__name__)
 
-_TDES = (Algorithm.TDES_DEFAULT, Algorithm.TDES)
-_TDES_BLOCK = 8
+_PUBLIC_KEY = 0x7F49
+_PIV_OBJECTS = range(0x5FC100, 0x5FC200)
+_OWN_OBJECTS = range(0x5FFF00, 0x600000)
+"""Where tools keep objects of their own: Yubico's are 5FFF00 and on."""
 
 
 class PivApplication:
@@ -31,98 +47,133 @@ class PivApplication:
 
     def __init__(self, card: Card) -> None:
         self._card = card
-        algorithms = sorted({key.algorithm for key in card.keys.values()})
-        self._property_template = objects.application_property_template(algorithms)
 
     def respond(self, command: Command, state: VolatileState) -> bytes:
         """Carry out one command, change `state`, return the answer's data or raise StatusError."""
-        just_verified, state.passcode_just_verified = state.passcode_just_verified, False
-        if isinstance(command, Select):
-            return self._select(command, state)
-        if not state.selected:
+        before, state.just_before = state.just_before, NOTHING
+        if not state.selected and not isinstance(command, Select):
             raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
-        match command:
-            case GetData():
-                return self._get_data(command, state)
-            case VerifyPasscode():
-                return self._verify(command, state)
-            case VerifyStatus():
-                return self._verify_status(state)
-            case VerifyReset():
-                state.passcode_verified = False
-                return b""
-            case Authenticate():
-                return self._authenticate(command, state, just_verified)
-            case AskForChallenge():
-                return _challenge(command)
-        assert_never(command)
-
-    def _select(self, command: Select, state: VolatileState) -> bytes:
-        """Section 3.1.1: an AID that is not ours changes nothing, ours again changes nothing."""
-        if len(command.aid) < SHORTEST_AID or not PIV_AID.startswith(command.aid):
-            raise StatusError(StatusWord.OBJECT_NOT_FOUND)
-        state.selected = True
-        return self._property_template if command.answer else b""
-
-    def _get_data(self, command: GetData, state: VolatileState) -> bytes:
-        """Section 3.1.2; which objects need the passcode is in Part 1, table 2."""
-        if command.tag in PASSCODE_PROTECTED_OBJECTS and not state.passcode_verified:
-            raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
-        data = self._card.objects.get(command.tag)
-        if data is None:
-            raise StatusError(StatusWord.OBJECT_NOT_FOUND)
-        return data
-
-    def _verify(self, command: VerifyPasscode, state: VolatileState) -> bytes:
-        """Section 3.2.1. An earlier success ends before the try, and does not come back."""
-        state.passcode_verified = False
         try:
-            matches = self._card.passcode.matches(command.passcode)
+            return HANDLERS[type(command)](command, Session(self._card, state, before))
         except (OSError, CardError) as error:
-            _log.error("the try cannot be recorded, so the passcode was not compared: %s", error)
+            _log.error("the card cannot write its memory: %s", error)
             raise StatusError(StatusWord.MEMORY_FAILURE) from error
-        if not matches:
-            raise self._unverified()
-        state.passcode_verified = state.passcode_just_verified = True
+
+
+def _select(command: Select, session: Session) -> bytes:
+    """Section 3.1.1: an AID that is not ours changes nothing, ours again changes nothing."""
+    if len(command.aid) < SHORTEST_AID or not PIV_AID.startswith(command.aid):
+        raise StatusError(StatusWord.OBJECT_NOT_FOUND)
+    session.state.selected = True
+    if not command.answer:
         return b""
-
-    def _verify_status(self, state: VolatileState) -> bytes:
-        if not state.passcode_verified:
-            raise self._unverified()
-        return b""
-
-    def _unverified(self) -> StatusError:
-        left = self._card.passcode.tries_left
-        return StatusError(tries_left(left) if left else StatusWord.AUTHENTICATION_METHOD_BLOCKED)
-
-    def _authenticate(self, command: Authenticate, state: VolatileState, just_verified: bool) -> bytes:
-        """Section 3.2.4: apply a private key. The key's own access rule: Part 1, table 4b."""
-        key = self._card.keys.get(command.key)
-        if key is None or key.algorithm != command.algorithm:
-            raise StatusError(StatusWord.INCORRECT_P1_P2)
-        if not _may_use(command.key, state, just_verified):
-            raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
-        try:
-            response = key.apply(command.challenge)
-        except PrivateKeyError as error:
-            raise StatusError(StatusWord.INCORRECT_DATA) from error
-        return objects.dynamic_authentication(Tag.RESPONSE, response)
+    return objects.application_property_template(sorted({key.algorithm for key in session.card.keys.values()}))
 
 
-def _challenge(command: AskForChallenge) -> bytes:
-    """Section A.2: a challenge for the management key.
+def _get_data(command: GetData, session: Session) -> bytes:
+    """Section 3.1.2; which objects need the passcode is in Part 1, table 2."""
+    if command.tag in PASSCODE_PROTECTED_OBJECTS and not session.state.passcode_verified:
+        raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
+    data = session.card.objects.get(command.tag)
+    if data is None:
+        raise StatusError(StatusWord.OBJECT_NOT_FOUND)
+    return data
 
-    This card has no management key, so no answer to the challenge is ever accepted; but OpenSC
-    asks for challenges because it takes its random numbers from them.
+
+def _verify(command: VerifyPasscode, session: Session) -> bytes:
+    """Section 3.2.1. An earlier success ends before the try, and does not come back."""
+    session.state.passcode_verified = False
+    if not session.card.passcode.matches(command.passcode):
+        _refuse(session.card.passcode)
+    session.state.passcode_verified = True
+    session.state.just_before = JustBefore(passcode_verified=True)
+    return b""
+
+
+def _verify_status(_command: VerifyStatus, session: Session) -> bytes:
+    if not session.state.passcode_verified:
+        _refuse(session.card.passcode)
+    return b""
+
+
+def _verify_reset(_command: VerifyReset, session: Session) -> bytes:
+    session.state.passcode_verified = False
+    return b""
+
+
+def _change_reference_data(command: ChangeReferenceData, session: Session) -> bytes:
+    """Section 3.2.2: 6983 when locked; 6A80, which spends no try, for what may not be chosen; 63CX.
+
+    The passcode that was right is verified now, the one that was wrong no longer is.
     """
-    if command.key != KeyReference.MANAGEMENT or command.algorithm not in _TDES:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    return objects.dynamic_authentication(Tag.CHALLENGE, secrets.token_bytes(_TDES_BLOCK))
+    is_passcode = command.key == KeyReference.PASSCODE
+    code = session.card.passcode if is_passcode else session.card.file.unblocking_code
+    new = _chosen(command.new, code)
+    if is_passcode:
+        session.state.passcode_verified = False
+    if not code.change(command.current, new):
+        _refuse(code)
+    if is_passcode:
+        session.state.passcode_verified = True
+    return b""
 
 
-def _may_use(key: KeyReference, state: VolatileState, just_verified: bool) -> bool:
-    if key == KeyReference.CARD_AUTHENTICATION:
-        return True
-    if key == KeyReference.SIGNATURE:  # Part 1, section 3.2.1: verified immediately before
-        return just_verified
-    return state.passcode_verified
+def _reset_retry_counter(command: ResetRetryCounter, session: Session) -> bytes:
+    """Section 3.2.3: status words as above; the passcode's security status stays as it is."""
+    unblocking_code = session.card.file.unblocking_code
+    new = _chosen(command.new, unblocking_code)
+    if not unblocking_code.unblock(command.unblocking_code, session.card.passcode, new):
+        _refuse(unblocking_code)
+    return b""
+
+
+def _chosen(new: bytes, code: ReferenceData) -> str:
+    """Section 2.4.3: what a person may choose; a locked code says so first."""
+    if not code.tries_left:
+        _refuse(code)
+    text = digits(new)
+    if text is None:
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    return text
+
+
+def _refuse(code: ReferenceData) -> NoReturn:
+    left = code.tries_left
+    raise StatusError(tries_left(left) if left else StatusWord.AUTHENTICATION_METHOD_BLOCKED)
+
+
+def _put_data(command: PutData, session: Session) -> bytes:
+    """Section 3.3.1. A tag that no card has is 6A81, what is longer than any object of PIV 6A84."""
+    session.need_management()
+    if command.tag not in _PIV_OBJECTS and command.tag not in _OWN_OBJECTS and command.tag not in list(ObjectTag):
+        raise StatusError(StatusWord.FUNCTION_NOT_SUPPORTED)
+    if len(command.content) > LONGEST_DATA:
+        raise StatusError(StatusWord.NOT_ENOUGH_MEMORY)
+    session.card.put_object(command.tag, command.content)
+    return b""
+
+
+def _generate(command: GenerateKeyPair, session: Session) -> bytes:
+    """Section 3.3.2: 6A80 for an algorithm that no new key has."""
+    session.need_management()
+    try:
+        key = key_pairs.generate(command.algorithm, command.policy)
+    except PrivateKeyError as error:
+        raise StatusError(StatusWord.INCORRECT_DATA) from error
+    session.card.put_key(command.key, key)
+    return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(key))
+
+
+HANDLERS: dict[type[Command], Callable[[Any, Session], bytes]] = {
+    Select: _select,
+    GetData: _get_data,
+    VerifyPasscode: _verify,
+    VerifyStatus: _verify_status,
+    VerifyReset: _verify_reset,
+    ChangeReferenceData: _change_reference_data,
+    ResetRetryCounter: _reset_retry_counter,
+    PutData: _put_data,
+    GenerateKeyPair: _generate,
+    **authentication.HANDLERS,
+    **yubico.HANDLERS,
+}

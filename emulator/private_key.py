@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import re
 import weakref
 from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_void_p
 from typing import Any
 
 from asn1crypto import keys, pem
 
-from .identifiers import Algorithm
+from .identifiers import Algorithm, Origin, PasscodePolicy
 
 _LIBRARY = "libcrypto.so.3"
 _RSA_ALGORITHMS = {
@@ -34,8 +35,12 @@ class PrivateKeyError(Exception):
 class PrivateKey:
     """A private key that stays loaded in libcrypto until the object goes."""
 
-    def __init__(self, der: bytes) -> None:
+    def __init__(self, der: bytes, origin: Origin = Origin.IMPORTED, policy: PasscodePolicy | None = None) -> None:
         """Load an unencrypted PKCS#8 PrivateKeyInfo; raise PrivateKeyError."""
+        self.der = der
+        self.origin = origin
+        self.policy = policy
+        """When it wants the passcode, if not as its place on the card says."""
         self.algorithm = _algorithm_of(der)
         self._is_rsa = self.algorithm in _RSA_ALGORITHMS.values()
         crypto = _libcrypto()
@@ -55,7 +60,12 @@ class PrivateKey:
             raise PrivateKeyError("not a PEM file") from None
         if kind != "PRIVATE KEY":
             raise PrivateKeyError(f'holds a "{kind}"; an unencrypted PKCS#8 key is needed')
-        return cls(der)
+        return cls(bytes(der), Origin(_said(text, "origin", Origin) or Origin.IMPORTED), _policy(text))
+
+    def to_pem(self) -> bytes:
+        """Return the key as from_pem() reads it, with what is known about it (RFC 7468, 5.2)."""
+        said = f"origin: {self.origin}\n" + (f"passcode: {self.policy}\n" if self.policy else "")
+        return said.encode() + bytes(pem.armor("PRIVATE KEY", self.der))
 
     def apply(self, block: bytes) -> bytes:
         """RSA: the raw private operation on a block as long as the modulus; ECC: sign a hash.
@@ -89,6 +99,18 @@ class PrivateKey:
     @staticmethod
     def _no_padding(crypto: Any, context: int) -> bool:
         return int(crypto.EVP_PKEY_CTX_ctrl_str(context, b"rsa_padding_mode", b"none")) == 1
+
+
+def _policy(text: bytes) -> PasscodePolicy | None:
+    said = _said(text, "passcode", PasscodePolicy)
+    return PasscodePolicy(said) if said else None
+
+
+def _said(text: bytes, name: str, allowed: type[Origin | PasscodePolicy]) -> str | None:
+    """Return what a line before the key says."""
+    values = "|".join(allowed)
+    found = re.search(rf"^{name}: ({values})\r?$".encode(), text.partition(b"-----BEGIN")[0], re.MULTILINE)
+    return found[1].decode() if found else None
 
 
 def _algorithm_of(der: bytes) -> Algorithm:

@@ -11,10 +11,12 @@ import contextlib
 import logging
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from .link import CardLink
 from .virtual_card import VirtualCard
-from .vpcd import CardLink
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +51,12 @@ class Reader:
 
     def __init__(self, address: Address) -> None:
         self.address = address
+        self.where = str(address)
         self.card: VirtualCard | None = None
         self.seen = asyncio.Event()
         """The reader has asked the card that is in now for its ATR."""
+        self.on_change: Callable[[], None] | None = None
+        """Told when the connection to the reader comes or goes, and when a fault has pulled the card."""
         self._link: CardLink | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -80,7 +85,10 @@ class Reader:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._hold(card, seen)
+                if await self._hold(card, seen):
+                    self.card = None
+                    self._changed()
+                    return
                 pause = _FIRST_PAUSE
             except OSError as error:
                 if pause == _FIRST_PAUSE:
@@ -88,16 +96,23 @@ class Reader:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
-    async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> None:
-        """Connect, and stay until the connection ends or the card is pulled."""
+    def _changed(self) -> None:
+        if self.on_change:
+            self.on_change()
+
+    async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> bool:
+        """Connect, and stay until the connection ends; return whether a fault has pulled the card."""
         link = CardLink(card, await _connect(self.address), seen)
         self._link = link
+        self._changed()
         try:
             await self._remark_silence(link, seen)
             await link.ended.wait()
         finally:
             self._link = None
             link.close()
+            self._changed()
+        return link.pulled
 
     async def _remark_silence(self, link: CardLink, seen: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
@@ -107,11 +122,22 @@ class Reader:
             _log.warning("%s does not ask for the card: is another in it?", self.address)
 
 
+async def _resolve(address: Address) -> list[Any]:
+    """Return the addresses of a host; for one that is a number, no thread has to wait for an answer."""
+    try:
+        return socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+
+
 async def _connect(address: Address) -> socket.socket:
     """Return a connection to the first of the host's addresses that takes one."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(_CONNECT_SECONDS):
-        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        found = await _resolve(address)
         for family, kind, protocol, _, where in found:
             connection = socket.socket(family, kind, protocol)
             connection.setblocking(False)

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .card import open_card, summaries
-from .control import Answer, ControlError, ControlServer, exclusive, serve
+from .card import Card, open_card, summaries
+from .control import Answer, ControlError, ControlServer, Handler, exclusive, serve
+from .conversation import Conversation, Said
+from .fault_kinds import Pulled
+from .fault_table import FaultTable
 from .reader import Address, Reader
+from .readers import Readers, parse_cards
+from .serve_tray import serve_tray
 from .storage import CardError
 from .trace import Exchange
 from .virtual_card import VirtualCard
+
+if TYPE_CHECKING:
+    from .tray import Tray
 
 _log = logging.getLogger(__name__)
 
@@ -27,86 +37,178 @@ _SEEN_SECONDS = 1.0
 
 
 def run(
-    data: Path, card: str | None, address: Address, *, announce: Callable[[str], None], stop_with_stdin: bool = False
+    data: Path,
+    cards: list[str],
+    address: Address,
+    *,
+    announce: Callable[[str], None],
+    stop_with_stdin: bool = False,
+    tray: int | None = None,
 ) -> int:
-    """Run until told to stop; return the exit code. `announce` gets the ready line.
+    """Run until told to stop; return the exit code. `announce` gets a ready line for each reader.
+
+    `cards` are CARD or CARD@PLACE (readers.py), `address` is where slot 0 listens.
+
+    `tray` is the port of the page on which the cards lie (serve_tray.py); None: no such page.
 
     Raises CardError for a card that cannot be used, AlreadyRunningError for a DIR in use.
     """
-    inserted = VirtualCard(open_card(data, card)) if card else None
+    inserted = {place: open_card(data, card) for place, card in parse_cards(cards, address).items()}
+    _allow_many_connections()
     with exclusive(data):
-        return asyncio.run(Emulator(data, address, announce).run(inserted, stop_with_stdin))
+        return asyncio.run(Emulator(data, address, announce).run(inserted, stop_with_stdin, tray))
 
 
 class Emulator:
-    """One DIR, one reader, one control socket."""
+    """One DIR, its readers, one control socket."""
 
     def __init__(self, data: Path, address: Address, announce: Callable[[str], None]) -> None:
         self._data = data
         self._announce = announce
-        self._reader = Reader(address)
+        self._readers = Readers(address, self._changed)
         self._moving = asyncio.Lock()
-        self._control = ControlServer(
-            {"insert": self._insert, "remove": self._remove, "list": self._list, "status": self._status}
-        )
+        self._faults = FaultTable(data, self._inserted, self._changed)
+        self._conversation = Conversation()
+        self._conversation.listen(self._said)
+        self._tray: Tray | None = None
+        self._commands: dict[str, Handler] = {
+            "insert": self._insert,
+            "remove": self._remove,
+            "list": self._list,
+            "status": self._status,
+            "fault": self._faults.handle,
+            "kinds": self._faults.kinds,
+        }
+        self._control = ControlServer(self._commands)
 
-    async def run(self, card: VirtualCard | None, stop_with_stdin: bool) -> int:
-        """Put the card in, print the ready line, serve until a signal or the end of stdin."""
+    async def run(self, cards: dict[Address, Card], stop_with_stdin: bool, tray: int | None) -> int:
+        """Put the cards in, print the ready line, serve until a signal or the end of stdin."""
         stopped = _stop_future()
         if stop_with_stdin:
             _stop_at_end_of_stdin(stopped)
         async with serve(self._data, self._control):
-            if card:
-                await self._put_in(card)
-            ready = asyncio.create_task(self._say_ready(wait=card is not None))
+            for place, card in cards.items():
+                await self._put_in(self._readers.at(place), VirtualCard(card, self._faults.of(card)))
+            ready = [asyncio.create_task(self._say_ready(reader)) for reader in self._readers]
+            opening = asyncio.create_task(self._open_tray(tray))
             code = await stopped
-            ready.cancel()
-            await self._reader.remove()
+            for saying in ready:
+                saying.cancel()
+            await opening
+            if self._tray:
+                await self._tray.stop()
+            for reader in self._readers:
+                await reader.remove()
         return code
 
-    async def _say_ready(self, wait: bool) -> None:
-        if wait:
-            await self._reader.seen.wait()
-        self._announce(f"ready {self._reader.address}")
+    async def _open_tray(self, port: int | None) -> None:
+        if port is not None:
+            self._tray = await serve_tray(port, self._commands, self._overview, self._conversation)
 
-    async def _put_in(self, card: VirtualCard) -> None:
-        card.observer = self._observe
-        await self._reader.insert(card)
-        _log.info("card %s is in", card.card.name)
+    async def _say_ready(self, reader: Reader) -> None:
+        if reader.card:
+            await reader.seen.wait()
+        self._announce(f"ready {reader.address}")
+
+    async def _put_in(self, reader: Reader, card: VirtualCard) -> None:
+        card.observer = functools.partial(self._observe, reader, card)
+        await reader.insert(card)
+        _log.info("card %s is in %s", card.card.name, reader.address)
+        self._happened(reader, card, "The card was put in")
 
     async def _insert(self, fields: dict[str, Any]) -> Answer:
+        """Put a card in; the one that is there is pulled, and so is this one where it was."""
+        name = str(fields.get("card"))
+        async with self._moving:
+            reader = self._readers.named(fields.get("reader"))
+            self._open(name)
+            await self._pull(self._readers.holding(name))
+            await self._put_in(reader, self._open(name))  # read again: a try may have been spent before the pull
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reader.seen.wait(), _SEEN_SECONDS)
+            return await self._status({"reader": str(reader.address)})
+
+    def _open(self, name: str) -> VirtualCard:
         try:
-            card = VirtualCard(open_card(self._data, str(fields.get("card"))))
+            card = open_card(self._data, name)
+            return VirtualCard(card, self._faults.of(card))
         except CardError as error:
             raise ControlError(str(error)) from error
-        async with self._moving:
-            await self._put_in(card)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._reader.seen.wait(), _SEEN_SECONDS)
-            return await self._status(fields)
 
     async def _remove(self, fields: dict[str, Any]) -> Answer:
+        """Pull the card in a reader, or (`card`) a card wherever it is."""
         async with self._moving:
-            await self._reader.remove()
-            _log.info("no card is in")
-            return await self._status(fields)
+            name = fields.get("card")
+            reader = self._readers.holding(str(name)) if name else self._readers.named(fields.get("reader"))
+            if reader is None:
+                raise ControlError(f"{name} is in no reader.")
+            await self._pull(reader)
+            return await self._status({"reader": str(reader.address)})
 
-    async def _status(self, _fields: dict[str, Any]) -> Answer:
-        inserted = self._reader.card
-        return {
-            "reader": str(self._reader.address),
-            "connected": self._reader.connected,
-            "card": inserted.card.name if inserted else None,
-            "tries_left": inserted.card.passcode.tries_left if inserted else None,
-        }
+    async def _pull(self, reader: Reader | None) -> None:
+        pulled = reader and reader.card
+        if reader and pulled:
+            await reader.remove()
+            _log.info("no card is in %s", reader.address)
+            self._happened(reader, pulled, "The card was pulled")
+
+    async def _status(self, fields: dict[str, Any]) -> Answer:
+        """Say how one reader is (the first), and how all are."""
+        readers = [_status_of(reader) for reader in self._readers]
+        asked = _status_of(self._readers.named(fields.get("reader")))
+        return {**asked, "readers": readers, "tray": self._tray.url if self._tray else None}
 
     async def _list(self, _fields: dict[str, Any]) -> Answer:
         return {"cards": [summary.as_json() for summary in summaries(self._data)]}
 
-    def _observe(self, exchange: Exchange) -> None:
+    async def _overview(self) -> Answer:
+        """Say for the tray which card is where, and how it is."""
+        cards = [summary.as_json() for summary in await asyncio.to_thread(list, summaries(self._data))]
+        return {
+            "readers": [_status_of(reader) for reader in self._readers],
+            "cards": [{**card, "faults": self._faults.as_json(str(card["name"]))} for card in cards],
+        }
+
+    def _inserted(self, name: str) -> Card | None:
+        reader = self._readers.holding(name)
+        return reader.card.card if reader and reader.card else None
+
+    def _observe(self, reader: Reader, card: VirtualCard, exchange: Exchange) -> None:
         _log.debug("%s", exchange)
+        self._conversation.exchanged(reader.where, card.card.name, exchange)
+        if exchange.changes_tries:
+            self._changed()
+        if Pulled.kind in exchange.faults:
+            self._happened(reader, card, "The card was pulled in the middle of that")
+
+    def _happened(self, reader: Reader, card: VirtualCard, sentence: str) -> None:
+        self._conversation.happened(reader.where, card.card.name, sentence)
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._tray:
+            self._tray.changed()
+
+    def _said(self, said: Said) -> None:
         if self._control.has_listeners:
-            self._control.publish(exchange.as_json())
+            self._control.publish(said.as_json())
+
+
+def _status_of(reader: Reader) -> Answer:
+    inserted = reader.card
+    return {
+        "reader": str(reader.address),
+        "connected": reader.connected,
+        "card": inserted.card.name if inserted else None,
+        "tries_left": inserted.card.passcode.tries_left if inserted else None,
+    }
+
+
+def _allow_many_connections() -> None:
+    """Raise the number of open files to what the system allows: each reader needs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_future() -> asyncio.Future[int]:

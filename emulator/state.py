@@ -1,7 +1,7 @@
 """What a card forgets when it loses power or is reset: one object, replaced whole.
 
 What a card keeps is in storage.py. The rules for the security status are SP 800-73-4 Part 2,
-sections 2.4 and 3.2.1; chaining and GET RESPONSE are ISO/IEC 7816-4, sections 5.3.3 and 5.3.4.
+sections 2.4 and 3.2; chaining and GET RESPONSE are ISO/IEC 7816-4, sections 5.3.3 and 5.3.4.
 """
 
 from __future__ import annotations
@@ -18,6 +18,21 @@ class Chain:
     data: bytearray = field(default_factory=bytearray, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class JustBefore:
+    """What the last command did, where that counts for the very next command and for no other."""
+
+    passcode_verified: bool = False
+    """It was the VERIFY that succeeded: what key 9C asks for ("PIN Always")."""
+    challenge: bytes | None = None
+    """It gave out this challenge for the management key (Part 2, section A.2)."""
+    witness: bytes | None = field(default=None, repr=False)
+    """It gave out this witness, encrypted with the management key (Part 2, section A.1)."""
+
+
+NOTHING = JustBefore()
+
+
 @dataclass(slots=True)
 class VolatileState:
     """A card just powered on: nothing selected, nothing verified, nothing under way."""
@@ -25,8 +40,9 @@ class VolatileState:
     selected: bool = False
     """The PIV Card Application is the currently selected application."""
     passcode_verified: bool = False
-    passcode_just_verified: bool = False
-    """The last command was the VERIFY that succeeded: what key 9C asks for ("PIN Always")."""
+    managed: bool = False
+    """The other side has proved that it has the management key."""
+    just_before: JustBefore = NOTHING
     chain: Chain | None = None
     pending: bytes = b""
     """The rest of an answer, for GET RESPONSE."""

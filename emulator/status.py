@@ -22,7 +22,9 @@ class StatusWord(IntEnum):
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
     CONDITIONS_OF_USE_NOT_SATISFIED = 0x6985
     INCORRECT_DATA = 0x6A80
+    FUNCTION_NOT_SUPPORTED = 0x6A81
     OBJECT_NOT_FOUND = 0x6A82
+    NOT_ENOUGH_MEMORY = 0x6A84
     INCORRECT_P1_P2 = 0x6A86
     KEY_REFERENCE_NOT_FOUND = 0x6A88
     INSTRUCTION_NOT_SUPPORTED = 0x6D00
@@ -48,11 +50,13 @@ _MEANINGS: dict[int, str] = {
     StatusWord.LOGICAL_CHANNEL_NOT_SUPPORTED: "logical channel not supported",
     StatusWord.SECURE_MESSAGING_NOT_SUPPORTED: "secure messaging not supported",
     StatusWord.CHAINING_NOT_SUPPORTED: "command chaining not supported here",
-    StatusWord.SECURITY_STATUS_NOT_SATISFIED: "not allowed before the passcode",
+    StatusWord.SECURITY_STATUS_NOT_SATISFIED: "not allowed before the passcode, or without the management key",
     StatusWord.AUTHENTICATION_METHOD_BLOCKED: "passcode locked",
     StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED: "nothing to do that with",
     StatusWord.INCORRECT_DATA: "wrong data",
+    StatusWord.FUNCTION_NOT_SUPPORTED: "function not supported",
     StatusWord.OBJECT_NOT_FOUND: "not found",
+    StatusWord.NOT_ENOUGH_MEMORY: "not enough memory",
     StatusWord.INCORRECT_P1_P2: "wrong P1 or P2",
     StatusWord.KEY_REFERENCE_NOT_FOUND: "no such key reference",
     StatusWord.INSTRUCTION_NOT_SUPPORTED: "unknown instruction",
@@ -65,8 +69,11 @@ class StatusError(Exception):
     """Ends a command: the card answers with `word` (an int of two bytes) and no data."""
 
     def __init__(self, word: int) -> None:
-        super().__init__(f"{word:04X}: {meaning(word)}")
         self.word = word
+
+    def __str__(self) -> str:
+        """Return it with its meaning; made only when asked for, refusals are everyday answers."""
+        return f"{self.word:04X}: {meaning(self.word)}"
 
 
 def tries_left(count: int) -> int:

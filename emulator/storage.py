@@ -1,37 +1,58 @@
 """The card folder: what a card keeps, as plain files that a developer can read and edit.
 
     DIR/cards/NAME/card.json     {"passcode": "123456",            6 to 8 digits
-                                  "unblocking_code": "12345678",   8 digits
+                                  "unblocking_code": "12345678",   6 to 8 digits
                                   "tries": 3, "tries_left": 3,     1 to 15; none left: locked
                                   "unblocking_tries": 3, "unblocking_tries_left": 3,
                                   "guid": "<32 hex digits>",       the card's number, and the
                                   "expires": "YYYY-MM-DD"}         card's own expiry: its CHUID
-    DIR/cards/NAME/9A.key.pem    PKCS#8, unencrypted: test keys only. RSA 2048 or EC P-256
-    DIR/cards/NAME/9A.cert.pem   X.509; its subject's CN is the holder's uid
-                                 9C, 9D and 9E likewise; a card may lack any of these eight
+                                 and, if other than what is said here:
+                                  "management_key": "0102...08"    48 hex digits, or as many as
+                                  "management_algorithm": "TDES"   AES_128, AES_192, AES_256 need
+                                  "version": "5.7.0"               what GET VERSION answers
+                                  "uid": "555000000001"            for whom requests are made
+    DIR/cards/NAME/9A.key.pem    PKCS#8, unencrypted: test keys only. RSA 1024 (old cards), 2048,
+                                 3072, 4096, EC P-256, P-384. Lines before BEGIN may say
+                                  origin: generated                or imported
+                                  passcode: once                   or never, always
+    DIR/cards/NAME/9A.cert.pem   X.509; its subject's CN is the holder's uid. Or, in its place,
+    DIR/cards/NAME/9A.cert.gz    the same in DER and compressed by gzip, as the card then has it
+                                 9C, 9D, 9E and the retired 82 to 95 likewise; any may be missing
+    DIR/cards/NAME/5FC109.object any other data object: what is inside its tag 53 (7E and 7F61:
+                                 inside that tag). It comes before what the card would say by
+                                 itself (CHUID, Discovery, ..., and certificates in odd forms)
 
-Edits count from the card's next insertion. The emulator itself writes only card.json, and there
-only the tries left: what it does not know, and what was edited meanwhile, stays. A write is atomic
-(new file, rename) and made before it counts, so that no kill of this process gives a try back. The
-last try is on the disk, too, before it counts (fsync): a card locked today is locked tomorrow even
-when the PC loses power. The others are not, because that can take longer than all else in a sign-in.
+Edits count from the card's next insertion. The emulator writes what programs write to the card, and
+the tries left; in card.json what it does not know, and what was edited meanwhile, stays. A write is
+atomic (new file, rename) and made before it counts, so that no kill of this process gives a try
+back. It is on the disk, too, before it counts (fsync), so that a card locked today is locked tomorrow
+even when the PC loses power; but for tries of which there are more left, because the disk can take
+longer than all else in a sign-in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import hmac
 import json
 import os
 import re
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .commands import PASSCODE_LENGTH
+from .identifiers import Algorithm
+from .management_key import ALGORITHMS, DEFAULT_VALUE, ManagementKey
+from .reference_data import ReferenceData
 
 CARD_FILE = "card.json"
-_MOST_TRIES = 15
-_PADDING = b"\xff"
+DEFAULT_VERSION = "5.7.0"
+
+USUAL_PASSCODE = "123456"
+USUAL_UNBLOCKING_CODE = "12345678"
+USUAL_TRIES = 3
+"""What blank cards and the demonstration's cards have."""
 
 
 class CardError(Exception):
@@ -44,12 +65,13 @@ class CardFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / CARD_FILE
         self._values = _read(self.path)
-        self.guid = bytes.fromhex(self._text("guid", r"[0-9A-Fa-f]{32}", "32 hex digits"))
+        self.guid = bytes.fromhex(self.text("guid", r"[0-9A-Fa-f]{32}", "32 hex digits"))
         self.expires = self._date("expires")
-        self.passcode = ReferenceData(self, self._text("passcode", r"\d{6,8}", "6 to 8 digits"), "tries")
-        self.unblocking_code = ReferenceData(
-            self, self._text("unblocking_code", r"\d{8}", "8 digits"), "unblocking_tries"
-        )
+        self.passcode = ReferenceData(self, "passcode", "tries")
+        self.unblocking_code = ReferenceData(self, "unblocking_code", "unblocking_tries")
+        self.management_key = self._management_key()
+        self.version = self._version()
+        self.uid = self.text("uid", r"[ -~]{0,64}", "at most 64 characters of ASCII", "")
 
     def count(self, name: str, least: int, most: int) -> int:
         """Return a whole number from the file; raise CardError when it is not in the range."""
@@ -58,20 +80,50 @@ class CardFile:
             raise self._error(name, f"a whole number from {least} to {most}")
         return value
 
-    def update(self, name: str, value: int) -> None:
-        """Change one value in the file; raise OSError or CardError when that cannot be done."""
-        values = {**_read(self.path), name: value}
-        write_atomically(self.path, json.dumps(values, indent=2).encode() + b"\n", durably=value == 0)
-
-    def _text(self, name: str, pattern: str, wanted: str) -> str:
-        value = self._values.get(name)
+    def text(self, name: str, pattern: str, wanted: str, default: str | None = None) -> str:
+        """Return a text from the file; raise CardError when all of it is not in the pattern."""
+        value = self._values.get(name, default)
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
             raise self._error(name, wanted)
         return value
 
+    def update(self, **values: object) -> None:
+        """Change values in the file, all at once; raise OSError or CardError if that cannot be."""
+        content = json.dumps({**_read(self.path), **values}, indent=2).encode() + b"\n"
+        if all(name.endswith("tries_left") and value for name, value in values.items()):
+            write_atomically(self.path, content)
+        else:
+            write_durably(self.path, content)
+
+    def set_management_key(self, key: ManagementKey) -> None:
+        """Keep another management key."""
+        self.update(management_key=key.value.hex().upper(), management_algorithm=key.algorithm.name)
+        self.management_key = key
+
+    def set_codes(self, passcode: str, unblocking_code: str, tries: tuple[int, int] | None = None) -> None:
+        """Take new codes, with all tries left; `tries` says how many there are of each from now on."""
+        first, second = tries or (None, None)
+        self.update(**self.passcode.values(passcode, first), **self.unblocking_code.values(unblocking_code, second))
+        self.passcode.take(passcode, first)
+        self.unblocking_code.take(unblocking_code, second)
+
+    def _management_key(self) -> ManagementKey:
+        names = [algorithm.name for algorithm in ALGORITHMS]
+        algorithm = Algorithm[
+            self.text("management_algorithm", "|".join(names), f"one of {', '.join(names)}", Algorithm.TDES.name)
+        ]
+        size = 2 * ALGORITHMS[algorithm].key_bytes
+        pattern = rf"[0-9A-Fa-f]{{{size}}}"
+        value = self.text("management_key", pattern, f"{size} hex digits", DEFAULT_VALUE.hex())
+        return ManagementKey(algorithm, bytes.fromhex(value))
+
+    def _version(self) -> tuple[int, ...]:
+        text = self.text("version", r"\d{1,2}\.\d{1,2}\.\d{1,2}", "three numbers like 5.7.0", DEFAULT_VERSION)
+        return tuple(int(number) for number in text.split("."))
+
     def _date(self, name: str) -> datetime.date:
         try:
-            return datetime.date.fromisoformat(self._text(name, r"[\d-]{10}", "YYYY-MM-DD"))
+            return datetime.date.fromisoformat(self.text(name, r"[\d-]{10}", "YYYY-MM-DD"))
         except ValueError:
             raise self._error(name, "a date like 2030-12-31") from None
 
@@ -79,59 +131,54 @@ class CardFile:
         return CardError(f'{self.path}: "{name}" must be {wanted}.')
 
 
-class ReferenceData:
-    """A passcode with its retry counter (SP 800-73-4 Part 2, section 2.4.3).
-
-    The tries left are in the file under `<tries>_left`, the most there can be under `<tries>`.
-    """
-
-    def __init__(self, file: CardFile, value: str, tries: str) -> None:
-        self._file = file
-        self._value = value.encode().ljust(PASSCODE_LENGTH, _PADDING)
-        self._left_name = f"{tries}_left"
-        self._tries = file.count(tries, 1, _MOST_TRIES)
-        self.tries_left = file.count(self._left_name, 0, self._tries)
-
-    def matches(self, presented: bytes) -> bool:
-        """Spend a try, compare, and give the tries back if it was right.
-
-        The try is spent in the file before the comparison, so that no kill between the two can
-        give it back. With no try left nothing is compared and the answer is False. Raises OSError
-        or CardError when the tries cannot be recorded: whether it was right is not told then.
-        """
-        if self.tries_left == 0:
-            return False
-        self._record(self.tries_left - 1)
-        if not hmac.compare_digest(presented, self._value):
-            return False
-        self._record(self._tries)
-        return True
-
-    def _record(self, tries_left: int) -> None:
-        self._file.update(self._left_name, tries_left)
-        self.tries_left = tries_left
+def new_card_file(folder: Path, expires: datetime.date, **values: object) -> None:
+    """Write card.json of a new card, with the usual codes and a GUID of its own; `values` come before."""
+    usual = {
+        "passcode": USUAL_PASSCODE,
+        "unblocking_code": USUAL_UNBLOCKING_CODE,
+        "tries": USUAL_TRIES,
+        "tries_left": USUAL_TRIES,
+        "unblocking_tries": USUAL_TRIES,
+        "unblocking_tries_left": USUAL_TRIES,
+        "guid": secrets.token_hex(16),
+        "expires": expires.isoformat(),
+    }
+    write_durably(folder / CARD_FILE, json.dumps({**usual, **values}, indent=2).encode() + b"\n")
 
 
-def write_atomically(path: Path, content: bytes, *, durably: bool) -> None:
-    """Replace a file so that, whatever kills us, either the old or the new one is there.
-
-    `durably`: return when the new one would outlast a loss of power.
-    """
+def write_atomically(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Replace a file so that, whatever kills us, either the old or the new one is there."""
     temporary = path.with_name(f".{path.name}.new")
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
-        if durably:
+        if sync:
             file.flush()
             os.fsync(file.fileno())
     os.replace(temporary, path)
-    if durably:
-        _sync_folder(path.parent)
 
 
-def _sync_folder(path: Path) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """As write_atomically, and return when the new file would outlast a loss of power."""
+    write_atomically(path, content, sync=True)
+    with _open_folder(path.parent) as folder:
+        os.fsync(folder)
+
+
+def remove_durably(paths: list[Path]) -> None:
+    """Remove files of one folder, those that are there."""
+    if not paths:
+        return
+    for path in paths:
+        path.unlink(missing_ok=True)
+    with _open_folder(paths[0].parent) as folder:
+        os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _open_folder(path: Path) -> Iterator[int]:
     folder = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        yield folder
     finally:
         os.close(folder)
 

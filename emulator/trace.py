@@ -6,50 +6,91 @@ does not understand it calls by its number. Bytes that may hold a passcode are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from . import tlv
 from .apdu import CommandApdu, parse_apdu
 from .identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
 from .status import StatusError, meaning
+from .words import plain_words
 
-_SECRET = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
+_CODES = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
+_SECRET = _CODES | {Instruction.SET_MANAGEMENT_KEY, Instruction.IMPORT_ASYMMETRIC_KEY}
+_COUNTS_TRIES = _CODES | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
 _HEADER = 4
+_VERIFY = bytes((Instruction.VERIFY,))
+_STATUS = 2
 _CHAINING = 0x10
 _TAG_LIST = 0x5C
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One command and its answer."""
+class Exchange(NamedTuple):
+    """One command and its answer, which is None when none ever came."""
 
-    command: bytes = field(repr=False)
-    answer: bytes = field(repr=False)
+    command: bytes
+    answer: bytes | None
     milliseconds: float
+    faults: tuple[str, ...] = ()
+    """The kinds of faults that had a hand in it (faults.py)."""
+
+    @property
+    def changes_tries(self) -> bool:
+        """It is a command that may change how many tries are left."""
+        raw = self.command
+        if len(raw) <= _HEADER + 1 and raw[1:2] == _VERIFY:
+            return False  # it only asks, as programs do all the time
+        return len(raw) > 1 and raw[1] in _COUNTS_TRIES
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, with the bytes that may be shown, for a JSON line."""
-        status = int.from_bytes(self.answer[-2:], "big")
+        status, says = _ending(self.answer)
+        answer = self.answer or b""
         return {
+            "says": plain_words(self.command),
             "command": in_words(self.command),
             "apdu": blanked(self.command),
-            "status": f"{status:04X}",
-            "meaning": meaning(status),
-            "answer_bytes": len(self.answer) - 2,
+            "status": status,
+            "meaning": says,
+            "answer": answer[:-_STATUS].hex(" ").upper(),
+            "answer_bytes": max(0, len(answer) - _STATUS),
             "milliseconds": round(self.milliseconds, 3),
+            "faults": list(self.faults),
         }
 
     def __str__(self) -> str:
         """Return one line for people."""
         return one_line(self.as_json())
 
+    def __repr__(self) -> str:
+        """Return that line: no bytes that may be a passcode."""
+        return f"<Exchange {self}>"
 
-def one_line(said: dict[str, object]) -> str:
-    """Return what Exchange.as_json says as one line for people."""
-    return (
-        f"{said['command']}: {said['status']} {said['meaning']}, "
-        f"{said['answer_bytes']} bytes, {said['milliseconds']} ms"
-    )
+
+def _ending(answer: bytes | None) -> tuple[str, str]:
+    """Return the status word of an answer and its meaning."""
+    if answer is None:
+        return "", "no answer"
+    if len(answer) < _STATUS:
+        return "", "no status word"
+    status = int.from_bytes(answer[-_STATUS:], "big")
+    return f"{status:04X}", meaning(status)
+
+
+def one_line(said: dict[str, Any]) -> str:
+    """Return what Exchange.as_json says as one line for people; other lines say themselves."""
+    if "command" not in said:
+        return str(said.get("says", ""))
+    ending = " ".join(filter(None, (said["status"], said["meaning"])))
+    faults = f" (fault: {', '.join(said['faults'])})" if said["faults"] else ""
+    return f"{said['command']}: {ending}, {said['answer_bytes']} bytes, {said['milliseconds']} ms{faults}"
+
+
+def without_secrets(exchange: Exchange) -> Exchange:
+    """Return the exchange with zeros for the bytes of a passcode: nothing that keeps it has them."""
+    raw = exchange.command
+    if len(raw) <= _HEADER or raw[1] not in _SECRET:
+        return exchange
+    return exchange._replace(command=raw[: _HEADER + 1].ljust(len(raw), b"\0"))
 
 
 def blanked(raw: bytes) -> str:

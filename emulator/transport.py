@@ -19,10 +19,17 @@ LONGEST_DATA = 0x4000
 """No chain may get longer: the longest object of PIV has 12,710 bytes (Part 1, table 7)."""
 
 _CHAINING = 0x10
+_WITHOUT_LE = 0x100
+"""yubico-piv-tool sends no Le, not even with SELECT, and wants the answer in one piece as cards with T=1 give it."""
 _CHAINABLE = frozenset(
-    {Instruction.GENERAL_AUTHENTICATE, Instruction.PUT_DATA, Instruction.GENERATE_ASYMMETRIC_KEY_PAIR}
+    {
+        Instruction.GENERAL_AUTHENTICATE,
+        Instruction.PUT_DATA,
+        Instruction.GENERATE_ASYMMETRIC_KEY_PAIR,
+        Instruction.IMPORT_ASYMMETRIC_KEY,
+    }
 )
-"""SP 800-73-4 Part 2, table 2, column "Command Chaining"."""
+"""SP 800-73-4 Part 2, table 2, column "Command Chaining"; the import of keys is Yubico's."""
 
 _SUCCESS = StatusWord.SUCCESS.octets
 
@@ -63,6 +70,7 @@ def _get_response(apdu: CommandApdu, pending: bytes, state: VolatileState) -> by
 
 def _first_part(data: bytes, wanted: int, state: VolatileState) -> bytes:
     """Return as much as was asked for; the rest waits, and 61XX says how much that is."""
+    wanted = wanted or _WITHOUT_LE
     if len(data) <= wanted:
         return data + _SUCCESS
     state.pending = data[wanted:]

@@ -1,9 +1,9 @@
-"""A card with power: APDUs in, answers out. No reader, no socket, no clock.
+"""A card with power: APDUs in, answers out. No reader and no socket.
 
-    card = VirtualCard(Card.open("cards/three-roles"))
-    card.transmit(bytes.fromhex("00A4040005A000000308"))
+    with VirtualCard.open("cards/three-roles") as card:
+        card.transmit(bytes.fromhex("00A4040005A000000308"))
 
-Whatever bytes come in, some status word comes back: no exception leaves transmit().
+Whatever bytes come in, some status word comes back, unless a fault was set on purpose (faults.py).
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import logging
 import operator
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 
 from .apdu import CommandApdu, parse_apdu
 from .card import Card
-from .commands import parse
+from .faults import Application, Faults, NoAnswerError, Reply
+from .parsing import parse
 from .piv import PivApplication
-from .state import VolatileState
+from .state import NOTHING, VolatileState
 from .status import StatusError, StatusWord
 from .trace import Exchange
 from .transport import exchange
@@ -56,17 +59,33 @@ class VirtualCard:
 
     atr = ATR
 
-    def __init__(self, card: Card) -> None:
+    def __init__(self, card: Card, faults: Faults | None = None) -> None:
         self.card = card
+        self.faults = Faults(card) if faults is None else faults
+        """What is wrong with the card."""
+        self.faults.card = card
         self.state = VolatileState()
         self.observer: Callable[[Exchange], None] | None = None
         """Told of every command and its answer, when anybody listens."""
         self._application = PivApplication(card)
 
+    @classmethod
+    def open(cls, folder: Path | str) -> VirtualCard:
+        """Return the card of a card folder; raise CardError when anything in it is not as it must be."""
+        return cls(Card.open(folder))
+
+    def __enter__(self) -> VirtualCard:
+        self.power_on()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.power_off()
+
     def power_on(self) -> bytes:
         """Start afresh and return the ATR."""
-        self.reset()
-        return self.atr
+        return self.reset()
 
     def power_off(self) -> None:
         """Forget everything volatile."""
@@ -75,23 +94,51 @@ class VirtualCard:
     def reset(self) -> bytes:
         """Forget everything volatile (the card keeps its power) and return the ATR."""
         self.state = VolatileState()
-        return self.atr
+        return self.answer_to_reset()
+
+    def answer_to_reset(self) -> bytes:
+        """Return the ATR, or what a fault says in its place."""
+        return self.faults.atr(self.atr) if self.faults else self.atr
 
     def transmit(self, raw: bytes) -> bytes:
-        """Return the answer to one command APDU: data, SW1, SW2."""
-        observer = self.observer
-        if observer is None:
-            return self._answer(raw)
+        """Return the answer to one command APDU: data, SW1, SW2.
+
+        A slow card is waited for. Raises NoAnswerError when a fault keeps the card from answering.
+        """
+        reply = self.respond(raw)
+        if reply.seconds:
+            time.sleep(reply.seconds)
+        if reply.data is None:
+            raise NoAnswerError("the card was pulled" if reply.pulled else "the card is mute", reply.pulled)
+        return reply.data
+
+    def respond(self, raw: bytes) -> Reply:
+        """Return what a reader has to do for the answer to one command APDU; nobody waits here."""
+        faulty = bool(self.faults)
+        if not faulty and self.observer is None:
+            return Reply(self._answer(raw, self._respond))
         started = time.perf_counter()
-        reply = self._answer(raw)
-        observer(Exchange(raw, reply, (time.perf_counter() - started) * 1000))
+        acted: tuple[str, ...] = ()
+        if faulty:
+            reply = self.faults.at_contacts(raw, self._at_contacts)
+            acted = tuple(self.faults.acted)
+        else:
+            reply = Reply(self._answer(raw, self._respond))
+        if reply.pulled:
+            self.power_off()
+        if self.observer:
+            seconds = time.perf_counter() - started + reply.seconds
+            self.observer(Exchange(raw, reply.data, seconds * 1000, acted))
         return reply
 
-    def _answer(self, raw: bytes) -> bytes:
+    def _at_contacts(self, raw: bytes) -> Reply:
+        return Reply(self._answer(raw, self._respond_with_faults))
+
+    def _answer(self, raw: bytes, application: Application) -> bytes:
         try:
-            return exchange(parse_apdu(raw), self.state, self._respond)
+            return exchange(parse_apdu(raw), self.state, application)
         except StatusError as error:
-            self.state.passcode_just_verified = False  # whatever was refused, it came in between
+            self.state.just_before = NOTHING  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
         except Exception:
             _log.exception("the card failed; it answers 6F00")
@@ -99,3 +146,6 @@ class VirtualCard:
 
     def _respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
         return self._application.respond(parse(apdu), state)
+
+    def _respond_with_faults(self, apdu: CommandApdu, state: VolatileState) -> bytes:
+        return self.faults.in_application(apdu, state, self._respond)

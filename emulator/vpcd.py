@@ -5,27 +5,18 @@ Both ways a frame is a length of two bytes, most significant first, and that man
 reader, one byte 00, 01, 02 or 04 is power off, power on, reset, or "tell me the ATR", of which only
 the last is answered; every other frame is a command APDU and is answered.
 
-FrameDecoder does no input or output; CardLink is the socket loop.
+Nothing here does input or output; the socket loop is in link.py.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
-import struct
 from enum import IntEnum
 
+from .faults import Reply
 from .virtual_card import VirtualCard
-
-_log = logging.getLogger(__name__)
 
 _LENGTH_BYTES = 2
 _LONGEST = 0xFFFF
-_MOST_AT_ONCE = 0x8000
-_MOST_AT_A_TURN = 64
-_PAUSE_SECONDS = 0.001
-_SEND_SECONDS = 1.0
 
 
 class Control(IntEnum):
@@ -35,9 +26,6 @@ class Control(IntEnum):
     POWER_ON = 1
     RESET = 2
     ATR = 4
-
-
-_ASKS_FOR_ATR = bytes((Control.ATR,))
 
 
 class FrameError(Exception):
@@ -57,6 +45,9 @@ class FrameDecoder:
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that are now complete."""
         buffer = self._buffer
+        if len(buffer) == _LENGTH_BYTES and len(data) == buffer[0] << 8 | buffer[1]:
+            buffer.clear()
+            return [data]  # as vpcd sends them: the length, then the payload
         buffer += data
         frames = []
         while len(buffer) >= _LENGTH_BYTES:
@@ -80,10 +71,13 @@ def encode_frame(payload: bytes) -> bytes:
     return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
 
 
-def answer(card: VirtualCard, frame: bytes) -> bytes | None:
-    """Do what one frame from the reader says; return the payload to answer, None for no answer."""
+_SILENT = Reply(None)
+
+
+def answer(card: VirtualCard, frame: bytes) -> Reply:
+    """Do what one frame from the reader says; return the payload to answer, if it is to be answered."""
     if len(frame) != 1:
-        return card.transmit(frame)
+        return card.respond(frame)
     match frame[0]:
         case Control.POWER_OFF:
             card.power_off()
@@ -92,81 +86,7 @@ def answer(card: VirtualCard, frame: bytes) -> bytes | None:
         case Control.RESET:
             card.reset()
         case Control.ATR:
-            return card.atr
+            return Reply(card.answer_to_reset())
         case _:
-            return card.transmit(frame)
-    return None
-
-
-class CardLink:
-    """One connection to a reader, with one card at its end, served by the running event loop.
-
-    The socket blocks, for a moment: where one frame comes, its rest and the next frame come right
-    behind it. Waiting for them here costs a third of what another turn of the loop costs.
-    """
-
-    def __init__(self, card: VirtualCard, connection: socket.socket, seen: asyncio.Event) -> None:
-        self.ended = asyncio.Event()
-        """The connection is gone, from whichever side."""
-        self._card = card
-        self._connection = connection
-        self._seen = seen
-        """Set when the reader asks for the ATR: it knows that a card is in."""
-        self._decoder = FrameDecoder()
-        connection.setblocking(True)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(_PAUSE_SECONDS))
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(_SEND_SECONDS))
-        asyncio.get_running_loop().add_reader(connection, self._readable)
-        self._acknowledge_at_once()
-
-    def close(self) -> None:
-        """End the connection, which is a power cut for the card."""
-        if not self.ended.is_set():
-            asyncio.get_running_loop().remove_reader(self._connection)
-            self._connection.close()
-            self._card.power_off()
-            self.ended.set()
-
-    def _readable(self) -> None:
-        """Answer what comes as long as it comes without a pause; then the loop goes on."""
-        try:
-            for _ in range(_MOST_AT_A_TURN):
-                self._answer(self._connection.recv(_MOST_AT_ONCE))
-        except BlockingIOError:
-            return
-        except (OSError, FrameError) as error:
-            _log.info("the connection to the reader has ended: %s", error)
-            self.close()
-
-    def _answer(self, data: bytes) -> None:
-        """Answer each frame in one piece; raise OSError when the reader is gone."""
-        if not data:
-            self._decoder.end()
-            raise ConnectionResetError("end of stream")
-        for frame in self._decoder.feed(data):
-            reply = answer(self._card, frame)
-            if reply is not None:
-                self._send(encode_frame(reply))
-            if frame == _ASKS_FOR_ATR:
-                self._seen.set()
-        self._acknowledge_at_once()
-
-    def _send(self, frame: bytes) -> None:
-        try:
-            self._connection.sendall(frame)
-        except BlockingIOError:
-            raise ConnectionAbortedError("it takes no answers") from None
-
-    def _acknowledge_at_once(self) -> None:
-        """Make the kernel acknowledge the next bytes without delay; it forgets this all the time.
-
-        vpcd sends length and payload in two writes with Nagle's algorithm on: the second waits for
-        the acknowledgement of the first, which is otherwise delayed by 40 ms.
-        """
-        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
-def _timeval(seconds: float) -> bytes:
-    """Return a struct timeval."""
-    return struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+            return card.respond(frame)
+    return _SILENT

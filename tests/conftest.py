@@ -20,9 +20,20 @@ hypothesis.settings.load_profile("lanyard")
 
 pytest_plugins = [
     f"support.{name}"
-    for name in ("reader", "screen", "spine", "emulator", "agent", "lying_broker", "window", "servers", "browser")
+    for name in (
+        "reader",
+        "screen",
+        "spine",
+        "emulator",
+        "agent",
+        "lying_broker",
+        "window",
+        "servers",
+        "browser",
+        "programs",
+    )
     if importlib.util.find_spec(f"support.{name}")
-] + ["spine_stub.pytest_plugin"]
+] + ["emulator.pytest_plugin", "spine_stub.pytest_plugin"]
 
 
 def pytest_configure() -> None:

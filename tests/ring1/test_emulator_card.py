@@ -86,7 +86,7 @@ def test_words(command: str, words: str) -> None:
     assert in_words(bytes.fromhex(command)) == words
 
 
-@pytest.mark.parametrize("instruction", ["20", "24", "2C"])
+@pytest.mark.parametrize("instruction", ["20", "24", "2C", "FE", "FF"])
 @pytest.mark.parametrize("start", ["00{}008008", "10{}008008", "0C{}008000", "FF{}"])
 def test_a_passcode_is_never_shown(start: str, instruction: str) -> None:
     raw = bytes.fromhex(start.format(instruction)) + b"123456\xff\xff"

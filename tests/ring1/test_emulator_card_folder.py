@@ -17,7 +17,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "passcode not of digits": {"passcode": "abcdef"},
     "passcode of other digits": {"passcode": "١٢٣٤٥٦"},
     "passcode a number": {"passcode": 123456},
-    "unblocking code too short": {"unblocking_code": "1234567"},
+    "unblocking code too short": {"unblocking_code": "12345"},
     "no tries at all": {"tries": 0, "tries_left": 0},
     "more tries than 63CX can say": {"tries": 16},
     "more left than there are": {"tries": 3, "tries_left": 4},

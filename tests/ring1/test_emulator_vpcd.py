@@ -30,7 +30,7 @@ def test_the_stream_ends_inside_a_frame(cut: int) -> None:
 
 def test_the_longest_frame_is_the_card_s_to_refuse(virtual_card: VirtualCard) -> None:
     (frame,) = FrameDecoder().feed(encode_frame(bytes(0xFFFF)))
-    assert answer(virtual_card, frame) == b"\x67\x00"
+    assert answer(virtual_card, frame).data == b"\x67\x00"
 
 
 def test_an_answer_too_long_for_a_frame() -> None:
@@ -40,14 +40,14 @@ def test_an_answer_too_long_for_a_frame() -> None:
 
 
 def test_control_frames(virtual_card: VirtualCard) -> None:
-    assert answer(virtual_card, b"\x04") == virtual_card.atr
+    assert answer(virtual_card, b"\x04").data == virtual_card.atr
     for control in (b"\x00", b"\x01", b"\x02"):
         answer(virtual_card, bytes.fromhex(SELECT_PIV))
         assert virtual_card.state.selected
-        assert answer(virtual_card, control) is None
+        assert answer(virtual_card, control).data is None
         assert not virtual_card.state.selected
 
 
 @pytest.mark.parametrize("frame", ["", "03", "05", "FF", "0000"])
 def test_anything_else_is_a_command_and_is_answered(frame: str, virtual_card: VirtualCard) -> None:
-    assert answer(virtual_card, bytes.fromhex(frame)) == b"\x67\x00"
+    assert answer(virtual_card, bytes.fromhex(frame)).data == b"\x67\x00"

@@ -43,9 +43,11 @@ def line(running: EmulatorProgram) -> Iterator[Callable[[bytes], dict[str, Any]]
 
 
 def test_requests_of_one_connection(line: Callable[[bytes], dict[str, Any]]) -> None:
-    empty = {"ok": True, "reader": UNREACHABLE, "connected": False, "card": None, "tries_left": None}
+    reader = {"reader": UNREACHABLE, "connected": False, "card": None, "tries_left": None}
+    empty = {"ok": True, **reader, "readers": [reader], "tray": None}
+    full = {**reader, "card": "one-role", "tries_left": 3}
     assert line(b'{"command": "status"}\n') == empty
-    assert line(b'{"command": "insert", "card": "one-role"}\n') == {**empty, "card": "one-role", "tries_left": 3}
+    assert line(b'{"command": "insert", "card": "one-role"}\n') == {**empty, **full, "readers": [full]}
     assert line(b'{"command": "remove"}\n') == empty
     assert line(b'{"command": "remove"}\n') == empty
     (card,) = line(b'{"command": "list"}\n')["cards"]

@@ -43,15 +43,17 @@ def make_card(folder: Path, uid: str = UID, **settings: Any) -> Path:
     """Write a card folder with self-signed certificates; `settings` go into card.json."""
     folder.mkdir(parents=True)
     for slot, key in card_keys().items():
-        (folder / f"{slot}.key.pem").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        certificate = self_signed(uid, key).public_bytes(serialization.Encoding.PEM)
-        (folder / f"{slot}.cert.pem").write_bytes(certificate)
+        write_key(folder, slot, key, uid)
     write_settings(folder, **settings)
     return folder
+
+
+def write_key(folder: Path, slot: str, key: CardKey, uid: str = UID) -> None:
+    """Write a private key and its certificate into a card folder."""
+    (folder / f"{slot}.key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / f"{slot}.cert.pem").write_bytes(self_signed(uid, key).public_bytes(serialization.Encoding.PEM))
 
 
 def write_settings(folder: Path, **settings: Any) -> None:
@@ -105,15 +107,18 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
 class EmulatorProgram:
     """`python -m emulator run` as a person starts it."""
 
-    def __init__(self, data: Path, vpcd: str, card: str | None = None, *options: str, log_level: str = "debug") -> None:
+    def __init__(
+        self, data: Path, vpcd: str, card: str | list[str] | None = None, *options: str, log_level: str = "debug"
+    ) -> None:
         self.data = data
+        cards = [card] if isinstance(card, str) else card or []
         self.log = data / "emulator.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
                     *TIED_TO_THE_RUN,
                     *command_line(data, "--log-level", log_level),
-                    *("run", *([card] if card else []), "--vpcd", vpcd, *options),
+                    *("run", *cards, "--vpcd", vpcd, "--tray", "none", *options),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -191,8 +196,8 @@ def run_emulator() -> Iterator[Callable[..., EmulatorProgram]]:
     """Return EmulatorProgram; every program that it starts ends with the test."""
     programs: list[EmulatorProgram] = []
 
-    def start(*arguments: Any) -> EmulatorProgram:
-        programs.append(EmulatorProgram(*arguments))
+    def start(*arguments: Any, **named: Any) -> EmulatorProgram:
+        programs.append(EmulatorProgram(*arguments, **named))
         return programs[-1]
 
     yield start

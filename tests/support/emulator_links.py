@@ -13,9 +13,9 @@ class CardReader:
     """The reader's side of the vpcd protocol, in a test's hands."""
 
     def __init__(self, port: int = 0) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._listener.settimeout(10)
-        self.port = self._listener.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.listener.settimeout(10)
+        self.port = self.listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.connection: socket.socket | None = None
 
@@ -23,7 +23,7 @@ class CardReader:
         """Wait for a card, ask for its ATR and return that in hex."""
         if self.connection:
             self.connection.close()
-        self.connection, _ = self._listener.accept()
+        self.connection, _ = self.listener.accept()
         self.connection.settimeout(10)
         return self.exchange("04")
 
@@ -61,7 +61,7 @@ class CardReader:
 
     def close(self) -> None:
         """Take the reader away, with the card in it."""
-        self._listener.close()
+        self.listener.close()
         if self.connection:
             self.connection.close()
 

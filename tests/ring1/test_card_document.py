@@ -1,0 +1,78 @@
+"""docs/card.md names tests that exist, and every command, object and status word of the card."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.emulator import SELECT_PIV, send
+
+from emulator import VirtualCard, tlv
+from emulator.identifiers import CERTIFICATE_OBJECTS, PASSCODE_PROTECTED_OBJECTS, Instruction, ObjectTag
+from emulator.parsing import _PARSERS
+from emulator.status import StatusWord
+
+WRITTEN = [
+    ObjectTag.SECURITY_OBJECT,
+    ObjectTag.FINGERPRINTS,
+    ObjectTag.FACIAL_IMAGE,
+    ObjectTag.IRIS_IMAGES,
+    ObjectTag.BIOMETRIC_TEMPLATES,
+    ObjectTag.SECURE_MESSAGING_SIGNER,
+    ObjectTag.PAIRING_CODE,
+]
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "card.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table under a heading."""
+    section = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_tests_it_names_exist() -> None:
+    named = re.findall(r"tests/[\w/.]+", TEXT)
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_every_program_test_is_in_it() -> None:
+    assert {row[-1] for row in rows("Programs")} == {
+        f"tests/ring3/{path.name}" for path in (ROOT / "tests" / "ring3").glob("test_program_*.py")
+    }
+
+
+def test_its_commands_are_those_the_card_understands() -> None:
+    named = {int(number, 16) for row in rows("Commands") for number in row[1].split()}
+    assert named == {*map(int, _PARSERS), int(Instruction.GET_RESPONSE)}
+
+
+def test_its_objects_are_those_of_the_card() -> None:
+    named = {int(tag, 16) for row in rows("Data objects") for tag in row[1].replace("to", "").split()}
+    assert named <= set(map(int, ObjectTag))
+    retired = {int(tag) for key, tag in CERTIFICATE_OBJECTS.items() if key < 0x96}
+    assert set(map(int, ObjectTag)) - named <= retired
+
+
+def test_its_status_words_are_those_of_the_card() -> None:
+    named = {row[0] for row in rows("Status words")}
+    assert named == {f"{word:04X}" for word in StatusWord} | {"61XX", "63CX"}
+
+
+@pytest.mark.parametrize("tag", WRITTEN, ids=lambda tag: tag.name)
+def test_objects_that_are_only_what_is_written(tag: ObjectTag, virtual_card: VirtualCard) -> None:
+    number = tag.to_bytes((tag.bit_length() + 7) // 8, "big")
+    tag_list, content = tlv.encode(0x5C, number), b"\x01\x02\x03"
+    own_tag = tag == ObjectTag.BIOMETRIC_TEMPLATES
+    written = tlv.encode(tag if own_tag else 0x53, content)
+    put = written if own_tag else tag_list + written
+    get = f"00CB3FFF{len(tag_list):02X}{tag_list.hex()}00"
+    send(virtual_card, SELECT_PIV)
+    virtual_card.state.managed = True
+    assert send(virtual_card, f"00DB3FFF{len(put):02X}{put.hex()}") == ("", "9000")
+    if tag in PASSCODE_PROTECTED_OBJECTS:
+        assert send(virtual_card, get) == ("", "6982")
+        send(virtual_card, "0020008008313233343536FFFF")
+    assert send(virtual_card, get) == (written.hex().upper(), "9000")
