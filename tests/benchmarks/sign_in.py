@@ -39,7 +39,7 @@ from agent import Broker, Event, PcscReader, State  # noqa: E402
 from emulator.private_key import PrivateKey  # noqa: E402
 from spine_stub import Config  # noqa: E402
 from spine_stub.app import make_broker  # noqa: E402
-from spine_stub.sessions import MemoryStore  # noqa: E402
+from spine_stub.memory_store import MemoryStore  # noqa: E402
 
 LIMIT = 2.0
 ROUNDS = 50
