@@ -149,7 +149,7 @@ def main() -> int:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "data"
         url = stack.enter_context(broker_program(data))
         host, _, port = pcscd.vpcd.rpartition(":")
-        bare = multiprocessing.Process(target=bare_responder, args=(host, int(port) + 1))
+        bare = multiprocessing.Process(target=bare_responder, args=(host, int(port) + 1, {}))
         bare.start()
         stack.callback(bare.terminate)
         emulator = EmulatorProgram(data, pcscd.vpcd, CARD, log_level="info")
