@@ -902,8 +902,8 @@ class PcscReader:
             raise
 
     def _is_leaving(self, reader: str) -> bool:
-        """A pulled card fails first, and is seen to be gone a moment later: some drivers look every 0.4 s."""
-        s, state, ends = self._scard, 0, time.monotonic() + 0.6
+        """A pulled card fails first, and is seen to be gone a moment later: drivers look every 0.4 s, or later."""
+        s, state, ends = self._scard, 0, time.monotonic() + 1.5
         while (left := ends - time.monotonic()) > 0 and not state & s.SCARD_STATE_EMPTY:
             known = [(reader, state & ~s.SCARD_STATE_CHANGED)]
             result, states = s.SCardGetStatusChange(self._context, int(left * 1000), known)

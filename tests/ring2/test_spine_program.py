@@ -191,7 +191,7 @@ def test_the_log_can_be_json(start: Start, data: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_said(start: Start) -> None:
-    assert "/sys/lanyard cannot be used: " in fails(start("--data", "/sys/lanyard"))
+    assert "/proc/lanyard cannot be used: " in fails(start("--data", "/proc/lanyard"))
 
 
 def test_open_timelines_and_hanging_clients_do_not_hold_up_the_end(start: Start, data: Path) -> None:

@@ -162,6 +162,22 @@ def _luminance(colour: list[float]) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def _at_loopback(service: type[Any]) -> type[Any]:
+    """Selenium asks for `localhost`, which a bare Debian without a hosts file does not know."""
+
+    class Service(service):  # type: ignore[misc]
+        @property
+        def service_url(self) -> str:
+            return f"http://127.0.0.1:{self.port}"
+
+        def is_connectable(self) -> bool:
+            from selenium.webdriver.common.utils import is_connectable
+
+            return bool(is_connectable(self.port, "127.0.0.1"))
+
+    return Service
+
+
 @contextlib.contextmanager
 def own_chromium(profile: Path, *arguments: str, home: Path | None = None) -> Iterator[Browser]:
     """Run a Chromium with a new profile; `home` is where it looks for .pki/nssdb, for certificates."""
@@ -175,7 +191,9 @@ def own_chromium(profile: Path, *arguments: str, home: Path | None = None) -> It
         options.add_argument(argument)
     environment = {**os.environ, "NO_PROXY": "127.0.0.1,localhost", "HOME": str(home or profile)}
     path = str(program("chromedriver"))
-    service = webdriver.ChromeService(executable_path=path, env=environment, log_output=subprocess.DEVNULL)
+    service = _at_loopback(webdriver.ChromeService)(
+        executable_path=path, env=environment, log_output=subprocess.DEVNULL
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")  # selenium itself talks to chromedriver by HTTP
         driver = webdriver.Chrome(options, service)
