@@ -946,6 +946,8 @@ class PcscReader:
         s = self._scard
         protocol = s.SCARD_PCI_T0 if self._protocol == s.SCARD_PROTOCOL_T0 else s.SCARD_PCI_T1
         (answer,) = self._call("SCardTransmit", self._handle, protocol, list(apdu))
+        if not answer:  # what vpcd makes of a card that is pulled while it is asked
+            raise CardUnresponsive("an answer of 0 bytes")
         return bytes(answer)
 
     def release(self) -> None:
