@@ -17,7 +17,7 @@ from flask import Flask, Request, Response
 from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
-from . import console, identity, layout, pki_pages, replies, request_log, serving, views
+from . import console, identity, layout, pki_pages, replies, serving, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
@@ -31,9 +31,7 @@ from .trust import Trust
 
 _log = logging.getLogger("spine_stub")
 
-View = Callable[[Broker], Response]
-
-ROUTES: tuple[tuple[str, tuple[str, ...], View], ...] = (
+ROUTES: tuple[tuple[str, tuple[str, ...], serving.View], ...] = (
     ("/login/authactivate", ("GET", "POST"), views.activate),
     ("/login/authvalidate", ("GET", "POST"), views.validate),
     ("/login/authlogout", ("GET", "POST"), views.log_out),
@@ -82,7 +80,6 @@ def create_app(
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
     broker = make_broker(config, clock, random, store or open_store(config, clock))
     app = App("spine_stub", static_folder=None)
-    request_log.install(app)
     app.extensions[EXTENSION] = stub = Stub(broker)
     serving.install(app, stub)
     console.install(app, stub)

@@ -19,51 +19,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import parse_qs
 
-from flask import Response, request
+from flask import Response
 
-from . import views
 from .broker import Broker
 from .directory import Person
 from .errors import BrokerError, InvalidInput, Unavailable
 from .replies import REASON_HEADER
-from .request_log import note
 from .sessions import Session, from_c66, session_key
+from .visit import Visit
 
 _UNAUTHORIZED = 401
 _MOST_FIELDS = 100
 _NO_TICKET = "exception.name=com.sun.identity.idsvcs.TokenExpired Token is not valid"
 
 
-def is_token_valid(broker: Broker) -> Response:
+def is_token_valid(broker: Broker, visit: Visit) -> Response:
     """Say whether there is a live session behind a ticket."""
     try:
-        broker.check_ticket(_ticket(broker, "tokenid"))
+        broker.check_ticket(_ticket(visit, "tokenid"))
     except Unavailable:
         raise
     except BrokerError as exc:
-        return _refusal("boolean=false", exc)
+        return _refusal(visit, "boolean=false", exc)
     return _lines("boolean=true")
 
 
-def attributes(broker: Broker) -> Response:
+def attributes(broker: Broker, visit: Visit) -> Response:
     """Say whose ticket it is, with the role that was chosen."""
-    ticket = _ticket(broker, "subjectid")
+    ticket = _ticket(visit, "subjectid")
     try:
         session, person = broker.check_ticket(ticket)
     except Unavailable:
         raise
     except BrokerError as exc:
-        return _refusal(_NO_TICKET, exc)
+        return _refusal(visit, _NO_TICKET, exc)
     lines = [f"userdetails.token.id={ticket}"]
     for name, value in _values(session, person):
         lines += [f"userdetails.attribute.name={name}", f"userdetails.attribute.value={value}"]
     return _lines(*lines)
 
 
-def logout(broker: Broker) -> Response:
+def logout(broker: Broker, visit: Visit) -> Response:
     """End the session of a ticket."""
-    ticket = _ticket(broker, "subjectid")
-    note(ended=broker.log_out(ticket))
+    ticket = _ticket(visit, "subjectid")
+    visit.note(ended=broker.log_out(ticket))
     return _lines()
 
 
@@ -75,21 +74,21 @@ def _values(session: Session, person: Person) -> Iterator[tuple[str, str]]:
     yield "ssbMode", session.mode
 
 
-def _ticket(broker: Broker, name: str) -> str:
+def _ticket(visit: Visit, name: str) -> str:
     try:
-        form = parse_qs(views.read_body(broker.config.max_body).decode("latin-1"), max_num_fields=_MOST_FIELDS)
+        form = parse_qs(visit.body.decode("latin-1"), max_num_fields=_MOST_FIELDS)
     except ValueError as exc:
         raise InvalidInput("too-many-fields") from exc
-    ticket = request.args.get(name) or next(iter(form.get(name, [])), "")
+    ticket = visit.request.args.get(name) or next(iter(form.get(name, [])), "")
     if not ticket:
         raise InvalidInput(f"missing-{name}")
     ticket = from_c66(ticket)
-    note(session=session_key(ticket)[:8])
+    visit.note(session=session_key(ticket)[:8])
     return ticket
 
 
-def _refusal(words: str, exc: BrokerError) -> Response:
-    note(reason=exc.reason)
+def _refusal(visit: Visit, words: str, exc: BrokerError) -> Response:
+    visit.note(reason=exc.reason)
     reply = _lines(words)
     reply.status_code = _UNAUTHORIZED
     reply.headers[REASON_HEADER] = exc.reason

@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Request, Response, current_app, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from .errors import BrokerError, InvalidInput, Unavailable
 from .gpobject import Message
-from .request_log import note
+from .visit import Visit
 
 REASON_HEADER = "X-Spine-Stub-Reason"
 GAS_VERSION = "5.2.7"
@@ -38,9 +38,9 @@ def install(app: Flask) -> None:
     app.after_request(_set_headers)
 
 
-def xml(template: str, **values: Any) -> Response:
+def xml(visit: Visit, template: str, **values: Any) -> Response:
     """Fill a template with these values and those that all of them need."""
-    base = base_url()
+    base = base_url(visit.request)
     hostname = urlsplit(base).hostname or ""
     # Not render_template: that brings the request and signals along, which these templates do not need.
     body = current_app.jinja_env.get_template(template).render(
@@ -61,7 +61,7 @@ def plain(words: str, code: int = 200) -> Response:
 
 def refusal(exc: BrokerError) -> Response:
     """Say the wire's words to the client, and the reason to its developer."""
-    note(reason=exc.reason, detail=exc.detail)
+    Visit.current().note(reason=exc.reason, detail=exc.detail)
     reply = status(exc.words)
     reply.headers[REASON_HEADER] = exc.reason
     if isinstance(exc, Unavailable):
@@ -87,7 +87,7 @@ def echo(message: Message) -> dict[str, str]:
     }
 
 
-def base_url() -> str:
+def base_url(request: Request) -> str:
     """Where the client reached us, for the absolute addresses that clients need."""
     return f"{request.scheme}://{request.host}"
 

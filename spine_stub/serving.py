@@ -1,15 +1,13 @@
-"""Between Flask and the views: the request's body, its fault, and its entry in the record."""
+"""Between Flask and the views: the request's body, its fault, and its entry in record and log."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
 
-from . import gpobject, replies, views
+from . import replies, request_log
 from .broker import Broker
-from .checks import Checks
 from .errors import BrokerError
 from .faults import Call, Traits
 from .record import Exchange
@@ -17,6 +15,7 @@ from .redact import redact, redact_parameter, redact_reply, redact_text
 from .sessions import session_key
 from .stub import Stub
 from .unattended import ENVIRON_KEY, later
+from .visit import Visit
 
 CONTROLS = "/stub/"
 """What begins so is the stub's own, and is neither recorded nor faulted."""
@@ -32,19 +31,20 @@ _HEADERS = {
 }
 """The headers that are kept, and where WSGI has them."""
 
-View = Callable[[Broker], Response]
+View = Callable[[Broker, Visit], Response]
 
 
 def install(app: Flask, stub: Stub) -> None:
-    """Make the application record its requests."""
+    """Make the application record and log its requests."""
 
     def begin() -> None:
-        g.number = stub.record.next_number()
-        g.begun = time.perf_counter()
+        g.visit = Visit(request._get_current_object(), stub.record.next_number())  # type: ignore[attr-defined]
 
     def end(reply: Response) -> Response:
-        if not request.path.startswith(CONTROLS):
-            stub.record.add(_exchange(stub, reply))
+        visit = Visit.current()
+        if not visit.request.path.startswith(CONTROLS):
+            stub.record.add(_exchange(visit, stub, reply))
+        request_log.write(visit, reply)
         return reply
 
     app.before_request(begin)
@@ -53,95 +53,85 @@ def install(app: Flask, stub: Stub) -> None:
 
 def serve(view: View, stub: Stub) -> Response:
     """Answer a request of the login protocol: with a fault when one is set, else as the view does."""
-    views.read_body(stub.broker.config.max_body)
-    endpoint = _endpoint()
-    setting = stub.faults.take(endpoint, lambda: _traits(stub))
-    broker = _broker(stub)
+    visit = Visit.current()
+    visit.read_body(stub.broker.config.max_body)
+    setting = stub.faults.take(visit.endpoint, lambda: _traits(visit, stub))
+    broker = _broker(visit, stub)
     if setting is None:
-        return view(broker)
-    g.fault = f"{setting.name} {setting.value}".strip()
-    call = Call(endpoint, broker, replies.base_url(), view, replies.refusal, lambda: _end_session(stub))
+        return view(broker, visit)
+    visit.fault = f"{setting.name} {setting.value}".strip()
+    call = Call(
+        endpoint=visit.endpoint,
+        broker=broker,
+        base=replies.base_url(visit.request),
+        answer=lambda broker: view(broker, visit),
+        refusal=replies.refusal,
+        end_session=lambda: _end_session(visit, stub),
+    )
     reply = setting.fault(call)
-    if call.keep_broker and "session_key" in g:
-        stub.keep_broker(g.session_key, call.broker)
+    if call.keep_broker and visit.session_key:
+        stub.keep_broker(visit.session_key, call.broker)
     if call.delivery:
-        connection = request.environ.get(ENVIRON_KEY)
+        connection = visit.request.environ.get(ENVIRON_KEY)
         if connection is None:
             return replies.plain(f"The fault {setting.name} needs the broker's own web server", 501)
         connection.withhold(later(call.delivery))
     return reply
 
 
-def _broker(stub: Stub) -> Broker:
+def _broker(visit: Visit, stub: Stub) -> Broker:
     if not stub.has_changed_brokers:
         return stub.broker
-    ticket = _ticket(stub)
+    ticket = _ticket(visit)
     return stub.broker_for(session_key(ticket)) if ticket else stub.broker
 
 
-def _end_session(stub: Stub) -> None:
-    ticket = _ticket(stub)
+def _end_session(visit: Visit, stub: Stub) -> None:
+    ticket = _ticket(visit)
     if ticket:
         stub.broker.store.close(session_key(ticket))
 
 
-def _ticket(stub: Stub) -> str:
+def _ticket(visit: Visit) -> str:
     try:
-        return views.read_ticket(stub.broker)
+        return visit.ticket()
     except BrokerError:
         return ""
 
 
-def _traits(stub: Stub) -> Traits:
-    message = _message()
-    ticket = _ticket(stub)
+def _traits(visit: Visit, stub: Stub) -> Traits:
+    message = visit.known_message()
+    ticket = _ticket(visit)
     uid = message.get("uid") or (stub.record.uid_of(session_key(ticket)[:8]) if ticket else "")
-    exact = (request.remote_addr or "", uid, message.get("log_session_id", ""))
-    names = (request.headers.get("User-Agent", ""), message.get("device_id", ""))
+    exact = (visit.request.remote_addr or "", uid, message.get("log_session_id", ""))
+    names = (visit.request.headers.get("User-Agent", ""), message.get("device_id", ""))
     return Traits([text for text in exact if text], [text for text in names if text])
 
 
-def _message() -> gpobject.Message:
-    """The parameters of this request, or none when they cannot be read."""
-    if "message" not in g:
-        try:
-            g.message = gpobject.parse(g.body) if g.get("body") else dict(request.args.items())
-        except BrokerError:
-            g.message = {}
-    message: gpobject.Message = g.message
-    return message
-
-
-def _endpoint() -> str:
-    return request.path.rpartition("/")[2]
-
-
-def _exchange(stub: Stub, reply: Response) -> Exchange:
-    # The objects behind Flask's proxies: asking those is slow, and this is done for each request.
-    asked, known = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
-    noted = known.get("noted", {})
-    checks: Checks | None = known.get("checks")
-    message = {name: redact_parameter(name, value) for name, value in _message().items()}
+def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
+    asked, noted = visit.request, visit.noted
+    environ = asked.environ
+    message = {name: redact_parameter(name, value) for name, value in visit.known_message().items()}
     return Exchange(
-        number=known.number,
+        number=visit.number,
         time=stub.broker.clock(),
-        endpoint=_endpoint(),
+        endpoint=visit.endpoint,
         method=asked.method,
         path=asked.path,
         query=redact(asked.query_string).decode("latin-1"),
         client=asked.remote_addr or "",
-        headers={name: redact_text(asked.environ[key]) for name, key in _HEADERS.items() if key in asked.environ},
-        body=redact(known.get("body", b"")),
+        headers={name: redact_text(environ[key]) for name, key in _HEADERS.items() if key in environ},
+        body=redact(visit.body),
         message=message,
         status=reply.status_code,
         reply_type=reply.headers.get("Content-Type", ""),
         reply=redact_reply(reply.get_data())[:_KEPT_REPLY] if reply.is_sequence else b"",
         reply_size=reply.calculate_content_length(),
-        milliseconds=(time.perf_counter() - known.begun) * 1000,
+        milliseconds=visit.milliseconds(),
         uid=str(noted.get("uid") or message.get("uid", "")),
         session=str(noted.get("session", "")),
         reason=str(noted.get("reason", "")),
         detail=str(noted.get("detail", "")),
-        fault=known.get("fault", ""),
-        checks=tuple(checks.results) if checks else (),
+        fault=visit.fault,
+        checks=tuple(visit.checks.results) if visit.checks else (),
     )

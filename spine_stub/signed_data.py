@@ -146,7 +146,7 @@ def check_signature(signed: SignedChallenge, kind: KeyKind) -> None:
     covered = signed.attributes.encoded if signed.attributes else signed.content or b""
     digest = _DIGESTS[signed.digest]()
     try:
-        key = load_der_public_key(signed.certificate.public_key)
+        key = _load_key(signed.certificate.public_key)
         if isinstance(key, rsa.RSAPublicKey) and kind is KeyKind.RSA:
             key.verify(signed.signature, covered, padding.PKCS1v15(), digest)
         elif isinstance(key, ec.EllipticCurvePublicKey) and kind is KeyKind.EC:
@@ -157,6 +157,11 @@ def check_signature(signed: SignedChallenge, kind: KeyKind) -> None:
         raise Refused("signature-wrong", "not made with the certificate's key") from exc
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise Refused("public-key-not-usable", type(exc).__name__) from exc
+
+
+@lru_cache(maxsize=_KEPT_CERTIFICATES)
+def _load_key(encoded: bytes) -> object:
+    return load_der_public_key(encoded)
 
 
 def _read(encoded: bytes) -> SignedChallenge:

@@ -10,39 +10,37 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Response, g, render_template, request
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from flask import Response, render_template
 
-from . import assertion, gpobject, replies
+from . import assertion, replies
 from .broker import Broker
 from .checks import Check, Checks
 from .errors import Refused
-from .request_log import note
 from .sessions import session_key
+from .visit import Visit
 
-_READ_ON = 512 * 1024
-"""How many bytes of a request that is too large are read, and thrown away."""
 _ASSERTION_BEFORE = timedelta(minutes=3)
 _ASSERTION_AFTER = timedelta(minutes=1)
 
 
-def activate(broker: Broker) -> Response:
+def activate(broker: Broker, visit: Visit) -> Response:
     """Give a challenge to sign."""
-    message = _message(broker)
+    message = visit.message()
     challenge, signature = broker.activate(message)
-    return replies.xml("authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature)
+    return replies.xml(visit, "authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature)
 
 
-def validate(broker: Broker) -> Response:
+def validate(broker: Broker, visit: Visit) -> Response:
     """Give a ticket and the roles for a signed challenge."""
-    checks = g.checks = Checks()
+    checks = visit.checks = Checks()
     with checks(Check.MESSAGE):
-        message = _message(broker)
-    note(uid=message.get("uid", ""))
+        message = visit.message()
+    visit.note(uid=message.get("uid", ""))
     login = broker.validate(message, checks)
-    g.session_key = session_key(login.ticket)
-    note(session=_short(login.ticket))
+    visit.session_key = session_key(login.ticket)
+    visit.note(session=visit.session_key[:8])
     return replies.xml(
+        visit,
         "authvalidate.xml",
         **replies.echo(message),
         person=login.person,
@@ -52,39 +50,41 @@ def validate(broker: Broker) -> Response:
     )
 
 
-def log_out(broker: Broker) -> Response:
+def log_out(broker: Broker, visit: Visit) -> Response:
     """End the session of a ticket."""
-    note(ended=broker.log_out(_ticket(broker)))
+    visit.note(ended=broker.log_out(_ticket(visit)))
     return replies.status("OK")
 
 
-def keep_alive(broker: Broker) -> Response:
+def keep_alive(broker: Broker, visit: Visit) -> Response:
     """Take a sign of life from the owner of a ticket."""
-    session, _ = broker.session(_ticket(broker))
-    note(uid=session.uid)
+    session, _ = broker.session(_ticket(visit))
+    visit.note(uid=session.uid)
     return replies.status("OK")
 
 
-def select_role(broker: Broker) -> Response:
+def select_role(broker: Broker, visit: Visit) -> Response:
     """Choose one of the roles for the session."""
-    role_id = request.args.get("selectedRoleUid", "")
-    session = broker.select_role(_ticket(broker), role_id, request.args.get("ssbMode", "0"))
-    note(uid=session.uid, role=role_id)
+    query = visit.request.args
+    role_id = query.get("selectedRoleUid", "")
+    session = broker.select_role(_ticket(visit), role_id, query.get("ssbMode", "0"))
+    visit.note(uid=session.uid, role=role_id)
     return replies.status("OK")
 
 
-def assert_role(broker: Broker) -> Response:
+def assert_role(broker: Broker, visit: Visit) -> Response:
     """Give a SAML 1.1 response; without a live session one that is no success."""
     now = broker.clock()
     try:
-        session, person = broker.session(_ticket(broker))
+        session, person = broker.session(_ticket(visit))
     except Refused as exc:
-        note(reason=exc.reason)
-        reply = replies.xml("assertion_refused.xml", words=exc.words, **_saml_ids(broker), now=now)
+        visit.note(reason=exc.reason)
+        reply = replies.xml(visit, "assertion_refused.xml", words=exc.words, **_saml_ids(broker), now=now)
         reply.headers[replies.REASON_HEADER] = exc.reason
         return reply
-    note(uid=session.uid)
+    visit.note(uid=session.uid)
     return replies.xml(
+        visit,
         "assertion.xml",
         **_saml_ids(broker),
         person=person,
@@ -96,66 +96,27 @@ def assert_role(broker: Broker) -> Response:
     )
 
 
-def dtd(_: Broker) -> Response:
+def dtd(_: Broker, __: Visit) -> Response:
     """Serve the DTD that replies refer to."""
     return Response(render_template("gpOBJECT.dtd"), mimetype="application/xml-dtd")
 
 
-def error_page(_: Broker) -> Response:
+def error_page(_: Broker, __: Visit) -> Response:
     """The page that error_url of replies leads to."""
     return replies.plain("The sign-in did not succeed.")
 
 
-def healthz(_: Broker) -> Response:
+def healthz(_: Broker, __: Visit) -> Response:
     """Say that the broker answers."""
     return replies.plain("ok")
 
 
-def read_ticket(broker: Broker) -> str:
-    """The ticket, from the query or, where there is a body, from its sso_ticket; raises BrokerError."""
-    return request.args.get("token") or _message(broker).get("sso_ticket", "")
-
-
-def read_body(limit: int) -> bytes:
-    """Read the body before Flask takes it for a form, once; raises HTTPException."""
-    if "body" not in g:
-        g.body = _read_body(limit)
-    body: bytes = g.body
-    return body
-
-
-def _message(broker: Broker) -> gpobject.Message:
-    body = read_body(broker.config.max_body)
-    if not body and request.method == "GET":
-        return dict(request.args.items())
-    g.message = message = gpobject.parse(body)
-    return message
-
-
-def _read_body(limit: int) -> bytes:
-    try:
-        body = request.stream.read(limit + 1)
-        if len(body) > limit:
-            # A client that is still sending would not see the reply.
-            request.stream.read(_READ_ON)
-    except (OSError, ValueError) as exc:  # the client has gone, is silent, or counts chunks wrong
-        raise BadRequest from exc
-    if len(body) > limit:
-        raise RequestEntityTooLarge
-    return body
-
-
-def _ticket(broker: Broker) -> str:
-    """The ticket, whose short name is noted."""
-    ticket = read_ticket(broker)
+def _ticket(visit: Visit) -> str:
+    """The ticket. A short name for its session is noted: it itself is never written anywhere."""
+    ticket = visit.ticket()
     if ticket:
-        note(session=_short(ticket))
+        visit.note(session=session_key(ticket)[:8])
     return ticket
-
-
-def _short(ticket: str) -> str:
-    """A name for a session in the log; the ticket itself is never written anywhere."""
-    return session_key(ticket)[:8]
 
 
 def _saml_ids(broker: Broker) -> dict[str, str]:

@@ -91,7 +91,7 @@ def clear_faults(stub: Stub) -> Response:
 def settings(stub: Stub) -> str:
     """What to write where, to point clients here."""
     config = stub.broker.config
-    base = replies.base_url()
+    base = replies.base_url(request)
     return render_template("console/settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
 
 
