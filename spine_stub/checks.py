@@ -51,6 +51,9 @@ class Result:
         return not self.reason
 
 
+_PASSED = {check: Result(check) for check in Check}
+
+
 @dataclass
 class Checks:
     """The checks of one request, as far as they got. Each is written down when it has been made."""
@@ -71,7 +74,7 @@ class Checks:
         if isinstance(exc, BrokerError):
             self.results.append(Result(self._current, exc.reason, exc.detail))
         elif exc is None:
-            self.results.append(Result(self._current))
+            self.results.append(_PASSED[self._current])
 
     @property
     def refusal(self) -> Result | None:

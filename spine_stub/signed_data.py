@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from asn1crypto import cms, core, x509
+from asn1crypto import algos, cms, core, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -30,6 +30,7 @@ _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
 
 _KEPT_CERTIFICATES = 500
 """The same cards come again and again."""
+_KEPT_ALGORITHMS = 50
 _PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
@@ -177,12 +178,22 @@ def _read(encoded: bytes) -> SignedChallenge:
     return SignedChallenge(
         content_type=inner["content_type"].native,
         content=_content(inner),
-        digest=signer["digest_algorithm"]["algorithm"].native,
-        signature_algorithm=signer["signature_algorithm"]["algorithm"].native,
+        digest=_digest_name(signer["digest_algorithm"].dump()),
+        signature_algorithm=_signature_name(signer["signature_algorithm"].dump()),
         signature=signer["signature"].native,
         attributes=_read_attributes(signer["signed_attrs"]),
         certificate=_find_certificate(signed_data["certificates"], signer),
     )
+
+
+@lru_cache(maxsize=_KEPT_ALGORITHMS)
+def _digest_name(encoded: bytes) -> str:
+    return str(algos.DigestAlgorithm.load(encoded)["algorithm"].native)
+
+
+@lru_cache(maxsize=_KEPT_ALGORITHMS)
+def _signature_name(encoded: bytes) -> str:
+    return str(algos.SignedDigestAlgorithm.load(encoded)["algorithm"].native)
 
 
 def _content(inner: core.Sequence) -> bytes | None:
@@ -223,17 +234,20 @@ class _KnownCertificate:
     certificate: CardCertificate
     issuer: bytes
     serial_number: int
+    issuer_and_serial_number: bytes
+    """Both as a signer names them, if it encodes the name as the certificate does."""
     key_identifier: bytes | None
 
 
 def _is_of(known: _KnownCertificate, sid: cms.SignerIdentifier) -> bool:
     if sid.name == "subject_key_identifier":
         return bool(known.key_identifier == sid.native)
+    # Equal bytes are the rule; comparing names as RFC 5280 says is slow.
+    if known.issuer_and_serial_number == sid.chosen.dump():
+        return True
     if known.serial_number != sid.chosen["serial_number"].native:
         return False
-    issuer = sid.chosen["issuer"]
-    # Equal bytes are the rule; comparing names as RFC 5280 says is slow.
-    return bool(known.issuer == issuer.dump() or x509.Name.load(known.issuer) == issuer)
+    return bool(x509.Name.load(known.issuer) == sid.chosen["issuer"])
 
 
 @lru_cache(maxsize=_KEPT_CERTIFICATES)
@@ -255,4 +269,7 @@ def _read_certificate(encoded: bytes) -> _KnownCertificate:
         key_usage=frozenset(usage.native if usage else ()),
         extended_key_usage=frozenset(extended.native) if extended else None,
     )
-    return _KnownCertificate(card, certificate.issuer.dump(), certificate.serial_number, certificate.key_identifier)
+    named = cms.IssuerAndSerialNumber({"issuer": certificate.issuer, "serial_number": certificate.serial_number})
+    return _KnownCertificate(
+        card, certificate.issuer.dump(), certificate.serial_number, named.dump(), certificate.key_identifier
+    )

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ _REASONS = {
     _REVOKED: "certificate-revoked",
 }
 _NOT_TRUSTED = "certificate-not-trusted"
+_KEPT_CERTIFICATES = 500
+"""The same cards come again and again."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Trust:
     def check_chain(self, certificate: CardCertificate, now: datetime) -> None:
         """Raises Refused, with a reason of its own for dates and for revocation."""
         try:
-            card = crypto.load_certificate(crypto.FILETYPE_ASN1, certificate.der)
+            card = _load(certificate.der)
         except crypto.Error as exc:
             raise Refused("certificate-malformed") from exc
         refusals = []
@@ -132,6 +135,11 @@ def check_usage(certificate: CardCertificate) -> None:
     extended = certificate.extended_key_usage
     if extended is not None and extended.isdisjoint({"client_auth", "any_extended_key_usage"}):
         raise Refused("certificate-wrong-usage", "its extended key usage is not clientAuth")
+
+
+@lru_cache(maxsize=_KEPT_CERTIFICATES)
+def _load(der: bytes) -> crypto.X509:
+    return crypto.load_certificate(crypto.FILETYPE_ASN1, der)
 
 
 def _verify(store: crypto.X509Store, card: crypto.X509) -> Refused | None:
