@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 FIELDS = "fields"
-"""The attribute of a log record that holds what JSON lines have beside the message."""
+"""The attribute of a log record that is a function for what JSON lines have beside the message."""
 
 
 class LogForm(Enum):
@@ -33,7 +33,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, FIELDS, {}),
+            **getattr(record, FIELDS, dict)(),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -42,6 +42,8 @@ class JsonLines(logging.Formatter):
 
 def set_up(level: str, form: LogForm) -> None:
     """Log to standard error from this level on."""
+    # No line says which thread or process wrote it, and asking costs time (logging's own advice).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonLines() if form is LogForm.JSON else text)

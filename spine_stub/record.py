@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from xml.sax.saxutils import unescape
 
 from .checks import Result
@@ -25,8 +26,7 @@ _NAME = re.compile(r'name="cn"[^>]*>([^<]*)<')
 _ISSUED_CHALLENGE = re.compile(r'name="challenge"[^>]*>\s*([A-Za-z0-9+/=]+)')
 
 
-@dataclass(frozen=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request with its reply. Bodies and queries hold no whole ticket."""
 
     number: int

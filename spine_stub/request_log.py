@@ -6,6 +6,7 @@ Views add fields with `Visit.note`. Queries are not logged, because they hold ti
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from flask import Response
 
@@ -30,17 +31,22 @@ def write(visit: Visit, reply: Response) -> None:
     line = line[:_LONGEST_LINE].rstrip()
     if not line.isprintable():
         line = "".join(c if c.isprintable() else "?" for c in line)
-    more = {
+    more = partial(_fields, visit, reply, outcome, milliseconds)
+    _log.info("%s %.1f ms", line, milliseconds, extra={FIELDS: more})
+
+
+def _fields(visit: Visit, reply: Response, outcome: str, milliseconds: float) -> dict[str, object]:
+    """What JSON lines have of a request beside the line itself."""
+    return {
         "client": visit.request.remote_addr,
         "method": visit.request.method,
         "path": visit.request.path[:_LONGEST_LINE],
         "status": reply.status_code,
         "outcome": outcome,
         "milliseconds": round(milliseconds, 1),
-        **{name: _short(value) for name, value in noted.items() if value != ""},
+        **{name: _short(value) for name, value in visit.noted.items() if value != ""},
         **({"fault": visit.fault} if visit.fault else {}),
     }
-    _log.info("%s %.1f ms", line, milliseconds, extra={FIELDS: more})
 
 
 def _short(value: object) -> object:

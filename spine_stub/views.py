@@ -8,26 +8,21 @@ Content-Type says, or, for GET without a body, the query.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Response, render_template
 
-from . import assertion, replies
+from . import replies, reply_xml
 from .broker import Broker
 from .checks import Check, Checks
 from .errors import Refused
 from .sessions import session_key
 from .visit import Visit
 
-_ASSERTION_BEFORE = timedelta(minutes=3)
-_ASSERTION_AFTER = timedelta(minutes=1)
-
 
 def activate(broker: Broker, visit: Visit) -> Response:
     """Give a challenge to sign."""
     message = visit.message()
     challenge, signature = broker.activate(message)
-    return replies.xml(visit, "authactivate.xml", **replies.echo(message), challenge=challenge, signature=signature)
+    return replies.xml(reply_xml.activation(visit.base, message, challenge, signature))
 
 
 def validate(broker: Broker, visit: Visit) -> Response:
@@ -39,15 +34,7 @@ def validate(broker: Broker, visit: Visit) -> Response:
     login = broker.validate(message, checks)
     visit.session_key = session_key(login.ticket)
     visit.note(session=visit.session_key[:8])
-    return replies.xml(
-        visit,
-        "authvalidate.xml",
-        **replies.echo(message),
-        person=login.person,
-        ticket=login.ticket,
-        max_minutes=broker.config.max_session // timedelta(minutes=1),
-        idle_minutes=broker.config.idle // timedelta(minutes=1),
-    )
+    return replies.xml(reply_xml.login(visit.base, message, login.person, login.ticket, broker.store.limits))
 
 
 def log_out(broker: Broker, visit: Visit) -> Response:
@@ -79,21 +66,12 @@ def assert_role(broker: Broker, visit: Visit) -> Response:
         session, person = broker.session(_ticket(visit))
     except Refused as exc:
         visit.note(reason=exc.reason)
-        reply = replies.xml(visit, "assertion_refused.xml", words=exc.words, **_saml_ids(broker), now=now)
+        reply = replies.xml(reply_xml.no_assertion(_saml_id(broker), exc.words, now))
         reply.headers[replies.REASON_HEADER] = exc.reason
         return reply
     visit.note(uid=session.uid)
-    return replies.xml(
-        visit,
-        "assertion.xml",
-        **_saml_ids(broker),
-        person=person,
-        session=session,
-        attributes=assertion.attributes(session, person),
-        now=now,
-        not_before=now - _ASSERTION_BEFORE,
-        not_after=now + _ASSERTION_AFTER,
-    )
+    ids = _saml_id(broker), _saml_id(broker)
+    return replies.xml(reply_xml.role_assertion(visit.base, ids, session, person, now))
 
 
 def dtd(_: Broker, __: Visit) -> Response:
@@ -119,5 +97,5 @@ def _ticket(visit: Visit) -> str:
     return ticket
 
 
-def _saml_ids(broker: Broker) -> dict[str, str]:
-    return {name: "_" + broker.random(16).hex() for name in ("response_id", "assertion_id")}
+def _saml_id(broker: Broker) -> str:
+    return "_" + broker.random(16).hex()

@@ -49,6 +49,11 @@ class Visit:
         return self.request.path.rpartition("/")[2]
 
     @property
+    def base(self) -> str:
+        """Where the client reached us, for the absolute addresses that clients need."""
+        return f"{self.request.scheme}://{self.request.host}"
+
+    @property
     def body(self) -> bytes:
         """The body, once it was read."""
         return self._body or b""
@@ -63,6 +68,9 @@ class Visit:
 
     def read_body(self, limit: int) -> None:
         """Read the body before Flask takes it for a form; raises HTTPException."""
+        if not self._has_body():
+            self._body = b""
+            return
         stream = self.request.stream
         try:
             self._body = stream.read(limit + 1)
@@ -73,6 +81,10 @@ class Visit:
             raise BadRequest from exc
         if len(self._body) > limit:
             raise RequestEntityTooLarge
+
+    def _has_body(self) -> bool:
+        environ = self.request.environ
+        return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
 
     def message(self) -> gpobject.Message:
         """The parameters, from the body or, for a GET without one, from the query; raises InvalidInput."""

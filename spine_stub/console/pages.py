@@ -9,11 +9,12 @@ from pathlib import Path
 from flask import Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 
-from .. import fault_kinds, replies
+from .. import fault_kinds
 from ..errors import DataError
 from ..explain import explain
 from ..faults import TLS
 from ..stub import Stub
+from ..visit import Visit
 from . import actions
 
 _STATIC = Path(__file__).parent.parent / "static"
@@ -91,7 +92,7 @@ def clear_faults(stub: Stub) -> Response:
 def settings(stub: Stub) -> str:
     """What to write where, to point clients here."""
     config = stub.broker.config
-    base = replies.base_url(request)
+    base = Visit.current().base
     return render_template("console/settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
 
 

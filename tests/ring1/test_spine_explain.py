@@ -45,7 +45,7 @@ def explained(desk: Desk, answer: dict[str, str], issued: str = "") -> Explanati
         checks=tuple(checks.results), **NOTHING,
     )  # fmt: skip
     first = f'<gpPARAM name="challenge">{issued}</gpPARAM>'.encode()
-    activation = replace(exchange, endpoint="authactivate", reply=first) if issued else None
+    activation = exchange._replace(endpoint="authactivate", reply=first) if issued else None
     return explain_exchange(desk.broker, exchange, activation)
 
 
