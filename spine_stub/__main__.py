@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import ipaddress
 import logging
 import os
@@ -69,11 +70,22 @@ def _serve(options: argparse.Namespace) -> None:
         ) from exc
     try:
         _warn_unless_loopback(options.host)
+        spare_the_collector()
         print(f"ready {server.url}", flush=True)
         server.serve()
     finally:
         server.stop()
         Stub.of(app).broker.release()
+
+
+def spare_the_collector() -> None:
+    """Look for cyclic garbage less often, and not in what was made at the start, which stays.
+
+    Requests leave next to none, and the looking took a fifth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _make_tls(data: Path, host: str) -> bytes:

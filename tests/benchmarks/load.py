@@ -53,6 +53,7 @@ import json, sys
 from pathlib import Path
 from flask import Flask, Response, request
 from spine_stub import Config, create_app
+from spine_stub.__main__ import spare_the_collector
 from spine_stub.server import Server
 data = Path(sys.argv[1])
 bare = Flask("bare", static_folder=None)
@@ -64,6 +65,7 @@ bare.add_url_rule("/<path:path>", "bare", route, methods=["GET", "POST"])
 server = Server(create_app(Config(data, store="memory")), "127.0.0.1", 0, (data / "load" / "tls.pem").read_bytes())
 server.wsgi_app = bare
 server.prepare()
+spare_the_collector()
 print("ready", server.url, flush=True)
 server.serve()
 """
