@@ -6,6 +6,7 @@ import gc
 import importlib.util
 import logging
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -37,7 +38,9 @@ pytest_plugins = [
 
 
 def pytest_configure() -> None:
-    """Do not run twice on one Python, see tox.ini."""
+    """Do not run twice on one Python, see tox.ini; let Ctrl-C reach what the tests start."""
+    # What a shell without job control starts in the background ignores SIGINT, and so would all its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tested = Path(os.environ.get("LANYARD_TESTED_PYTHON", "/none"))
     if tested.exists() and tested.samefile(sys.executable):
         pytest.exit("env py runs this very Python", returncode=0)
