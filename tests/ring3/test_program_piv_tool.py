@@ -59,10 +59,8 @@ def test_piv_tool_generates_a_key(reference: str, kind: type, size: int, own_car
     assert key.key_size == size
     if "unable to gen" in said:  # 0.23 with OpenSSL 3 cannot write down what the card answered
         return
-    public = serialization.load_pem_public_key((tmp_path / "public").read_bytes())
-    assert public.public_bytes(DER, serialization.PublicFormat.SubjectPublicKeyInfo) == (
-        key.public_key().public_bytes(DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    public = key.public_key().public_bytes(DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    assert (tmp_path / "public").read_bytes() == public
 
 
 def test_piv_tool_loads_certificates(own_card: Path, tmp_path: Path) -> None:
