@@ -38,7 +38,7 @@ from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
 from support.machine import stop  # noqa: E402
-from support.servers import free_port, running_redis  # noqa: E402
+from support.servers import own_port, running_redis  # noqa: E402
 from support.spine_client import Card  # noqa: E402
 
 TARGET = 0.5
@@ -259,7 +259,7 @@ def brokers(data: Path, store: str, processes: int) -> Iterator[Running]:
     with contextlib.ExitStack() as stack:
         where = store
         if store == "redis":
-            port = free_port()
+            port = stack.enter_context(own_port())
             stack.enter_context(running_redis(port, data))
             where = f"redis://127.0.0.1:{port}"
         command = [sys.executable, "-m", "spine_stub", "--data", str(data), "--port", "0", "--store", where]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.machine import stop, wait_until
-from support.servers import free_port, running_redis
+from support.servers import own_port, running_redis
 from support.spine import SpineFactory
 from support.spine_client import Card, Client, reason, sign_cms, smime
 
@@ -128,19 +128,19 @@ def test_ending_a_session_twice_is_no_error(make_store: Callable[..., RedisStore
 
 
 def test_a_redis_that_stops_is_said_and_found_again(spine_factory: SpineFactory, tmp_path: Path) -> None:
-    port = free_port()
-    with running_redis(port, tmp_path):
-        spine = spine_factory(store=f"redis://127.0.0.1:{port}")
-        client, ticket = spine.login()
-    reply = client.get("/saml/RoleAssertion", token=ticket)
-    assert (reply.status_code, reason(reply)) == (503, "store-unavailable")
-    with running_redis(port, tmp_path):
-        assert client.sign_in(spine.card("one-role"))
+    with own_port() as port:
+        with running_redis(port, tmp_path):
+            spine = spine_factory(store=f"redis://127.0.0.1:{port}")
+            client, ticket = spine.login()
+        reply = client.get("/saml/RoleAssertion", token=ticket)
+        assert (reply.status_code, reason(reply)) == (503, "store-unavailable")
+        with running_redis(port, tmp_path):
+            assert client.sign_in(spine.card("one-role"))
     assert reason(client.get("/login/authlogout", token=ticket)) == "store-unavailable"
 
 
 def test_a_redis_that_is_not_there_is_said_at_the_start() -> None:
-    address = f"redis://somebody:secret@127.0.0.1:{free_port()}/0"
-    with pytest.raises(DataError, match=r"the session store 127\.0\.0\.1:\d+/0 does not answer") as caught:
-        RedisStore.connect(address, Limits(HOUR, HOUR))
+    words = r"the session store 127\.0\.0\.1:\d+/0 does not answer"
+    with own_port() as port, pytest.raises(DataError, match=words) as caught:
+        RedisStore.connect(f"redis://somebody:secret@127.0.0.1:{port}/0", Limits(HOUR, HOUR))
     assert "secret" not in str(caught.value)

@@ -5,6 +5,7 @@ Fixtures: `slapd` (with the demonstration people; yields its address) and `redis
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import uuid
@@ -37,10 +38,16 @@ access to * by * read
 """
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+@contextlib.contextmanager
+def own_port() -> Iterator[int]:
+    """Keep a port of loopback, where nobody listens, for a server that sets SO_REUSEADDR.
+
+    A port that is merely free goes to the next program that asks for any, or that calls somebody.
+    """
+    with socket.socket() as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
 
 
 def answers(port: int) -> bool:
@@ -49,12 +56,18 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server that was started listens; fail at once when it ended instead."""
+    wait_until(lambda: process.poll() is not None or answers(port), what=f"port {port}")
+    assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
+
+
 class Slapd:
     """A slapd with its own configuration, filled from people.ldif."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.url = f"ldap://127.0.0.1:{self.port}"
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
+        self.url = f"ldap://127.0.0.1:{port}"
         self._configuration = folder / "slapd.conf"
         (folder / "db").mkdir()
         text = _SLAPD_CONF.format(
@@ -69,7 +82,7 @@ class Slapd:
     def start(self) -> None:
         command = [*TIED_TO_THE_RUN, str(program("slapd")), "-d", "0", "-f", str(self._configuration), "-h", self.url]
         self._process = subprocess.Popen(command)
-        wait_until(lambda: answers(self.port), what="slapd's port")
+        wait_for(self._process, self.port)
 
     def stop(self) -> None:
         stop(self._process)
@@ -87,32 +100,38 @@ class Slapd:
         assert done.returncode == 0, f"{name}: {done.stderr}"
 
 
+@contextlib.contextmanager
+def running_slapd(folder: Path) -> Iterator[Slapd]:
+    """Run a slapd of our own."""
+    need("slapd", "slapadd", "ldapmodify", "ldap3")
+    with own_port() as port:
+        server = Slapd(folder, port)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 @pytest.fixture(scope="session")
 def slapd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
     """One slapd for the whole run: change only what no other test looks at."""
-    need("slapd", "slapadd", "ldapmodify", "ldap3")
-    server = Slapd(tmp_path_factory.mktemp("slapd"))
-    server.start()
-    yield server
-    server.stop()
+    with running_slapd(tmp_path_factory.mktemp("slapd")) as server:
+        yield server
 
 
 @pytest.fixture
 def own_slapd(tmp_path: Path) -> Iterator[Slapd]:
     """A slapd that the test may change and stop."""
-    need("slapd", "slapadd", "ldapmodify", "ldap3")
-    server = Slapd(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    with running_slapd(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a redis-server that keeps nothing on disk, without a database's number."""
     need("redis-server", "redis")
-    port = free_port()
-    with running_redis(port, tmp_path_factory.mktemp("redis")):
+    with own_port() as port, running_redis(port, tmp_path_factory.mktemp("redis")):
         yield f"redis://127.0.0.1:{port}"
 
 
@@ -126,7 +145,7 @@ class running_redis:  # noqa: N801 - used like a function
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
         command = [*TIED_TO_THE_RUN, str(program("redis-server")), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until(lambda: answers(self._port), what="redis's port")
+        wait_for(self._process, self._port)
         return self._process
 
     def __exit__(self, *_: object) -> None:
