@@ -109,7 +109,7 @@ class StatusWord(IntEnum):
 
 
 class Tag(IntEnum):
-    """BER-TLV tags: SP 800-73-4 part 1, tables 10 and 11, and part 2, table 7."""
+    """BER-TLV tags: SP 800-73-4 part 1, table 10, and part 2, table 7."""
 
     DATA_OBJECT_LIST = 0x5C
     DATA_OBJECT = 0x53
@@ -998,7 +998,7 @@ def read_card(reader: Reader, card: CardIn, now: datetime) -> CardFacts:
     tell("The card names its owner", until)
     certificate.check_dates(now)
     if left == 0:
-        raise PasscodeLocked("VERIFY without data -> 6983: no try was spent")
+        raise PasscodeLocked("VERIFY without data: no tries left, and none was spent")
     return CardFacts(certificate, left)
 
 

@@ -1,7 +1,7 @@
 """GENERAL AUTHENTICATE (SP 800-73-4 Part 2, section 3.2.4 and appendix A).
 
 The card's private keys are applied for whoever may use them (Part 1, table 4b), and whoever has the
-management key 9B proves it: alone (section A.2) or with the card proving the same (section A.1).
+management key 9B proves it: alone (section A.1) or with the card proving the same (section A.2).
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def _usable_key(command: Authenticate | Agree, session: Session) -> PrivateKey:
 
 
 def _ask_for_challenge(command: AskForChallenge, session: Session) -> bytes:
-    """Section A.2, first step. OpenSC takes its random numbers from here, too."""
+    """Section A.1, first step. OpenSC takes its random numbers from here, too."""
     challenge = secrets.token_bytes(_management_key(command, session).block_bytes)
     session.state.just_before = JustBefore(challenge=challenge)
     return objects.dynamic_authentication(Tag.CHALLENGE, challenge)
 
 
 def _answer_challenge(command: AnswerChallenge, session: Session) -> bytes:
-    """Section A.2, second step: the client has encrypted the challenge of the command before."""
+    """Section A.1, second step: the client has encrypted the challenge of the command before."""
     key = _management_key(command, session)
     challenge = session.before.challenge
     session.state.managed = challenge is not None and key.proves(command.response, challenge)
@@ -77,7 +77,7 @@ def _answer_challenge(command: AnswerChallenge, session: Session) -> bytes:
 
 
 def _ask_for_witness(command: AskForWitness, session: Session) -> bytes:
-    """Section A.1, first step: a random number, encrypted."""
+    """Section A.2, first step: a random number, encrypted."""
     key = _management_key(command, session)
     witness = secrets.token_bytes(key.block_bytes)
     session.state.just_before = JustBefore(witness=witness)
@@ -85,7 +85,7 @@ def _ask_for_witness(command: AskForWitness, session: Session) -> bytes:
 
 
 def _answer_witness(command: AnswerWitness, session: Session) -> bytes:
-    """Section A.1, second step. Only who has decrypted the witness gets anything encrypted."""
+    """Section A.2, second step. Only who has decrypted the witness gets anything encrypted."""
     key = _management_key(command, session)
     witness = session.before.witness
     session.state.managed = False

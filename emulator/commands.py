@@ -85,7 +85,7 @@ class Agree:
 
 @dataclass(frozen=True, slots=True)
 class AskForChallenge:
-    """GENERAL AUTHENTICATE, the client will prove itself (section A.2): its first step."""
+    """GENERAL AUTHENTICATE, the client will prove itself (section A.1): its first step."""
 
     algorithm: Algorithm
     key: KeyReference
@@ -93,7 +93,7 @@ class AskForChallenge:
 
 @dataclass(frozen=True, slots=True)
 class AnswerChallenge:
-    """The second step of section A.2: the challenge, encrypted by the client."""
+    """The second step of section A.1: the challenge, encrypted by the client."""
 
     algorithm: Algorithm
     key: KeyReference
@@ -102,7 +102,7 @@ class AnswerChallenge:
 
 @dataclass(frozen=True, slots=True)
 class AskForWitness:
-    """GENERAL AUTHENTICATE, both prove themselves (section A.1): its first step."""
+    """GENERAL AUTHENTICATE, both prove themselves (section A.2): its first step."""
 
     algorithm: Algorithm
     key: KeyReference
@@ -110,7 +110,7 @@ class AskForWitness:
 
 @dataclass(frozen=True, slots=True)
 class AnswerWitness:
-    """The second step of section A.1: the witness in clear, and a challenge for the card."""
+    """The second step of section A.2: the witness in clear, and a challenge for the card."""
 
     algorithm: Algorithm
     key: KeyReference

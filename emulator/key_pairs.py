@@ -72,7 +72,7 @@ def key_pair(key: PrivateKey) -> KeyPair:
 
 
 def public_key(key: PrivateKey) -> bytes:
-    """Return the public key's data objects (Part 2, table 11): modulus and exponent, or a point."""
+    """Return the public key's data objects (Part 2, table 12): modulus and exponent, or a point."""
     pair = key_pair(key)
     if isinstance(pair, ec.EllipticCurvePrivateKey):
         encoding, form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint

@@ -39,7 +39,7 @@ def application_property_template(algorithms: list[Algorithm]) -> bytes:
     identifiers = [tlv.encode(0x80, bytes((algorithm,))) for algorithm in algorithms]
     return tlv.encode(
         0x61,
-        tlv.encode(0x4F, PIV_AID[5:]),  # application identifier: the PIX
+        tlv.encode(0x4F, PIV_AID),  # application identifier: the complete one, with its version (page 8)
         tlv.encode(0x79, tlv.encode(0x4F, PIV_AID[:5])),  # tag allocation authority: the RID
         tlv.encode(0x50, _APPLICATION_LABEL),
         tlv.encode(0xAC, *identifiers, tlv.encode(0x06, b"\0")),  # algorithms supported

@@ -52,6 +52,8 @@ _LONGEST_TAG = 3
 _CONTROL_REFERENCE_TEMPLATE = 0xAC
 _MECHANISM = 0x80
 _MECHANISM_PARAMETER = 0x81
+_EXPONENT = bytes.fromhex("010001")
+"""65537: no other is generated."""
 _CODES = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
 
 
@@ -188,7 +190,8 @@ def _parse_generate(apdu: CommandApdu) -> Command:
     key = key_place(apdu.p2)
     need_data(apdu)
     template = parse_tlv(_only(apdu.data, _CONTROL_REFERENCE_TEMPLATE))
-    template.pop(_MECHANISM_PARAMETER, None)  # an RSA exponent: 65537 is the only one there is
+    if template.pop(_MECHANISM_PARAMETER, _EXPONENT) != _EXPONENT:  # the optional RSA exponent, Part 1, table 5
+        raise StatusError(StatusWord.INCORRECT_DATA)
     policy = passcode_policy(template)
     if template.keys() != {_MECHANISM}:
         raise StatusError(StatusWord.INCORRECT_DATA)

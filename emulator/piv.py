@@ -82,15 +82,18 @@ def _get_data(command: GetData, session: Session) -> bytes:
 
 def _verify(command: VerifyPasscode, session: Session) -> bytes:
     """Section 3.2.1. An earlier success ends before the try, and does not come back."""
+    passcode = session.card.passcode
+    _need_tries(passcode)
     session.state.passcode_verified = False
-    if not session.card.passcode.matches(command.passcode):
-        _refuse(session.card.passcode)
+    if not passcode.matches(command.passcode):
+        _refuse(passcode)
     session.state.passcode_verified = True
     session.state.just_before = JustBefore(passcode_verified=True)
     return b""
 
 
 def _verify_status(_command: VerifyStatus, session: Session) -> bytes:
+    """Page 12: 63CX says how many tries there are, 63C0 too; 6983 is for a try."""
     if not session.state.passcode_verified:
         _refuse(session.card.passcode)
     return b""
@@ -119,27 +122,33 @@ def _change_reference_data(command: ChangeReferenceData, session: Session) -> by
 
 
 def _reset_retry_counter(command: ResetRetryCounter, session: Session) -> bytes:
-    """Section 3.2.3: status words as above; the passcode's security status stays as it is."""
+    """Section 3.2.3: status words as above; after 63CX the passcode is not verified, else nothing changes there."""
     unblocking_code = session.card.file.unblocking_code
     new = _chosen(command.new, unblocking_code)
     if not unblocking_code.unblock(command.unblocking_code, session.card.passcode, new):
+        session.state.passcode_verified = False
         _refuse(unblocking_code)
     return b""
 
 
 def _chosen(new: bytes, code: ReferenceData) -> str:
     """Section 2.4.3: what a person may choose; a locked code says so first."""
-    if not code.tries_left:
-        _refuse(code)
+    _need_tries(code)
     text = digits(new)
     if text is None:
         raise StatusError(StatusWord.INCORRECT_DATA)
     return text
 
 
+def _need_tries(code: ReferenceData) -> None:
+    """Raise StatusError 6983 when no try is left: nothing is compared and nothing changes (page 12)."""
+    if not code.tries_left:
+        raise StatusError(StatusWord.AUTHENTICATION_METHOD_BLOCKED)
+
+
 def _refuse(code: ReferenceData) -> NoReturn:
-    left = code.tries_left
-    raise StatusError(tries_left(left) if left else StatusWord.AUTHENTICATION_METHOD_BLOCKED)
+    """A wrong code: 63CX, and 63C0 for the try that was the last."""
+    raise StatusError(tries_left(code.tries_left))
 
 
 def _put_data(command: PutData, session: Session) -> bytes:

@@ -25,9 +25,9 @@ class JustBefore:
     passcode_verified: bool = False
     """It was the VERIFY that succeeded: what key 9C asks for ("PIN Always")."""
     challenge: bytes | None = None
-    """It gave out this challenge for the management key (Part 2, section A.2)."""
+    """It gave out this challenge for the management key (Part 2, section A.1)."""
     witness: bytes | None = field(default=None, repr=False)
-    """It gave out this witness, encrypted with the management key (Part 2, section A.1)."""
+    """It gave out this witness, encrypted with the management key (Part 2, section A.2)."""
 
 
 NOTHING = JustBefore()

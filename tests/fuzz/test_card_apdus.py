@@ -192,25 +192,26 @@ class PasscodeMachine(RuleBasedStateMachine):
         check_answer(answer, data)
         return answer[-2:].hex().upper()
 
-    def refusal(self) -> str:
-        return f"63C{self.left}" if self.left else "6983"
+    def refusal(self, had: int) -> str:
+        """A wrong code: 63CX, the last try too; with no try before it 6983."""
+        return f"63C{self.left}" if had else "6983"
 
     @rule(code=st.sampled_from(["123456", "654321", "000000"]))
     def verify(self, code: str) -> None:
-        right = self.left > 0 and code == self.passcode
-        self.left, self.verified = (3 if right else max(0, self.left - 1)), right
-        assert self.send("00200080", code) == ("9000" if right else self.refusal())
+        had, right = self.left, self.left > 0 and code == self.passcode
+        self.left, self.verified = (3 if right else max(0, had - 1)), right
+        assert self.send("00200080", code) == ("9000" if right else self.refusal(had))
 
     @rule(code=st.sampled_from(["123456", "654321"]), new=st.sampled_from(["123456", "654321", "12345"]))
     def change(self, code: str, new: str) -> None:
         if self.left and len(new) < 6:
             assert self.send("00240080", code, new) == "6A80"
             return
-        right = self.left > 0 and code == self.passcode
-        self.left = 3 if right else max(0, self.left - 1)
+        had, right = self.left, self.left > 0 and code == self.passcode
+        self.left = 3 if right else max(0, had - 1)
         was, self.verified = self.verified, right
         word = self.send("00240080", code, new)
-        assert word == ("9000" if right else self.refusal())
+        assert word == ("9000" if right else self.refusal(had))
         if right:
             self.passcode = new
         elif self.left == 0 and was:

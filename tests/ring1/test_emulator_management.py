@@ -68,14 +68,14 @@ def test_known_answers_of_the_ciphers() -> None:
 
 
 def test_single_authentication(with_key: tuple[VirtualCard, ManagementKey]) -> None:
-    """SP 800-73-4 Part 2, section A.2."""
+    """SP 800-73-4 Part 2, section A.1."""
     card, key = with_key
     assert authenticate(card, key) == "9000"
     assert send(card, "00DB3FFF0A 5C035FC106 5303010203") == ("", "9000")
 
 
 def test_mutual_authentication(with_key: tuple[VirtualCard, ManagementKey]) -> None:
-    """SP 800-73-4 Part 2, section A.1: the card proves the same key."""
+    """SP 800-73-4 Part 2, section A.2: the card proves the same key."""
     card, key = with_key
     witness = template(send(card, f"0087{key.algorithm:02X}9B047C028000 00"))[0x80]
     challenge = bytes(range(key.block_bytes))
@@ -104,7 +104,7 @@ def test_a_challenge_is_good_for_the_very_next_command(virtual_card: VirtualCard
 
 
 def test_the_card_encrypts_nothing_for_strangers(virtual_card: VirtualCard) -> None:
-    """Otherwise its own challenge could be had encrypted: SP 800-73-4 Part 2, section A.1."""
+    """Otherwise its own challenge could be had encrypted: SP 800-73-4 Part 2, section A.2."""
     send(virtual_card, SELECT_PIV)
     block = "0011223344556677"
     assert send(virtual_card, f"0087039B0E7C0C 8108{block} 8200 00") == ("", "6A86")

@@ -64,7 +64,7 @@ def test_without_a_record_there_is_no_comparison(
 
 
 def test_a_locked_card_is_locked_tomorrow(card_folder: Path, selected: VirtualCard) -> None:
-    assert [send(selected, WRONG)[1] for _ in range(3)] == ["63C2", "63C1", "6983"]
+    assert [send(selected, WRONG)[1] for _ in range(3)] == ["63C2", "63C1", "63C0"]
     assert send(select(card_folder), RIGHT) == ("", "6983")
 
 

@@ -94,7 +94,7 @@ def test_certificates_are_certificates(tag: str, slot: str, card: Open, card_fol
 
 
 def test_compressed_certificates(card: Open, card_folder: Path) -> None:
-    """SP 800-73-4 Part 1, table 10 and section 3.1.3: CertInfo says that it is compressed by gzip."""
+    """SP 800-73-4 Part 1, table 10 and page 35: CertInfo says that it is compressed by gzip."""
     packed = gzip.compress(der("9A"))
     content = tlv.encode(0x70, packed) + b"\x71\x01\x01\xfe\x00"
     assert put(card(), "5FC105", content) == "9000"
