@@ -6,6 +6,7 @@ The socket loop: everything about time, sockets and other links is here, nothing
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 import struct
@@ -13,6 +14,9 @@ import time
 from collections import deque
 from typing import ClassVar
 
+from . import ahead
+from .faults import Reply
+from .private_key import PrivateKey
 from .virtual_card import VirtualCard
 from .vpcd import Control, FrameDecoder, FrameError, answer, encode_frame
 
@@ -26,6 +30,7 @@ _TURN_SECONDS = 0.005
 _TURNS_ALONE = 8
 """So many turns without any other link make a link the only busy one."""
 _ASKS_FOR_ATR = bytes((Control.ATR,))
+_SLOW = ahead.INSTRUCTION
 
 
 class CardLink:
@@ -55,8 +60,10 @@ class CardLink:
         """Frames that came while the card could not answer."""
         self._unsent = b""
         """The rest of an answer that the reader does not take yet."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | asyncio.Future[PrivateKey | None] | None = None
         """Ends the time that the card thinks, or the patience with a reader that takes no answers."""
+        self._seconds_ahead = 0.0
+        """What a part of the next command has taken that was done ahead."""
         self._loop = asyncio.get_running_loop()
         connection.setblocking(True)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -113,7 +120,7 @@ class CardLink:
 
     def _answer(self, frame: bytes) -> None:
         """Answer a frame in one piece: now, later or never, as the card does."""
-        reply = answer(self._card, frame)
+        reply = answer(self._card, frame) if frame[1:2] != _SLOW else self._answer_slowly(frame)
         if reply.pulled:
             _log.info("the card was pulled in the middle of a command")
             self.pulled = True
@@ -124,6 +131,25 @@ class CardLink:
             self._send(encode_frame(reply.data))
             if frame == _ASKS_FOR_ATR:
                 self._seen.set()
+
+    def _answer_slowly(self, frame: bytes) -> Reply:
+        """Do first in a thread what takes seconds; whatever else the reader sends waits for that."""
+        make = None if self._seconds_ahead else ahead.key_pair(self._card, frame)
+        if make:
+            self._timer = ahead.begin(make)
+            self._timer.add_done_callback(functools.partial(self._made, frame, time.perf_counter()))
+            return Reply(None)
+        seconds, self._seconds_ahead = self._seconds_ahead, 0.0
+        return self._card.respond(frame, seconds)
+
+    def _made(self, frame: bytes, began: float, made: asyncio.Future[PrivateKey | None]) -> None:
+        """Answer the command that asked for what is made now."""
+        if not made.cancelled():
+            self._timer = None
+            self._card.state.key_made = made.result()
+            self._seconds_ahead = time.perf_counter() - began
+            self._waiting.appendleft(frame)
+            self._go_on()
 
     def _think(self, payload: bytes) -> None:
         """Answer at last."""

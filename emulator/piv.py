@@ -165,12 +165,14 @@ def _put_data(command: PutData, session: Session) -> bytes:
 def _generate(command: GenerateKeyPair, session: Session) -> bytes:
     """Section 3.3.2: 6A80 for an algorithm that no new key has."""
     session.need_management()
+    made, session.state.key_made = session.state.key_made, None
     try:
-        key = key_pairs.generate(command.algorithm, command.policy)
+        if made is None or (made.algorithm, made.policy) != (command.algorithm, command.policy):
+            made = key_pairs.generate(command.algorithm, command.policy)
     except PrivateKeyError as error:
         raise StatusError(StatusWord.INCORRECT_DATA) from error
-    session.card.put_key(command.key, key)
-    return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(key))
+    session.card.put_key(command.key, made)
+    return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(made))
 
 
 HANDLERS: dict[type[Command], Callable[[Any, Session], bytes]] = {

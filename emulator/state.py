@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .private_key import PrivateKey
+
 
 @dataclass(slots=True)
 class Chain:
@@ -44,5 +46,7 @@ class VolatileState:
     """The other side has proved that it has the management key."""
     just_before: JustBefore = NOTHING
     chain: Chain | None = None
+    key_made: PrivateKey | None = field(default=None, repr=False)
+    """A key pair made ahead (ahead.py) for the command that is about to ask for it."""
     pending: bytes = b""
     """The rest of an answer, for GET RESPONSE."""

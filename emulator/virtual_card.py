@@ -112,12 +112,15 @@ class VirtualCard:
             raise NoAnswerError("the card was pulled" if reply.pulled else "the card is mute", reply.pulled)
         return reply.data
 
-    def respond(self, raw: bytes) -> Reply:
-        """Return what a reader has to do for the answer to one command APDU; nobody waits here."""
+    def respond(self, raw: bytes, seconds_ahead: float = 0.0) -> Reply:
+        """Return what a reader has to do for the answer to one command APDU; nobody waits here.
+
+        `seconds_ahead` is what a part of it has taken that was done before (ahead.py).
+        """
         faulty = bool(self.faults)
         if not faulty and self.observer is None:
             return Reply(self._answer(raw, self._respond))
-        started = time.perf_counter()
+        started = time.perf_counter() - seconds_ahead
         acted: tuple[str, ...] = ()
         if faulty:
             reply = self.faults.at_contacts(raw, self._at_contacts)

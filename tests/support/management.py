@@ -37,7 +37,7 @@ def encrypt(key: ManagementKey, block: bytes) -> bytes:
 
 
 def authenticate(card: VirtualCard, key: ManagementKey | None = None) -> str:
-    """Prove the management key (SP 800-73-4 Part 2, section A.2); return the status word."""
+    """Prove the management key (SP 800-73-4 Part 2, section A.1); return the status word."""
     key = key or ManagementKey()
     challenge = template(send(card, f"0087{key.algorithm:02X}9B047C028100 00"))[0x81]
     body = tlv.encode(0x7C, tlv.encode(0x82, encrypt(key, challenge)))
