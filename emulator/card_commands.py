@@ -32,6 +32,10 @@ key; the answer's certificates find their keys by themselves:
   ... the CA turns each request of anna.csr into a certificate, all of them go into anna.pem ...
   python -m emulator issue anna --certificate anna.pem
 
+Between the two, the stand-in broker's test CA certifies key 9A, the one that signs in, for a person it knows:
+
+  python -m spine_stub issue 555000000001 --request anna.csr > anna.pem
+
 For a card that there is already, the requests are for the keys that it has: that renews it. A new
 card has passcode 123456 and unblocking code 12345678. It is a folder of plain files, DIR/cards/NAME,
 which you may edit.

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
-from support.emulator import SELECT_PIV, EmulatorProgram, card_keys, make_card, self_signed, send
+from support.emulator import ROOT, SELECT_PIV, EmulatorProgram, card_keys, make_card, self_signed, send
 from support.emulator import ask as ask_it
 from support.emulator_links import CardReader
 
@@ -90,6 +94,20 @@ def test_issue_by_a_ca(ask: Ask, tmp_path: Path) -> None:
     assert said == "anna has its certificates of 9A, 9C, 9D, 9E\n"
     assert certificate(tmp_path, "9D").issuer.rfc4514_string() == "CN=CA"
     assert certificate(tmp_path, "9D").subject.rfc4514_string() == f"CN={UID},OU=people,O=nhs"
+
+
+def test_issue_by_the_test_ca(ask: Ask, demo_data: Path, tmp_path: Path) -> None:
+    """The help's own three lines, one after the other: the stand-in broker's CA certifies key 9A."""
+    steps = re.findall(r"python -m (\w+) (issue .*(?:--request|--certificate) .*)", ask("issue", "--help").stdout)
+    assert [program for program, _ in steps] == ["emulator", "emulator", "spine_stub"]
+    data = shutil.copytree(demo_data, tmp_path / "data")
+    for program, words in (steps[0], steps[2], steps[1]):
+        command = f"{sys.executable} -m {program} --data {data} {words}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environment)  # noqa: S602 - it is for a shell
+    found = certificate(data, "9A")
+    assert found.subject.rfc4514_string() == "CN=555000000001,OU=people,O=nhs"
+    assert found.issuer != found.subject
 
 
 def test_renewal(ask: Ask, tmp_path: Path) -> None:
