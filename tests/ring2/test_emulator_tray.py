@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from support.emulator import SELECT_PIV, EmulatorProgram, ask
 from support.emulator_links import CardReader
 from support.machine import wait_until
+from support.tray import events
 
 from emulator import control
 from emulator.conversation import Conversation
@@ -51,25 +50,6 @@ def post(url: str) -> Callable[..., requests.Response]:
         return requests.post(f"{url}api/{name}", data=json.dumps(fields or {}), headers=said, timeout=10)
 
     return press
-
-
-@contextlib.contextmanager
-def events(url: str, **headers: str) -> Iterator[Iterator[tuple[str, Any]]]:
-    """Listen as the page does: yield the kind and value of each event."""
-    with requests.get(f"{url}events", stream=True, headers=headers, timeout=10) as response:
-        assert response.headers["Content-Type"].startswith("text/event-stream")
-        lines = response.iter_lines(chunk_size=1, decode_unicode=True)
-
-        def each() -> Iterator[tuple[str, Any]]:
-            kind = ""
-            for line in lines:
-                name, _, value = line.partition(": ")
-                if name == "event":
-                    kind = value
-                elif name == "data":
-                    yield kind, json.loads(value)
-
-        yield each()
 
 
 def test_the_page_needs_nothing_from_elsewhere(url: str) -> None:
