@@ -68,7 +68,7 @@ class KeyReference(IntEnum):
 
 
 class Algorithm(IntEnum):
-    """Cryptographic algorithm identifiers (SP 800-78-4, table 6-2; RSA 3072, 4096: SP 800-78-5)."""
+    """Cryptographic algorithm identifiers (SP 800-78-4, table 6-2; RSA 3072: SP 800-78-5; RSA 4096: Yubico)."""
 
     TDES_DEFAULT = 0x00
     TDES = 0x03

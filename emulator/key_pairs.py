@@ -1,7 +1,7 @@
 """Key pairs that are made on the card or brought to it, and key agreement, by python-cryptography.
 
 GENERATE ASYMMETRIC KEY PAIR and ECDH are SP 800-73-4 Part 2, sections 3.3.2 and A.5; algorithms
-and key sizes are SP 800-78-4, table 6-2, and SP 800-78-5 for RSA 3072 and 4096.
+and key sizes are SP 800-78-4, table 6-2, SP 800-78-5 for RSA 3072, and Yubico for RSA 4096.
 """
 
 from __future__ import annotations

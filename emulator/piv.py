@@ -111,7 +111,7 @@ def _change_reference_data(command: ChangeReferenceData, session: Session) -> by
     """
     is_passcode = command.key == KeyReference.PASSCODE
     code = session.card.passcode if is_passcode else session.card.file.unblocking_code
-    new = _chosen(command.new, code)
+    new = _chosen(command.current, command.new, code)
     if is_passcode:
         session.state.passcode_verified = False
     if not code.change(command.current, new):
@@ -124,20 +124,23 @@ def _change_reference_data(command: ChangeReferenceData, session: Session) -> by
 def _reset_retry_counter(command: ResetRetryCounter, session: Session) -> bytes:
     """Section 3.2.3: status words as above; after 63CX the passcode is not verified, else nothing changes there."""
     unblocking_code = session.card.file.unblocking_code
-    new = _chosen(command.new, unblocking_code)
+    new = _chosen(command.unblocking_code, command.new, unblocking_code)
     if not unblocking_code.unblock(command.unblocking_code, session.card.passcode, new):
         session.state.passcode_verified = False
         _refuse(unblocking_code)
     return b""
 
 
-def _chosen(new: bytes, code: ReferenceData) -> str:
-    """Section 2.4.3: what a person may choose; a locked code says so first."""
+def _chosen(presented: bytes, new: bytes, code: ReferenceData) -> str:
+    """Section 2.4.3: what a person may choose; a locked code says so first.
+
+    With a presented code that cannot be right either, the standard leaves the choice: it is a try.
+    """
     _need_tries(code)
     text = digits(new)
-    if text is None:
+    if text is None and digits(presented) is not None:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return text
+    return text or ""
 
 
 def _need_tries(code: ReferenceData) -> None:
