@@ -9,7 +9,7 @@ import pytest
 from support.emulator import SELECT_PIV, send
 
 from emulator import VirtualCard, tlv
-from emulator.identifiers import CERTIFICATE_OBJECTS, PASSCODE_PROTECTED_OBJECTS, Instruction, ObjectTag
+from emulator.identifiers import PASSCODE_PROTECTED_OBJECTS, Instruction, ObjectTag
 from emulator.parsing import _PARSERS
 from emulator.status import StatusWord
 
@@ -22,6 +22,22 @@ WRITTEN = [
     ObjectTag.SECURE_MESSAGING_SIGNER,
     ObjectTag.PAIRING_CODE,
 ]
+COMMANDS = {
+    "SELECT",
+    "GET DATA",
+    "VERIFY",
+    "CHANGE REFERENCE DATA",
+    "RESET RETRY COUNTER",
+    "GENERAL AUTHENTICATE",
+    "PUT DATA",
+    "GENERATE ASYMMETRIC KEY PAIR",
+}
+"""SP 800-73-4 Part 2, table 2, page 7."""
+STATUS_WORDS = (
+    *("61XX", "6300", "63CX", "6882", "6982", "6983", "6987", "6988"),
+    *("6A80", "6A81", "6A82", "6A84", "6A86", "6A88", "9000"),
+)
+"""SP 800-73-4 Part 1, table 6, page 23."""
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "card.md").read_text()
 
@@ -44,21 +60,47 @@ def test_every_program_test_is_in_it() -> None:
     }
 
 
+def tags(row: list[str]) -> set[int]:
+    """Return the tags of a row of data objects: some, or FIRST to LAST."""
+    numbers = [int(tag, 16) for tag in re.findall(r"[0-9A-F]{2,6}", row[1])]
+    return set(range(numbers[0], numbers[1] + 1)) if " to " in row[1] else set(numbers)
+
+
+def test_it_has_every_command_of_the_standard() -> None:
+    assert {row[0] for row in rows("Commands")} >= COMMANDS
+
+
 def test_its_commands_are_those_the_card_understands() -> None:
     named = {int(number, 16) for row in rows("Commands") for number in row[1].split()}
     assert named == {*map(int, _PARSERS), int(Instruction.GET_RESPONSE)}
 
 
-def test_its_objects_are_those_of_the_card() -> None:
-    named = {int(tag, 16) for row in rows("Data objects") for tag in row[1].replace("to", "").split()}
-    assert named <= set(map(int, ObjectTag))
-    retired = {int(tag) for key, tag in CERTIFICATE_OBJECTS.items() if key < 0x96}
-    assert set(map(int, ObjectTag)) - named <= retired
+def test_its_objects_are_all_there_are() -> None:
+    named = [tag for row in rows("Data objects") for tag in tags(row)]
+    assert sorted(named) == sorted(map(int, ObjectTag))
+    assert len(named) == 36
+
+
+def test_who_may_read_an_object() -> None:
+    """Part 1, table 2, pages 14 and 15."""
+    protected = [tag for row in rows("Data objects") if row[2] == "PIN" for tag in tags(row)]
+    assert set(protected) == set(map(int, PASSCODE_PROTECTED_OBJECTS))
 
 
 def test_its_status_words_are_those_of_the_card() -> None:
     named = {row[0] for row in rows("Status words")}
     assert named == {f"{word:04X}" for word in StatusWord} | {"61XX", "63CX"}
+    assert all(word in named or word in TEXT.split("## Data objects")[0] for word in STATUS_WORDS)
+
+
+def test_every_rule_has_a_page() -> None:
+    """Or says that none was seen, and where else it was."""
+    sources = {row[0]: row[2] for row in rows("Status words")}
+    assert all("Part 1, table 6, page 23" in source for word, source in sources.items() if word in STATUS_WORDS)
+    quoted = [source for word, source in sources.items() if word not in STATUS_WORDS]
+    assert all(re.match(r"ISO/IEC 7816-4 \(page not seen; [A-Z, ]+\)", source) for source in quoted)
+    for heading in ("Commands", "Data objects"):
+        assert all(re.search(r"Part [12], .*pages? \d|Yubico", row[-3]) for row in rows(heading))
 
 
 @pytest.mark.parametrize("tag", WRITTEN, ids=lambda tag: tag.name)
