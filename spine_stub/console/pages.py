@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from flask import Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 
 from .. import fault_kinds
-from ..errors import DataError
+from ..directory import Person
+from ..errors import DataError, Unavailable
 from ..explain import explain
 from ..faults import TLS
 from ..stub import Stub
@@ -56,8 +58,14 @@ def sign_in(stub: Stub, number: int) -> Response | str:
 def sessions(stub: Stub) -> str:
     """The live sessions."""
     found = list(actions.sessions(stub).items())
-    limits = stub.broker.store.limits
-    return render_template("console/sessions.html", sessions=found[:_MOST_SESSIONS], count=len(found), limits=limits)
+    shown = found[:_MOST_SESSIONS]
+    return render_template(
+        "console/sessions.html",
+        sessions=shown,
+        count=len(found),
+        people=_people(stub, {session.uid for _, session in shown}),
+        limits=stub.broker.store.limits,
+    )
 
 
 def end_session(stub: Stub) -> Response:
@@ -101,6 +109,17 @@ def static(_: Stub, name: str) -> Response:
     if name not in _TYPES:
         raise NotFound
     return Response((_STATIC / name).read_bytes(), content_type=_TYPES[name])
+
+
+def _people(stub: Stub, uids: Iterable[str]) -> Mapping[str, Person]:
+    """Who has these uids, as far as the directory can say now."""
+    people: dict[str, Person] = {}
+    with suppress(Unavailable):
+        for uid in uids:
+            person = stub.broker.directory.person(uid)
+            if person:
+                people[uid] = person
+    return people
 
 
 def _faults_page(stub: Stub, problem: str = "") -> str:

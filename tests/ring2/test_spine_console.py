@@ -11,6 +11,8 @@ from support.spine import Spine
 from support.spine_client import Card, Client, sign_cms
 
 from spine_stub.console import API, PAGES
+from spine_stub.directory import Person
+from spine_stub.errors import Unavailable
 from spine_stub.stub import Stub
 
 UID = "555000000002"
@@ -153,6 +155,27 @@ def test_a_session_is_ended(spine: Spine, client: Client, path: str) -> None:
     assert post(client, path, session=session["session"]).ok
     assert "Success" not in client.get("/saml/RoleAssertion", token=ticket).text
     assert not client.get("/stub/api/sessions").json()["sessions"]
+
+
+def test_a_session_says_who_and_in_which_role(spine: Spine, client: Client) -> None:
+    ticket = client.sign_in(spine.card("one-role"))
+    assert "none chosen" in client.get("/stub/sessions").text
+    client.get("/saml/RoleSelectionGP.jsp", token=ticket, selectedRoleUid="555100000201")
+    page = client.get("/stub/sessions").text
+    assert "Bryn Hughes" in page
+    assert UID in page
+    assert "Nurse Access Role" in page
+
+
+def test_a_session_is_shown_while_the_directory_is_away(
+    spine: Spine, client: Client, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: str) -> Person:
+        raise Unavailable("directory-unavailable", "")
+
+    client.sign_in(spine.card("one-role"))
+    monkeypatch.setattr(stub.broker.directory, "person", away)
+    assert UID in client.get("/stub/sessions").text
 
 
 def test_a_session_needs_more_than_a_guess(spine: Spine, client: Client) -> None:
