@@ -18,7 +18,7 @@ from typing import NoReturn
 from . import cli as commands
 from . import logs
 from .app import create_app
-from .config import system_clock
+from .config import LOOPBACK, system_clock
 from .errors import DataError
 from .first_start import fill
 from .options import make_config, make_parser
@@ -29,7 +29,6 @@ _log = logging.getLogger("spine_stub")
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""What this machine is called by those on it: in TLS certificates, and by the console's guests."""
+
 Clock = Callable[[], datetime]
 """Gives the time now, timezone-aware; no other part of the broker asks for the time of day."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from . import authority, layout
+from .config import LOOPBACK, system_clock
 from .fault_kinds import TlsFault
 from .faults import TLS, Traits
 from .record import Exchange
 from .stub import Stub
 
-_HOSTS = ("localhost", "127.0.0.1", "::1")
 _OTHER_HOSTS = ("another-broker.example",)
 
 
@@ -30,13 +30,13 @@ def context_for(stub: Stub, address: str) -> ssl.SSLContext | None:
 @lru_cache(maxsize=8)
 def _context(data: Path, defect: str) -> ssl.SSLContext:
     key = authority.ec_key()
-    now = datetime.now().astimezone()
+    now = system_clock()
     root = authority.Issuer.load(data / layout.ROOT, data / layout.ROOT_KEY)
     if defect == "unknown-ca":  # of the same name, as somebody in between would have it
         root = authority.make_root(authority.rsa_key(), now)
     if defect == "expired":
         now -= timedelta(days=1000)
-    hosts = _OTHER_HOSTS if defect == "wrong-name" else _HOSTS
+    hosts = _OTHER_HOSTS if defect == "wrong-name" else LOOPBACK
     certificate = authority.make_tls_certificate(root, key, hosts, now)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

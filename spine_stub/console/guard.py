@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from flask import Response, request
 
 from .. import replies
+from ..config import LOOPBACK
 
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
@@ -44,7 +44,7 @@ def _wrong_place() -> str:
         return "it is for this machine only"
     if not is_here:
         return "it is for this machine only"
-    if host not in _LOOPBACK_NAMES:
+    if host not in LOOPBACK:
         return "use https://127.0.0.1 or https://localhost to reach it"
     return ""
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import http.client
 import multiprocessing
-import secrets
 import ssl
 import statistics
 import subprocess
@@ -33,13 +32,10 @@ from support.agent import Person  # noqa: E402
 from support.emulator import EmulatorProgram  # noqa: E402
 from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
-from support.spine import Desk, SettableClock  # noqa: E402
+from support.spine import Desk  # noqa: E402
 
 from agent import Broker, Event, PcscReader, State  # noqa: E402
 from emulator.private_key import PrivateKey  # noqa: E402
-from spine_stub import Config  # noqa: E402
-from spine_stub.app import make_broker  # noqa: E402
-from spine_stub.memory_store import MemoryStore  # noqa: E402
 
 LIMIT = 2.0
 ROUNDS = 50
@@ -74,12 +70,6 @@ def broker_program(data: Path) -> Iterator[str]:
         yield process.stdout.readline().decode().split()[1]
     finally:
         stop(process)
-
-
-def broker_in_process(data: Path) -> Desk:
-    config, clock = Config(data), SettableClock()
-    store = MemoryStore(clock, config.max_session, config.idle)
-    return Desk(make_broker(config, clock, secrets.token_bytes, store), clock, data)
 
 
 def enter_to_roles(person: Person, reader: CountingReader) -> tuple[float, list[str]]:
@@ -158,7 +148,7 @@ def main() -> int:
         reader = CountingReader()
         person = Person(reader, lambda: Broker(url, data / "ca.pem"))
         stack.callback(person.close)
-        measured = Parts(data, broker_in_process(data), url)
+        measured = Parts(data, Desk.open(data), url)
         waits, parts = [], []
         enter_to_roles(person, reader)  # what comes only once is not measured
         for _ in range(ROUNDS):

@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,11 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.spine import Desk, SettableClock
+from support.spine import Desk
 from support.spine_client import Card, gp_object, message, sign_cms, smime
 
 from spine_stub import Config, create_app, gpobject, signed_data
-from spine_stub.app import make_broker
 from spine_stub.errors import BrokerError
-from spine_stub.memory_store import MemoryStore
 from spine_stub.response import decode_response
 from spine_stub.stub import Stub
 
@@ -49,9 +45,7 @@ def cases(**strategies: Any) -> Callable[[Test], Test]:
 @pytest.fixture(scope="module")
 def fuzzed(demo_data: Path) -> Desk:
     """A broker without HTTP, whose clock stands still."""
-    clock = SettableClock()
-    store = MemoryStore(clock, timedelta(hours=1), timedelta(hours=1))
-    return Desk(make_broker(Config(demo_data, allow_sha1=True), clock, secrets.token_bytes, store), clock, demo_data)
+    return Desk.open(demo_data, allow_sha1=True)
 
 
 @pytest.fixture(scope="module")

@@ -161,11 +161,6 @@ each_check = pytest.mark.parametrize("check", Check, ids=lambda check: check.nam
 
 
 @pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock()
-
-
-@pytest.fixture
 def app(demo_data: Path, clock: SettableClock) -> Flask:
     return create_app(Config(demo_data, store="memory"), clock=clock)
 

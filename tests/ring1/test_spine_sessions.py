@@ -24,11 +24,6 @@ HOUR = timedelta(hours=1)
 AnyStore = MemoryStore | SqliteStore
 
 
-@pytest.fixture
-def clock() -> SettableClock:
-    return SettableClock()
-
-
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, clock: SettableClock, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
     """Each of the stores whose clock a test can set; redis has its own and its own tests."""

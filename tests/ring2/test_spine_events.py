@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-import pytest
 from support.machine import wait_until
 from support.spine import Spine
 from support.spine_client import Client
@@ -38,11 +37,6 @@ def next_row(reply: http.client.HTTPResponse) -> str:
         assert not reply.isclosed()
     lines = list(iter(reply.readline, b"\n"))
     return b"".join(line.removeprefix(b"data: ") for line in lines).decode()
-
-
-@pytest.fixture
-def stub(spine: Spine) -> Stub:
-    return Stub.of(spine.app)
 
 
 def test_a_sign_in_is_told_as_it_goes_on(spine: Spine) -> None:

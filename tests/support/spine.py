@@ -1,7 +1,8 @@
 """A running broker for tests, with a clock that they can set.
 
 Fixtures: `demo_data` (a DIR, filled once), `data` (a private copy of it), `desk` (the broker
-without HTTP), `spine` (a broker over HTTPS on a free port) and `spine_factory` (with settings).
+without HTTP), `spine` (a broker over HTTPS on a free port) with its `client` and its `stub`, and
+`spine_factory` (with settings).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from spine_stub import Config, create_app, first_start
 from spine_stub.app import make_broker
 from spine_stub.authority import ec_key
 from spine_stub.broker import Broker
-from spine_stub.config import system_clock
+from spine_stub.config import LOOPBACK, RandomBytes, system_clock
 from spine_stub.errors import BrokerError
 from spine_stub.memory_store import MemoryStore
 from spine_stub.server import Server, make_tls
@@ -86,6 +87,13 @@ class Desk:
     clock: SettableClock
     data: Path
 
+    @classmethod
+    def open(cls, data: Path, random: RandomBytes = secrets.token_bytes, **settings: Any) -> Desk:
+        """A broker of this DIR that remembers its sessions in memory only; `settings` are those of Config."""
+        clock, config = SettableClock(), Config(data, **settings)
+        store = MemoryStore(clock, config.max_session, config.idle)
+        return cls(make_broker(config, clock, random, store), clock, data)
+
     def card(self, name: str = "one-role", slot: str = "9A") -> Card:
         return Card.load(self.data, name, slot)
 
@@ -139,8 +147,7 @@ class SpineFactory:
 
     def __call__(self, tls: bool = True, **settings: Any) -> Spine:
         config = replace(self._config, **settings)
-        hosts = ("localhost", "127.0.0.1", "::1")
-        pem = make_tls(config.data, hosts, system_clock()) if tls else None
+        pem = make_tls(config.data, LOOPBACK, system_clock()) if tls else None
         clock = SettableClock()
         app = create_app(config, clock=clock)
         server = Server(app, "127.0.0.1", 0, pem)
@@ -178,10 +185,13 @@ def data(demo_data: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def desk(demo_data: Path) -> Desk:
     """The broker itself, without HTTP, for the demonstration DIR."""
-    clock = SettableClock()
-    config = Config(demo_data)
-    store = MemoryStore(clock, config.max_session, config.idle)
-    return Desk(make_broker(config, clock, secrets.token_bytes, store), clock, demo_data)
+    return Desk.open(demo_data)
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    """A clock for what has none of a broker."""
+    return SettableClock()
 
 
 @pytest.fixture
@@ -208,3 +218,15 @@ def spine_factory(data: Path) -> Iterator[SpineFactory]:
 def spine(spine_factory: SpineFactory) -> Spine:
     """A broker with the usual settings, over HTTPS."""
     return spine_factory()
+
+
+@pytest.fixture
+def client(spine: Spine) -> Client:
+    """A client of `spine`, with a connection of its own."""
+    return spine.client()
+
+
+@pytest.fixture
+def stub(spine: Spine) -> Stub:
+    """What a developer sees of `spine` and does to it."""
+    return Stub.of(spine.app)
