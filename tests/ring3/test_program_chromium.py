@@ -16,24 +16,14 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from support.browser import QUIET
 from support.emulator import PASSCODE, UID
 from support.machine import TIED_TO_THE_RUN, need, program, stop, wait_until
 from support.programs import CardDesk, run
 from support.screen import Display
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-    "--password-store=basic",
-    "--ignore-certificate-errors",  # of the server, whose certificate is made here
-)
+# The server's certificate is made here.
+ARGUMENTS = (*QUIET, "--password-store=basic", "--ignore-certificate-errors")
 PASSCODE_WINDOW, PAGE = "Unlock Security Device", "127.0.0.1_/"
 
 

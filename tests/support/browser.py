@@ -25,8 +25,7 @@ import pytest
 from support.machine import need, program, wait_until
 
 # No sandbox: CI is root in a container. The rest keeps Chromium from talking to anybody but us.
-ARGUMENTS = (
-    "--headless",
+QUIET = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -37,9 +36,8 @@ ARGUMENTS = (
     "--disable-default-apps",
     "--disable-sync",
     "--no-proxy-server",
-    "--hide-scrollbars",
-    "--force-color-profile=srgb",
 )
+ARGUMENTS = (*QUIET, "--headless", "--hide-scrollbars", "--force-color-profile=srgb")
 SIZE = (1280, 900)
 
 # Every element with text of its own that can be seen, its colours, and what is behind it.
