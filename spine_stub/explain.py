@@ -88,7 +88,7 @@ def explain_exchange(broker: Broker, validation: Exchange, activation: Exchange 
         steps=tuple(Step(check, results.get(check)) for check in Check),
         hint=reasons.hint(validation.reason),
         compared=tuple(_compare(challenge, signed, activation)),
-        issued=issue_time(challenge) if len(challenge) == CHALLENGE_SIZE else None,
+        issued=_issue_time(challenge),
         tree=tree(encoded) if encoded else None,
         chain=_chain(broker, signed, validation) if signed else (),
     )
@@ -139,6 +139,13 @@ def _cms(validation: Exchange) -> tuple[bytes, signed_data.SignedChallenge | Non
 def _issued(activation: Exchange | None) -> bytes:
     found = re.search(rb'name="challenge"[^>]*>([^<]*)<', activation.reply) if activation else None
     return _base64(found[1].decode("ascii", "replace")) if found else b""
+
+
+def _issue_time(challenge: bytes) -> datetime | None:
+    try:
+        return issue_time(challenge) if len(challenge) == CHALLENGE_SIZE else None
+    except OverflowError:  # the client's own bytes: beyond the year 9999
+        return None
 
 
 def _base64(text: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,17 +12,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.spine import Desk, SettableClock
+from support.spine import Desk
 from support.spine_client import Card, b64, make_card, message, resign, set_attributes, sign_cms, signer
 
-from spine_stub import Config
-from spine_stub.app import make_broker
 from spine_stub.authority import Validity, ec_key, make_issuing, make_root, name, rsa_key
 from spine_stub.checks import Check, Checks
 from spine_stub.cms_tree import tree
 from spine_stub.errors import BrokerError
 from spine_stub.explain import Explanation, explain_exchange
-from spine_stub.memory_store import MemoryStore
 from spine_stub.record import Exchange
 
 NOTHING: dict[str, Any] = {
@@ -136,6 +132,11 @@ def test_an_echo_of_another_challenge_is_shown(desk: Desk) -> None:
     assert states(explanation)[0] == "differs"
 
 
+def test_an_echo_from_beyond_all_time_is_shown(desk: Desk) -> None:
+    explanation = explained(desk, {**desk.answer(), "challenge": b64(b"\xff" * 48)})
+    assert explanation.issued is None
+
+
 def problem_of(desk: Desk, **made: Any) -> list[str]:
     card = make_card(desk.data, "555000000002", ec_key(), **made)
     return [link.problem for link in explained(desk, desk.answer(card)).chain]
@@ -177,10 +178,7 @@ def test_what_cannot_be_read_is_a_leaf_that_says_so(desk: Desk) -> None:
 
 @pytest.fixture(scope="module")
 def one_desk(demo_data: Path) -> Desk:
-    clock = SettableClock()
-    config = Config(demo_data)
-    store = MemoryStore(clock, config.max_session, config.idle)
-    return Desk(make_broker(config, clock, secrets.token_bytes, store), clock, demo_data)
+    return Desk.open(demo_data)
 
 
 @given(data=st.data())
