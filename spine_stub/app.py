@@ -17,12 +17,13 @@ from flask import Flask, Request, Response
 from OpenSSL import crypto
 from werkzeug.exceptions import HTTPException
 
-from . import console, identity, layout, pki_pages, replies, serving, views
+from . import console, fault_kinds, identity, layout, pki_pages, replies, serving, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
 from .directory import open_directory
 from .errors import BrokerError, DataError
+from .faults import Faults
 from .registration import RegistrationAuthority
 from .sessions import Store
 from .stores import open_store
@@ -80,7 +81,8 @@ def create_app(
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
     broker = make_broker(config, clock, random, store or open_store(config, clock))
     app = App("spine_stub", static_folder=None)
-    app.extensions[EXTENSION] = stub = Stub(broker)
+    faults = Faults(fault_kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES})
+    app.extensions[EXTENSION] = stub = Stub(broker, faults)
     serving.install(app, stub)
     console.install(app, stub)
     replies.install(app)

@@ -57,7 +57,9 @@ def http(code: int, words: str) -> Fault:
 
 
 def content_type(value: str) -> Fault:
-    """The normal reply under another content type."""
+    """The normal reply under another content type; raises ValueError for what no header can hold."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError(value)
 
     def fault(call: Call) -> Response:
         reply = call.proceed()

@@ -8,7 +8,7 @@ the console and the JSON API offer; Python takes any callable, and no server cha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from flask import Response
@@ -99,9 +99,10 @@ class Setting:
 class Faults:
     """The faults that are set. All methods can be called from any thread."""
 
-    def __init__(self, make: Callable[[str, str], Fault]) -> None:
-        """`make` turns a name and a value into a fault; it raises DataError."""
+    def __init__(self, make: Callable[[str, str], Fault], endpoints: Collection[str]) -> None:
+        """`make` turns a name and a value into a fault; it raises DataError. `endpoints` are all there are."""
         self._make = make
+        self._endpoints = endpoints
         self._lock = threading.Lock()
         self._queue: list[Setting] = []
         self._standing: list[Setting] = []
@@ -147,6 +148,8 @@ class Faults:
     def _add(
         self, settings: list[Setting], fault: str | Fault, value: str, endpoint: str, client: str, standing: bool
     ) -> Setting:
+        if endpoint and endpoint not in self._endpoints:
+            raise DataError(f"there is no endpoint {endpoint!r}; there are: {', '.join(sorted(self._endpoints))}")
         made = self._make(fault, value) if isinstance(fault, str) else fault
         name = fault if isinstance(fault, str) else getattr(fault, "__name__", "fault")
         if getattr(made, "is_tls", False):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
-from . import fault_kinds
 from .broker import Broker
 from .events import Events
 from .faults import Faults
@@ -23,8 +22,8 @@ class Stub:
     """One process's broker and everything around it; `of(app)` finds it."""
 
     broker: Broker
+    faults: Faults
     record: Record = field(default_factory=Record)
-    faults: Faults = field(default_factory=lambda: Faults(fault_kinds.make))
     events: Events = field(default_factory=Events)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _brokers: OrderedDict[str, Broker] = field(default_factory=OrderedDict, repr=False)

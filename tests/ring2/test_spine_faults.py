@@ -26,13 +26,8 @@ ACTIVATE = "/login/authactivate"
 
 
 @pytest.fixture
-def faults(spine: Spine) -> Faults:
-    return Stub.of(spine.app).faults
-
-
-@pytest.fixture
-def client(spine: Spine) -> Client:
-    return spine.client()
+def faults(stub: Stub) -> Faults:
+    return stub.faults
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -84,10 +79,18 @@ def test_the_stubs_own_pages_have_no_faults(faults: Faults, client: Client) -> N
     assert client.get("/stub/api/faults").status_code == 200
 
 
-@pytest.mark.parametrize(("name", "value"), [("no-such", ""), ("hang", "3"), ("delay", "soon"), ("roles", "-1")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("no-such", ""), ("hang", "3"), ("delay", "soon"), ("roles", "-1"), ("content-type", "a\nb")]
+)
 def test_what_is_no_fault_is_said(faults: Faults, name: str, value: str) -> None:
     with pytest.raises(DataError, match=name):
         faults.once(name, value)
+    assert not faults.settings()
+
+
+def test_an_endpoint_that_is_not_there_is_said(faults: Faults) -> None:
+    with pytest.raises(DataError, match=r"no endpoint 'authvaldate'; there are: .*authvalidate"):
+        faults.always("hang", endpoint="authvaldate")
     assert not faults.settings()
 
 
