@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
-from .. import serving
+from .. import replies, serving
+from ..errors import Unavailable
 from ..stub import Stub
 from . import api, guard, pages, people_pages, timeline
+
+_UNAVAILABLE = 503
 
 View = Callable[..., "Response | str"]
 
@@ -51,9 +54,20 @@ API: tuple[tuple[str, str, View], ...] = (
 )
 
 
+def _away(exc: Unavailable) -> Response:
+    """Say that the store or the directory does not answer: to people here, to clients elsewhere."""
+    if not request.path.startswith(serving.CONTROLS):
+        return replies.refusal(exc)
+    words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
+    if request.path.startswith(f"{serving.CONTROLS}api/"):
+        return api.error(words, _UNAVAILABLE)
+    return pages.notice("Not now", words, _UNAVAILABLE)
+
+
 def install(app: Flask, stub: Stub) -> None:
     """Give the application the console."""
     app.before_request(partial(guard.check, serving.CONTROLS))
+    app.register_error_handler(Unavailable, _away)
     app.after_request(partial(guard.protect, serving.CONTROLS))
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes

@@ -44,7 +44,7 @@ def set_fault(stub: Stub) -> Response:
     try:
         return jsonify(faults=[_setting(setting) for setting in actions.set_fault(stub, _body())])
     except DataError as exc:
-        return _error(exc)
+        return error(str(exc))
 
 
 def clear_faults(stub: Stub) -> Response:
@@ -52,7 +52,7 @@ def clear_faults(stub: Stub) -> Response:
     try:
         return jsonify(cleared=actions.clear_faults(stub, _body()))
     except DataError as exc:
-        return _error(exc)
+        return error(str(exc))
 
 
 def requests(stub: Stub) -> Response:
@@ -71,7 +71,7 @@ def sign_in(stub: Stub, number: int) -> Response:
     """One sign-in with everything that can be said of it."""
     found = stub.record.sign_in(number)
     if found is None:
-        return _error(DataError(f"sign-in {number} is not kept any more"), _NOT_FOUND)
+        return error(f"sign-in {number} is not kept any more", _NOT_FOUND)
     explanation = explain(stub.broker, found)
     return jsonify(
         **_sign_in(found),
@@ -96,7 +96,14 @@ def end_session(stub: Stub) -> Response:
     try:
         return jsonify(ended=actions.end_session(stub, _body()))
     except DataError as exc:
-        return _error(exc)
+        return error(str(exc))
+
+
+def error(sentence: str, code: int = _BAD_REQUEST) -> Response:
+    """Say what is wrong."""
+    reply = jsonify(error=sentence)
+    reply.status_code = code
+    return reply
 
 
 def _body() -> Mapping[str, Any]:
@@ -104,12 +111,6 @@ def _body() -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise DataError("the body is not a JSON object")
     return body
-
-
-def _error(exc: DataError, code: int = _BAD_REQUEST) -> Response:
-    reply = jsonify(error=str(exc))
-    reply.status_code = code
-    return reply
 
 
 def _setting(setting: Setting) -> dict[str, object]:

@@ -40,11 +40,15 @@ def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[HexByte]:
         yield HexByte(f"{value:02x}", other is not None and other[index : index + 1] != bytes([value]))
 
 
-def gone(what: str) -> Response:
+def notice(title: str, words: str, code: int) -> Response:
+    """A page that says one thing."""
+    page = render_template("console/notice.html", title=title, words=words)
+    return Response(page, code, content_type="text/html; charset=UTF-8")
+
+
+def gone(words: str) -> Response:
     """Say that something is not here, or not any more."""
-    return Response(
-        render_template("console/gone.html", what=what), _NOT_FOUND, content_type="text/html; charset=UTF-8"
-    )
+    return notice("Not here", words, _NOT_FOUND)
 
 
 def sign_in(stub: Stub, number: int) -> Response | str:

@@ -18,16 +18,6 @@ from spine_stub.stub import Stub
 UID = "555000000002"
 
 
-@pytest.fixture
-def client(spine: Spine) -> Client:
-    return spine.client()
-
-
-@pytest.fixture
-def stub(spine: Spine) -> Stub:
-    return Stub.of(spine.app)
-
-
 def post(client: Client, path: str, /, **values: Any) -> requests.Response:
     """As a form of our own page, or as JSON for the API."""
     if path.startswith("/stub/api/"):
@@ -176,6 +166,23 @@ def test_a_session_is_shown_while_the_directory_is_away(
     client.sign_in(spine.card("one-role"))
     monkeypatch.setattr(stub.broker.directory, "person", away)
     assert UID in client.get("/stub/sessions").text
+
+
+@pytest.mark.parametrize("path", ["people", f"people/{UID}", "sessions"])
+def test_what_does_not_answer_is_said_on_a_page(
+    client: Client, stub: Stub, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("directory-unavailable", "Timeout")
+
+    for what, method in ((stub.broker.directory, "person"), (stub.broker.directory, "people")):
+        monkeypatch.setattr(what, method, away)
+    monkeypatch.setattr(stub.broker.store, "sessions", away)
+    reply = client.get(f"/stub/{path}")
+    assert reply.status_code == 503
+    assert "The directory does not answer: Timeout." in reply.text
+    assert "Sign-ins" in reply.text
+    assert client.get("/stub/api/sessions").json() == {"error": "The directory does not answer: Timeout."}
 
 
 def test_a_session_needs_more_than_a_guess(spine: Spine, client: Client) -> None:
