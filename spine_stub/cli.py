@@ -14,7 +14,7 @@ from .errors import DataError
 from .first_start import fill
 from .ldif import to_ldif
 from .options import make_config
-from .registration import RegistrationAuthority, make_role
+from .registration import RegistrationAuthority, with_role
 
 _ROLE_FIELDS = (5, 6)
 _ROLE_HELP = (
@@ -93,7 +93,8 @@ def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory:
     else:
         for person in directory.people(options.search, limit=_EVERYBODY):
             status = "" if person.active else "  inactive"
-            print(f"{person.uid}  {person.cn}  {len(person.roles)} roles{status}")
+            count = len(person.roles)
+            print(f"{person.uid}  {person.cn}  {count} {'role' if count == 1 else 'roles'}{status}")
 
 
 def _add(options: argparse.Namespace, desk: RegistrationAuthority) -> None:
@@ -117,14 +118,9 @@ def _edited(options: argparse.Namespace, directory: Directory) -> Person:
 
 
 def _roles(person: Person, added: list[tuple[str, ...]]) -> tuple[Role, ...]:
-    roles = list(person.roles)
-    number = 0
     for fields in added:
-        while person.role(make_role(person.uid, number, *fields).id):
-            number += 1
-        roles.append(make_role(person.uid, number, *fields))
-        number += 1
-    return tuple(roles)
+        person = with_role(person, *fields)
+    return person.roles
 
 
 def _issue(options: argparse.Namespace, desk: RegistrationAuthority) -> None:

@@ -40,6 +40,8 @@ def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
                 return False
             _fill(data, now, random)
             return True
+    except FileExistsError as exc:
+        raise DataError(f"{data} cannot be used: it is not a folder") from exc
     except OSError as exc:
         raise DataError(f"{data} cannot be used: {exc.strerror} ({exc.filename})") from exc
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from cryptography import x509
@@ -27,6 +31,8 @@ from .toml_people import with_person, without_person
 _CARD_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _FIRST_UID = 555000000001
 _DAYS = 2 * 365
+_MOST_DAYS = 20 * 365
+"""As long as the CA."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class RegistrationAuthority:
         """Make a card folder for a person, with new keys and certificates; returns the folder."""
         person = self._person(uid)
         cards = self.data / layout.CARDS
-        with locked(self.data):
+        with self._changing(cards):
             name = card or _free_name(cards, person.cn)
             if not _CARD_NAME.fullmatch(name):
                 raise DataError(f"{name!r} cannot be a card's name: lower-case letters, digits and hyphens only")
@@ -89,8 +95,7 @@ class RegistrationAuthority:
                 raise DataError(f"there is a card {name} already")
             keys: dict[Slot, authority.PrivateKey] = {slot: authority.ec_key() for slot in Slot}
             keys[Slot.AUTHENTICATION] = authority.rsa_key()
-            plan = CardPlan(name, uid, days_left=days)
-            write_card(cards / name, plan, keys, self._issuer(), self.clock().replace(microsecond=0), self.random)
+            self._write_card(_plan(name, uid, days), keys)
         return cards / name
 
     def issue_certificate(self, uid: str, request: bytes, days: int = _DAYS) -> bytes:
@@ -100,13 +105,14 @@ class RegistrationAuthority:
         """
         self._person(uid)
         key = _requested_key(request)
-        validity = CardPlan("", uid, days_left=days).validity(self.clock().replace(microsecond=0))
+        validity = _plan("", uid, days).validity(self._now())
         extensions = Slot.AUTHENTICATION.extensions
         certificate = self._issuer().issue(authority.name("people", uid), key, validity, extensions)
         pem = authority.certificate_pem(certificate)
         folder = self.data / layout.ISSUED
-        folder.mkdir(mode=0o700, exist_ok=True)
-        write_private(folder / f"{certificate.serial_number:x}.cert.pem", pem)
+        with self._changing(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_private(folder / f"{certificate.serial_number:x}.cert.pem", pem)
         return pem
 
     def revoke_card(self, card: str) -> int:
@@ -143,12 +149,11 @@ class RegistrationAuthority:
 
     def _revoke(self, certificates: list[x509.Certificate]) -> int:
         path = self.data / layout.REVOCATION_LIST
-        with locked(self.data):
+        with self._changing(path):
             known = x509.load_pem_x509_crl(path.read_bytes())
             fresh = [c for c in certificates if known.get_revoked_certificate_by_serial_number(c.serial_number) is None]
             if fresh:
-                now = self.clock().replace(microsecond=0)
-                revocations = authority.make_revocation_list(self._issuer(), fresh, now, known)
+                revocations = authority.make_revocation_list(self._issuer(), fresh, self._now(), known)
                 write_private(path, authority.certificate_pem(revocations))
         return len(fresh)
 
@@ -156,15 +161,32 @@ class RegistrationAuthority:
         if self.directory is not None:
             raise DataError("the people are in an LDAP directory: change them there")
         path = self.data / layout.PEOPLE
+        with self._changing(path):
+            text, person = change(path.read_text("utf-8"))
+            write_private(path, text.encode())
+        return person
+
+    @contextmanager
+    def _changing(self, path: Path) -> Iterator[None]:
+        """Let nobody else change DIR meanwhile; what goes wrong with `path` becomes a DataError."""
         try:
             with locked(self.data):
-                text, person = change(path.read_text("utf-8"))
-                write_private(path, text.encode())
+                yield
         except OSError as exc:
             raise DataError(f"{path} cannot be changed: {exc.strerror}") from exc
         except ValueError as exc:
             raise DataError(f"{path}: {exc}") from exc
-        return person
+
+    def _write_card(self, plan: CardPlan, keys: dict[Slot, authority.PrivateKey]) -> None:
+        folder = self.data / layout.CARDS / plan.name
+        try:
+            write_card(folder, plan, keys, self._issuer(), self._now(), self.random)
+        except BaseException:  # half a card is none
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _now(self) -> datetime:
+        return self.clock().replace(microsecond=0)
 
 
 def uid_of(certificate: x509.Certificate) -> str:
@@ -173,14 +195,22 @@ def uid_of(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
-def make_role(uid: str, taken: int, *fields: str) -> Role:
-    """A role from org code, org name, group, sub-group, name and, if there is one, code.
+def with_role(person: Person, *fields: str) -> Person:
+    """The person with one role more, of org code, org name, group, sub-group, name and, if there is one, code.
 
-    Its id is made like those of the demonstration people: 5551, the end of the uid, a number.
+    Its id is made like those of the demonstration people: 5551, the end of the uid, the next free number.
     """
     org_code, org_name, group, sub_group, name, *code = (field.strip() for field in fields)
-    role_id = f"5551{uid[-6:]}{taken + 1:02d}"
-    return Role(role_id, org_code or None, org_name, group, sub_group, name, "".join(code))
+    ids = (f"5551{person.uid[-6:]}{number:02d}" for number in count(1))
+    role_id = next(role_id for role_id in ids if not person.role(role_id))
+    role = Role(role_id, org_code or None, org_name, group, sub_group, name, "".join(code))
+    return replace(person, roles=(*person.roles, role))
+
+
+def _plan(card: str, uid: str, days: int) -> CardPlan:
+    if abs(days) > _MOST_DAYS:
+        raise DataError(f"{days} days: a certificate holds for at most {_MOST_DAYS}")
+    return CardPlan(card, uid, days_left=days)
 
 
 def _check(person: Person) -> None:

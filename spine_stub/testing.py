@@ -25,7 +25,7 @@ from typing import Any
 
 from . import layout
 from .app import create_app
-from .config import Clock, Config, system_clock
+from .config import LOOPBACK, Clock, Config, system_clock
 from .errors import DataError
 from .explain import explain, explain_exchange
 from .faults import Faults
@@ -35,7 +35,6 @@ from .registration import RegistrationAuthority
 from .server import Server, make_tls
 from .stub import Stub
 
-_HOSTS = ("localhost", "127.0.0.1", "::1")
 _STOP_SECONDS = 0.05
 """How soon the server notices that it is to stop."""
 _NOT_RUNNING = "the stub is not running: use it as `with SpineStub() as spine:`"
@@ -117,7 +116,11 @@ class SpineStub:
         self._running: Stub | None = None
 
     def __enter__(self) -> SpineStub:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -127,16 +130,18 @@ class SpineStub:
         """Begin to serve; raises DataError."""
         fill(self.data, self._clock(), secrets.token_bytes)
         app = create_app(Config(self.data, **self._settings), clock=self._clock)
-        tls = make_tls(self.data, _HOSTS, system_clock()) if self._tls else None
+        tls = make_tls(self.data, LOOPBACK, system_clock()) if self._tls else None
         self._running = Stub.of(app)
-        self._server = Server(app, "127.0.0.1", self._port, tls)
-        self._server.expiration_interval = _STOP_SECONDS
+        server = Server(app, "127.0.0.1", self._port, tls)
+        server.expiration_interval = _STOP_SECONDS
         try:
-            self._server.prepare()
+            server.prepare()
         except OSError as exc:
+            self._running.broker.release()
             raise DataError(f"cannot listen on port {self._port}: {exc}") from exc
-        self._thread = threading.Thread(target=self._server.serve, daemon=True)
+        self._thread = threading.Thread(target=server.serve, daemon=True)
         self._thread.start()
+        self._server = server
 
     def stop(self) -> None:
         """Stop, and remove what was made for this stub."""

@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from ..directory import Person
 from ..errors import DataError
-from ..registration import RegistrationAuthority, make_role
+from ..registration import RegistrationAuthority, with_role
 from ..stub import Stub
 from . import pages
 
@@ -53,9 +53,7 @@ def add_role(stub: Stub, uid: str) -> Response:
     """Give the person one role more."""
 
     def change(desk: RegistrationAuthority, person: Person) -> None:
-        taken = max((int(role.id[-2:]) for role in person.roles if role.id[-2:].isdigit()), default=0)
-        role = make_role(uid, taken, *(_field(name) for name in ROLE_FIELDS))
-        desk.edit_person(replace(person, roles=(*person.roles, role)))
+        desk.edit_person(with_role(person, *map(_field, ROLE_FIELDS)))
 
     return _change(stub, uid, change)
 

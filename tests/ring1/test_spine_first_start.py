@@ -164,5 +164,5 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be used: File exists"):
+    with pytest.raises(DataError, match="cannot be used: it is not a folder"):
         fill(tmp_path / "file")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from support.spine import Desk, SettableClock
+from support.spine import Desk
 from support.spine_client import Card, make_card
 
-from spine_stub import layout
-from spine_stub.app import make_broker
+from spine_stub import cards, layout
 from spine_stub.authority import Issuer, ec_key, make_issuing, make_revocation_list, make_root, rsa_key
-from spine_stub.config import Config
 from spine_stub.errors import DataError
-from spine_stub.memory_store import MemoryStore
 from spine_stub.people import People
-from spine_stub.registration import RegistrationAuthority, make_role
+from spine_stub.registration import RegistrationAuthority, with_role
 from spine_stub.trust import Anchors
 
 UID = "555000000002"
@@ -29,11 +28,8 @@ FIELDS = ("LAN001", "THE LANYARD SURGERY", "Clinical", "Clinical Provision", "Nu
 
 
 def open_desk(data: Path, **settings: object) -> Desk:
-    clock = SettableClock()
-    config = replace(Config(data), **settings)  # type: ignore[arg-type]
     random = (b"%020d" % number for number in range(10**6))
-    store = MemoryStore(clock, config.max_session, config.idle)
-    return Desk(make_broker(config, clock, lambda size: next(random).ljust(size)[:size], store), clock, data)
+    return Desk.open(data, lambda size: next(random).ljust(size)[:size], **settings)
 
 
 @pytest.fixture
@@ -49,7 +45,7 @@ def registration(own_desk: Desk) -> RegistrationAuthority:
 
 def test_a_new_person_signs_in_with_a_new_card(own_desk: Desk, registration: RegistrationAuthority) -> None:
     person = registration.add_person("Jo Bloggs")
-    registration.edit_person(replace(person, roles=(make_role(person.uid, 0, *FIELDS),)))
+    registration.edit_person(with_role(person, *FIELDS))
     folder = registration.issue_card(person.uid)
     login = own_desk.broker.validate(own_desk.answer(own_desk.card(folder.name)))
     assert (person.uid, folder.name) == ("555000000009", "jo-bloggs")
@@ -83,6 +79,37 @@ def test_the_next_card_of_a_name_gets_a_number(registration: RegistrationAuthori
 def test_a_card_that_cannot_be_is_said(registration: RegistrationAuthority, uid: str, card: str, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         registration.issue_card(uid, card)
+
+
+@pytest.mark.parametrize("days", [10**12, -(10**5)])
+def test_a_life_that_cannot_be_is_said(registration: RegistrationAuthority, days: int) -> None:
+    with pytest.raises(DataError, match="days"):
+        registration.issue_card(UID, "spare", days)
+    assert registration.cards_of(UID) == ["one-role"]
+
+
+def test_what_cannot_be_written_leaves_no_half_of_a_card(
+    registration: RegistrationAuthority, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cards, "key_pem", full)
+    with pytest.raises(DataError, match="No space left"):
+        registration.issue_card(UID, "spare")
+    assert not (data / "cards" / "spare").exists()
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_a_revocation_list_that_cannot_be_read_is_said(
+    registration: RegistrationAuthority, data: Path, content: bytes | None
+) -> None:
+    path = data / layout.REVOCATION_LIST
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(str(path))):
+        registration.revoke_card("one-role")
 
 
 def test_a_revoked_card_is_refused_at_once(own_desk: Desk, registration: RegistrationAuthority) -> None:
@@ -150,7 +177,12 @@ def test_requests_that_cannot_be_are_said(registration: RegistrationAuthority) -
 
 @pytest.mark.parametrize(
     ("cn", "uid", "sentence"),
-    [("<b>", "", "is not a name"), ("A", "12", "is not a uid"), ("A", UID, "already: Bryn Hughes")],
+    [
+        ("<b>", "", "is not a name"),
+        (" ", "", "is not a name"),
+        ("A", "12", "is not a uid"),
+        ("A", UID, "already: Bryn Hughes"),
+    ],
 )
 def test_a_person_that_cannot_be_is_said(registration: RegistrationAuthority, cn: str, uid: str, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
