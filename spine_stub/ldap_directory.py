@@ -91,7 +91,10 @@ class LdapDirectory:
     @classmethod
     def connect(cls, url: str, user: str = "", password: str = "") -> LdapDirectory:
         """Bind at ldap[s]://HOST[:PORT][/BASE], without a user anonymously; raises DataError."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as exc:
+            raise DataError(f"--directory {url} is not an address: {exc}") from exc
         address = f"{parts.scheme}://{parts.netloc}"
         directory = cls(lambda: _bind(address, user, password), unquote(parts.path.strip("/")) or _BASE)
         try:

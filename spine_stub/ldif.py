@@ -78,7 +78,7 @@ def _day(day: date | None) -> str | None:
 
 def _lines(attributes: Iterable[Attribute]) -> Iterator[str]:
     for name, value in attributes:
-        if value is None:
+        if not value:
             continue
         if value.isascii() and value[0] not in " :<" and value[-1] != " ":
             yield f"{name}: {value}"

@@ -10,6 +10,9 @@ from pathlib import Path
 from .config import Config
 from .logs import LogForm
 
+_MOST = 1_000_000
+"""Seconds or minutes; more than anybody waits, and times can be added up."""
+
 _EXAMPLES = """\
 examples:
   python -m spine_stub                               in the usual folder, https://127.0.0.1:8443
@@ -157,14 +160,18 @@ def _default_data() -> Path:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
+    return _whole_number(text, 0, 65535)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+    return _whole_number(text, 1, _MOST)
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    try:
+        number = int(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from exc
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"must be from {least} to {most}")
     return number

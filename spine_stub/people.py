@@ -16,8 +16,8 @@ from .toml_places import line_of
 
 UID = re.compile(r"[0-9]{12,14}")
 PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
-TEXT = re.compile(r"[^<>\x00-\x1f\x7f]+")
-"""Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends."""
+TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
+"""Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
 
 
 class Wrong(ValueError):

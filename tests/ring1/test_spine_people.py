@@ -67,6 +67,7 @@ def test_who_is_not_in_the_file_is_nobody(people: People) -> None:
         pytest.param("[[person]]\nuid = '12'", "uid is missing or not usable", id="short-uid"),
         pytest.param("[[person]]\nuid = 555000000009", "not usable", id="uid-as-a-number"),
         pytest.param("[[person]]\nuid = '555000000009'", "cn is missing", id="no-name"),
+        pytest.param("[[person]]\nuid = '555000000009'\ncn = ' '", "cn is missing or not usable", id="blank-name"),
         pytest.param(PERSON * 2, "two people have the same uid", id="twice"),
         pytest.param(PERSON + "roles = 1", "roles is not a list", id="roles-no-list"),
         pytest.param(PERSON + "roles = [{ }]", "id is missing", id="role-without-id"),

@@ -62,6 +62,7 @@ def test_people_are_edited(run: Run) -> None:
     run("person", "edit", "555000000001", "--active", "no")
     assert run("person", "list", "okafor").endswith("3 roles  inactive\n")
     run("person", "edit", "555000000001", "--active", "yes")
+    assert "Bryn Hughes  1 role\n" in run("person", "list")
     assert run("person", "list", "okafor").endswith("3 roles\n")
 
 
@@ -87,6 +88,7 @@ def test_a_person_whose_role_is_wrong_is_not_left_behind(run: Run, fail: Run) ->
     [
         (["issue", "555999999999"], "nobody has the uid 555999999999: add the person first"),
         (["issue", "555000000002", "--request", "/nonexistent"], "/nonexistent cannot be read: No such file"),
+        (["issue", "555000000002", "--days", "9" * 12], "days"),
         (["revoke", "no-such-card"], "there is no card no-such-card"),
         (["revoke", "../ca"], "there is no card ../ca"),
         (["--directory", "http://x", "person", "list"], "is not an ldap:// or ldaps:// address"),
@@ -102,6 +104,23 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
         main(arguments)
     assert caught.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "x"], "argument --port: 'x' is not a whole number"),
+        (["--idle", "x"], "argument --idle: 'x' is not a whole number"),
+        (["--max-session", "9" * 14], "argument --max-session: must be from 1 to"),
+        (["--challenge-age", "9" * 14], "argument --challenge-age: must be from 1 to"),
+    ],
+)
+def test_a_number_that_cannot_be_is_said(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert sentence in capsys.readouterr().err
 
 
 def test_openssls_request_becomes_a_certificate_that_signs_in(spine: Spine, tmp_path: Path) -> None:

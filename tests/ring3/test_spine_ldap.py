@@ -146,6 +146,11 @@ def test_a_server_that_is_not_there_is_said_at_the_start(directory: Open, own_sl
     own_slapd.start()
 
 
+def test_what_is_no_address_is_said(data: Path) -> None:
+    with pytest.raises(DataError, match=r"--directory ldap://\[:: is not an address"):
+        open_directory(Config(data, directory="ldap://[::"))
+
+
 def test_a_user_is_bound_with_the_password_of_a_file(directory: Open, slapd_server: Slapd, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("admin\n")
