@@ -17,7 +17,8 @@ import pytest
 
 from .testing import SpineStub
 
-_FIXTURES = ("spine_stub", "spine_stub_factory")
+_STUBS = pytest.StashKey[list[SpineStub]]()
+"""The brokers that a test has asked for."""
 SpineStubFactory = Callable[..., SpineStub]
 
 
@@ -29,19 +30,22 @@ def spine_stub_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spin
 
 
 @pytest.fixture
-def spine_stub(spine_stub_shared: SpineStub) -> SpineStub:
+def spine_stub(request: pytest.FixtureRequest, spine_stub_shared: SpineStub) -> SpineStub:
     """A broker that remembers nothing of the test before; people and cards that tests add stay."""
     spine_stub_shared.clear()
+    request.node.stash.setdefault(_STUBS, []).append(spine_stub_shared)
     return spine_stub_shared
 
 
 @pytest.fixture
-def spine_stub_factory(spine_stub_shared: SpineStub) -> Iterator[SpineStubFactory]:
+def spine_stub_factory(request: pytest.FixtureRequest, spine_stub_shared: SpineStub) -> Iterator[SpineStubFactory]:
     """Start brokers with other settings, in the folder of the shared one; all are stopped after the test."""
     with ExitStack() as running:
 
         def start(data: Path | None = None, **settings: Any) -> SpineStub:
-            return running.enter_context(SpineStub(data or spine_stub_shared.data, **settings))
+            spine = running.enter_context(SpineStub(data or spine_stub_shared.data, **settings))
+            request.node.stash.setdefault(_STUBS, []).append(spine)
+            return spine
 
         yield start
 
@@ -51,6 +55,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     """Add to a failed test what its client asked."""
     outcome = yield
     report = outcome.get_result()
-    spine = getattr(item, "funcargs", {}).get(_FIXTURES[0])
-    if report.failed and report.when == "call" and isinstance(spine, SpineStub):
-        report.sections.append(("spine stub", spine.story()))
+    if report.failed and report.when == "call":
+        report.sections += [("spine stub", spine.story()) for spine in item.stash.get(_STUBS, [])]

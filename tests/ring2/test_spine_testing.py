@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 import threading
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def test_a_port_in_use_is_said(spine_stub: SpineStub) -> None:
     with pytest.raises(DataError, match=str(port)):
         SpineStub(spine_stub.data, port=port).start()
     gc.collect()
+
+
+def test_one_that_cannot_start_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(DataError, match="xyz"), SpineStub(store="xyz"):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_card_that_is_not_there_names_those_that_are(spine_stub: SpineStub) -> None:
@@ -126,8 +134,14 @@ def test_a_failing_test_shows_what_its_client_asked(pytester: pytest.Pytester, s
         def test_it(spine_stub):
             requests.get(spine_stub.url + "/login/authvalidate?uid=1", verify=str(spine_stub.ca_file))
             assert False
+
+        def test_its_own(spine_stub_factory):
+            spine = spine_stub_factory(allow_sha1=True)
+            requests.get(spine.url + "/login/authvalidate?uid=2", verify=str(spine.ca_file))
+            assert False
         """
     )
     result = pytester.runpytest_inprocess("-p", "spine_stub.pytest_plugin", "-p", "no:cacheprovider")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*spine stub*", "*GET /login/authvalidate 200 missing-response uid=1*"])
+    result.assert_outcomes(failed=2)
+    for uid in (1, 2):
+        result.stdout.fnmatch_lines(["*spine stub*", f"*GET /login/authvalidate 200 missing-response uid={uid}*"])
