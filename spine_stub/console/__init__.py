@@ -14,6 +14,7 @@ from flask import Flask, Response, request
 from .. import replies, serving
 from ..errors import Unavailable
 from ..stub import Stub
+from ..visit import Visit
 from . import api, guard, pages, people_pages, timeline
 
 _UNAVAILABLE = 503
@@ -58,6 +59,7 @@ def _away(exc: Unavailable) -> Response:
     """Say that the store or the directory does not answer: to people here, to clients elsewhere."""
     if not request.path.startswith(serving.CONTROLS):
         return replies.refusal(exc)
+    Visit.current().note(reason=exc.reason, detail=exc.detail)
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
     if request.path.startswith(f"{serving.CONTROLS}api/"):
         return api.error(words, _UNAVAILABLE)

@@ -6,7 +6,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 from support.machine import wait_until
@@ -25,9 +25,11 @@ def stream(spine: Spine, after: int = 0) -> Iterator[http.client.HTTPResponse]:
     context = ssl.create_default_context(cafile=str(spine.ca_file))
     connection = http.client.HTTPSConnection(str(address.hostname), address.port, timeout=5, context=context)
     connection.request("GET", f"/stub/events?after={after}", headers={"Accept": "text/event-stream"})
+    reply = connection.getresponse()
     try:
-        yield connection.getresponse()
+        yield reply
     finally:
+        reply.close()
         connection.close()
 
 
@@ -60,15 +62,12 @@ def test_what_a_page_has_missed_comes_first(spine: Spine, stub: Stub) -> None:
 
 
 def test_many_timelines_leave_the_workers_free(spine: Spine, stub: Stub) -> None:
-    open_ones = [stream(spine) for _ in range(MOST_STREAMS)]
-    replies = [one.__enter__() for one in open_ones]
-    with stream(spine) as one_too_many:
-        assert one_too_many.status == 503
-    spine.client().sign_in(spine.card("one-role"))
-    assert all("Begun" in next_row(reply) for reply in replies)
-    for one, reply in zip(open_ones, replies, strict=True):
-        reply.close()
-        one.__exit__(None, None, None)
+    with ExitStack() as open_ones:
+        replies = [open_ones.enter_context(stream(spine)) for _ in range(MOST_STREAMS)]
+        with stream(spine) as one_too_many:
+            assert one_too_many.status == 503
+        spine.client().sign_in(spine.card("one-role"))
+        assert all("Begun" in next_row(reply) for reply in replies)
     wait_until(lambda: stub.events.count == 0, what="the last timeline let go")
 
 

@@ -111,7 +111,9 @@ def test_a_late_reply_is_a_whole_reply(faults: Faults, client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["delay", "hang"])
-def test_whoever_is_kept_waiting_does_not_keep_others_waiting(faults: Faults, spine: Spine, name: str) -> None:
+def test_whoever_is_kept_waiting_does_not_keep_others_waiting(
+    faults: Faults, spine: Spine, stub: Stub, name: str
+) -> None:
     """Not even with more of them than the server has threads."""
     faults.always(name, 600 if name == "delay" else "", endpoint="authactivate")
 
@@ -121,7 +123,7 @@ def test_whoever_is_kept_waiting_does_not_keep_others_waiting(faults: Faults, sp
 
     with ThreadPoolExecutor(24) as pool:
         waiting = pool.map(wait_in_vain, range(24))
-        wait_until(lambda: len(Stub.of(spine.app).record.exchanges("authactivate")) == 24)
+        wait_until(lambda: len(stub.record.exchanges("authactivate")) == 24)
         assert spine.client().get("/healthz").ok
         list(waiting)
 
@@ -166,12 +168,12 @@ def test_an_entity_bomb(faults: Faults, client: Client) -> None:
     assert client.get(ACTIVATE).text.count("<!ENTITY") == 10
 
 
-def test_an_external_entity_leads_back_here(faults: Faults, client: Client, spine: Spine) -> None:
+def test_an_external_entity_leads_back_here(faults: Faults, client: Client, spine: Spine, stub: Stub) -> None:
     faults.once("external-entity")
     (address,) = re.findall(r'SYSTEM "([^"]*)"', client.get(ACTIVATE).text)
     assert address.startswith(spine.url)
     client.get(address.removeprefix(spine.url))
-    assert Stub.of(spine.app).record.exchanges("error")[0].query == "external-entity"
+    assert stub.record.exchanges("error")[0].query == "external-entity"
 
 
 def test_deep_nesting(faults: Faults, client: Client) -> None:
@@ -242,15 +244,15 @@ def test_a_session_url_that_cannot_be_reached(faults: Faults, client: Client, sp
 
 
 @pytest.mark.parametrize("name", ["tls-unknown-ca", "tls-wrong-name", "tls-expired"])
-def test_a_wrong_certificate_greets_new_connections(faults: Faults, spine: Spine, name: str) -> None:
+def test_a_wrong_certificate_greets_new_connections(faults: Faults, spine: Spine, stub: Stub, name: str) -> None:
     faults.once(name)
     with pytest.raises(requests.exceptions.SSLError):
         spine.client().get("/healthz")
     assert spine.client().get("/healthz").ok
-    assert [e.fault for e in Stub.of(spine.app).record.exchanges("tls")] == [name]
+    assert [e.fault for e in stub.record.exchanges("tls")] == [name]
 
 
-def test_a_stop_does_not_wait_for_those_who_hang(faults: Faults, spine: Spine, client: Client) -> None:
+def test_a_stop_does_not_wait_for_those_who_hang(faults: Faults, spine: Spine, client: Client, stub: Stub) -> None:
     faults.once("hang")
     ended = threading.Event()
 
@@ -261,7 +263,7 @@ def test_a_stop_does_not_wait_for_those_who_hang(faults: Faults, spine: Spine, c
 
     thread = threading.Thread(target=hang)
     thread.start()
-    wait_until(lambda: Stub.of(spine.app).record.exchanges("authactivate"))
+    wait_until(lambda: stub.record.exchanges("authactivate"))
     assert seconds(spine.stop) < 2
     assert ended.wait(5)
     thread.join()

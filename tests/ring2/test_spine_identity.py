@@ -105,9 +105,9 @@ def test_keep_alive_does_but_not_beyond_the_limit(spine_factory: SpineFactory) -
     assert reason(late) == "ticket-not-valid"
 
 
-def test_a_session_that_the_server_ends_is_over(spine: Spine) -> None:
+def test_a_session_that_the_server_ends_is_over(spine: Spine, stub: Stub) -> None:
     client, ticket = spine.login()
-    store = Stub.of(spine.app).broker.store
+    store = stub.broker.store
     for key in store.sessions():
         store.close(key)
     assert not is_valid(client, ticket)
@@ -149,7 +149,7 @@ def test_somebody_inactive_is_refused_in_a_running_broker(spine: Spine) -> None:
     assert not is_valid(client, ticket)
 
 
-def test_the_revocation_list_is_served_as_it_is_now(spine: Spine) -> None:
+def test_the_revocation_list_is_served_as_it_is_now(spine: Spine, stub: Stub) -> None:
     client = spine.client()
 
     def revoked() -> int:
@@ -160,7 +160,7 @@ def test_the_revocation_list_is_served_as_it_is_now(spine: Spine) -> None:
 
     before = revoked()
     assert client.sign_in(spine.card("one-role"))
-    Stub.of(spine.app).broker.registration.revoke_card("one-role")
+    stub.broker.registration.revoke_card("one-role")
     assert revoked() == before + 4
     assert reason(client.validate(spine.card("one-role"))) == "certificate-revoked"
 
