@@ -1,6 +1,6 @@
 """OpenSC's piv-tool, which personalises PIV cards, against the virtual card in pcscd.
 
-Its exit codes are not asked: 0.23 ends loading a certificate with the count of bytes it wrote.
+Its exit codes are not asked: 0.23 and 0.26 end loading a certificate with the count of bytes they wrote.
 """
 
 from __future__ import annotations
