@@ -95,16 +95,24 @@ def _date_problem(certificate: x509.Certificate, now: datetime) -> str:
 def _link(certificate: x509.Certificate, problem: str) -> Link:
     begin, end = _dates(certificate)
     key = certificate.public_key()
-    is_rsa = isinstance(key, rsa.RSAPublicKey)
     return Link(
         subject=_readable(certificate.subject),
         issuer=_readable(certificate.issuer),
         serial=f"{certificate.serial_number:x}",
         not_before=f"{begin:%Y-%m-%d}",
         not_after=f"{end:%Y-%m-%d %H:%M}",
-        key=f"{'RSA' if is_rsa else 'EC'} {getattr(key, 'key_size', '')}",
+        key=_describe(key),
         problem=problem,
     )
+
+
+def _describe(key: object) -> str:
+    match key:
+        case rsa.RSAPublicKey():
+            return f"RSA {key.key_size}"
+        case ec.EllipticCurvePublicKey():
+            return f"EC {key.key_size}"
+    return type(key).__name__
 
 
 def _readable(name: x509.Name) -> str:

@@ -89,6 +89,12 @@ class SignIn:
         return next((e for e in reversed(self.exchanges) if e.endpoint == endpoint), None)
 
     @property
+    def _bad(self) -> Exchange | None:
+        """The last thing that went wrong and that the client did not do right later."""
+        latest = {e.endpoint: e for e in self.exchanges}.values()
+        return max((e for e in latest if e.outcome != "ok"), key=lambda e: e.number, default=None)
+
+    @property
     def validation(self) -> Exchange | None:
         """The last authvalidate, if it came to one."""
         return self._last("authvalidate")
@@ -118,16 +124,16 @@ class SignIn:
     @property
     def outcome(self) -> str:
         """One word for the whole: begun, signed-in, logged-out, refused, failed or fault."""
-        bad = next((e.outcome for e in reversed(self.exchanges) if e.outcome != "ok"), None)
+        bad = self._bad
         if self.validation is None or bad:
-            return bad or "begun"
+            return bad.outcome if bad else "begun"
         out = self._last("authlogout")
         return "logged-out" if out else "signed-in"
 
     @property
     def trouble(self) -> str:
         """The last thing that went wrong, in a sentence; nothing when nothing did."""
-        bad = next((e for e in reversed(self.exchanges) if e.outcome != "ok"), None)
+        bad = self._bad
         if bad is None:
             return ""
         return f"A fault was set: {bad.fault}" if bad.fault else hint(bad.reason) or bad.reason or f"HTTP {bad.status}"

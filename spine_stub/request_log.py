@@ -26,7 +26,7 @@ def write(visit: Visit, reply: Response) -> None:
     outcome = "refused" if "reason" in noted else "ok" if reply.status_code < 400 else "failed"
     fields = " ".join(f"{name}={value}" for name, value in noted.items() if value != "")
     milliseconds = visit.milliseconds()
-    line = f"{visit.request.method} {visit.request.path} {reply.status_code} {outcome} {fields}"
+    line = f"{visit.request.method} {visit.path} {reply.status_code} {outcome} {fields}"
     # What the client wrote stays on this line: no line ends, no escape sequences of terminals.
     line = line[:_LONGEST_LINE].rstrip()
     if not line.isprintable():
@@ -40,7 +40,7 @@ def _fields(visit: Visit, reply: Response, outcome: str, milliseconds: float) ->
     return {
         "client": visit.request.remote_addr,
         "method": visit.request.method,
-        "path": visit.request.path[:_LONGEST_LINE],
+        "path": visit.path[:_LONGEST_LINE],
         "status": reply.status_code,
         "outcome": outcome,
         "milliseconds": round(milliseconds, 1),

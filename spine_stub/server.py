@@ -182,7 +182,8 @@ class Connection(server.HTTPConnection):
         except OSError as exc:
             _log.info("no TLS with %s: %s", self.remote_addr, exc)
             if getattr(exc, "reason", "") == "HTTP_REQUEST":
-                os.write(self.socket.fileno(), _HTTP_ON_TLS)
+                with suppress(OSError):  # the client has gone
+                    os.write(self.socket.fileno(), _HTTP_ON_TLS)
             return False
         return True
 

@@ -117,7 +117,7 @@ def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
         time=stub.broker.clock(),
         endpoint=visit.endpoint,
         method=asked.method,
-        path=asked.path,
+        path=visit.path,
         query=redact(asked.query_string).decode("latin-1"),
         client=asked.remote_addr or "",
         headers=redact_headers({name: environ[key] for name, key in _HEADERS.items() if key in environ}),

@@ -81,7 +81,7 @@ class Trust:
         self._lock = threading.Lock()
         self._stamp = Stamp.of(revocation_list)
         self._anchors = (Anchors.read(*self._paths), *map(_read_other, others))
-        self._stores: tuple[datetime, tuple[crypto.X509Store, ...]] | None = None
+        self._stores: tuple[datetime, tuple[Anchors, ...], tuple[crypto.X509Store, ...]] | None = None
 
     @property
     def authorities(self) -> tuple[crypto.X509, ...]:
@@ -106,10 +106,11 @@ class Trust:
     def _stores_at(self, second: datetime) -> tuple[crypto.X509Store, ...]:
         """The stores for one second: a store keeps the first time that it was given."""
         self._reload_if_changed()
-        stores = self._stores
-        if stores is None or stores[0] != second:
-            self._stores = stores = (second, tuple(anchors.store(second) for anchors in self._anchors))
-        return stores[1]
+        anchors, stores = self._anchors, self._stores
+        # Another thread may have kept stores of the list before this one.
+        if stores is None or stores[0] != second or stores[1] is not anchors:
+            self._stores = stores = (second, anchors, tuple(each.store(second) for each in anchors))
+        return stores[2]
 
     def _reload_if_changed(self) -> None:
         stamp = Stamp.of(self._revocation_list)
@@ -118,7 +119,6 @@ class Trust:
         with self._lock:
             try:
                 self._anchors = (Anchors.read(*self._paths), *self._anchors[1:])
-                self._stores = None
             except (OSError, ValueError, crypto.Error) as exc:
                 _log.warning("%s cannot be read (%s); the list read before still holds", self._revocation_list, exc)
             self._stamp = stamp

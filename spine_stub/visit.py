@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from . import gpobject
 from .checks import Checks
 from .errors import BrokerError
+from .redact import redact_text
 
 _READ_ON = 512 * 1024
 """How many bytes of a request that is too large are read, and thrown away."""
@@ -46,7 +47,13 @@ class Visit:
     @property
     def endpoint(self) -> str:
         """The last part of the path, such as "authvalidate"."""
-        return self.request.path.rpartition("/")[2]
+        return self.path.rpartition("/")[2]
+
+    @property
+    def path(self) -> str:
+        """The path; one that is none of ours could hold anything, and may be a client's ticket in the wrong place."""
+        request = self.request
+        return request.path if request.url_rule else redact_text(request.path)
 
     @property
     def base(self) -> str:

@@ -115,3 +115,14 @@ def test_clearing_forgets_but_goes_on_counting(record: Record) -> None:
     assert not record.exchanges()
     assert not record.sign_ins()
     assert activate(record, "QQ==").number > first.number
+
+
+def test_what_was_done_right_later_is_no_trouble(record: Record) -> None:
+    """The wrong role was asked for first, then the right one."""
+    activate(record, "QQ==")
+    validate(record, "QQ==", session="aa")
+    exchange(record, "RoleSelectionGP.jsp", session="aa", reason="role-not-held")
+    assert record.sign_ins()[0].outcome == "refused"
+    exchange(record, "RoleSelectionGP.jsp", session="aa")
+    assert record.sign_ins()[0].outcome == "signed-in"
+    assert record.sign_ins()[0].trouble == ""

@@ -25,10 +25,12 @@ def test_a_whole_session_leaves_no_secret_in_the_log(spine: Spine, caplog: pytes
     client.post("/login/authlogout", gp_object(sso_ticket=ticket))
     client.get("/saml/RoleAssertion", token=ticket)
     client.post("/saml/RoleAssertion?token=" + quote(ticket), b"")
+    client.get("/login/authlogout;token=" + quote(ticket))
+    client.get("/login/authlogout/" + quote(ticket, safe=""))
 
     ours = [record for record in caplog.records if record.name.startswith("spine_stub")]
     log = "\n".join([*spine.log, *(record.getMessage() for record in ours)])
-    assert len(ours) == 9
+    assert len(ours) == 11
     opaque = ticket.partition("@")[0]
     response = base64.b64encode(der).decode()
     for secret in (ticket, opaque, opaque[6:30], quote(ticket), signature, challenge, response):
