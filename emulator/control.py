@@ -26,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from .card import CARDS
+from .conversation import Conversation, Listener, Said
 
 _log = logging.getLogger(__name__)
 
@@ -133,22 +135,23 @@ async def serve(data: Path, control: ControlServer) -> AsyncIterator[None]:
 class ControlServer:
     """Reads requests, has them handled, writes the answers."""
 
-    def __init__(self, handlers: dict[str, Handler]) -> None:
+    def __init__(self, handlers: dict[str, Handler], conversation: Conversation) -> None:
         self._handlers = handlers
+        self._conversation = conversation
         self._connections: set[asyncio.StreamWriter] = set()
-        self._listeners: set[asyncio.StreamWriter] = set()
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until it ends."""
         self._connections.add(writer)
+        listener = functools.partial(_tell, writer)
         try:
             if _peer_user(writer) == os.geteuid():
-                await self._answer_lines(reader, writer)
+                await self._answer_lines(reader, writer, listener)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
             self._connections.discard(writer)
-            self._listeners.discard(writer)
+            self._conversation.leave(listener)
             writer.close()
 
     def hang_up(self) -> None:
@@ -156,20 +159,9 @@ class ControlServer:
         for writer in list(self._connections):
             writer.close()
 
-    @property
-    def has_listeners(self) -> bool:
-        """Somebody traces."""
-        return bool(self._listeners)
-
-    def publish(self, answer: Answer) -> None:
-        """Send one line to everybody who traces; who does not read is left out."""
-        for writer in list(self._listeners):
-            if writer.transport.get_write_buffer_size() > _MOST_WAITING:
-                writer.transport.abort()
-                continue
-            writer.write(_line(answer))
-
-    async def _answer_lines(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer_lines(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener: Listener
+    ) -> None:
         while True:
             try:
                 line = await reader.readline()
@@ -178,15 +170,15 @@ class ControlServer:
                 return
             if not line:
                 return
-            writer.write(_line(await self._handle(line, writer)))
+            writer.write(_line(await self._handle(line, listener)))
             await writer.drain()
 
-    async def _handle(self, line: bytes, writer: asyncio.StreamWriter) -> Answer:
+    async def _handle(self, line: bytes, listener: Listener) -> Answer:
         try:
             fields = json.loads(line)
             name = fields["command"]
             if name == "trace":
-                self._listeners.add(writer)
+                self._conversation.listen(listener)
                 _log.debug("somebody watches the conversation")
                 return {"ok": True}
             handler = self._handlers[name]
@@ -197,6 +189,14 @@ class ControlServer:
             return {"ok": True, **await handler(fields)}
         except ControlError as error:
             return {"ok": False, "error": str(error)}
+
+
+def _tell(writer: asyncio.StreamWriter, said: Said) -> None:
+    """Send one line to somebody who traces; who does not read is left out."""
+    if writer.transport.get_write_buffer_size() > _MOST_WAITING:
+        writer.transport.abort()
+    else:
+        writer.write(_line(said.as_json()))
 
 
 def _line(answer: Answer) -> bytes:

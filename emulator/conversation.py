@@ -39,7 +39,7 @@ Listener = Callable[[Said], None]
 
 
 class Conversation:
-    """Numbers what is said, keeps the last of it, tells the listeners."""
+    """Numbers what is said, keeps the last of it, tells those who listen now."""
 
     def __init__(self) -> None:
         self._lately: deque[Said] = deque(maxlen=_LATELY)
@@ -47,8 +47,8 @@ class Conversation:
         self._number = 0
 
     def listen(self, listener: Listener) -> None:
-        """Tell somebody of everything from now on."""
-        self._listeners = [*self._listeners, listener]
+        """Tell somebody of everything from now on; who listens already is told once."""
+        self._listeners = [*(other for other in self._listeners if other != listener), listener]
 
     def leave(self, listener: Listener) -> None:
         """Tell somebody no more."""
@@ -57,12 +57,12 @@ class Conversation:
     def exchanged(self, reader: str, card: str, exchange: Exchange) -> None:
         """Take a command and its answer."""
         self._number += 1
-        self._add(Said(self._number, time.time(), reader, card, without_secrets(exchange)))
+        self._say(Said(self._number, time.time(), reader, card, without_secrets(exchange)))
 
     def happened(self, reader: str, card: str, sentence: str) -> None:
         """Take something that happened to a card in a reader."""
         self._number += 1
-        self._add(Said(self._number, time.time(), reader, card, happened=sentence))
+        self._say(Said(self._number, time.time(), reader, card, None, sentence))
 
     def since(self, number: int) -> Iterator[Said]:
         """Yield what was said after this number, as far as it is kept; all, if it never came so far."""
@@ -70,7 +70,7 @@ class Conversation:
             number = 0
         return (said for said in list(self._lately) if said.number > number)
 
-    def _add(self, said: Said) -> None:
+    def _say(self, said: Said) -> None:
         self._lately.append(said)
         for listener in self._listeners:  # a list that is never changed, but replaced
             listener(said)

@@ -69,7 +69,8 @@ class Emulator:
         self._moving = asyncio.Lock()
         self._faults = FaultTable(data, self._inserted, self._changed)
         self._conversation = Conversation()
-        self._conversation.listen(self._said)
+        if _log.isEnabledFor(logging.DEBUG):
+            self._conversation.listen(_log_it)
         self._tray: Tray | None = None
         self._commands: dict[str, Handler] = {
             "insert": self._insert,
@@ -79,7 +80,7 @@ class Emulator:
             "fault": self._faults.handle,
             "kinds": self._faults.kinds,
         }
-        self._control = ControlServer(self._commands)
+        self._control = ControlServer(self._commands, self._conversation)
 
     async def run(self, cards: dict[Address, Card], stop_with_stdin: bool, tray: int | None) -> int:
         """Put the cards in, print the ready line, serve until a signal or the end of stdin."""
@@ -174,10 +175,9 @@ class Emulator:
         return reader.card.card if reader and reader.card else None
 
     def _observe(self, reader: Reader, card: VirtualCard, exchange: Exchange) -> None:
-        _log.debug("%s", exchange)
         self._conversation.exchanged(reader.where, card.card.name, exchange)
-        if exchange.changes_tries:
-            self._changed()
+        if self._tray and exchange.changes_tries:
+            self._tray.changed()
         if Pulled.kind in exchange.faults:
             self._happened(reader, card, "The card was pulled in the middle of that")
 
@@ -189,9 +189,10 @@ class Emulator:
         if self._tray:
             self._tray.changed()
 
-    def _said(self, said: Said) -> None:
-        if self._control.has_listeners:
-            self._control.publish(said.as_json())
+
+def _log_it(said: Said) -> None:
+    if said.exchange:
+        _log.debug("%s", said.exchange)
 
 
 def _status_of(reader: Reader) -> Answer:

@@ -18,7 +18,6 @@ _CODES = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instr
 _SECRET = _CODES | {Instruction.SET_MANAGEMENT_KEY, Instruction.IMPORT_ASYMMETRIC_KEY}
 _COUNTS_TRIES = _CODES | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
 _HEADER = 4
-_VERIFY = bytes((Instruction.VERIFY,))
 _STATUS = 2
 _CHAINING = 0x10
 _TAG_LIST = 0x5C
@@ -37,9 +36,9 @@ class Exchange(NamedTuple):
     def changes_tries(self) -> bool:
         """It is a command that may change how many tries are left."""
         raw = self.command
-        if len(raw) <= _HEADER + 1 and raw[1:2] == _VERIFY:
-            return False  # it only asks, as programs do all the time
-        return len(raw) > 1 and raw[1] in _COUNTS_TRIES
+        if len(raw) < _HEADER or raw[1] not in _COUNTS_TRIES:
+            return False
+        return raw[1] != Instruction.VERIFY or len(raw) > _HEADER + 1  # without data it only asks
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, with the bytes that may be shown, for a JSON line."""

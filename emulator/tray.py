@@ -80,7 +80,6 @@ class Tray:
             await self._runner.cleanup()
             raise
         self.url = f"http://{HOST}:{self._runner.addresses[0][1]}/"
-        self._conversation.listen(self._said)
 
     async def stop(self) -> None:
         """Hang up on all pages."""
@@ -102,13 +101,6 @@ class Tray:
 
     async def _tell(self) -> None:
         event = _event("overview", await self._overview())
-        for page in list(self._pages):
-            page.send(event)
-
-    def _said(self, said: Said) -> None:
-        if not self._pages:
-            return
-        event = _event("said", said.as_json(), said.number)
         for page in list(self._pages):
             page.send(event)
 
@@ -156,14 +148,16 @@ class Tray:
         await response.prepare(request)
         page = _Page()
         self._pages.add(page)
+        self._conversation.listen(page.say)
         try:
             page.send(_RETRY + _event("overview", await self._overview()))
             for said in self._conversation.since(_number(request.headers.get("Last-Event-ID"))):
-                page.send(_event("said", said.as_json(), said.number))
+                page.say(said)
             with contextlib.suppress(ConnectionError):
                 while events := await page.next():
                     await response.write(events)
         finally:
+            self._conversation.leave(page.say)
             self._pages.discard(page)
         return response
 
@@ -175,6 +169,9 @@ class _Page:
         self._waiting: list[bytes] = []
         self._more = asyncio.Event()
         self._ended = False
+
+    def say(self, said: Said) -> None:
+        self.send(_event("said", said.as_json(), said.number))
 
     def send(self, event: bytes) -> None:
         self._waiting.append(event)

@@ -16,6 +16,7 @@ from support.emulator import EmulatorProgram, ask, make_card
 from support.emulator_links import CardReader
 
 from emulator.control import ControlServer, request, serve
+from emulator.conversation import Conversation
 
 Run = Callable[..., EmulatorProgram]
 UNREACHABLE = "127.0.0.1:1"
@@ -106,7 +107,7 @@ def test_somebody_else_is_refused_by_the_file(running: EmulatorProgram, monkeypa
 
 def test_somebody_else_is_refused_by_the_kernel_s_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def answer_to_another_user() -> bytes:
-        async with serve(tmp_path, ControlServer({})):
+        async with serve(tmp_path, ControlServer({}, Conversation())):
             monkeypatch.setattr(os, "geteuid", lambda: 12345)
             reader, writer = await asyncio.open_unix_connection(str(tmp_path / "emulator.sock"))
             answer = await reader.read()
