@@ -29,26 +29,26 @@ class CommandApdu(NamedTuple):
 def parse_apdu(raw: bytes) -> CommandApdu:
     """Return the command in `raw`; raise StatusError 6700 when its lengths do not add up."""
     length = len(raw)
-    if length < _HEADER:
-        raise StatusError(StatusWord.WRONG_LENGTH)
-    if length == _HEADER:
-        return CommandApdu(*raw)
-    if raw[4] == 0 and length > _HEADER + 1:
+    if length <= _HEADER + 1:
+        return _without_data(raw)
+    end = _HEADER + 1 + raw[4]
+    if not raw[4]:
         data, ne = _extended_body(raw)
+    elif length == end + 1:
+        data, ne = raw[5:end], raw[end] or _SHORT_NE
+    elif length == end:
+        data, ne = raw[5:], 0
     else:
-        data, ne = _short_body(raw)
+        raise StatusError(StatusWord.WRONG_LENGTH)
     return CommandApdu(raw[0], raw[1], raw[2], raw[3], data, ne)
 
 
-def _short_body(raw: bytes) -> tuple[bytes, int]:
-    if len(raw) == 5:
-        return b"", raw[4] or _SHORT_NE
-    end = 5 + raw[4]
-    if len(raw) == end:
-        return raw[5:], 0
-    if len(raw) == end + 1:
-        return raw[5:end], raw[end] or _SHORT_NE
-    raise StatusError(StatusWord.WRONG_LENGTH)
+def _without_data(raw: bytes) -> CommandApdu:
+    if len(raw) == _HEADER:
+        return CommandApdu(*raw)
+    if len(raw) < _HEADER:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    return CommandApdu(raw[0], raw[1], raw[2], raw[3], b"", raw[_HEADER] or _SHORT_NE)
 
 
 def _extended_body(raw: bytes) -> tuple[bytes, int]:

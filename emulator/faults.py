@@ -130,12 +130,6 @@ class _Set:
     left: int | None = None
     """Commands that it still affects; None: all, until it is cleared."""
 
-    @classmethod
-    def of(cls, fault: Fault) -> _Set:
-        if isinstance(fault, FewCommands):
-            return cls(fault, fault.nth - 1, fault.times)
-        return cls(fault)
-
     def takes(self, apdu: CommandApdu) -> bool:
         """Count a command; return whether the fault affects it."""
         if self.left == 0 or not self.fault.concerns(apdu):
@@ -157,15 +151,15 @@ class Faults:
         """Told when a fault was set, cleared or used up."""
         self.acted: list[str] = []
         """The kinds that had a hand in the command that is being answered, or was last."""
-        self._few: list[_Set] = []
-        self._standing: list[_Set] = []
+        self.entries: list[_Set] = []
+        """In their order of precedence, each with what is left of it."""
 
     def __iter__(self) -> Iterator[Fault]:
         """Return them in their order of precedence."""
-        return (entry.fault for entry in (*self._few, *self._standing))
+        return (entry.fault for entry in self.entries)
 
     def __bool__(self) -> bool:
-        return bool(self._few or self._standing)
+        return bool(self.entries)
 
     def add(self, fault: Fault) -> None:
         """Set a fault; raise FaultError when the card cannot have it.
@@ -174,21 +168,21 @@ class Faults:
         """
         fault.prepare(self.card)
         if isinstance(fault, FewCommands):
-            self._few.append(_Set.of(fault))
+            self.entries.append(_Set(fault, fault.nth - 1, fault.times))
         elif fault.layer is not Layer.MEMORY:
-            self._standing = [entry for entry in self._standing if not fault.replaces(entry.fault)]
-            self._standing.append(_Set.of(fault))
+            self.entries = [entry for entry in self.entries if not fault.replaces(entry.fault)]
+            self.entries.append(_Set(fault))
+        self.entries.sort(key=lambda entry: entry.left is None)
         self._changed()
 
     def clear(self, kind: str | None = None) -> None:
         """Forget all faults, or those of one kind."""
-        self._few = [entry for entry in self._few if kind not in (None, entry.fault.kind)]
-        self._standing = [entry for entry in self._standing if kind not in (None, entry.fault.kind)]
+        self.entries = [entry for entry in self.entries if kind not in (None, entry.fault.kind)]
         self._changed()
 
     def atr(self, atr: bytes) -> bytes:
         """Return the answer to reset of a card that has these faults."""
-        for entry in reversed(self._standing):
+        for entry in reversed(self.entries):
             atr = entry.fault.atr(atr)
         return atr
 
@@ -213,7 +207,7 @@ class Faults:
         return go_on(apdu, state)
 
     def _innermost_first(self, layer: Layer) -> list[_Set]:
-        return [entry for entry in (*self._few, *self._standing) if entry.fault.layer is layer][::-1]
+        return [entry for entry in self.entries if entry.fault.layer is layer][::-1]
 
     def _through(
         self, entry: _Set, apdu: CommandApdu, affected: Callable[..., Any], go_on: Callable[..., Any], *command: Any
@@ -225,8 +219,8 @@ class Faults:
         return affected(*command, go_on)
 
     def _drop_used_up(self) -> None:
-        if any(entry.left == 0 for entry in self._few):
-            self._few = [entry for entry in self._few if entry.left != 0]
+        if any(entry.left == 0 for entry in self.entries):
+            self.entries = [entry for entry in self.entries if entry.left != 0]
             self._changed()
 
     def _changed(self) -> None:

@@ -1,17 +1,17 @@
 """The PIV Card Application: what each command does (SP 800-73-4 Part 2, section 3).
 
-Commands come typed from parsing.py, answers go out without status word: a command that returns
+Commands are typed by parsing.py, answers go out without status word: a command that returns
 has succeeded, any other ending is a StatusError. Chaining and GET RESPONSE are in transport.py,
 GENERAL AUTHENTICATE is in authentication.py, Yubico's additions are in yubico.py.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from . import authentication, key_pairs, objects, tlv, yubico
+from .apdu import CommandApdu
 from .card import Card
 from .commands import (
     ChangeReferenceData,
@@ -26,15 +26,13 @@ from .commands import (
     VerifyStatus,
 )
 from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyReference, ObjectTag
+from .parsing import parse
 from .private_key import PrivateKeyError
 from .reference_data import ReferenceData, digits
 from .session import Session
 from .state import NOTHING, JustBefore, VolatileState
 from .status import StatusError, StatusWord, tries_left
-from .storage import CardError
 from .transport import LONGEST_DATA
-
-_log = logging.getLogger(__name__)
 
 _PUBLIC_KEY = 0x7F49
 _PIV_OBJECTS = range(0x5FC100, 0x5FC200)
@@ -48,16 +46,16 @@ class PivApplication:
     def __init__(self, card: Card) -> None:
         self._card = card
 
-    def respond(self, command: Command, state: VolatileState) -> bytes:
-        """Carry out one command, change `state`, return the answer's data or raise StatusError."""
+    def respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
+        """Carry out one command, change `state`, return the answer's data.
+
+        Raises StatusError, and OSError or CardError when the card's memory cannot be written.
+        """
+        command = parse(apdu)
         before, state.just_before = state.just_before, NOTHING
         if not state.selected and not isinstance(command, Select):
             raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
-        try:
-            return HANDLERS[type(command)](command, Session(self._card, state, before))
-        except (OSError, CardError) as error:
-            _log.error("the card cannot write its memory: %s", error)
-            raise StatusError(StatusWord.MEMORY_FAILURE) from error
+        return HANDLERS[type(command)](command, Session(self._card, state, before))
 
 
 def _select(command: Select, session: Session) -> bytes:

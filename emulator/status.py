@@ -68,11 +68,13 @@ _MEANINGS: dict[int, str] = {
 class StatusError(Exception):
     """Ends a command: the card answers with `word` (an int of two bytes) and no data."""
 
+    __slots__ = ("word",)  # refusals are everyday answers
+
     def __init__(self, word: int) -> None:
         self.word = word
 
     def __str__(self) -> str:
-        """Return it with its meaning; made only when asked for, refusals are everyday answers."""
+        """Return it with its meaning."""
         return f"{self.word:04X}: {meaning(self.word)}"
 
 

@@ -19,6 +19,7 @@ LONGEST_DATA = 0x4000
 """No chain may get longer: the longest object of PIV has 12,710 bytes (Part 1, table 7)."""
 
 _CHAINING = 0x10
+_GET_RESPONSE = Instruction.GET_RESPONSE
 _WITHOUT_LE = 0x100
 """yubico-piv-tool sends no Le, not even with SELECT, and wants the answer in one piece as cards with T=1 give it."""
 _CHAINABLE = frozenset(
@@ -38,7 +39,7 @@ def exchange(apdu: CommandApdu, state: VolatileState, application: Application) 
     """Return the answer to one APDU, data and status word; raise StatusError for any other."""
     chain, state.chain = state.chain, None
     pending, state.pending = state.pending, b""
-    if apdu.ins == Instruction.GET_RESPONSE and apdu.cla == 0:
+    if apdu.ins == _GET_RESPONSE and apdu.cla == 0:
         return _get_response(apdu, pending, state)
     if apdu.cla == _CHAINING:
         state.chain = _lengthen(chain, apdu)

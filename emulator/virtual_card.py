@@ -19,10 +19,10 @@ from types import TracebackType
 from .apdu import CommandApdu, parse_apdu
 from .card import Card
 from .faults import Application, Faults, NoAnswerError, Reply
-from .parsing import parse
 from .piv import PivApplication
 from .state import NOTHING, VolatileState
 from .status import StatusError, StatusWord
+from .storage import CardError
 from .trace import Exchange
 from .transport import exchange
 
@@ -98,7 +98,7 @@ class VirtualCard:
 
     def answer_to_reset(self) -> bytes:
         """Return the ATR, or what a fault says in its place."""
-        return self.faults.atr(self.atr) if self.faults else self.atr
+        return self.faults.atr(self.atr) if self.faults.entries else self.atr
 
     def transmit(self, raw: bytes) -> bytes:
         """Return the answer to one command APDU: data, SW1, SW2.
@@ -117,16 +117,13 @@ class VirtualCard:
 
         `seconds_ahead` is what a part of it has taken that was done before (ahead.py).
         """
-        faulty = bool(self.faults)
-        if not faulty and self.observer is None:
-            return Reply(self._answer(raw, self._respond))
         started = time.perf_counter() - seconds_ahead
         acted: tuple[str, ...] = ()
-        if faulty:
+        if self.faults.entries:
             reply = self.faults.at_contacts(raw, self._at_contacts)
             acted = tuple(self.faults.acted)
         else:
-            reply = Reply(self._answer(raw, self._respond))
+            reply = Reply(self._answer(raw, self._application.respond))
         if reply.pulled:
             self.power_off()
         if self.observer:
@@ -143,12 +140,12 @@ class VirtualCard:
         except StatusError as error:
             self.state.just_before = NOTHING  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
+        except (OSError, CardError) as error:
+            _log.error("the card cannot write its memory: %s", error)
+            return StatusWord.MEMORY_FAILURE.octets
         except Exception:
             _log.exception("the card failed; it answers 6F00")
             return StatusWord.INTERNAL_ERROR.octets
 
-    def _respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
-        return self._application.respond(parse(apdu), state)
-
     def _respond_with_faults(self, apdu: CommandApdu, state: VolatileState) -> bytes:
-        return self.faults.in_application(apdu, state, self._respond)
+        return self.faults.in_application(apdu, state, self._application.respond)

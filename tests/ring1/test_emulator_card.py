@@ -61,7 +61,7 @@ def test_whatever_comes_is_answered(card_folder: Path, commands: list[bytes]) ->
 
 @pytest.mark.logs_errors("a fault in the card itself is put there on purpose")
 def test_a_fault_of_our_own_is_an_answer_too(virtual_card: VirtualCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(virtual_card, "_application")
+    monkeypatch.delattr(virtual_card.card, "keys")
     assert virtual_card.transmit(bytes.fromhex(SELECT_PIV)) == StatusWord.INTERNAL_ERROR.octets
 
 
