@@ -16,7 +16,6 @@ from .faults import Reply
 from .virtual_card import VirtualCard
 
 _LENGTH_BYTES = 2
-_LONGEST = 0xFFFF
 
 
 class Control(IntEnum):
@@ -40,35 +39,31 @@ class FrameDecoder:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.rest = b""
+        """A frame that has not come as a whole yet."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes; return the frames that are now complete."""
-        buffer = self._buffer
-        if len(buffer) == _LENGTH_BYTES and len(data) == buffer[0] << 8 | buffer[1]:
-            buffer.clear()
-            return [data]  # as vpcd sends them: the length, then the payload
-        buffer += data
+        data = self.rest + data
         frames = []
-        while len(buffer) >= _LENGTH_BYTES:
-            end = _LENGTH_BYTES + (buffer[0] << 8 | buffer[1])
-            if len(buffer) < end:
-                break
-            frames.append(bytes(buffer[_LENGTH_BYTES:end]))
-            del buffer[:end]
+        while len(data) >= _LENGTH_BYTES and len(data) >= (end := _LENGTH_BYTES + (data[0] << 8 | data[1])):
+            frames.append(data[_LENGTH_BYTES:end])
+            data = data[end:]
+        self.rest = data
         return frames
 
     def end(self) -> None:
         """Say that no more bytes come; raise FrameError when that is in the middle of a frame."""
-        if self._buffer:
-            raise FrameError(f"the connection ended inside a frame, after {len(self._buffer)} bytes")
+        if self.rest:
+            raise FrameError(f"the connection ended inside a frame, after {len(self.rest)} bytes")
 
 
 def encode_frame(payload: bytes) -> bytes:
     """Return one frame; raise FrameError when the payload is too long for its length field."""
-    if len(payload) > _LONGEST:
-        raise FrameError(f"{len(payload)} bytes do not fit into a frame")
-    return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
+    try:
+        return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
+    except OverflowError:
+        raise FrameError(f"{len(payload)} bytes do not fit into a frame") from None
 
 
 _SILENT = Reply(None)
