@@ -11,6 +11,7 @@ from support.emulator_links import CardReader
 from support.machine import wait_until
 
 Run = Callable[..., EmulatorProgram]
+WHOLE_CERTIFICATE = "00CB3FFF000005 5C035FC105 0000"
 
 
 @pytest.fixture
@@ -74,8 +75,9 @@ def test_a_slow_frame_holds_nobody_up(running: EmulatorProgram, card_reader: Car
 
 def test_a_reader_that_takes_no_answers_is_left(running: EmulatorProgram, card_reader: CardReader) -> None:
     assert card_reader.connection
+    card_reader.exchange(SELECT_PIV + "00")
     with pytest.raises(ConnectionError):
-        card_reader.connection.sendall(bytes.fromhex("000B" + SELECT_PIV + "00") * 2_000_000)
+        card_reader.connection.sendall(bytes.fromhex("000E" + WHOLE_CERTIFICATE) * 2_000_000)
     card_reader.accept()
     assert card_reader.exchange(SELECT_PIV + "00").endswith("9000")
 
