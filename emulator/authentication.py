@@ -12,19 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 from . import key_pairs, objects
+from .card import Card
 from .commands import Agree, AnswerChallenge, AnswerWitness, AskForChallenge, AskForWitness, Authenticate, Command
 from .identifiers import KEY_AGREEMENT_KEYS, PASSCODE_POLICIES, KeyReference, PasscodePolicy
 from .identifiers import DynamicAuthenticationTag as Tag
 from .management_key import ManagementKey
 from .private_key import PrivateKey, PrivateKeyError
-from .session import Session
-from .state import JustBefore
+from .state import JustBefore, VolatileState
 from .status import StatusError, StatusWord
 
 
-def _authenticate(command: Authenticate, session: Session) -> bytes:
+def _authenticate(command: Authenticate, card: Card, state: VolatileState) -> bytes:
     """Sections A.3 and A.4: apply a private key to a block or a hash."""
-    key = _usable_key(command, session)
+    key = _usable_key(command, card, state)
     try:
         response = key.apply(command.challenge)
     except PrivateKeyError as error:
@@ -32,9 +32,9 @@ def _authenticate(command: Authenticate, session: Session) -> bytes:
     return objects.dynamic_authentication(Tag.RESPONSE, response)
 
 
-def _agree(command: Agree, session: Session) -> bytes:
+def _agree(command: Agree, card: Card, state: VolatileState) -> bytes:
     """Section A.5: the shared secret of ECDH."""
-    key = _usable_key(command, session)
+    key = _usable_key(command, card, state)
     if command.key not in KEY_AGREEMENT_KEYS:
         raise StatusError(StatusWord.INCORRECT_DATA)
     try:
@@ -44,68 +44,68 @@ def _agree(command: Agree, session: Session) -> bytes:
     return objects.dynamic_authentication(Tag.RESPONSE, secret)
 
 
-def _usable_key(command: Authenticate | Agree, session: Session) -> PrivateKey:
+def _usable_key(command: Authenticate | Agree, card: Card, state: VolatileState) -> PrivateKey:
     """Raise StatusError 6A86 for a key that is not there, 6982 for one not allowed now."""
-    key = session.card.keys.get(command.key)
+    key = card.keys.get(command.key)
     if key is None or key.algorithm != command.algorithm:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     policy = key.policy or PASSCODE_POLICIES.get(command.key, PasscodePolicy.ONCE)
     allowed = {
         PasscodePolicy.NEVER: True,
-        PasscodePolicy.ONCE: session.state.passcode_verified,
-        PasscodePolicy.ALWAYS: session.before.passcode_verified,  # Part 1, section 3.2.1
+        PasscodePolicy.ONCE: state.passcode_verified,
+        PasscodePolicy.ALWAYS: state.just_before.passcode_verified,  # Part 1, section 3.2.1
     }
     if not allowed[policy]:
         raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
     return key
 
 
-def _ask_for_challenge(command: AskForChallenge, session: Session) -> bytes:
+def _ask_for_challenge(command: AskForChallenge, card: Card, state: VolatileState) -> bytes:
     """Section A.1, first step. OpenSC takes its random numbers from here, too."""
-    challenge = secrets.token_bytes(_management_key(command, session).block_bytes)
-    session.state.just_before = JustBefore(challenge=challenge)
+    challenge = secrets.token_bytes(_management_key(command, card).block_bytes)
+    state.leaves = JustBefore(challenge=challenge)
     return objects.dynamic_authentication(Tag.CHALLENGE, challenge)
 
 
-def _answer_challenge(command: AnswerChallenge, session: Session) -> bytes:
+def _answer_challenge(command: AnswerChallenge, card: Card, state: VolatileState) -> bytes:
     """Section A.1, second step: the client has encrypted the challenge of the command before."""
-    key = _management_key(command, session)
-    challenge = session.before.challenge
-    session.state.managed = challenge is not None and key.proves(command.response, challenge)
-    session.need_management()
+    key = _management_key(command, card)
+    challenge = state.just_before.challenge
+    state.managed = challenge is not None and key.proves(command.response, challenge)
+    state.need_management()
     return b""
 
 
-def _ask_for_witness(command: AskForWitness, session: Session) -> bytes:
+def _ask_for_witness(command: AskForWitness, card: Card, state: VolatileState) -> bytes:
     """Section A.2, first step: a random number, encrypted."""
-    key = _management_key(command, session)
+    key = _management_key(command, card)
     witness = secrets.token_bytes(key.block_bytes)
-    session.state.just_before = JustBefore(witness=witness)
+    state.leaves = JustBefore(witness=witness)
     return objects.dynamic_authentication(Tag.WITNESS, key.encrypt(witness))
 
 
-def _answer_witness(command: AnswerWitness, session: Session) -> bytes:
+def _answer_witness(command: AnswerWitness, card: Card, state: VolatileState) -> bytes:
     """Section A.2, second step. Only who has decrypted the witness gets anything encrypted."""
-    key = _management_key(command, session)
-    witness = session.before.witness
-    session.state.managed = False
+    key = _management_key(command, card)
+    witness = state.just_before.witness
+    state.managed = False
     if len(command.challenge) != key.block_bytes:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    session.state.managed = witness is not None and hmac.compare_digest(command.witness, witness)
-    session.need_management()
+    state.managed = witness is not None and hmac.compare_digest(command.witness, witness)
+    state.need_management()
     return objects.dynamic_authentication(Tag.RESPONSE, key.encrypt(command.challenge))
 
 
 def _management_key(
-    command: AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness, session: Session
+    command: AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness, card: Card
 ) -> ManagementKey:
-    key = session.card.file.management_key
+    key = card.file.management_key
     if command.key != KeyReference.MANAGEMENT or not key.is_for(command.algorithm):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     return key
 
 
-HANDLERS: dict[type[Command], Callable[[Any, Session], bytes]] = {
+HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
     Authenticate: _authenticate,
     Agree: _agree,
     AskForChallenge: _ask_for_challenge,

@@ -8,7 +8,7 @@ GENERAL AUTHENTICATE is in authentication.py, Yubico's additions are in yubico.p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from . import authentication, key_pairs, objects, tlv, yubico
 from .apdu import CommandApdu
@@ -29,7 +29,6 @@ from .identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyR
 from .parsing import parse
 from .private_key import PrivateKeyError
 from .reference_data import ReferenceData, digits
-from .session import Session
 from .state import NOTHING, JustBefore, VolatileState
 from .status import StatusError, StatusWord, tries_left
 from .transport import LONGEST_DATA
@@ -52,80 +51,80 @@ class PivApplication:
         Raises StatusError, and OSError or CardError when the card's memory cannot be written.
         """
         command = parse(apdu)
-        before, state.just_before = state.just_before, NOTHING
+        state.just_before, state.leaves = state.leaves, NOTHING
         if not state.selected and not isinstance(command, Select):
             raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
-        return HANDLERS[type(command)](command, Session(self._card, state, before))
+        return HANDLERS[type(command)](command, self._card, state)
 
 
-def _select(command: Select, session: Session) -> bytes:
+def _select(command: Select, card: Card, state: VolatileState) -> bytes:
     """Section 3.1.1: an AID that is not ours changes nothing, ours again changes nothing."""
     if len(command.aid) < SHORTEST_AID or not PIV_AID.startswith(command.aid):
         raise StatusError(StatusWord.OBJECT_NOT_FOUND)
-    session.state.selected = True
+    state.selected = True
     if not command.answer:
         return b""
-    return objects.application_property_template(sorted({key.algorithm for key in session.card.keys.values()}))
+    return objects.application_property_template(sorted({key.algorithm for key in card.keys.values()}))
 
 
-def _get_data(command: GetData, session: Session) -> bytes:
+def _get_data(command: GetData, card: Card, state: VolatileState) -> bytes:
     """Section 3.1.2; which objects need the passcode is in Part 1, table 2."""
-    if command.tag in PASSCODE_PROTECTED_OBJECTS and not session.state.passcode_verified:
+    if command.tag in PASSCODE_PROTECTED_OBJECTS and not state.passcode_verified:
         raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
-    data = session.card.objects.get(command.tag)
+    data = card.objects.get(command.tag)
     if data is None:
         raise StatusError(StatusWord.OBJECT_NOT_FOUND)
     return data
 
 
-def _verify(command: VerifyPasscode, session: Session) -> bytes:
+def _verify(command: VerifyPasscode, card: Card, state: VolatileState) -> bytes:
     """Section 3.2.1. An earlier success ends before the try, and does not come back."""
-    passcode = session.card.passcode
+    passcode = card.passcode
     _need_tries(passcode)
-    session.state.passcode_verified = False
+    state.passcode_verified = False
     if not passcode.matches(command.passcode):
-        _refuse(passcode)
-    session.state.passcode_verified = True
-    session.state.just_before = JustBefore(passcode_verified=True)
+        raise StatusError(tries_left(passcode.tries_left))
+    state.passcode_verified = True
+    state.leaves = JustBefore(passcode_verified=True)
     return b""
 
 
-def _verify_status(_command: VerifyStatus, session: Session) -> bytes:
+def _verify_status(_command: VerifyStatus, card: Card, state: VolatileState) -> bytes:
     """Page 12: 63CX says how many tries there are, 63C0 too; 6983 is for a try."""
-    if not session.state.passcode_verified:
-        _refuse(session.card.passcode)
+    if not state.passcode_verified:
+        raise StatusError(tries_left(card.passcode.tries_left))
     return b""
 
 
-def _verify_reset(_command: VerifyReset, session: Session) -> bytes:
-    session.state.passcode_verified = False
+def _verify_reset(_command: VerifyReset, card: Card, state: VolatileState) -> bytes:
+    state.passcode_verified = False
     return b""
 
 
-def _change_reference_data(command: ChangeReferenceData, session: Session) -> bytes:
+def _change_reference_data(command: ChangeReferenceData, card: Card, state: VolatileState) -> bytes:
     """Section 3.2.2: 6983 when locked; 6A80, which spends no try, for what may not be chosen; 63CX.
 
     The passcode that was right is verified now, the one that was wrong no longer is.
     """
     is_passcode = command.key == KeyReference.PASSCODE
-    code = session.card.passcode if is_passcode else session.card.file.unblocking_code
+    code = card.passcode if is_passcode else card.file.unblocking_code
     new = _chosen(command.current, command.new, code)
     if is_passcode:
-        session.state.passcode_verified = False
+        state.passcode_verified = False
     if not code.change(command.current, new):
-        _refuse(code)
+        raise StatusError(tries_left(code.tries_left))
     if is_passcode:
-        session.state.passcode_verified = True
+        state.passcode_verified = True
     return b""
 
 
-def _reset_retry_counter(command: ResetRetryCounter, session: Session) -> bytes:
+def _reset_retry_counter(command: ResetRetryCounter, card: Card, state: VolatileState) -> bytes:
     """Section 3.2.3: status words as above; after 63CX the passcode is not verified, else nothing changes there."""
-    unblocking_code = session.card.file.unblocking_code
+    unblocking_code = card.file.unblocking_code
     new = _chosen(command.unblocking_code, command.new, unblocking_code)
-    if not unblocking_code.unblock(command.unblocking_code, session.card.passcode, new):
-        session.state.passcode_verified = False
-        _refuse(unblocking_code)
+    if not unblocking_code.unblock(command.unblocking_code, card.passcode, new):
+        state.passcode_verified = False
+        raise StatusError(tries_left(unblocking_code.tries_left))
     return b""
 
 
@@ -147,36 +146,31 @@ def _need_tries(code: ReferenceData) -> None:
         raise StatusError(StatusWord.AUTHENTICATION_METHOD_BLOCKED)
 
 
-def _refuse(code: ReferenceData) -> NoReturn:
-    """A wrong code: 63CX, and 63C0 for the try that was the last."""
-    raise StatusError(tries_left(code.tries_left))
-
-
-def _put_data(command: PutData, session: Session) -> bytes:
+def _put_data(command: PutData, card: Card, state: VolatileState) -> bytes:
     """Section 3.3.1. A tag that no card has is 6A81, what is longer than any object of PIV 6A84."""
-    session.need_management()
+    state.need_management()
     if command.tag not in _PIV_OBJECTS and command.tag not in _OWN_OBJECTS and command.tag not in list(ObjectTag):
         raise StatusError(StatusWord.FUNCTION_NOT_SUPPORTED)
     if len(command.content) > LONGEST_DATA:
         raise StatusError(StatusWord.NOT_ENOUGH_MEMORY)
-    session.card.put_object(command.tag, command.content)
+    card.put_object(command.tag, command.content)
     return b""
 
 
-def _generate(command: GenerateKeyPair, session: Session) -> bytes:
+def _generate(command: GenerateKeyPair, card: Card, state: VolatileState) -> bytes:
     """Section 3.3.2: 6A80 for an algorithm that no new key has."""
-    session.need_management()
-    made, session.state.key_made = session.state.key_made, None
+    state.need_management()
+    made, state.key_made = state.key_made, None
     try:
         if made is None or (made.algorithm, made.policy) != (command.algorithm, command.policy):
             made = key_pairs.generate(command.algorithm, command.policy)
     except PrivateKeyError as error:
         raise StatusError(StatusWord.INCORRECT_DATA) from error
-    session.card.put_key(command.key, made)
+    card.put_key(command.key, made)
     return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(made))
 
 
-HANDLERS: dict[type[Command], Callable[[Any, Session], bytes]] = {
+HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
     Select: _select,
     GetData: _get_data,
     VerifyPasscode: _verify,

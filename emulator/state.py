@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .private_key import PrivateKey
+from .status import StatusError, StatusWord
 
 
 @dataclass(slots=True)
@@ -45,8 +46,16 @@ class VolatileState:
     managed: bool = False
     """The other side has proved that it has the management key."""
     just_before: JustBefore = NOTHING
+    """What the command before this one did,"""
+    leaves: JustBefore = NOTHING
+    """and what this one does, for the next."""
     chain: Chain | None = None
     key_made: PrivateKey | None = field(default=None, repr=False)
     """A key pair made ahead (ahead.py) for the command that is about to ask for it."""
     pending: bytes = b""
     """The rest of an answer, for GET RESPONSE."""
+
+    def need_management(self) -> None:
+        """Raise StatusError 6982 unless the management key was proved (Part 2, section 3.3)."""
+        if not self.managed:
+            raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)

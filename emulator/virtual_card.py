@@ -138,7 +138,7 @@ class VirtualCard:
         try:
             return exchange(parse_apdu(raw), self.state, application)
         except StatusError as error:
-            self.state.just_before = NOTHING  # whatever was refused, it came in between
+            self.state.leaves = NOTHING  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
         except (OSError, CardError) as error:
             _log.error("the card cannot write its memory: %s", error)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import key_pairs, tlv
+from .card import Card
 from .commands import (
     Command,
     FactoryReset,
@@ -24,7 +25,7 @@ from .commands import (
 from .identifiers import PASSCODE_POLICIES, KeyReference, Origin, PasscodePolicy
 from .management_key import DEFAULT_VALUE, ManagementKey
 from .private_key import PrivateKeyError
-from .session import Session
+from .state import VolatileState
 from .status import StatusError, StatusWord
 from .storage import USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 
@@ -37,69 +38,69 @@ _WITH_METADATA = (5, 3, 0)
 _WITH_MOVING = (5, 7, 0)
 
 
-def _import_key(command: ImportKey, session: Session) -> bytes:
-    session.need_management()
+def _import_key(command: ImportKey, card: Card, state: VolatileState) -> bytes:
+    state.need_management()
     try:
         key = key_pairs.from_numbers(command.algorithm, command.numbers, command.policy)
     except PrivateKeyError as error:
         raise StatusError(StatusWord.INCORRECT_DATA) from error
-    session.card.put_key(command.key, key)
+    card.put_key(command.key, key)
     return b""
 
 
-def _set_management_key(command: SetManagementKey, session: Session) -> bytes:
-    session.need_management()
-    session.card.file.set_management_key(ManagementKey(command.algorithm, command.value))
+def _set_management_key(command: SetManagementKey, card: Card, state: VolatileState) -> bytes:
+    state.need_management()
+    card.file.set_management_key(ManagementKey(command.algorithm, command.value))
     return b""
 
 
-def _move_key(command: MoveKey, session: Session) -> bytes:
-    _need_version(_WITH_MOVING, session)
-    session.need_management()
-    if command.source not in session.card.keys:
+def _move_key(command: MoveKey, card: Card, state: VolatileState) -> bytes:
+    _need_version(_WITH_MOVING, card)
+    state.need_management()
+    if command.source not in card.keys:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
-    if command.target in session.card.keys:
+    if command.target in card.keys:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
-    session.card.move_key(command.source, command.target)
+    card.move_key(command.source, command.target)
     return b""
 
 
-def _set_tries(command: SetTries, session: Session) -> bytes:
+def _set_tries(command: SetTries, card: Card, state: VolatileState) -> bytes:
     """Both codes become the usual ones again."""
-    session.need_management()
-    if not session.state.passcode_verified:
+    state.need_management()
+    if not state.passcode_verified:
         raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
     tries = (command.passcode, command.unblocking_code)
-    session.card.file.set_codes(USUAL_PASSCODE, USUAL_UNBLOCKING_CODE, tries)
-    session.state.passcode_verified = False
+    card.file.set_codes(USUAL_PASSCODE, USUAL_UNBLOCKING_CODE, tries)
+    state.passcode_verified = False
     return b""
 
 
-def _factory_reset(_command: FactoryReset, session: Session) -> bytes:
+def _factory_reset(_command: FactoryReset, card: Card, state: VolatileState) -> bytes:
     """Nobody loses a card that still has a try: 6985 until both codes are locked."""
-    file = session.card.file
+    file = card.file
     if file.passcode.tries_left or file.unblocking_code.tries_left:
         raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
-    session.state.passcode_verified = session.state.managed = False
-    session.card.clear()
+    state.passcode_verified = state.managed = False
+    card.clear()
     return b""
 
 
-def _get_metadata(command: GetMetadata, session: Session) -> bytes:
-    _need_version(_WITH_METADATA, session)
+def _get_metadata(command: GetMetadata, card: Card, state: VolatileState) -> bytes:
+    _need_version(_WITH_METADATA, card)
     match command.key:
         case KeyReference.PASSCODE | KeyReference.UNBLOCKING_CODE:
-            return _code_metadata(command.key, session)
+            return _code_metadata(command.key, card)
         case KeyReference.MANAGEMENT:
-            key = session.card.file.management_key
+            key = card.file.management_key
             usual = key.value == DEFAULT_VALUE
             return _fields({_ALGORITHM: (key.algorithm,), _POLICY: (0, _NO_TOUCH), _IS_USUAL: (usual,)})
         case _:
-            return _key_metadata(command.key, session)
+            return _key_metadata(command.key, card)
 
 
-def _code_metadata(reference: KeyReference, session: Session) -> bytes:
-    file = session.card.file
+def _code_metadata(reference: KeyReference, card: Card) -> bytes:
+    file = card.file
     if reference == KeyReference.PASSCODE:
         code, usual = file.passcode, USUAL_PASSCODE
     else:
@@ -107,8 +108,8 @@ def _code_metadata(reference: KeyReference, session: Session) -> bytes:
     return _fields({_ALGORITHM: (_A_CODE,), _IS_USUAL: (code.value == usual,), _TRIES: (code.tries, code.tries_left)})
 
 
-def _key_metadata(reference: KeyReference, session: Session) -> bytes:
-    key = session.card.keys.get(reference)
+def _key_metadata(reference: KeyReference, card: Card) -> bytes:
+    key = card.keys.get(reference)
     if key is None:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
     policy = key.policy or PASSCODE_POLICIES.get(reference, PasscodePolicy.ONCE)
@@ -120,20 +121,20 @@ def _fields(fields: dict[int, tuple[int, ...]]) -> bytes:
     return b"".join(tlv.encode(tag, bytes(value)) for tag, value in fields.items())
 
 
-def _get_version(_command: GetVersion, session: Session) -> bytes:
-    return bytes(session.card.file.version)
+def _get_version(_command: GetVersion, card: Card, state: VolatileState) -> bytes:
+    return bytes(card.file.version)
 
 
-def _get_serial(_command: GetSerial, session: Session) -> bytes:
-    return session.card.serial.to_bytes(4, "big")
+def _get_serial(_command: GetSerial, card: Card, state: VolatileState) -> bytes:
+    return card.serial.to_bytes(4, "big")
 
 
-def _need_version(wanted: tuple[int, ...], session: Session) -> None:
-    if session.card.file.version < wanted:
+def _need_version(wanted: tuple[int, ...], card: Card) -> None:
+    if card.file.version < wanted:
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
 
 
-HANDLERS: dict[type[Command], Callable[[Any, Session], bytes]] = {
+HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
     ImportKey: _import_key,
     SetManagementKey: _set_management_key,
     MoveKey: _move_key,
