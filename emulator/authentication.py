@@ -13,7 +13,16 @@ from typing import Any
 
 from . import key_pairs, objects
 from .card import Card
-from .commands import Agree, AnswerChallenge, AnswerWitness, AskForChallenge, AskForWitness, Authenticate, Command
+from .commands import (
+    Agree,
+    AnswerChallenge,
+    AnswerWitness,
+    AskForChallenge,
+    AskForWitness,
+    Authenticate,
+    Command,
+    GeneralAuthenticate,
+)
 from .identifiers import KEY_AGREEMENT_KEYS, PASSCODE_POLICIES, KeyReference, PasscodePolicy
 from .identifiers import DynamicAuthenticationTag as Tag
 from .management_key import ManagementKey
@@ -44,7 +53,7 @@ def _agree(command: Agree, card: Card, state: VolatileState) -> bytes:
     return objects.dynamic_authentication(Tag.RESPONSE, secret)
 
 
-def _usable_key(command: Authenticate | Agree, card: Card, state: VolatileState) -> PrivateKey:
+def _usable_key(command: GeneralAuthenticate, card: Card, state: VolatileState) -> PrivateKey:
     """Raise StatusError 6A86 for a key that is not there, 6982 for one not allowed now."""
     key = card.keys.get(command.key)
     if key is None or key.algorithm != command.algorithm:
@@ -96,9 +105,7 @@ def _answer_witness(command: AnswerWitness, card: Card, state: VolatileState) ->
     return objects.dynamic_authentication(Tag.RESPONSE, key.encrypt(command.challenge))
 
 
-def _management_key(
-    command: AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness, card: Card
-) -> ManagementKey:
+def _management_key(command: GeneralAuthenticate, card: Card) -> ManagementKey:
     key = card.file.management_key
     if command.key != KeyReference.MANAGEMENT or not key.is_for(command.algorithm):
         raise StatusError(StatusWord.INCORRECT_P1_P2)

@@ -62,58 +62,52 @@ class ResetRetryCounter:
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticate:
+class GeneralAuthenticate:
+    """What all GENERAL AUTHENTICATE commands have (section 3.2.4)."""
+
+    algorithm: Algorithm
+    key: KeyReference
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, the card proves itself, signs or decrypts (sections 3.2.4, A.3, A.4).
 
     `challenge` is what the private key is applied to: for RSA a padded block as long as the
     modulus, for ECC the hash that is signed.
     """
 
-    algorithm: Algorithm
-    key: KeyReference
     challenge: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Agree:
+class Agree(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, ECDH (sections 3.2.4, A.5): the other side's point, uncompressed."""
 
-    algorithm: Algorithm
-    key: KeyReference
     point: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class AskForChallenge:
+class AskForChallenge(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, the client will prove itself (section A.1): its first step."""
-
-    algorithm: Algorithm
-    key: KeyReference
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerChallenge:
+class AnswerChallenge(GeneralAuthenticate):
     """The second step of section A.1: the challenge, encrypted by the client."""
 
-    algorithm: Algorithm
-    key: KeyReference
     response: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class AskForWitness:
+class AskForWitness(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, both prove themselves (section A.2): its first step."""
-
-    algorithm: Algorithm
-    key: KeyReference
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerWitness:
+class AnswerWitness(GeneralAuthenticate):
     """The second step of section A.2: the witness in clear, and a challenge for the card."""
 
-    algorithm: Algorithm
-    key: KeyReference
     witness: bytes
     challenge: bytes
 
