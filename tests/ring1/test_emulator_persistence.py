@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from support.emulator import SELECT_PIV, card_keys, self_signed, send
-from support.management import authenticate, chained, encrypt
+from support.emulator import card_keys, self_signed, send
+from support.management import chained, encrypt, managed_card
 
 from emulator import Card, CardError, VirtualCard, tlv
 from emulator.card import summaries
@@ -24,15 +24,7 @@ Open = Callable[[], VirtualCard]
 
 @pytest.fixture
 def card(card_folder: Path) -> Open:
-    """Open the card as after its next insertion, with PIV selected and the usual management key proved."""
-
-    def again() -> VirtualCard:
-        card = VirtualCard(Card.open(card_folder))
-        send(card, SELECT_PIV)
-        authenticate(card)
-        return card
-
-    return again
+    return lambda: managed_card(card_folder)
 
 
 def put(card: VirtualCard, tag: str, content: bytes) -> str:

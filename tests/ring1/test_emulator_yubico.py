@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support.emulator import SELECT_PIV, CardKey, send, write_settings
-from support.management import authenticate, chained
+from support.management import authenticate, chained, managed_card
 
 from emulator import Card, CardError, VirtualCard, tlv
 from emulator.identifiers import Algorithm
@@ -22,15 +22,7 @@ Open = Callable[[], VirtualCard]
 
 @pytest.fixture
 def card(card_folder: Path) -> Open:
-    """Open the card as after its next insertion, with PIV selected and the usual management key proved."""
-
-    def again() -> VirtualCard:
-        card = VirtualCard(Card.open(card_folder))
-        send(card, SELECT_PIV)
-        authenticate(card)
-        return card
-
-    return again
+    return lambda: managed_card(card_folder)
 
 
 def test_codes_and_management_key(card: Open, card_folder: Path) -> None:

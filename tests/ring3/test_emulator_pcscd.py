@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.emulator import SELECT_PIV, EmulatorProgram, make_card
-from support.emulator_links import PcscClient
+from support.emulator_links import PcscClient, wait_for_an_empty_reader
 from support.machine import need, wait_until
 from support.reader import Pcscd
 
@@ -34,9 +34,7 @@ def emulator(
     assert program.ready()
     yield program
     program.stop()
-    watcher = PcscClient()
-    wait_until(lambda: not watcher.atr(), what="an empty reader")
-    watcher.close()
+    wait_for_an_empty_reader()
 
 
 @pytest.fixture

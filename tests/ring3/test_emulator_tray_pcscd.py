@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.emulator import PASSCODE, EmulatorProgram
-from support.emulator_links import PcscClient
+from support.emulator_links import wait_for_an_empty_reader
 from support.machine import need, wait_until
 from support.programs import run
 from support.reader import Pcscd
@@ -34,9 +34,7 @@ def emulator(
     assert program.ready()
     yield program
     program.stop()
-    watcher = PcscClient()
-    wait_until(lambda: not watcher.atr(), what="an empty reader")
-    watcher.close()
+    wait_for_an_empty_reader()
 
 
 def test_it_shows_what_a_real_program_does(emulator: EmulatorProgram) -> None:

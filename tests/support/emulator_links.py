@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from support.machine import wait_until
+
 
 class CardReader:
     """The reader's side of the vpcd protocol, in a test's hands."""
@@ -109,3 +111,10 @@ class PcscClient:
 
     def close(self) -> None:
         self._scard.SCardReleaseContext(self._context)
+
+
+def wait_for_an_empty_reader() -> None:
+    """Return when programs see no card in the first reader: the next test puts one in."""
+    watcher = PcscClient()
+    wait_until(lambda: not watcher.atr(), what="an empty reader")
+    watcher.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from emulator import VirtualCard, tlv
 from emulator.identifiers import Algorithm
 from emulator.management_key import ManagementKey
-from support.emulator import send
+from support.emulator import SELECT_PIV, send
 
 try:
     from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -42,6 +43,14 @@ def authenticate(card: VirtualCard, key: ManagementKey | None = None) -> str:
     challenge = template(send(card, f"0087{key.algorithm:02X}9B047C028100 00"))[0x81]
     body = tlv.encode(0x7C, tlv.encode(0x82, encrypt(key, challenge)))
     return send(card, f"0087{key.algorithm:02X}9B{len(body):02X}{body.hex()}")[1]
+
+
+def managed_card(folder: Path) -> VirtualCard:
+    """Open a card as after its next insertion, with PIV selected and the usual management key proved."""
+    card = VirtualCard.open(folder)
+    send(card, SELECT_PIV)
+    authenticate(card)
+    return card
 
 
 def template(answer: tuple[str, str]) -> dict[int, bytes]:
