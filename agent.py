@@ -1523,9 +1523,15 @@ class Bridge:
         """Readable when there is a call."""
         return self._reading.fileno()
 
-    def wake_on_signals(self) -> None:
-        """A signal wakes the owner too, so that Ctrl-C and a service stop work while it sleeps in Tk."""
+    def interrupt_on_signals(self) -> None:
+        """From now on Ctrl-C and a service stop are calls too: KeyboardInterrupt comes between two others.
+
+        In the middle of one it could be lost (in Tk) or leave a lock broken (in Thread.start, RuntimeError).
+        """
         signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is signal.default_int_handler:  # and not ignored, as under nohup
+                signal.signal(number, lambda *what: self.call(lambda: signal.default_int_handler(*what)))
 
     def close(self) -> None:
         self._reading.close()
@@ -2124,12 +2130,11 @@ class Window:
         self.bridge = bridge
         self.early_typing = ""
         self._early_timer = ""
-        self._interrupted = False
         self._zoom = 1.0
         self.fonts: dict[str, tkfont.Font] = {}
         self.root = tk.Tk(className="Lanyard")
         self.root.title("Lanyard: sign in with your smartcard")
-        self.root.report_callback_exception = self._callback_failed
+        self.root.report_callback_exception = lambda kind, error, trace: log_unexpected("the window", error)
         self._side = tk.Frame(self.root, background=Colour.WHITE)
         self._make_fonts()
         self._make_frame(kiosk)
@@ -2145,8 +2150,6 @@ class Window:
     def run(self) -> None:
         """Until the window is closed. In a kiosk nobody can close it: end the process instead."""
         self.root.mainloop()
-        if self._interrupted:
-            raise KeyboardInterrupt
 
     def stop(self) -> None:
         self.root.quit()
@@ -2228,12 +2231,6 @@ class Window:
             self._side.pack_forget()
         self.screen.fit(self.content.winfo_height())
 
-    def _callback_failed(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if isinstance(error, KeyboardInterrupt):
-            self._interrupted = True
-            self.stop()
-        else:
-            LOG.error("%s in the window\n%s", kind.__name__, "".join(traceback.format_tb(trace)))
 
 
 class Screen:
@@ -3038,7 +3035,6 @@ def run(options: argparse.Namespace) -> None:
             settings = dataclasses.replace(settings, spine=demonstration.start_broker(), ca_file=demonstration.ca_file)
         check_spine(settings)
         bridge = Bridge()
-        bridge.wake_on_signals()
         conductor = Conductor(reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, settings.explain)
         if window:
@@ -3047,6 +3043,7 @@ def run(options: argparse.Namespace) -> None:
         conductor.start()
         if demonstration:
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
+        bridge.interrupt_on_signals()
         if window:
             if demonstration:
                 DemonstrationStrip(window, demonstration.control)
