@@ -1095,10 +1095,10 @@ RAW_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);
 
 @dataclass(frozen=True)
 class GpAnswer:
-    """A reply of the broker: its parameters by name, and the roles in order."""
+    """A reply of the broker: its parameters by name, and the elements of its roles in order."""
 
     parameters: Mapping[str, str] = field(repr=False)
-    roles: tuple[Role, ...]
+    role_elements: Sequence[Element]
 
     @classmethod
     def parse(cls, body: bytes) -> GpAnswer:
@@ -1124,16 +1124,20 @@ class GpAnswer:
     @classmethod
     def _from_element(cls, root: Element) -> GpAnswer:
         parameters: dict[str, str] = {}
-        roles = []
+        role_elements = []
         for element in root.iter("gpPARAM"):
             name, value = element.get("name", ""), (element.text or "").strip()
             if name.startswith("nhsjobrole"):
-                roles.append(_parse_role(element, value))
+                role_elements.append(element)
             elif name in parameters:
                 raise BrokerNonsense(f"{name} comes twice")
             else:
                 parameters[name] = value
-        return cls(parameters, tuple(roles))
+        return cls(parameters, role_elements)
+
+    def roles(self) -> tuple[Role, ...]:
+        """The roles in order. Raises BrokerNonsense where one is no role."""
+        return tuple(_parse_role(element) for element in self.role_elements)
 
     def required(self, name: str) -> str:
         value = self.parameters.get(name, "")
@@ -1156,8 +1160,8 @@ def _decode(body: bytes) -> str:
         raise BrokerNonsense("the answer is not UTF-8 text") from None
 
 
-def _parse_role(element: Element, text: str) -> Role:
-    match = ROLE_TEXT.fullmatch(text)
+def _parse_role(element: Element) -> Role:
+    match = ROLE_TEXT.fullmatch((element.text or "").strip())
     identifier = element.get("id", "")
     if not match or not identifier:
         raise BrokerNonsense(f"{element.get('name')} is not a role")
@@ -1244,6 +1248,7 @@ class Broker:
         self._http.mount("https://", PromptTls())
         self._http.headers["Content-Type"] = "text/xml"
         self._http.headers["User-Agent"] = f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"
+        self.left_open: Session | None = None  # at the broker, by an answer that is of no use here
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
 
     def activate(self) -> Challenge:
@@ -1261,7 +1266,10 @@ class Broker:
         return challenge
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
-        """Send the signed challenge back. Raises BrokerRefused and the other Broker errors."""
+        """Send the signed challenge back. Raises BrokerRefused and the other Broker errors.
+
+        An answer that is refused here may have opened a session there: `left_open` is for logging that out.
+        """
         signed = {
             "challenge": challenge.encoded,
             "signature": challenge.server_signature,
@@ -1272,15 +1280,19 @@ class Broker:
         }
         plain = "Send the signed challenge to the sign-in service, which checks it"
         answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed)
-        return Session(
+        ticket = answer.required("sso_ticket")
+        self.left_open = Session(uid, "", ticket, (), 0, 0, "")
+        session = Session(
             uid=uid,
             cn=answer.required("cn"),
-            ticket=answer.required("sso_ticket"),
-            roles=answer.roles,
+            ticket=ticket,
+            roles=answer.roles(),
             max_minutes=answer.minutes("sso_max_session_time"),
             idle_minutes=answer.minutes("sso_session_time"),
             logout_url=answer.required("sso_logout_url"),
         )
+        self.left_open = None
+        return session
 
     def select_role(self, session: Session, role: Role) -> None:
         """Tell the broker which role the person works in now. Raises RoleRefused and the Broker errors."""
@@ -1609,12 +1621,12 @@ class Attempt:
 
     def log_out(self) -> None:
         """Runs on the lane. The session is over here whatever the broker says."""
-        if self.session:
+        if session := self.session or self.broker.left_open:
             try:
-                self.broker.log_out(self.session)
+                self.broker.log_out(session)
             except AgentError as error:
                 LOG.warning("the broker did not confirm the log-out: %s", error.technical)
-            self.session = None
+            self.session = self.broker.left_open = None
 
     def end_after(self, seconds: float, time_up: Callable[[], None]) -> None:
         """Call `time_up`, in a thread of its own, when that time is over and the attempt is not."""
@@ -1768,7 +1780,11 @@ class Conductor:
             f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)} bytes"
         )
         tell("Put challenge, signature and certificate into one signed message (CMS)", sizes, started)
-        attempt.session = attempt.broker.validate(certificate.uid, challenge, der)
+        try:
+            attempt.session = attempt.broker.validate(certificate.uid, challenge, der)
+        except BrokerNonsense:
+            attempt.lane.submit(attempt.log_out)  # once the person is told
+            raise
         return attempt.session
 
     def _validated(self, attempt: Attempt, session: Session) -> None:
@@ -2230,7 +2246,6 @@ class Window:
         elif not room and self._side.winfo_ismapped():
             self._side.pack_forget()
         self.screen.fit(self.content.winfo_height())
-
 
 
 class Screen:

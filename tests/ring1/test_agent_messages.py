@@ -130,7 +130,7 @@ WORK = '"Clinical":"Clinical Provision":"Nurse Access Role"'
     ],
 )
 def test_roles_as_real_replies_write_them(text: str, organisation: str) -> None:
-    (parsed,) = GpAnswer.parse(role(text)).roles
+    (parsed,) = GpAnswer.parse(role(text)).roles()
     assert parsed.org_name == organisation
     assert (parsed.id, parsed.org_code) == ("100", "RXX")
     assert (parsed.group, parsed.sub_group) == ("Clinical", "Clinical Provision")
@@ -138,19 +138,19 @@ def test_roles_as_real_replies_write_them(text: str, organisation: str) -> None:
 
 
 def test_a_raw_ampersand_in_the_job_is_mended_too() -> None:
-    (parsed,) = GpAnswer.parse(role('ORG, "Admin & Clerical":"A&B":"R&D Nurse"')).roles
+    (parsed,) = GpAnswer.parse(role('ORG, "Admin & Clerical":"A&B":"R&D Nurse"')).roles()
     assert (parsed.group, parsed.sub_group, parsed.name) == ("Admin & Clerical", "A&B", "R&D Nurse")
 
 
 def test_an_organisation_without_a_code() -> None:
-    (parsed,) = GpAnswer.parse(role(f"ORG, {WORK}", 'id="7" name="nhsjobrole0"')).roles
+    (parsed,) = GpAnswer.parse(role(f"ORG, {WORK}", 'id="7" name="nhsjobrole0"')).roles()
     assert parsed.org_code is None
 
 
 def test_roles_stay_in_order_and_parameters_are_named() -> None:
     each = "".join(f'<gpPARAM name="nhsjobrole{n}" id="{n}">ORG {n}, {WORK}</gpPARAM>' for n in range(40))
     answer = GpAnswer.parse(reply(each + '<gpPARAM name="cn"> A Person </gpPARAM>'))
-    assert [parsed.id for parsed in answer.roles] == [str(n) for n in range(40)]
+    assert [parsed.id for parsed in answer.roles()] == [str(n) for n in range(40)]
     assert answer.required("cn") == "A Person"
 
 
@@ -182,4 +182,4 @@ XML = st.text(alphabet='<>/&;"!=gpOBJECTPARAM name\x00ü%', max_size=200)
 @given(st.one_of(st.binary(max_size=300), XML.map(str.encode), XML.map(reply), XML.map(role)))
 def test_any_body_raises_nothing_but_agent_errors(body: bytes) -> None:
     with suppress(AgentError):
-        GpAnswer.parse(body)
+        GpAnswer.parse(body).roles()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person
-from support.lying_broker import CHALLENGE, ROLE, Lie, LyingBroker, activation, gp, http, parameter, validation
+from support.lying_broker import CHALLENGE, ROLE, TICKET, Lie, LyingBroker, activation, gp, http, parameter, validation
+from support.machine import wait_until
 from support.scripted_card import BrokenCard, OneCardReader
 
 import agent
@@ -177,6 +178,19 @@ def test_each_lie_gives_its_error_and_the_next_attempt_works(
     person.conductor.handle(Event.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
+
+
+@pytest.mark.parametrize("name", ["no name", "no way to log out", "minutes in words", "role text broken"])
+def test_a_session_that_is_of_no_use_here_is_ended_at_the_broker(
+    name: str, lying_broker: LyingBroker, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    _, _, lying_broker.lies["authvalidate"] = LIES[name]
+    person.types()
+    assert type(person.problem()) is BrokerNonsense
+    (request,) = wait_until(lambda: lying_broker.asked("authlogout"))
+    assert TICKET.encode() in request
+    assert TICKET not in caplog.text
 
 
 def test_twenty_kinds_at_least() -> None:
