@@ -173,7 +173,7 @@ def tell(plain: str, technical: str = "", since: float | None = None) -> None:
 
 
 def describe_status(status: int) -> str:
-    """A status word in words: '63C2 wrong, 2 tries left' (ISO 7816-4, table 6)."""
+    """A status word in words: '63C2 2 tries left' (ISO 7816-4, table 6)."""
     if status & 0xFFF0 == 0x63C0:
         meaning = f"{status & 0x0F} tries left"
     elif status >> 8 == 0x61:
@@ -192,15 +192,15 @@ def hexadecimal(data: bytes) -> str:
 
 
 class AgentError(Exception):
-    """Something unexpected happened. Try again. If it happens again, tell your service desk.
+    """One way for a sign-in to fail.
 
-    Every subclass says so in its docstring, for a nurse: first what is wrong (`says`), then what to do (`advice`).
+    Each subclass tells a nurse in its docstring first what is wrong (`says`), then what to do (`advice`).
     `technical` is one line for the service desk and never holds a secret.
     """
 
     exit_code: ClassVar[int] = 1
-    says = "Something unexpected happened."
-    advice = "Try again. If it happens again, tell your service desk."
+    says: str
+    advice: str
 
     def __init_subclass__(cls) -> None:
         sentence, _, advice = " ".join((cls.__doc__ or "").split()).partition(". ")
@@ -253,7 +253,7 @@ class SmartcardServiceRefuses(NoSmartcardService):
 
 
 class NoSmartcardLibrary(ReaderError):
-    """This PC has no software for smartcard readers. Install python3-pyscard, or pip install lanyard[pcsc]."""
+    """This PC has no software for smartcard readers. Ask your service desk to install it (python3-pyscard)."""
 
 
 class CardError(AgentError):
@@ -336,7 +336,7 @@ class CertificateUnreadable(CertificateError):
 
 
 class CertificateExpired(CertificateError):
-    """This card has expired. Get a renewal from your local smartcard team. If others do too, check the PC's date."""
+    """This card has expired. Ask your local smartcard team to renew it. If all cards have, check the PC's date."""
 
 
 class CertificateNotYetValid(CertificateError):
@@ -1235,9 +1235,8 @@ class PromptTls(requests.adapters.HTTPAdapter):
 class Broker:
     """One person's conversation with the Spine Security Broker, over one kept-alive connection.
 
-    Every request has a connect and an answer time limit and a size limit. TLS is 1.2 or newer, as Python has it
-    since 3.10, and always verified: by one CA file where given. Proxy and CA settings of the environment are
-    not used: what is trusted is what the configuration says.
+    Every request has a connect and an answer time limit and a size limit. Who is trusted is what the configuration
+    says, one CA file where given: proxy and CA settings of the environment are not used.
     """
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
@@ -1296,8 +1295,8 @@ class Broker:
 
     def select_role(self, session: Session, role: Role) -> None:
         """Tell the broker which role the person works in now. Raises RoleRefused and the Broker errors."""
-        query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0", "fallbackStatus": "0"}
-        query["gacVersion"] = VERSION
+        query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0"}
+        query |= {"fallbackStatus": "0", "gacVersion": VERSION}
         url = f"{self._spine}/saml/RoleSelectionGP.jsp"
         answer = self._request("GET", url, "Tell the sign-in service which role was chosen", params=query)
         if "<STATUS>OK</STATUS>" not in _decode(answer):
@@ -1644,6 +1643,15 @@ class Attempt:
         self.lane.finish()
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """The end of a sign-in: who, and the role that was chosen (None: the person has none, or nobody was asked)."""
+
+    session: Session
+    role: Role | None
+    certificate: Certificate
+
+
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
@@ -1685,6 +1693,13 @@ class Conductor:
         self._card_lane.finish()
         self._card_lane.join(ends - time.monotonic())
         self._reader.close()
+
+    def signed_in(self) -> SignedIn:
+        """Who is signed in. Raises UnexpectedError when nobody is."""
+        attempt = self.attempt
+        if attempt is None or attempt.session is None or attempt.facts is None:
+            raise UnexpectedError("signed in without a session")
+        return SignedIn(attempt.session, attempt.role, attempt.facts.certificate)
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -1886,10 +1901,14 @@ def describe_expiry(certificate: Certificate, now: datetime) -> str:
     return f"Your card expires {when}, on {certificate.not_after:%-d %B %Y}. Renew it before then."
 
 
+def describe_place(role: Role) -> str:
+    """Where: the organisation and its code."""
+    return f"{role.org_name} ({role.org_code})" if role.org_code else role.org_name
+
+
 def describe_role(role: Role) -> str:
-    """One line: what, where, and the organisation's code."""
-    code = f" ({role.org_code})" if role.org_code else ""
-    return f"{role.name} at {role.org_name}{code}"
+    """One line: what and where."""
+    return f"{role.name} at {describe_place(role)}"
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
@@ -1901,15 +1920,6 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
         return roles[int(wanted) - 1]
     numbers = f"1 to {len(roles)}" if roles else "none"
     raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """The end of a sign-in: who, and the role that was chosen (None: the person has none, or nobody was asked)."""
-
-    session: Session
-    role: Role | None
-    certificate: Certificate
 
 
 class Terminal:
@@ -1933,7 +1943,7 @@ class Terminal:
             State.LAST_TRY: self._last_try,
             State.CONFIRMING: self._confirm,
             State.CHOOSING_ROLE: self._choose_role,
-            State.SIGNED_IN: lambda before: self._finish(self._signed_in()),
+            State.SIGNED_IN: lambda before: self._finish(self._conductor.signed_in()),
             State.PROBLEM: lambda before: self._finish(self._conductor.problem or UnexpectedError()),
             State.WAITING: self._waiting,
             State.NO_READER: self._no_reader,
@@ -1949,13 +1959,13 @@ class Terminal:
         self._say("Put your card into the reader.")
         ends = None if self._wait is None else time.monotonic() + self._wait
         while self._outcome is None:
-            without_card = ends is not None and self._conductor.attempt is None
-            woken = self._bridge.wait(max(0.0, ends - time.monotonic()) if without_card and ends else None)
-            if not woken and self._outcome is None:
+            left = None if ends is None or self._conductor.attempt else max(0.0, ends - time.monotonic())
+            if not self._bridge.wait(left) and self._outcome is None:
                 raise self._conductor.problem or NoCard()
         if isinstance(self._outcome, AgentError):
             raise self._outcome
-        self._check_role(self._outcome)
+        if self._wanted_role:  # nobody chooses where there is one role, or none
+            find_role(self._outcome.session.roles, self._wanted_role)
         return self._outcome
 
     def stay(self) -> None:
@@ -1964,16 +1974,6 @@ class Terminal:
         self._ask(input, lambda answer: self._conductor.handle(Event.LOG_OUT))
         while self._conductor.state is State.SIGNED_IN:
             self._bridge.wait()
-
-    def _signed_in(self) -> SignedIn:
-        attempt = self._conductor.attempt
-        if attempt is None or attempt.session is None or attempt.facts is None:
-            raise UnexpectedError("signed in without a session")
-        return SignedIn(attempt.session, attempt.role, attempt.facts.certificate)
-
-    def _check_role(self, signed_in: SignedIn) -> None:
-        if self._wanted_role and signed_in.role != find_role(signed_in.session.roles, self._wanted_role):
-            raise RoleRefused(f"role {self._wanted_role}")
 
     def _finish(self, outcome: SignedIn | AgentError) -> None:
         self._outcome = self._outcome or outcome
@@ -2040,11 +2040,11 @@ class Terminal:
         self._conductor.handle(Event.CONFIRMED if answer.strip().lower() in ("y", "yes") else Event.CANCELLED)
 
     def _choose_role(self, before: State) -> None:
-        roles = self._signed_in().session.roles
+        roles = self._conductor.signed_in().session.roles
         if self._wanted_role:
             self._role_answered(self._wanted_role)
         elif not self._interactive:
-            self._finish(self._signed_in())
+            self._finish(self._conductor.signed_in())
         else:
             for number, role in enumerate(roles, 1):
                 self._say(f"{number:3}  {describe_role(role)}")
@@ -2052,7 +2052,7 @@ class Terminal:
 
     def _role_answered(self, wanted: str) -> None:
         try:
-            self._conductor.choose_role(find_role(self._signed_in().session.roles, wanted.strip()))
+            self._conductor.choose_role(find_role(self._conductor.signed_in().session.roles, wanted.strip()))
         except UsageError as error:
             if self._wanted_role:
                 self._finish(error)
@@ -2504,8 +2504,7 @@ class RolesScreen(Screen):
         self._shown = matches
         self.list.delete(*self.list.get_children())
         for role in matches:
-            where = " ".join(filter(None, (role.org_code, role.org_name)))
-            self.list.insert("", "end", role.id, text=f"{role.name}\n{where}")
+            self.list.insert("", "end", role.id, text=f"{role.name}\n{describe_place(role)}")
         if matches:
             self.list.selection_set(matches[0].id)
             self.list.focus(matches[0].id)
@@ -2534,22 +2533,18 @@ class SessionScreen(Screen):
     """Who is signed in, as what, where and for how long."""
 
     def build(self) -> None:
-        attempt = self.conductor.attempt
-        if attempt is None or attempt.session is None or attempt.facts is None:
-            return
-        self._session = attempt.session
+        signed_in = self.conductor.signed_in()
+        self._session, role = signed_in.session, signed_in.role
         self.label("You are signed in", "title", Colour.GREEN)
-        self.label(attempt.session.cn, "heading")
-        role = attempt.role
+        self.label(self._session.cn, "heading")
         if role:
             self.label(role.name)
-            self.label(f"{role.org_name}{f' ({role.org_code})' if role.org_code else ''}", colour=Colour.SECONDARY)
+            self.label(describe_place(role), colour=Colour.SECONDARY)
         else:
             self.label("You have no role at any organisation, so most applications will not let you in.")
             self.label("Ask your local smartcard team to give you a role.", colour=Colour.SECONDARY)
         self._time = self.label("", colour=Colour.SECONDARY)
-        ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
-        if ends:
+        if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.label(ends, colour=Colour.RED)
         log_out = self.button("Log out", lambda: self.conductor.handle(Event.LOG_OUT), Colour.SECONDARY)
         log_out.pack(anchor="w", pady=(16, 8))
@@ -2749,7 +2744,11 @@ def load_settings(config: Path | None, environment: Mapping[str, str], options: 
         text = environment.get(f"LANYARD_{name.upper()}")
         if text is not None:
             values[name] = _setting(name, text, f"LANYARD_{name.upper()}")
-    values |= {name: _setting(name, options[name], "--" + name) for name in names if options.get(name) is not None}
+    values |= {
+        name: _setting(name, options[name], f"--{name.replace('_', '-')}")
+        for name in names
+        if options.get(name) is not None
+    }
     return Settings(**values)
 
 
@@ -2856,6 +2855,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--card", default="three-roles", help="the card that goes in (default three-roles)")
     demo.add_argument("--data", type=Path, metavar="DIR", help="keep the demonstration's cards (default: thrown away)")
     demo.add_argument("--vpcd", default=f"127.0.0.1:{VPCD_PORT}", metavar="HOST:PORT", help="vpcd, for --reader pcsc")
+    parser.set_defaults(role=None, json=False, keep=False, wait=None)  # where no command is given
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     login = commands.add_parser(
         "login", help="sign in here in the terminal; passcode from stdin if that is no terminal"
@@ -2989,26 +2989,23 @@ def has_display() -> bool:
 
 def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, options: argparse.Namespace) -> None:
     """Sign in, print the outcome, and log out unless told to keep the session."""
-    keep, as_json = getattr(options, "keep", False), getattr(options, "json", False)
-    wait = getattr(options, "wait", None)
     interactive = sys.stdin.isatty()
+    wait = 5.0 if options.wait is None and not interactive else options.wait
     if settings.explain:
         explain(bridge, explain_on_stderr)
-    terminal = Terminal(
-        conductor, bridge, getattr(options, "role", None), 5.0 if wait is None and not interactive else wait
-    )
+    terminal = Terminal(conductor, bridge, options.role, wait)
     signed_in = terminal.sign_in()
-    if as_json:
+    if options.json:
         print(json.dumps(hand_over(signed_in)), flush=True)
     else:
         print_session(signed_in)
     if options.command is None and interactive:
         terminal.stay()
-    if keep and conductor.attempt:
+    if options.keep and conductor.attempt:
         conductor.attempt.session = None  # so that ending the attempt does not end the session
     conductor.close()
     bridge.run_pending()
-    if not keep and not as_json:
+    if not options.keep and not options.json:
         print("Logged out.")
 
 
@@ -3030,18 +3027,22 @@ def print_session(signed_in: SignedIn) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Build the parts and run the face that was asked for. Raises AgentError."""
-    environment = os.environ
+    """Settle what is to run, where, and run it. Raises AgentError."""
     given = vars(options)
     if options.demo:
         given = {"reader": "embedded", "explain": True} | {k: v for k, v in given.items() if v is not None}
-    settings = load_settings(options.config, environment, given)
+    settings = load_settings(options.config, os.environ, given)
     in_terminal = options.command == "login" or not has_display()
-    if in_terminal and options.command is None and not options.demo:
-        raise UsageError("There is no display for the window.", "Use `login` to sign in here in the terminal.")
-    set_up_logging(settings)
-    if options.demo and in_terminal and options.command is None:
+    if in_terminal and options.command is None:
+        if not options.demo:
+            raise UsageError("There is no display for the window.", "Use `login` to sign in here in the terminal.")
         print("There is no display, so the demonstration goes on here in the terminal.", file=sys.stderr)
+    set_up_logging(settings)
+    run_face(settings, options, in_terminal)
+
+
+def run_face(settings: Settings, options: argparse.Namespace, in_terminal: bool) -> None:
+    """Build the parts, run the window or the terminal, and end everything, the last first."""
     with contextlib.ExitStack() as stack:
         demonstration = stack.enter_context(Demonstration(options.data)) if options.demo else None
         reader = choose_reader(settings, options.demo)

@@ -103,6 +103,11 @@ def test_a_bad_variable_is_refused_by_name(name: str, text: str) -> None:
         load(environment={f"LANYARD_{name}": text})
 
 
+def test_a_bad_option_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match="--log-level"):
+        load(log_level="loud")
+
+
 @pytest.mark.parametrize(
     "spine", ["", "gas.example", "http://gas.example", "ftp://x", "https://", "https://h:99999", "https://["]
 )
