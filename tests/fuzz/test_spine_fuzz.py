@@ -1,7 +1,7 @@
 """Whatever comes in, the broker refuses it with a reason of its own: never a 500, never another error.
 
 python -m pytest tests/fuzz          a small number of cases, as in every run
-tox -e fuzz                          FUZZ_CASES cases in all
+tox -e fuzz                          FUZZ_BROKER_CASES cases in all
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from spine_stub.response import decode_response
 from spine_stub.stub import Stub
 
 PROPERTIES = 8
-CASES = int(os.environ.get("FUZZ_CASES", "800")) // PROPERTIES
+CASES = int(os.environ.get("FUZZ_BROKER_CASES", "800")) // PROPERTIES
 """How many cases each of the properties below gets."""
 
 Test = Callable[..., None]

@@ -1,0 +1,31 @@
+"""The card that all fuzzing of cards is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.fuzzing import LockedOutCard, quicken
+
+
+@pytest.fixture
+def locked_out(locked_out_card: LockedOutCard) -> Iterator[LockedOutCard]:
+    """Yield the card, put in anew; say how much it was sent, and check at last that it is what it was."""
+    locked_out_card.insert()
+    locked_out_card.sent = 0
+    yield locked_out_card
+    print(f"\n    {locked_out_card.sent:,} APDUs or frames were answered")
+    assert locked_out_card.tries_are_recorded()
+    locked_out_card.insert()
+
+
+@pytest.fixture(scope="module")
+def locked_out_card(quick: None, tmp_path_factory: pytest.TempPathFactory) -> LockedOutCard:
+    return LockedOutCard(tmp_path_factory.mktemp("cards") / "fuzzed")
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        quicken(patch)
+        yield
