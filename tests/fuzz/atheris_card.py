@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +25,7 @@ except ImportError:
 import pytest  # noqa: E402
 
 with atheris.instrument_imports(include=["emulator"]):
-    from support.fuzzing import SEEDS, SELECT, LockedOutCard, quicken
+    from support.fuzzing import SEEDS, SELECT, LockedOutCard, card_folders, change_inside, quicken, repeatable
 
     from emulator.vpcd import FrameDecoder, encode_frame
 
@@ -43,6 +42,18 @@ def one_input(data: bytes) -> None:
         card.send_frame(frame)
 
 
+def change_one_frame(data: bytes, longest: int, seed: int) -> bytes:
+    """Let libFuzzer change one command and put right the lengths around that, or now and then any of the bytes."""
+    chance = repeatable(seed)
+    frames = FrameDecoder().feed(data)
+    if not frames or chance.random() < 0.2:
+        return bytes(atheris.Mutate(data, longest))
+    at = chance.randrange(len(frames))
+    frames[at] = change_inside(frames[at], lambda content: bytes(atheris.Mutate(content, len(content) + 64)), chance)
+    changed = b"".join(map(encode_frame, frames))
+    return changed if len(changed) <= longest else data
+
+
 def write_corpus(folder: Path) -> None:
     """Write what the fuzzer begins with: each command, and all of them one after the other."""
     folder.mkdir()
@@ -55,14 +66,16 @@ def fuzz(scratch: Path) -> None:
     """Never returns: libFuzzer ends the process, without a word to Python."""
     only_one = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     write_corpus(scratch / "corpus")
-    atheris.Setup([*sys.argv, *([] if only_one else [str(scratch / "corpus")])], one_input)
+    atheris.Setup(
+        [*sys.argv, *([] if only_one else [str(scratch / "corpus")])], one_input, custom_mutator=change_one_frame
+    )
     atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="lanyard-fuzz-") as scratch:
+    with card_folders() as scratch:
         quicken(pytest.MonkeyPatch())
-        card = LockedOutCard(Path(scratch) / "cards" / "fuzzed")
+        card = LockedOutCard(Path(scratch) / "locked-out")
         if child := os.fork():
             sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         fuzz(Path(scratch))

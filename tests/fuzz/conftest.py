@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from support.fuzzing import LockedOutCard, quicken
+from support.fuzzing import LockedOutCard, card_folders, quicken
 
 
 @pytest.fixture
@@ -20,12 +21,13 @@ def locked_out(locked_out_card: LockedOutCard) -> Iterator[LockedOutCard]:
 
 
 @pytest.fixture(scope="module")
-def locked_out_card(quick: None, tmp_path_factory: pytest.TempPathFactory) -> LockedOutCard:
-    return LockedOutCard(tmp_path_factory.mktemp("cards") / "fuzzed")
+def locked_out_card(cards: Path) -> LockedOutCard:
+    return LockedOutCard(cards / "locked-out")
 
 
 @pytest.fixture(scope="module")
-def quick() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+def cards() -> Iterator[Path]:
+    """Yield a folder for cards that are sent very much."""
+    with pytest.MonkeyPatch.context() as patch, card_folders() as folder:
         quicken(patch)
-        yield
+        yield Path(folder)

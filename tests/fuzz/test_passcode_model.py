@@ -81,8 +81,8 @@ class PasscodeMachine(RuleBasedStateMachine):
             assert not (self.card.state.passcode_verified and not self.verified)
 
 
-def test_the_passcode_as_a_model_says(tmp_path: Path) -> None:
-    folder = make_card(tmp_path / "cards" / "modelled")
+def test_the_passcode_as_a_model_says(cards: Path) -> None:
+    folder = make_card(cards / "modelled")
     machine = type("Machine", (PasscodeMachine,), {"folder": folder})
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         machine,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import random
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from emulator import Card, VirtualCard, key_pairs, tlv
+from emulator.private_key import PrivateKey
 from emulator.status import StatusWord
 from emulator.vpcd import FrameDecoder, answer, encode_frame
 from support.emulator import card_keys, make_card, write_settings
@@ -71,17 +73,21 @@ def repeatable(seed: int) -> random.Random:
 
 def cases(chance: random.Random, seeds: list[bytes] = SEEDS) -> Iterator[bytes]:
     """Yield APDUs without end: some as programs send them, most changed a little or a lot, some of mere chance."""
+
+    def changed(raw: bytes) -> bytes:
+        content = bytearray(raw)
+        for _ in range(chance.randint(1, 3)):
+            change(content, chance)
+        return bytes(content)
+
     while True:
-        raw = bytearray(chance.choice(seeds))
-        kind = chance.random()
+        raw, kind = chance.choice(seeds), chance.random()
         if kind < 0.1:
-            raw = bytearray(chance.randbytes(chance.choice((0, 1, 3, 4, 5, 6, 7, 20, 261, 300))))
-        elif kind < 0.9:
-            for _ in range(chance.randint(1, 3)):
-                change(raw, chance)
-            if kind < 0.5 and 5 < len(raw) <= 260:
-                raw[4] = len(raw) - 5  # or most would be refused for their length, and nothing behind it be seen
-        yield bytes(raw)
+            yield chance.randbytes(chance.choice((0, 1, 3, 4, 5, 6, 7, 20, 261, 300)))
+        elif kind < 0.5:
+            yield changed(raw)
+        else:
+            yield change_inside(raw, changed, chance) if kind < 0.9 else raw
 
 
 def change(raw: bytearray, chance: random.Random) -> None:
@@ -96,6 +102,31 @@ def change(raw: bytearray, chance: random.Random) -> None:
             raw[at:at] = chance.randbytes(chance.randint(1, 4))
         case _:
             raw += raw[at:]
+
+
+def change_inside(raw: bytes, changed: Callable[[bytes], bytes], chance: random.Random) -> bytes:
+    """Change header or data, and make the length right: or most would be refused for it, and none go deeper."""
+    header, data = raw[:4], raw[5:]
+    if len(raw) < 6 or raw[4] != len(data):
+        return changed(raw)
+    if chance.random() < 0.2:
+        header = changed(header)[:4].ljust(4, b"\x00")
+    else:
+        data = change_value(data, changed, chance)[:255]
+    return header + bytes((len(data),)) + data
+
+
+def change_value(value: bytes, changed: Callable[[bytes], bytes], chance: random.Random) -> bytes:
+    """Change a value, or one value in the data objects that it has inside."""
+    try:
+        objects = tlv.parse(value)
+    except tlv.TlvError:
+        objects = {}
+    if not objects or chance.random() < 0.3:
+        return changed(value)
+    tag = chance.choice(list(objects))
+    objects[tag] = change_value(objects[tag], changed, chance)
+    return b"".join(tlv.encode(*item) for item in objects.items())
 
 
 def check_answer(answer: bytes, raw: bytes) -> None:
@@ -120,9 +151,16 @@ def check_frames(stream: bytes, pieces: list[bytes]) -> list[bytes]:
 
 
 def quicken(patch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes 1000 times as long as an APDU: to check the same RSA key again, and to wait for the disk."""
-    patch.setattr(key_pairs, "key_pair", functools.lru_cache(maxsize=8)(key_pairs.key_pair))
-    patch.setattr(os, "fsync", lambda file: None)
+    """Check an RSA key once only: python-cryptography takes 1000 times as long for it as the card for an APDU."""
+    checked = key_pairs.key_pair
+    known = functools.lru_cache(maxsize=8)(lambda der: checked(PrivateKey(der)))
+    patch.setattr(key_pairs, "key_pair", lambda key: known(key.der))
+
+
+def card_folders() -> tempfile.TemporaryDirectory[str]:
+    """Return a place for cards: in memory where the machine has that, because each try is a write."""
+    memory = "/dev/shm"
+    return tempfile.TemporaryDirectory(prefix="lanyard-fuzz-", dir=memory if os.access(memory, os.W_OK) else None)
 
 
 class LockedOutCard:
