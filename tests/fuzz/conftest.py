@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.fuzzing import LockedOutCard, card_folders, quicken
+
+
+@pytest.fixture(autouse=True)
+def _collect_garbage() -> Iterator[None]:
+    """Undo for these tests, which have no windows, what the other conftest.py does: hypothesis leaves gigabytes."""
+    gc.enable()
+    yield
+    gc.disable()
 
 
 @pytest.fixture
