@@ -336,7 +336,7 @@ class CertificateUnreadable(CertificateError):
 
 
 class CertificateExpired(CertificateError):
-    """This card has expired. Ask your local smartcard team to renew it. If all cards have, check the PC's date."""
+    """This card has expired. Ask your local smartcard team to renew it. If that is wrong, check this PC's date."""
 
 
 class CertificateNotYetValid(CertificateError):
@@ -1252,9 +1252,8 @@ class Broker:
 
     def activate(self) -> Challenge:
         """Ask for a challenge. Raises the Broker errors."""
-        answer = self._post(
-            "activate", "Ask the sign-in service for a challenge to sign", self._parameters("ACTIVATION")
-        )
+        plain = "Ask the sign-in service for a challenge to sign"
+        answer = self._post("activate", plain, self._parameters("ACTIVATION"))
         challenge = Challenge(answer.required("challenge"), answer.required("signature"), time.monotonic())
         try:
             size = len(challenge.data)
@@ -1308,9 +1307,8 @@ class Broker:
         same_host = session.logout_url.startswith(self._spine + "/")
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         url = session.logout_url if same_host else default
-        answer = self._request(
-            "POST", url, "Tell the sign-in service that the session is over", data=gp_object(parameters)
-        )
+        plain = "Tell the sign-in service that the session is over"
+        answer = self._request("POST", url, plain, data=gp_object(parameters))
         if "OK" not in _decode(answer):
             raise BrokerNonsense("the log-out was not confirmed")
 
@@ -1780,21 +1778,15 @@ class Conductor:
             piv.verify(passcode)
             passcode.forget()
             signature = piv.sign(block, certificate.algorithm)
-            self._run(
-                attempt.lane,
-                attempt,
-                lambda: self._validate(attempt, certificate, challenge, signature),
-                self._validated,
-            )
+            validate = functools.partial(self._validate, attempt, certificate, challenge, signature)
+            self._run(attempt.lane, attempt, validate, self._validated)
 
     def _validate(self, attempt: Attempt, certificate: Certificate, challenge: Challenge, signature: bytes) -> Session:
         started = time.perf_counter()
         attempt.challenge = None  # good for one use
         der = signed_data(challenge.data, self._digest, certificate, signature)
-        sizes = (
-            f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)} bytes"
-        )
-        tell("Put challenge, signature and certificate into one signed message (CMS)", sizes, started)
+        sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
+        tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
         try:
             attempt.session = attempt.broker.validate(certificate.uid, challenge, der)
         except BrokerNonsense:
@@ -1816,12 +1808,8 @@ class Conductor:
         if attempt is None or attempt.session is None or attempt.role is None:
             return
         session, role = attempt.session, attempt.role
-        self._run(
-            attempt.lane,
-            attempt,
-            lambda: attempt.broker.select_role(session, role),
-            lambda attempt, _: self.handle(Event.ROLE_SELECTED),
-        )
+        select = functools.partial(attempt.broker.select_role, session, role)
+        self._run(attempt.lane, attempt, select, lambda attempt, _: self.handle(Event.ROLE_SELECTED))
 
     def _time_up(self, attempt: Attempt) -> None:
         if attempt is self.attempt:
@@ -1997,12 +1985,11 @@ class Terminal:
         if self._asking:
             return
         self._asking = True
-        question = (lambda: getpass("Passcode: ")) if self._interactive else self._passcode_from_pipe
-        self._ask(question, self._passcode_answered)
 
-    @staticmethod
-    def _passcode_from_pipe() -> str:
-        return sys.stdin.readline().rstrip("\r\n")
+        def question() -> str:
+            return getpass("Passcode: ") if self._interactive else sys.stdin.readline().rstrip("\r\n")
+
+        self._ask(question, self._passcode_answered)
 
     def _passcode_answered(self, passcode: str) -> None:
         self._asking = False
@@ -2152,6 +2139,7 @@ class Window:
         self.root.title("Lanyard: sign in with your smartcard")
         self.root.report_callback_exception = lambda kind, error, trace: log_unexpected("the window", error)
         self._side = tk.Frame(self.root, background=Colour.WHITE)
+        ttk.Style(self.root).theme_use("clam")  # the one whose colours can be set
         self._make_fonts()
         self._make_frame(kiosk)
         self.story = Story(self, self._side) if explained else None
@@ -2166,9 +2154,6 @@ class Window:
     def run(self) -> None:
         """Until the window is closed. In a kiosk nobody can close it: end the process instead."""
         self.root.mainloop()
-
-    def stop(self) -> None:
-        self.root.quit()
 
     def zoom(self, factor: float) -> None:
         """Larger or smaller text, 75 % to 250 %."""
@@ -2200,11 +2185,11 @@ class Window:
             self.root.attributes("-fullscreen", True)
             self.root.protocol("WM_DELETE_WINDOW", lambda: None)
         else:
-            self.root.protocol("WM_DELETE_WINDOW", self.stop)
+            self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
         header = tk.Frame(self.root, background=Colour.BLUE)
         header.pack(side="top", fill="x")
         name = tk.Label(header, text="Lanyard", background=Colour.BLUE, foreground=Colour.WHITE)
-        name.configure(font=self.fonts["heading"], padx=24, pady=10)
+        name.configure(font=self.fonts["heading"], padx=40, pady=10)
         name.pack(side="left")
         self.foot = tk.Frame(self.root, background=Colour.TEXT)
         self.foot.pack(side="bottom", fill="x")
@@ -2270,11 +2255,11 @@ class Screen:
     def close(self) -> None:
         self.frame.destroy()
 
-    def label(self, text: str, font: str = "body", colour: Colour = Colour.TEXT, **pack: Any) -> tk.Label:
+    def label(self, text: str, font: str = "body", colour: Colour = Colour.TEXT) -> tk.Label:
         label = tk.Label(self.frame, text=text, font=self.window.fonts[font], background=Colour.PAGE)
         label.configure(foreground=colour, justify="left", anchor="w", borderwidth=0, padx=0)
         label.bind("<Configure>", lambda event: label.configure(wraplength=event.width))
-        label.pack(**({"fill": "x", "pady": (0, 12)} | pack))
+        label.pack(fill="x", pady=(0, 10))
         return label
 
     def button(
@@ -2308,7 +2293,7 @@ class WaitingScreen(Screen):
     """What a free PC shows."""
 
     def build(self) -> None:
-        self.label("Put your card into the reader", "title", pady=(60, 16))
+        self.label("Put your card into the reader", "title")
         self.label("Then type your passcode. You can start typing straight away.", colour=Colour.SECONDARY)
 
 
@@ -2350,7 +2335,7 @@ class PasscodeScreen(Screen):
             command = commands.get(key, lambda key=key: self.entry.insert("end", key))
             button = make_button(pad, key, command, Colour.WHITE, self.window.fonts["pad"])
             button.configure(takefocus=False, width=4, padx=8, pady=8)
-            button.grid(row=place // 3, column=place % 3, padx=4, pady=4, sticky="nsew")
+            button.grid(row=place // 3, column=place % 3, padx=(0, 8), pady=(0, 8), sticky="nsew")
         return pad
 
     def refresh(self, before: State) -> None:
@@ -2420,7 +2405,7 @@ class BusyScreen(Screen):
     }
 
     def build(self) -> None:
-        self.title = self.label("", "title", pady=(60, 16))
+        self.title = self.label("", "title")
         self._timer = self.frame.after(PROGRESS_AFTER_MS, self._show_progress)
         self.frame.focus_set()
 
@@ -2430,7 +2415,6 @@ class BusyScreen(Screen):
     def _show_progress(self) -> None:
         self.label("Leave your card in the reader.", colour=Colour.SECONDARY)
         style = ttk.Style(self.frame)
-        style.theme_use("clam")
         style.configure("Lanyard.Horizontal.TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
         moving = ttk.Progressbar(self.frame, mode="indeterminate", style="Lanyard.Horizontal.TProgressbar")
         moving.pack(fill="x", pady=(8, 24), ipady=4)
@@ -2477,16 +2461,17 @@ class RolesScreen(Screen):
         frame.pack(fill="both", expand=True)
         body = self.window.fonts["body"]
         style = ttk.Style(frame)
-        style.theme_use("clam")
         row = body.metrics("linespace") * 2 + 16
-        style.configure(
-            "Roles.Treeview", indent=0, font=body, rowheight=row, background=Colour.WHITE, foreground=Colour.TEXT
-        )
+        style.configure("Roles.Treeview", indent=0, font=body, rowheight=row, foreground=Colour.TEXT)
+        style.configure("Roles.Treeview", **dict.fromkeys(("background", "bordercolor", "lightcolor"), Colour.WHITE))
         style.map("Roles.Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
-        style.configure("Roles.Vertical.TScrollbar", arrowsize=28)
+        bar_style, unseen = "Roles.Vertical.TScrollbar", [("disabled", Colour.WHITE)]  # where all roles fit
+        style.configure(bar_style, arrowsize=28, gripcount=0, troughcolor=Colour.WHITE, bordercolor=Colour.WHITE)
+        style.configure(bar_style, background=Colour.LINE, lightcolor=Colour.LINE, darkcolor=Colour.LINE)
+        style.map(bar_style, arrowcolor=unseen, background=unseen, lightcolor=unseen, darkcolor=unseen)
         roles = ttk.Treeview(frame, style="Roles.Treeview", show="tree", selectmode="browse", height=2)
         roles.column("#0", stretch=True)
-        bar = ttk.Scrollbar(frame, style="Roles.Vertical.TScrollbar", command=roles.yview)
+        bar = ttk.Scrollbar(frame, style=bar_style, command=roles.yview)
         roles.configure(yscrollcommand=bar.set)
         bar.pack(side="right", fill="y")
         roles.pack(side="left", fill="both", expand=True)
@@ -2504,7 +2489,8 @@ class RolesScreen(Screen):
         self._shown = matches
         self.list.delete(*self.list.get_children())
         for role in matches:
-            self.list.insert("", "end", role.id, text=f"{role.name}\n{describe_place(role)}")
+            where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
+            self.list.insert("", "end", role.id, text=f"{role.name}\n{where}")
         if matches:
             self.list.selection_set(matches[0].id)
             self.list.focus(matches[0].id)
@@ -2547,7 +2533,7 @@ class SessionScreen(Screen):
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.label(ends, colour=Colour.RED)
         log_out = self.button("Log out", lambda: self.conductor.handle(Event.LOG_OUT), Colour.SECONDARY)
-        log_out.pack(anchor="w", pady=(16, 8))
+        log_out.pack(anchor="w", pady=(8, 8))
         log_out.focus_set()
         self.label("Or take your card out: that logs you out too.", "small", Colour.SECONDARY)
         self._timer = ""
@@ -2568,7 +2554,7 @@ class SignedOutScreen(Screen):
     """After Log out, while the card is still in."""
 
     def build(self) -> None:
-        self.label("You are signed out", "title", pady=(60, 16))
+        self.label("You are signed out", "title")
         self.label("Take your card with you.")
         again = self.button("Sign in again", lambda: self.conductor.handle(Event.DISMISSED), Colour.SECONDARY)
         again.pack(anchor="w", pady=16)
@@ -2579,7 +2565,7 @@ class ProblemScreen(Screen):
     """What went wrong and what to do, in plain words; the technical line is one click away."""
 
     def build(self) -> None:
-        self._title = self.label("", "title", Colour.RED, pady=(40, 16))
+        self._title = self.label("", "title", Colour.RED)
         self._advice = self.label("")
         row = tk.Frame(self.frame, background=Colour.PAGE)
         row.pack(anchor="w", pady=16)
@@ -2630,10 +2616,8 @@ class Story:
         title.configure(background=Colour.WHITE, foreground=Colour.SECONDARY, padx=16, pady=8)
         title.pack(fill="x")
         self._text = tk.Text(parent, width=self.WIDTH, wrap="word", relief="flat", font=window.fonts["small"])
-        self._text.configure(
-            background=Colour.WHITE, foreground=Colour.TEXT, padx=16, state="disabled", takefocus=False
-        )
-        self._text.configure(highlightthickness=0, exportselection=False, cursor="arrow")
+        self._text.configure(background=Colour.WHITE, foreground=Colour.TEXT, padx=16, cursor="arrow")
+        self._text.configure(highlightthickness=0, exportselection=False, state="disabled", takefocus=False)
         self._text.tag_configure("plain", spacing1=8)
         self._text.tag_configure("technical", font=window.fonts["mono"], foreground=Colour.SECONDARY)
         self._text.pack(fill="both", expand=True)
@@ -2679,7 +2663,7 @@ class DemonstrationStrip:
             self._lane.submit(lambda: self._do(command))
 
         button = make_button(self._window.foot, text, press, colour, self._font)
-        button.configure(padx=6, pady=4, takefocus=False, foreground=Colour.TEXT, activeforeground=Colour.TEXT)
+        button.configure(padx=3, pady=6, highlightthickness=0, takefocus=False)
         button.grid(row=1, column=place, sticky="ew", padx=4, pady=(0, 8))
         self._window.foot.columnconfigure(place, weight=1, uniform="cards")
 
@@ -2857,15 +2841,11 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--vpcd", default=f"127.0.0.1:{VPCD_PORT}", metavar="HOST:PORT", help="vpcd, for --reader pcsc")
     parser.set_defaults(role=None, json=False, keep=False, wait=None)  # where no command is given
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    login = commands.add_parser(
-        "login", help="sign in here in the terminal; passcode from stdin if that is no terminal"
-    )
+    login = commands.add_parser("login", help="sign in at the terminal; passcode from stdin if that is no terminal")
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
     login.add_argument("--json", action="store_true", help="print the session as one JSON object")
     login.add_argument("--keep", action="store_true", help="do not log out at the end")
-    login.add_argument(
-        "--wait", type=float, metavar="SECONDS", help="for a card (default: for ever in a terminal, else 5)"
-    )
+    login.add_argument("--wait", type=float, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)")
     return parser
 
 
@@ -2909,8 +2889,8 @@ class Demonstration:
     HERE = Path(__file__).resolve().parent
 
     def __init__(self, data: Path | None) -> None:
-        self._temporary = None if data else tempfile.mkdtemp(prefix="lanyard-demo-")
-        self.data = data or Path(str(self._temporary))
+        self._temporary = data is None
+        self.data = data or Path(tempfile.mkdtemp(prefix="lanyard-demo-"))
         self.ca_file = self.data / "ca.pem"
         self.control = Control(self.data / "emulator.sock")
         self._children: list[subprocess.Popen[str]] = []
@@ -2927,7 +2907,7 @@ class Demonstration:
             child.kill()
             child.wait()
         if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            shutil.rmtree(self.data, ignore_errors=True)
 
     def start_broker(self) -> str:
         """Returns its address."""

@@ -84,9 +84,21 @@ VISITS = [
 ]  # fmt: skip
 
 
+class EightCards:
+    """For a strip that only takes its place."""
+
+    def cards(self) -> list[str]:
+        return ["expired", "expiring", "forty-roles", "locked", "no-role", "one-role", "revoked", "three-roles"]
+
+    def insert(self, card: str) -> None: ...
+
+    def remove(self) -> None: ...
+
+
 @pytest.mark.parametrize("factor", [1, 2], ids=["100%", "200%"])
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
 def test_nothing_is_cut_off_at_1024x768(window: WindowOnScreen, slot: Slot, visit: Visit, factor: float) -> None:
+    agent.DemonstrationStrip(window.window, EightCards())
     window.window.zoom(factor)
     visit(window, slot)
     window.picture(f"{visit.__name__}-{factor * 100}")
