@@ -13,7 +13,6 @@ from support.agent_program import AtTerminal, at, free_port
 from support.emulator import tries_left_on_disk
 from support.machine import need
 from support.spine import Spine
-from support.spine_client import reason
 
 WELCOME = "Put your card into the reader."
 
@@ -152,7 +151,7 @@ def test_json_at_a_terminal_and_the_session_is_over(spine: Spine, slot: Slot, po
     assert terminal.ends() == 0
     line = next(line for line in terminal.shown.splitlines() if line.startswith("{"))
     ticket = json.loads(line)["ticket"]
-    assert reason(spine.client().get("/saml/RoleAssertion", token=ticket)) is not None
+    assert spine.is_over(ticket)
     terminal.close()
 
 

@@ -13,7 +13,6 @@ from support.agent import Person
 from support.lying_broker import OK, TICKET, Authority, Lie, LyingBroker, Wrap, authority, http, tls_1_1, validation
 from support.scripted_card import BrokenCard, OneCardReader
 
-import agent
 from agent import AgentError, Broker, BrokerError, BrokerNotTrusted, BrokerTimeout, BrokerUnreachable, Event, State
 
 
@@ -55,10 +54,7 @@ CONNECTIONS: dict[str, tuple[type[AgentError], Callable[[], Wrap]]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "CONNECT_SECONDS", 0.4)
-    monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.4)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture

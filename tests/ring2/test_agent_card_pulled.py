@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.agent import HeldBroker, Person, Slot
 from support.spine import Spine
-from support.spine_client import reason
 
 from agent import CardIn, CardLink, EmbeddedReader, Event, State
 
@@ -59,10 +58,6 @@ class Desk:
         self.reader.go.set()
         for broker in self.brokers:
             broker.go.set()
-
-    def is_over(self, ticket: str) -> bool:
-        reply = self.spine.client().get("/saml/RoleAssertion", token=ticket)
-        return reason(reply) is not None
 
     def close(self) -> None:
         self.let_go()
@@ -182,7 +177,7 @@ def test_pulled_at_any_moment(moment: Callable[[Desk], None], desk: Desk) -> Non
         assert attempt.session is None
     desk.person.bridge.run_pending()  # whatever came too late
     assert desk.person.state is State.WAITING
-    assert all(desk.is_over(ticket) for ticket in desk.tickets)
+    assert all(desk.spine.is_over(ticket) for ticket in desk.tickets)
     assert len(desk.tickets) == (moment in WITH_TICKET)
 
 
@@ -199,7 +194,7 @@ def test_the_next_person_gets_nothing_of_the_last(desk: Desk) -> None:
     assert second.session is None
     assert second.broker is not first.broker
     first.lane.join(5)
-    assert desk.is_over(desk.tickets[0])
+    assert desk.spine.is_over(desk.tickets[0])
 
 
 @pytest.mark.parametrize("held", ["activate", "validate"])
@@ -219,15 +214,15 @@ def test_a_slow_broker_that_is_cancelled_does_not_hold_up_the_next_attempt(held:
     slow.lane.join(5)
     desk.person.bridge.run_pending()
     assert desk.person.state is State.SIGNED_IN
-    assert not desk.is_over(mine)
-    assert all(desk.is_over(ticket) for ticket in desk.tickets if ticket != mine)
+    assert not desk.spine.is_over(mine)
+    assert all(desk.spine.is_over(ticket) for ticket in desk.tickets if ticket != mine)
     assert len(desk.tickets) == 1 + (held == "validate")
 
 
 def test_closing_the_agent_ends_the_session(desk: Desk) -> None:
     signed_in(desk)
     desk.person.conductor.close()
-    assert desk.is_over(desk.tickets[0])
+    assert desk.spine.is_over(desk.tickets[0])
 
 
 def test_a_broker_that_hangs_does_not_keep_the_agent_from_closing(desk: Desk) -> None:

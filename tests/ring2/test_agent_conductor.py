@@ -28,11 +28,6 @@ from agent import (
 )
 
 
-def is_over(spine: Spine, ticket: str) -> bool:
-    """Whether the broker refuses this ticket."""
-    return reason(spine.client().get("/saml/RoleAssertion", token=ticket)) is not None
-
-
 def set_tries_left(data: Path, card: str, tries: int) -> None:
     path = data / "cards" / card / "card.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "tries_left": tries}))
@@ -185,7 +180,7 @@ def test_time_up_ends_the_session_at_the_broker(
     ticket, attempt = person.session.ticket, person.attempt
     assert type(person.problem()) is SessionExpired
     attempt.lane.join(5)
-    assert is_over(spine, ticket)
+    assert spine.is_over(ticket)
     person.close()
 
 
@@ -197,7 +192,7 @@ def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine
     person.conductor.handle(Event.LOG_OUT)
     assert person.state is State.SIGNED_OUT
     attempt.lane.join(5)
-    assert is_over(spine, ticket)
+    assert spine.is_over(ticket)
     person.conductor.handle(Event.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)

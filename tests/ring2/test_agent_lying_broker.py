@@ -14,7 +14,6 @@ from support.lying_broker import CHALLENGE, ROLE, TICKET, Lie, LyingBroker, acti
 from support.machine import wait_until
 from support.scripted_card import BrokenCard, OneCardReader
 
-import agent
 from agent import (
     AgentError,
     Broker,
@@ -149,17 +148,12 @@ LIES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be as patient as a test, not as a person."""
-    monkeypatch.setattr(agent, "CONNECT_SECONDS", 0.4)
-    monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.4)
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture
 def person(lying_broker: LyingBroker, ca_file: Path) -> Iterator[Person]:
-    reader = OneCardReader(BrokenCard())
-    person = Person(reader, lambda: Broker(lying_broker.url, ca_file))
+    person = Person(OneCardReader(BrokenCard()), lambda: Broker(lying_broker.url, ca_file))
     yield person
     person.close()
 

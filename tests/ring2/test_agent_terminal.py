@@ -10,23 +10,11 @@ from typing import Any
 
 import pytest
 from support.agent import Slot
-from support.agent_program import at, free_port, run_agent
+from support.agent_program import OUTCOMES, at, free_port, run_agent
 from support.emulator import tries_left_on_disk
 from support.spine import Spine
-from support.spine_client import reason
 
 ROLE_KEYS = {"id", "org_code", "org_name", "group", "sub_group", "name"}
-# design.md, "Contract": exit code, and what the outcome is known by.
-OUTCOMES: dict[str, tuple[int, int | str]] = {
-    "three-roles": (0, 3),
-    "one-role": (0, 1),
-    "forty-roles": (0, 40),
-    "no-role": (0, 0),
-    "expiring": (0, 1),
-    "expired": (7, "expired"),
-    "revoked": (9, "did not accept this card"),
-    "locked": (6, "locked"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +79,6 @@ def login(spine: Spine, data: Path) -> Iterator[Any]:
     slot.close()
 
 
-def alive(spine: Spine, ticket: str) -> bool:
-    return reason(spine.client().get("/saml/RoleAssertion", token=ticket)) is None
-
-
 def test_the_json_is_that_of_the_contract(login: Any, spine: Spine) -> None:
     done = login("three-roles", "--json")
     session = json.loads(done.stdout)
@@ -109,7 +93,7 @@ def test_the_json_is_that_of_the_contract(login: Any, spine: Spine) -> None:
         "logout_url": f"{spine.url}/login/authlogout",
     }
     assert done.stderr == ""
-    assert not alive(spine, session["ticket"])
+    assert spine.is_over(session["ticket"])
 
 
 @pytest.mark.parametrize("by", ["number", "id"])
@@ -131,7 +115,7 @@ def test_a_role_that_is_not_there(card: str, role: str, code: int, login: Any) -
 def test_keep_leaves_the_session_alive(login: Any, spine: Spine) -> None:
     done = login("one-role", "--json", "--keep")
     assert done.returncode == 0, done.stderr
-    assert alive(spine, json.loads(done.stdout)["ticket"])
+    assert not spine.is_over(json.loads(done.stdout)["ticket"])
 
 
 def test_plain_words_without_the_ticket(login: Any) -> None:

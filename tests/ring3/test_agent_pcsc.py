@@ -10,26 +10,14 @@ from typing import Any
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import AtTerminal, run_agent
+from support.agent_program import OUTCOMES, AtTerminal, run_agent
 from support.emulator import tries_left_on_disk
 from support.machine import need, wait_until
 from support.reader import Pcscd
 from support.spine import Spine
-from support.spine_client import reason
 
 import agent
 from agent import Broker, Event, PcscReader, State
-
-OUTCOMES: dict[str, tuple[int, int | str]] = {
-    "three-roles": (0, 3),
-    "one-role": (0, 1),
-    "forty-roles": (0, 40),
-    "no-role": (0, 0),
-    "expiring": (0, 1),
-    "expired": (7, "expired"),
-    "revoked": (9, "did not accept this card"),
-    "locked": (6, "locked"),
-}
 
 
 @pytest.fixture(autouse=True)
@@ -92,20 +80,16 @@ def person(spine: Spine, slot: Slot, pcscd: Pcscd) -> Iterator[Person]:
     person.close()
 
 
-def is_over(spine: Spine, ticket: str) -> bool:
-    return reason(spine.client().get("/saml/RoleAssertion", token=ticket)) is not None
-
-
 def test_card_in_sign_in_card_out(person: Person, slot: Slot, spine: Spine) -> None:
     slot.insert("one-role")
     person.types()
     person.sees(State.SIGNED_IN)
     ticket, attempt = person.session.ticket, person.attempt
-    assert not is_over(spine, ticket)
+    assert not spine.is_over(ticket)
     slot.pull()
     person.sees(State.WAITING, deadline=1)
     attempt.lane.join(5)
-    assert is_over(spine, ticket)
+    assert spine.is_over(ticket)
 
 
 def test_pulled_while_the_passcode_is_asked_for(person: Person, slot: Slot) -> None:
@@ -140,7 +124,7 @@ def test_the_next_card_is_another_person(person: Person, slot: Slot, spine: Spin
     person.sees(State.SIGNED_IN)
     assert person.session.uid != first.uid
     attempt.lane.join(5)
-    assert is_over(spine, first.ticket)
+    assert spine.is_over(first.ticket)
 
 
 def test_the_card_is_locked_again_after_use(person: Person, slot: Slot) -> None:
@@ -188,7 +172,7 @@ def test_pcscd_restarted_in_a_session_ends_it(person: Person, slot: Slot, pcscd:
     pcscd.restart()
     person.sees(State.NO_READER, State.WAITING, State.READING)
     attempt.lane.join(5)
-    assert is_over(spine, ticket)
+    assert spine.is_over(ticket)
     person.types()
     person.sees(State.SIGNED_IN)
 

@@ -134,6 +134,13 @@ class Person:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a broker as long as a test does, not a person."""
+    monkeypatch.setattr(agent, "CONNECT_SECONDS", 0.4)
+    monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.4)
+
+
+@pytest.fixture
 def reader() -> Iterator[EmbeddedReader]:
     """The agent's embedded reader, on any free port."""
     reader = EmbeddedReader(0)

@@ -23,6 +23,17 @@ ROOT = Path(__file__).resolve().parents[2]
 AGENT = [sys.executable, str(ROOT / "agent.py")]
 # setsid(1) makes the terminal the program's own, so that Ctrl-C and getpass reach it.
 OWN_TERMINAL = ("setsid", "--ctty")
+# design.md, "Contract": exit code, and what the outcome is known by.
+OUTCOMES: dict[str, tuple[int, int | str]] = {
+    "three-roles": (0, 3),
+    "one-role": (0, 1),
+    "forty-roles": (0, 40),
+    "no-role": (0, 0),
+    "expiring": (0, 1),
+    "expired": (7, "expired"),
+    "revoked": (9, "did not accept this card"),
+    "locked": (6, "locked"),
+}
 
 
 def environment(**changed: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from spine_stub.memory_store import MemoryStore
 from spine_stub.server import Server, make_tls
 from spine_stub.stub import Stub
 
-from .spine_client import Card, Client, make_card, message, sign_cms
+from .spine_client import Card, Client, make_card, message, reason, sign_cms
 
 
 class SettableClock:
@@ -69,6 +69,10 @@ class Spine:
 
     def client(self) -> Client:
         return Client(self.url, self.ca_file)
+
+    def is_over(self, ticket: str) -> bool:
+        """Whether the broker refuses this ticket."""
+        return reason(self.client().get("/saml/RoleAssertion", token=ticket)) is not None
 
     def login(self, name: str = "three-roles") -> tuple[Client, str]:
         client = self.client()
