@@ -2654,9 +2654,10 @@ class DemonstrationStrip:
         title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=self._font, anchor="w")
         title.grid(row=0, column=0, columnspan=7, sticky="w", padx=12, pady=(8, 2))
         self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=12)
-        for place, card in enumerate(controls.cards()):
-            self._add(place, card, lambda card=card: controls.insert(card), Colour.LINE)  # type: ignore[misc]
-        self._add(place + 1, "Pull the card", controls.remove, Colour.WHITE)
+        cards = controls.cards()
+        for place, card in enumerate(cards):
+            self._add(place, card, functools.partial(controls.insert, card), Colour.LINE)
+        self._add(len(cards), "Pull the card", controls.remove, Colour.WHITE)
 
     def _add(self, place: int, text: str, command: Callable[[], None], colour: Colour) -> None:
         def press() -> None:
