@@ -37,7 +37,8 @@ QUIET = (
     "--disable-sync",
     "--no-proxy-server",
 )
-ARGUMENTS = (*QUIET, "--headless", "--hide-scrollbars", "--force-color-profile=srgb")
+# By a pipe, chromedriver finds Chromium also where no name localhost is known.
+ARGUMENTS = (*QUIET, "--headless", "--remote-debugging-pipe", "--hide-scrollbars", "--force-color-profile=srgb")
 SIZE = (1280, 900)
 
 # Every element with text of its own that can be seen, its colours, and what is behind it.
