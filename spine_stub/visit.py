@@ -75,23 +75,17 @@ class Visit:
 
     def read_body(self, limit: int) -> None:
         """Read the body before Flask takes it for a form; raises HTTPException."""
-        if not self._has_body():
-            self._body = b""
-            return
         stream = self.request.stream
         try:
-            self._body = stream.read(limit + 1)
-            if len(self._body) > limit:
+            body = stream.read(limit + 1)
+            if len(body) > limit:
                 # A client that is still sending would not see the reply.
                 stream.read(_READ_ON)
         except (OSError, ValueError) as exc:  # the client has gone, is silent, or counts chunks wrong
             raise BadRequest from exc
-        if len(self._body) > limit:
+        if len(body) > limit:
             raise RequestEntityTooLarge
-
-    def _has_body(self) -> bool:
-        environ = self.request.environ
-        return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+        self._body = body
 
     def message(self) -> gpobject.Message:
         """The parameters, from the body or, for a GET without one, from the query; raises InvalidInput."""

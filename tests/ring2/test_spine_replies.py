@@ -10,6 +10,8 @@ from defusedxml import ElementTree
 from support.spine import Spine, SpineFactory
 from support.spine_client import field_of, gp_object, reason
 
+from spine_stub.stub import Stub
+
 ROLE = re.compile(r'^<gpPARAM name="nhsjobrole(\d+)" id="(\d+)"(?: orgcode="(\w+)")?>(.+)</gpPARAM>$')
 
 
@@ -151,10 +153,11 @@ def test_what_is_not_there_is_said_in_http(spine: Spine, method: str, path: str,
         pytest.param([b"x" * 50_000] * 10, id="in-chunks"),
     ],
 )
-def test_a_body_too_large_is_refused(spine: Spine, body: bytes | list[bytes]) -> None:
+def test_a_body_too_large_is_refused_and_not_kept(spine: Spine, stub: Stub, body: bytes | list[bytes]) -> None:
     data = iter(body) if isinstance(body, list) else body
     reply = spine.client().http.post(spine.url + "/login/authvalidate", data=data, timeout=10)
     assert reply.status_code == 413
+    assert stub.record.exchanges()[-1].body == b""
 
 
 def test_replies_are_kept_by_nobody_and_set_no_cookie(spine: Spine) -> None:
