@@ -7,7 +7,6 @@ which clients send one, so that a made-up ticket is cut short too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 
 SHOWN = 10
 """How many characters of a ticket are left: all tickets begin with the same eight."""
@@ -48,25 +47,6 @@ def redact_parameter(name: str, value: str) -> str:
     if len(value) > SHOWN and name.casefold() in _PARAMETERS:
         return value[:SHOWN] + _CUT.decode()
     return redact_text(value) if len(value) < _LONGEST_TICKET else value
-
-
-def redact_parameters(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Do the same for all parameters of a request."""
-    short = (value for value in values.values() if len(value) < _LONGEST_TICKET)
-    if not _may_hold_ticket(_together((*values, *short))):
-        return values
-    return {name: redact_parameter(name, value) for name, value in values.items()}
-
-
-def redact_headers(values: Mapping[str, str]) -> Mapping[str, str]:
-    """Do the same for the headers of a request."""
-    if not _may_hold_ticket(_together(values.values())):
-        return values
-    return {name: redact_text(value) for name, value in values.items()}
-
-
-def _together(texts: Iterable[str]) -> bytes:
-    return "\n".join(texts).encode("utf-8", "replace").lower()
 
 
 def _may_hold_ticket(lowered: bytes) -> bool:

@@ -11,7 +11,7 @@ from .broker import Broker
 from .errors import BrokerError
 from .faults import Call, Traits
 from .record import Exchange
-from .redact import redact, redact_headers, redact_parameters, redact_reply
+from .redact import redact, redact_parameter, redact_reply, redact_text
 from .sessions import session_key
 from .stub import Stub
 from .unattended import ENVIRON_KEY, later
@@ -111,7 +111,7 @@ def _traits(visit: Visit, stub: Stub) -> Traits:
 def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
     asked, noted = visit.request, visit.noted
     environ = asked.environ
-    message = redact_parameters(visit.known_message())
+    message = {name: redact_parameter(name, value) for name, value in visit.known_message().items()}
     return Exchange(
         number=visit.number,
         time=stub.broker.clock(),
@@ -120,7 +120,7 @@ def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
         path=visit.path,
         query=redact(asked.query_string).decode("latin-1"),
         client=asked.remote_addr or "",
-        headers=redact_headers({name: environ[key] for name, key in _HEADERS.items() if key in environ}),
+        headers={name: redact_text(environ[key]) for name, key in _HEADERS.items() if key in environ},
         body=redact(visit.body),
         message=message,
         status=reply.status_code,
