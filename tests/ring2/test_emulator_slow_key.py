@@ -41,6 +41,8 @@ def running(
         reader.accept()
         assert reader.exchange(SELECT_PIV + "00").endswith("9000")
     prove_management_key(first)
+    assert first.connection
+    first.connection.settimeout(60)  # RSA 4096
     return program
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_a_sign_in_appears_as_it_happens(spine: SpineStub, client: Client, brows
         key = f"sign-in-{spine._stub.record.sign_ins()[0].number}✓ Signed in"
         seen = browser.wait(lambda key=key: browser.run("return window.seen[arguments[0]]", key), what=key)
         delays.append(seen - begun)
-    assert min(delays) < WITHIN, "the quickest: the others tell how busy the machine is"
+    assert statistics.median(delays) < WITHIN
     assert len(browser.all("li.sign-in")) == 5
     assert not browser.find("#nobody").is_displayed()
 

@@ -26,7 +26,7 @@ class CardReader:
         if self.connection:
             self.connection.close()
         self.connection, _ = self.listener.accept()
-        self.connection.settimeout(60)  # making an RSA 4096 key pair takes its time
+        self.connection.settimeout(10)
         return self.exchange("04")
 
     def send(self, frame: str) -> None:
