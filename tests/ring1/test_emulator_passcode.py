@@ -47,11 +47,15 @@ def test_a_try_is_on_the_disk_before_the_comparison(
     assert tries_left_on_disk(card_folder) == 3
 
 
-@pytest.mark.parametrize("fails", ["open", "replace"])
+@pytest.mark.parametrize(("fails", "before"), [("open", ()), ("replace", ()), ("pwrite", (RIGHT,))])
 @pytest.mark.logs_errors("the card says that it cannot write")
 def test_without_a_record_there_is_no_comparison(
-    fails: str, card_folder: Path, selected: VirtualCard, monkeypatch: pytest.MonkeyPatch
+    fails: str, before: tuple[str, ...], card_folder: Path, selected: VirtualCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The first try rewrites the file in the card's own way; from then on a try changes one digit of it."""
+    for command in before:
+        send(selected, command)
+
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -116,6 +120,15 @@ def test_a_half_written_file_is_never_seen(
     send(selected, WRONG)
     assert [json.loads(content)["tries_left"] for content in contents] == [3, 2]
     assert not list(card_folder.glob(".*"))
+
+
+def test_a_try_is_one_digit_in_its_place(card_folder: Path, selected: VirtualCard) -> None:
+    """A rename is waited for by some file systems, in the middle of a sign-in."""
+    send(selected, RIGHT)  # rewrites the file in the card's own way
+    before = (card_folder / "card.json").stat().st_ino
+    send(selected, WRONG)
+    assert (card_folder / "card.json").stat().st_ino == before
+    assert tries_left_on_disk(card_folder) == 2
 
 
 @pytest.mark.parametrize("moment", range(8))
