@@ -395,8 +395,7 @@ def tries_left(status: int) -> int | None:
 
 def encode_tlv(tag: int, value: bytes) -> bytes:
     """One BER-TLV object with a one-byte tag and the shortest length field (ISO 7816-4, 5.2.2)."""
-    encoded: bytes = asn1.emit(tag >> 6, tag >> 5 & 1, tag & 0x1F, value)
-    return encoded
+    return bytes(asn1.emit(tag >> 6, tag >> 5 & 1, tag & 0x1F, value))
 
 
 def decode_tlvs(data: bytes) -> dict[int, bytes]:
@@ -1024,8 +1023,8 @@ def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> byt
     return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
-def signed_data(message: bytes, digest: Digest, certificate: Certificate, signature: bytes) -> bytes:
-    """CMS SignedData (RFC 5652, section 5) around the message, DER: version 1, one signer, no signed attributes."""
+def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> bytes:
+    """CMS SignedData (RFC 5652, section 5), DER: version 1, one signer, no signed attributes; not signed yet."""
     parsed = x509.Certificate.load(certificate.der)
     hashing = {"algorithm": digest.value, "parameters": core.Null()}
     signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
@@ -1037,7 +1036,7 @@ def signed_data(message: bytes, digest: Digest, certificate: Certificate, signat
             ),
             "digest_algorithm": hashing,
             "signature_algorithm": {"algorithm": signing},
-            "signature": signature,
+            "signature": b"",
         }
     )
     content = {
@@ -1047,8 +1046,21 @@ def signed_data(message: bytes, digest: Digest, certificate: Certificate, signat
         "certificates": [parsed],
         "signer_infos": [signer],
     }
-    encoded: bytes = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)}).dump()
-    return encoded
+    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)}).dump())
+
+
+class UnsignedAnswer:
+    """What the card is to sign, and the SignedData that its signature goes into: made while the person types."""
+
+    def __init__(self, message: bytes, digest: Digest, certificate: Certificate) -> None:
+        self.block = signature_block(message, digest, certificate.algorithm)
+        self._info = cms.ContentInfo.load(unsigned_data(message, digest, certificate))
+        self._signer = self._info["content"]["signer_infos"][0]  # parsed now, which is most of the work
+
+    def signed(self, signature: bytes) -> bytes:
+        """The SignedData, DER."""
+        self._signer["signature"] = signature
+        return bytes(self._info.dump())
 
 
 SMIME_HEADER = """\
@@ -1597,6 +1609,7 @@ class Attempt:
         self.session: Session | None = None
         self.role: Role | None = None
         self.timer: threading.Timer | None = None
+        self.unsigned_answer = functools.lru_cache(maxsize=1)(UnsignedAnswer)
 
     def fresh_challenge(self) -> Challenge:
         """Runs on the lane. Raises the Broker errors."""
@@ -1750,7 +1763,13 @@ class Conductor:
 
     def _card_was_read(self, attempt: Attempt, facts: CardFacts) -> None:
         attempt.facts = facts
+        attempt.lane.submit(lambda: self._prepare_answer(attempt, facts.certificate))
         self.handle(Event.CARD_READ_LAST_TRY if facts.tries_left == 1 else Event.CARD_READ)
+
+    def _prepare_answer(self, attempt: Attempt, certificate: Certificate) -> None:
+        """Runs on the lane after the prefetch, so that it need not be done after Enter."""
+        if attempt.challenge:
+            attempt.unsigned_answer(attempt.challenge.data, self._digest, certificate)
 
     def _sign_in(self) -> None:
         """The challenge comes first: where the broker is away, no passcode try is spent."""
@@ -1772,23 +1791,25 @@ class Conductor:
         if facts is None or passcode is None:  # pulled or cancelled meanwhile
             return
         certificate = facts.certificate
-        block = signature_block(challenge.data, self._digest, certificate.algorithm)
+        answer = attempt.unsigned_answer(challenge.data, self._digest, certificate)
         with self._reader.transaction(attempt.card, reset=True) as link:
             piv = PivCard(link)
             piv.verify(passcode)
             passcode.forget()
-            signature = piv.sign(block, certificate.algorithm)
-            validate = functools.partial(self._validate, attempt, certificate, challenge, signature)
+            signature = piv.sign(answer.block, certificate.algorithm)
+            validate = functools.partial(self._validate, attempt, certificate.uid, challenge, answer, signature)
             self._run(attempt.lane, attempt, validate, self._validated)
 
-    def _validate(self, attempt: Attempt, certificate: Certificate, challenge: Challenge, signature: bytes) -> Session:
+    def _validate(
+        self, attempt: Attempt, uid: str, challenge: Challenge, answer: UnsignedAnswer, signature: bytes
+    ) -> Session:
         started = time.perf_counter()
         attempt.challenge = None  # good for one use
-        der = signed_data(challenge.data, self._digest, certificate, signature)
+        der = answer.signed(signature)
         sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
         tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
         try:
-            attempt.session = attempt.broker.validate(certificate.uid, challenge, der)
+            attempt.session = attempt.broker.validate(uid, challenge, der)
         except BrokerNonsense:
             attempt.lane.submit(attempt.log_out)  # once the person is told
             raise

@@ -24,9 +24,9 @@ from agent import (
     Certificate,
     Digest,
     GpAnswer,
+    UnsignedAnswer,
     gp_object,
     signature_block,
-    signed_data,
     smime_response,
 )
 
@@ -71,7 +71,7 @@ def test_an_elliptic_curve_key_gets_the_bare_hash() -> None:
 @pytest.mark.parametrize("digest", Digest)
 def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
     """nhs-facts 3.3: version 1, content included, one certificate, no signed attributes."""
-    encoded = signed_data(CHALLENGE, digest, CERTIFICATE, b"\x5a" * 256)
+    encoded = UnsignedAnswer(CHALLENGE, digest, CERTIFICATE).signed(b"\x5a" * 256)
     info = cms.ContentInfo.load(encoded, strict=True)
     message = info["content"]
     assert info["content_type"].native == "signed_data"
@@ -87,6 +87,17 @@ def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
     assert signer["signed_attrs"].native is None
     assert signer["signature"].native == b"\x5a" * 256
     assert info.dump(force=True) == encoded  # already DER
+
+
+def test_an_answer_can_be_signed_again() -> None:
+    """As after a cancelled sign-in; an ECDSA signature has any length."""
+    answer = UnsignedAnswer(CHALLENGE, Digest.SHA256, CERTIFICATE)
+    first = answer.signed(b"\x5a" * 256)
+    assert (
+        cms.ContentInfo.load(answer.signed(b"\x30" * 70)).native["content"]["signer_infos"][0]["signature"]
+        == b"\x30" * 70
+    )
+    assert answer.signed(b"\x5a" * 256) == first
 
 
 def test_the_response_parameter_is_base64_twice() -> None:
