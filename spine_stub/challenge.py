@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +26,7 @@ TIME_SIZE = 8
 MAC_SIZE = 20
 CHALLENGE_SIZE = RANDOM_SIZE + TIME_SIZE + MAC_SIZE
 
+_SIGNATURE = ec.ECDSA(SHA256())
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 CLOCK_SKEW = timedelta(seconds=5)
@@ -37,6 +39,11 @@ class Keys:
 
     mac_secret: bytes
     signing_key: ec.EllipticCurvePrivateKey
+
+    @cached_property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """What recognises the signature again."""
+        return self.signing_key.public_key()
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,8 @@ class Challenges:
 
     def check_server_signature(self, challenge: bytes, signature: bytes) -> None:
         """Refuse a challenge whose signature is not the one that was sent with it."""
-        public_key = self.keys.signing_key.public_key()
         try:
-            public_key.verify(signature, challenge, ec.ECDSA(SHA256()))
+            self.keys.public_key.verify(signature, challenge, _SIGNATURE)
         except InvalidSignature as exc:
             raise Refused("server-signature-wrong", "not the one sent with the challenge") from exc
 
@@ -95,7 +101,7 @@ class Challenges:
         return hmac.digest(self.keys.mac_secret, body, "sha1")
 
     def _sign(self, challenge: bytes) -> bytes:
-        return self.keys.signing_key.sign(challenge, ec.ECDSA(SHA256()))
+        return self.keys.signing_key.sign(challenge, _SIGNATURE)
 
 
 def decode_challenge(text: str) -> bytes:

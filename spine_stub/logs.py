@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -40,11 +41,25 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class TextLines(logging.Formatter):
+    """Lines for people. The time is written out once a second."""
+
+    _written: tuple[int, str] = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """Return date and time."""
+        second = int(record.created)
+        if self._written[0] != second:
+            self._written = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._written[1]},{record.msecs:03.0f}"
+
+
 def set_up(level: str, form: LogForm) -> None:
     """Log to standard error from this level on."""
-    # No line says which thread or process wrote it, and asking costs time (logging's own advice).
+    # No line says which thread, process or function wrote it, and asking costs time (logging's own advice).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    text = TextLines("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonLines() if form is LogForm.JSON else text)
     logging.basicConfig(handlers=[handler], level=level)

@@ -9,6 +9,7 @@ its clock; keys end by themselves. So the brokers' own clocks need not agree abo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from .sessions import Limits, Session
 
 try:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 except ImportError as exc:
     raise DataError("--store redis:// needs redis-py: apt-get install python3-redis, or pip install redis") from exc
 
@@ -62,7 +65,8 @@ class RedisStore:
     def __init__(self, client: Any, limits: Limits) -> None:
         """`client` is a redis.Redis that decodes replies."""
         self.limits = limits
-        self._client = client
+        self._shared = client
+        self._own = threading.local()
         self._open: Callable[..., Any] = client.register_script(_OPEN)
         self._use: Callable[..., Any] = client.register_script(_USE)
         self._choose: Callable[..., Any] = client.register_script(_CHOOSE)
@@ -74,7 +78,12 @@ class RedisStore:
         """Connect to the redis of an address, and ask whether it is there; raises DataError."""
         try:
             client = redis.Redis.from_url(
-                url, decode_responses=True, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS
+                url,
+                decode_responses=True,
+                socket_timeout=_SECONDS,
+                socket_connect_timeout=_SECONDS,
+                retry=Retry(NoBackoff(), 1),
+                retry_on_error=[redis.ConnectionError],  # of a redis that was started again
             )
             client.ping()
         except (redis.RedisError, ValueError) as exc:
@@ -90,13 +99,13 @@ class RedisStore:
     def open(self, key: str, uid: str) -> Session:
         """See Store."""
         with _reaching():
-            now = _instant(self._open(keys=[_SESSION + key], args=[uid, self._absolute, self._idle]))
+            now = _instant(self._run(self._open, key, uid, self._absolute, self._idle))
         return Session(uid, now, now)
 
     def use(self, key: str) -> Session | None:
         """See Store."""
         with _reaching():
-            return _session(self._use(keys=[_SESSION + key], args=[self._absolute, self._idle]))
+            return _session(self._run(self._use, key, self._absolute, self._idle))
 
     def look(self, key: str) -> Session | None:
         """See Store."""
@@ -106,7 +115,7 @@ class RedisStore:
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
         with _reaching():
-            self._choose(keys=[_SESSION + key], args=[role_id, mode])
+            self._run(self._choose, key, role_id, mode)
 
     def close(self, key: str) -> bool:
         """See Store."""
@@ -126,7 +135,19 @@ class RedisStore:
 
     def release(self) -> None:
         """See Store."""
-        self._client.close()
+        self._shared.connection_pool.disconnect()
+
+    @property
+    def _client(self) -> Any:
+        """The connection of this thread: to borrow one for each command costs as much as half a command."""
+        try:
+            return self._own.client
+        except AttributeError:
+            client = self._own.client = self._shared.client()
+            return client
+
+    def _run(self, script: Callable[..., Any], key: str, *arguments: object) -> Any:
+        return script(keys=[_SESSION + key], args=arguments, client=self._client)
 
 
 @contextmanager

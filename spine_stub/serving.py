@@ -112,6 +112,7 @@ def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
     asked, noted = visit.request, visit.noted
     environ = asked.environ
     message = {name: redact_parameter(name, value) for name, value in visit.known_message().items()}
+    content = reply.get_data() if reply.is_sequence else None
     return Exchange(
         number=visit.number,
         time=stub.broker.clock(),
@@ -125,8 +126,8 @@ def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
         message=message,
         status=reply.status_code,
         reply_type=reply.headers.get("Content-Type", ""),
-        reply=redact_reply(reply.get_data())[:_KEPT_REPLY] if reply.is_sequence else b"",
-        reply_size=reply.calculate_content_length(),
+        reply=redact_reply(content or b"")[:_KEPT_REPLY],
+        reply_size=None if content is None else len(content),
         milliseconds=visit.milliseconds(),
         uid=str(noted.get("uid") or message.get("uid", "")),
         session=str(noted.get("session", "")),

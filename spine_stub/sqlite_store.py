@@ -20,8 +20,10 @@ from .sessions import Limits, Session
 
 _BUSY_SECONDS = 5.0
 """How long one process waits for another's write."""
-_SWEEP_EVERY = 64
-"""After so many new sessions and challenges, those that are over are deleted."""
+_SWEEP_EVERY = 1024
+"""After so many new sessions and challenges, those that are over are deleted: all are looked at for that."""
+_NOTED_EVERY = 1.0
+"""Seconds after which a use of a session is written down again: its idle limit is in minutes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
@@ -29,8 +31,6 @@ CREATE TABLE IF NOT EXISTS session (
     role_id TEXT, mode TEXT NOT NULL DEFAULT '0'
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS used_challenge (challenge BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS used_until ON used_challenge (until);
-CREATE INDEX IF NOT EXISTS session_opened ON session (opened);
 """
 # Conditions on a session, with the time now, the absolute and the idle limit in seconds.
 _LIVE = "opened > :now - :absolute AND last_used > :now - :idle"
@@ -86,12 +86,19 @@ class SqliteStore:
 
     def use(self, key: str) -> Session | None:
         """See Store."""
-        where = f"key = :key AND {_LIVE}"
-        return self._one(f"UPDATE session SET last_used = :now WHERE {where} RETURNING {_COLUMNS}", key)  # noqa: S608
+        session = self.look(key)
+        now = self._now()
+        if session and now - session.last_used.timestamp() >= _NOTED_EVERY:
+            with self._locked() as connection:
+                connection.execute("UPDATE session SET last_used = ? WHERE key = ?", (now, key))
+        return session
 
     def look(self, key: str) -> Session | None:
         """See Store."""
-        return self._one(f"SELECT {_COLUMNS} FROM session WHERE key = :key AND {_LIVE}", key)  # noqa: S608
+        query = f"SELECT {_COLUMNS} FROM session WHERE key = :key AND {_LIVE}"  # noqa: S608
+        with self._locked() as connection:
+            row = connection.execute(query, {"key": key, **self._limits(self._now())}).fetchone()
+        return _session(row) if row else None
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
@@ -120,11 +127,6 @@ class SqliteStore:
         query = "SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM used_challenge)"
         with self._locked() as connection:
             return int(connection.execute(query).fetchone()[0])
-
-    def _one(self, statement: str, key: str) -> Session | None:
-        with self._locked() as connection:
-            row = connection.execute(statement, {"key": key, **self._limits(self._now())}).fetchone()
-        return _session(row) if row else None
 
     def _limits(self, now: float) -> dict[str, float]:
         limits = self.limits

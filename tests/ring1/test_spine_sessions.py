@@ -83,10 +83,10 @@ def test_what_is_over_is_dropped_without_a_timer(store: AnyStore, clock: Settabl
         store.claim_challenge(number.to_bytes(2, "big"), HOUR)
     assert len(store) == 200
     clock.advance(hours=11)
-    for number in range(64):  # the file is not swept each time
+    for number in range(1024):  # the file is not swept each time
         store.open(f"new {number}", "555")
         store.claim_challenge(number.to_bytes(3, "big"), HOUR)
-    assert len(store) == 128
+    assert len(store) == 2048
 
 
 def test_of_many_threads_one_may_use_a_challenge(store: AnyStore) -> None:
