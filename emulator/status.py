@@ -1,7 +1,7 @@
 """Status words: the last two bytes of every answer of a card.
 
 Sources: SP 800-73-4 Part 1, section 5.6 (the ones PIV uses) and ISO/IEC 7816-4, section 5.6
-(the ones for commands that no application understands).
+(the ones for commands that no application understands); docs/card.md has a page for each.
 """
 
 from __future__ import annotations
