@@ -221,9 +221,9 @@ class Server(wsgi.Server):
             super().process_conn(conn)
 
     def stop(self) -> None:
-        """Stop, and close what has no worker."""
-        self.unattended.close()
+        """Stop, and then close what has no worker: until then a worker may still leave a connection."""
         super().stop()
+        self.unattended.close()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Log what cheroot has to say."""

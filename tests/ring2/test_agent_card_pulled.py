@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from support.agent import HeldBroker, Person, Slot
+from support.machine import wait_until
 from support.spine import Spine
 
 from agent import CardIn, CardLink, EmbeddedReader, Event, State
@@ -177,7 +178,7 @@ def test_pulled_at_any_moment(moment: Callable[[Desk], None], desk: Desk) -> Non
         assert attempt.session is None
     desk.person.bridge.run_pending()  # whatever came too late
     assert desk.person.state is State.WAITING
-    assert all(desk.spine.is_over(ticket) for ticket in desk.tickets)
+    wait_until(lambda: all(desk.spine.is_over(ticket) for ticket in desk.tickets), what="the log-out")
     assert len(desk.tickets) == (moment in WITH_TICKET)
 
 

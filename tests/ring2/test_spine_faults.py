@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from cheroot.workers.threadpool import ThreadPool
 from flask import Response
 from support.machine import wait_until
 from support.spine import Spine
@@ -21,6 +22,7 @@ from spine_stub.fault_kinds import KINDS
 from spine_stub.faults import Call, Faults
 from spine_stub.hostile_xml import HUGE_SIZE
 from spine_stub.stub import Stub
+from spine_stub.unattended import Finish, Unattended
 
 ACTIVATE = "/login/authactivate"
 
@@ -252,21 +254,48 @@ def test_a_wrong_certificate_greets_new_connections(faults: Faults, spine: Spine
     assert [e.fault for e in stub.record.exchanges("tls")] == [name]
 
 
-def test_a_stop_does_not_wait_for_those_who_hang(faults: Faults, spine: Spine, client: Client, stub: Stub) -> None:
-    faults.once("hang")
+def hang(faults: Faults, client: Client) -> threading.Event:
+    """Ask what is never answered; returns what is set once the connection is over."""
     ended = threading.Event()
 
-    def hang() -> None:
+    def ask() -> None:
         with pytest.raises(requests.ConnectionError):
             client.get(ACTIVATE)
         ended.set()
 
-    thread = threading.Thread(target=hang)
-    thread.start()
+    faults.once("hang")
+    threading.Thread(target=ask).start()
+    return ended
+
+
+def test_a_stop_does_not_wait_for_those_who_hang(faults: Faults, spine: Spine, client: Client, stub: Stub) -> None:
+    ended = hang(faults, client)
     wait_until(lambda: stub.record.exchanges("authactivate"))
     assert seconds(spine.stop) < 2
     assert ended.wait(5)
-    thread.join()
+
+
+def test_a_stop_closes_what_a_worker_leaves_meanwhile(
+    faults: Faults, spine: Spine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaving, stopping = threading.Event(), threading.Event()
+    take, stop_workers = Unattended.take, ThreadPool.stop
+
+    def take_late(self: Unattended, connection: object, finish: Finish) -> None:
+        leaving.set()
+        assert stopping.wait(5)
+        take(self, connection, finish)
+
+    def stop_with_one_at_work(self: ThreadPool, timeout: float) -> None:
+        stopping.set()
+        stop_workers(self, timeout)
+
+    monkeypatch.setattr(Unattended, "take", take_late)
+    monkeypatch.setattr(ThreadPool, "stop", stop_with_one_at_work)
+    ended = hang(faults, client)
+    assert leaving.wait(5)
+    spine.stop()
+    assert ended.wait(5)
 
 
 def test_every_kind_is_tried_here() -> None:
