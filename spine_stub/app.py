@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
-import string
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from flask import Flask, Request, Response
+from flask import Flask
 from OpenSSL import crypto
-from werkzeug.exceptions import HTTPException
 
-from . import console, fault_kinds, identity, layout, pki_pages, replies, serving, views
+from . import console, fault_kinds, identity, layout, pki_pages, serving, views
 from .broker import Broker
 from .challenge import Challenges, Keys
 from .config import Clock, Config, RandomBytes, system_clock
 from .directory import open_directory
-from .errors import BrokerError, DataError
+from .errors import DataError
 from .faults import Faults
 from .registration import RegistrationAuthority
 from .sessions import Store
 from .stores import open_store
 from .stub import EXTENSION, Stub
 from .trust import Trust
+from .visit import AsciiRequest
 
-_log = logging.getLogger("spine_stub")
-
-ROUTES: tuple[tuple[str, tuple[str, ...], serving.View], ...] = (
+ROUTES: tuple[serving.Route, ...] = (
     ("/login/authactivate", ("GET", "POST"), views.activate),
     ("/login/authvalidate", ("GET", "POST"), views.validate),
     ("/login/authlogout", ("GET", "POST"), views.log_out),
@@ -51,26 +43,6 @@ ROUTES: tuple[tuple[str, tuple[str, ...], serving.View], ...] = (
 )
 
 
-class AsciiRequest(Request):
-    """A request whose query is what RFC 3986 allows, whatever the client sent: Werkzeug fails at other bytes."""
-
-    def __init__(self, environ: dict[str, Any], *arguments: Any, **options: Any) -> None:
-        query = environ.get("QUERY_STRING", "")
-        if not query.isascii():  # WSGI has bytes as Latin-1
-            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
-        super().__init__(environ, *arguments, **options)
-
-
-class App(Flask):
-    """Flask without its questions, on each request, whether one of our functions is a coroutine."""
-
-    request_class = AsciiRequest
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function as it is: none of ours is a coroutine."""
-        return func
-
-
 def create_app(
     config: Config,
     *,
@@ -80,17 +52,13 @@ def create_app(
 ) -> Flask:
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
     broker = make_broker(config, clock, random, store or open_store(config, clock))
-    app = App("spine_stub", static_folder=None)
+    app = Flask("spine_stub", static_folder=None)
+    app.request_class = AsciiRequest
     faults = Faults(fault_kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES})
     app.extensions[EXTENSION] = stub = Stub(broker, faults)
     serving.install(app, stub)
     console.install(app, stub)
-    replies.install(app)
-    for rule, methods, view in ROUTES:
-        app.add_url_rule(rule, view.__name__, partial(serving.serve, view, stub), methods=list(methods))
-    app.register_error_handler(BrokerError, replies.refusal)
-    app.register_error_handler(HTTPException, replies.http_error)
-    app.register_error_handler(Exception, _our_fault)
+    app.wsgi_app = serving.Protocol(stub, ROUTES, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -121,8 +89,3 @@ def _load_challenge_key(data: Path) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError(f"{path} is not an EC key")
     return key
-
-
-def _our_fault(exc: Exception) -> Response:
-    _log.error("unexpected %s", type(exc).__name__, exc_info=exc)
-    return replies.plain("Internal error", 500)

@@ -6,27 +6,22 @@ expect; the reason for developers is in the X-Spine-Stub-Reason header.
 
 from __future__ import annotations
 
+import logging
 import re
 
-from flask import Flask, Response
+from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from .errors import BrokerError, InvalidInput, Unavailable
 from .visit import Visit
+
+_log = logging.getLogger("spine_stub")
 
 REASON_HEADER = "X-Spine-Stub-Reason"
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
-
-
-def install(app: Flask) -> None:
-    """Read all templates of the application ahead, and see to what every request and reply needs."""
-    for name in app.jinja_env.list_templates():
-        app.jinja_env.get_template(name)
-    app.before_request(_check_host)
-    app.after_request(_set_headers)
 
 
 def xml(body: str) -> Response:
@@ -44,9 +39,19 @@ def plain(words: str, code: int = 200) -> Response:
     return Response(words + "\n", code, content_type="text/plain; charset=UTF-8")
 
 
-def refusal(exc: BrokerError) -> Response:
+def failure(visit: Visit, exc: Exception) -> Response:
+    """Answer whatever was raised on the way to a reply."""
+    if isinstance(exc, BrokerError):
+        return refusal(visit, exc)
+    if isinstance(exc, HTTPException):
+        return _http_error(exc)
+    _log.error("unexpected %s", type(exc).__name__, exc_info=exc)
+    return plain("Internal error", 500)
+
+
+def refusal(visit: Visit, exc: BrokerError) -> Response:
     """Say the wire's words to the client, and the reason to its developer."""
-    Visit.current().note(reason=exc.reason, detail=exc.detail)
+    visit.note(reason=exc.reason, detail=exc.detail)
     reply = status(exc.words)
     reply.headers[REASON_HEADER] = exc.reason
     if isinstance(exc, Unavailable):
@@ -54,7 +59,7 @@ def refusal(exc: BrokerError) -> Response:
     return reply
 
 
-def http_error(exc: HTTPException) -> Response:
+def _http_error(exc: HTTPException) -> Response:
     """Answer what is wrong with the HTTP itself: no such page, wrong method, too large."""
     reply = plain(exc.name, exc.code or _BAD_REQUEST)
     for header, value in exc.get_headers():
@@ -63,14 +68,14 @@ def http_error(exc: HTTPException) -> Response:
     return reply
 
 
-def _check_host() -> None:
-    """Refuse a Host that cannot be in the addresses which replies are full of."""
-    if not _HOST.fullmatch(Visit.current().request.host):
+def check_host(visit: Visit) -> None:
+    """Refuse a Host that cannot be in the addresses which replies are full of; raises InvalidInput."""
+    if not _HOST.fullmatch(visit.request.host):
         raise InvalidInput("bad-host")
 
 
-def _set_headers(reply: Response) -> Response:
+def set_headers(reply: Response) -> None:
+    """Say what holds of every reply."""
     reply.headers["Cache-Control"] = "no-store"
     reply.headers["X-Content-Type-Options"] = "nosniff"
     reply.headers["Server"] = "spine_stub"
-    return reply

@@ -1,10 +1,13 @@
-"""Between Flask and the views: the request's body, its fault, and its entry in record and log."""
+"""Around the views: the request's body, its fault, its refusal, and its entry in record and log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from . import replies, request_log
 from .broker import Broker
@@ -15,7 +18,10 @@ from .redact import redact, redact_parameter, redact_reply, redact_text
 from .sessions import session_key
 from .stub import Stub
 from .unattended import ENVIRON_KEY, later
-from .visit import Visit
+from .visit import AsciiRequest, Visit
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CONTROLS = "/stub/"
 """What begins so is the stub's own, and is neither recorded nor faulted."""
@@ -32,28 +38,70 @@ _HEADERS = {
 """The headers that are kept, and where WSGI has them."""
 
 View = Callable[[Broker, Visit], Response]
+Route = tuple[str, tuple[str, ...], View]
+"""A path, the methods that it takes, and what answers them."""
+
+
+class Protocol:
+    """The WSGI application of the login protocol, in front of Flask's, which is for all other addresses.
+
+    A sign-in asks for nothing that Flask's contexts, hooks and patterns of addresses do, and they
+    would take a good part of its time.
+    """
+
+    def __init__(self, stub: Stub, routes: Iterable[Route], otherwise: WSGIApplication) -> None:
+        self._stub = stub
+        self._routes = {path: (methods, view) for path, methods, view in routes}
+        self._otherwise = otherwise
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request: PEP 3333."""
+        route = self._routes.get(environ["PATH_INFO"])
+        if route is None:
+            return self._otherwise(environ, start_response)
+        visit = Visit(AsciiRequest(environ), self._stub.record.next_number())
+        reply = _answer(visit, self._stub, *route)
+        finish(visit, self._stub, reply)
+        return reply(environ, start_response)
 
 
 def install(app: Flask, stub: Stub) -> None:
-    """Make the application record and log its requests."""
+    """Do the same for what Flask answers: the console, and addresses that are not there."""
 
     def begin() -> None:
-        g.visit = Visit(request._get_current_object(), stub.record.next_number())  # type: ignore[attr-defined]
+        visit = g.visit = Visit(request._get_current_object(), stub.record.next_number())  # type: ignore[attr-defined]
+        replies.check_host(visit)
 
     def end(reply: Response) -> Response:
-        visit = Visit.current()
-        if not visit.request.path.startswith(CONTROLS):
-            stub.record.add(_exchange(visit, stub, reply))
-        request_log.write(visit, reply)
+        finish(Visit.current(), stub, reply)
         return reply
 
     app.before_request(begin)
     app.after_request(end)
+    app.register_error_handler(Exception, lambda exc: replies.failure(Visit.current(), exc))
 
 
-def serve(view: View, stub: Stub) -> Response:
+def finish(visit: Visit, stub: Stub, reply: Response) -> None:
+    """Complete a reply, and note it."""
+    replies.set_headers(reply)
+    if not visit.path.startswith(CONTROLS):
+        stub.record.add(_exchange(visit, stub, reply))
+    request_log.write(visit, reply)
+
+
+def _answer(visit: Visit, stub: Stub, methods: tuple[str, ...], view: View) -> Response:
+    try:
+        replies.check_host(visit)
+        method = visit.request.method
+        if ("GET" if method == "HEAD" else method) not in methods:
+            raise MethodNotAllowed(methods)
+        return serve(view, stub, visit)
+    except Exception as exc:
+        return replies.failure(visit, exc)
+
+
+def serve(view: View, stub: Stub, visit: Visit) -> Response:
     """Answer a request of the login protocol: with a fault when one is set, else as the view does."""
-    visit = Visit.current()
     visit.read_body(stub.broker.config.max_body)
     setting = stub.faults.take(visit.endpoint, lambda: _traits(visit, stub))
     broker = _broker(visit, stub)
@@ -65,7 +113,7 @@ def serve(view: View, stub: Stub) -> Response:
         broker=broker,
         base=visit.base,
         answer=lambda broker: view(broker, visit),
-        refusal=replies.refusal,
+        refusal=partial(replies.refusal, visit),
         end_session=lambda: _end_session(visit, stub),
     )
     reply = setting.fault(call)

@@ -8,7 +8,9 @@ Content-Type says, or, for GET without a body, the query.
 
 from __future__ import annotations
 
-from flask import Response, render_template
+from pathlib import Path
+
+from flask import Response
 
 from . import replies, reply_xml
 from .broker import Broker
@@ -16,6 +18,8 @@ from .checks import Check, Checks
 from .errors import Refused
 from .sessions import session_key
 from .visit import Visit
+
+_DTD = Path(__file__).parent / "static" / "gpOBJECT.dtd"
 
 
 def activate(broker: Broker, visit: Visit) -> Response:
@@ -76,7 +80,7 @@ def assert_role(broker: Broker, visit: Visit) -> Response:
 
 def dtd(_: Broker, __: Visit) -> Response:
     """Serve the DTD that replies refer to."""
-    return Response(render_template("gpOBJECT.dtd"), mimetype="application/xml-dtd")
+    return Response(_DTD.read_bytes(), mimetype="application/xml-dtd")
 
 
 def error_page(_: Broker, __: Visit) -> Response:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import string
 import time
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
 
 from flask import Request, g
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
@@ -17,12 +20,22 @@ _READ_ON = 512 * 1024
 """How many bytes of a request that is too large are read, and thrown away."""
 
 
+class AsciiRequest(Request):
+    """A request whose query is what RFC 3986 allows, whatever the client sent: Werkzeug fails at other bytes."""
+
+    def __init__(self, environ: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # WSGI has bytes as Latin-1
+            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
+        super().__init__(environ, *arguments, **options)
+
+
 @dataclass(slots=True)
 class Visit:
     """What views, record and log know of a request.
 
-    `request` is Flask's own object. Its proxy costs something each time that it is asked, and here
-    it would be asked thirty times.
+    `request` is the object itself. Flask's proxy costs something each time that it is asked, and
+    here it would be asked thirty times.
     """
 
     request: Request
@@ -40,7 +53,7 @@ class Visit:
 
     @staticmethod
     def current() -> Visit:
-        """Return the visit that is being answered in this thread."""
+        """Return the visit that Flask is answering in this thread."""
         visit: Visit = g.visit
         return visit
 
@@ -52,8 +65,7 @@ class Visit:
     @property
     def path(self) -> str:
         """The path; one that is none of ours could hold anything, and may be a client's ticket in the wrong place."""
-        request = self.request
-        return request.path if request.url_rule else redact_text(request.path)
+        return redact_text(self.request.path)
 
     @property
     def base(self) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 
 from flask import Flask, Response, request
 
-from .. import replies, serving
+from .. import serving
 from ..errors import Unavailable
 from ..stub import Stub
 from ..visit import Visit
@@ -56,9 +56,7 @@ API: tuple[tuple[str, str, View], ...] = (
 
 
 def _away(exc: Unavailable) -> Response:
-    """Say that the store or the directory does not answer: to people here, to clients elsewhere."""
-    if not request.path.startswith(serving.CONTROLS):
-        return replies.refusal(exc)
+    """Say that the store or the directory does not answer."""
     Visit.current().note(reason=exc.reason, detail=exc.detail)
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
     if request.path.startswith(f"{serving.CONTROLS}api/"):
@@ -73,6 +71,8 @@ def install(app: Flask, stub: Stub) -> None:
     app.after_request(partial(guard.protect, serving.CONTROLS))
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)  # read ahead
     stub.record.listener = partial(timeline.publish, app, stub)
     for rule, method, view in PAGES + API:
         name = f"{view.__module__}.{view.__name__}".replace(".", "_")
