@@ -61,7 +61,7 @@ class Protocol:
             return self._otherwise(environ, start_response)
         visit = Visit(AsciiRequest(environ), self._stub.record.next_number())
         reply = _answer(visit, self._stub, *route)
-        finish(visit, self._stub, reply)
+        _finish(visit, self._stub, reply)
         return reply(environ, start_response)
 
 
@@ -73,7 +73,7 @@ def install(app: Flask, stub: Stub) -> None:
         replies.check_host(visit)
 
     def end(reply: Response) -> Response:
-        finish(Visit.current(), stub, reply)
+        _finish(Visit.current(), stub, reply)
         return reply
 
     app.before_request(begin)
@@ -81,7 +81,7 @@ def install(app: Flask, stub: Stub) -> None:
     app.register_error_handler(Exception, lambda exc: replies.failure(Visit.current(), exc))
 
 
-def finish(visit: Visit, stub: Stub, reply: Response) -> None:
+def _finish(visit: Visit, stub: Stub, reply: Response) -> None:
     """Complete a reply, and note it."""
     replies.set_headers(reply)
     if not visit.path.startswith(CONTROLS):
@@ -95,12 +95,12 @@ def _answer(visit: Visit, stub: Stub, methods: tuple[str, ...], view: View) -> R
         method = visit.request.method
         if ("GET" if method == "HEAD" else method) not in methods:
             raise MethodNotAllowed(methods)
-        return serve(view, stub, visit)
+        return _serve(view, stub, visit)
     except Exception as exc:
         return replies.failure(visit, exc)
 
 
-def serve(view: View, stub: Stub, visit: Visit) -> Response:
+def _serve(view: View, stub: Stub, visit: Visit) -> Response:
     """Answer a request of the login protocol: with a fault when one is set, else as the view does."""
     visit.read_body(stub.broker.config.max_body)
     setting = stub.faults.take(visit.endpoint, lambda: _traits(visit, stub))
