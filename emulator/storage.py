@@ -92,7 +92,7 @@ class CardFile:
         content = json.dumps({**_read(self.path), **values}, indent=2).encode() + b"\n"
         if any(value == 0 or not name.endswith("tries_left") for name, value in values.items()):
             write_durably(self.path, content)
-        elif not write_digit(self.path, content):
+        elif not _write_digit(self.path, content):
             write_atomically(self.path, content)
 
     def set_management_key(self, key: ManagementKey) -> None:
@@ -157,18 +157,21 @@ def write_atomically(path: Path, content: bytes, *, sync: bool = False) -> None:
     os.replace(temporary, path)
 
 
-def write_digit(path: Path, content: bytes) -> bool:
+def _write_digit(path: Path, content: bytes) -> bool:
     """Change one byte of a file, which no kill can tear; False when the new content differs in more.
 
     A rename costs a sign-in a hundred times as much: the file system hurries to the disk for it.
     """
-    with open(path, "r+b", buffering=0) as file:
-        old = file.read()
-        places = [place for place, pair in enumerate(zip(old, content, strict=False)) if pair[0] != pair[1]]
-        if len(old) != len(content) or len(places) > 1:
-            return False
-        for place in places:
-            os.pwrite(file.fileno(), content[place : place + 1], place)
+    try:
+        with open(path, "r+b", buffering=0) as file:
+            old = file.read()
+            places = [place for place, pair in enumerate(zip(old, content, strict=False)) if pair[0] != pair[1]]
+            if len(old) != len(content) or len(places) > 1:
+                return False
+            for place in places:
+                os.pwrite(file.fileno(), content[place : place + 1], place)
+    except PermissionError:  # a read-only file can still be replaced
+        return False
     return True
 
 

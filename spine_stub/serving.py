@@ -56,7 +56,7 @@ class Protocol:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request: PEP 3333."""
-        route = self._routes.get(environ["PATH_INFO"])
+        route = self._routes.get(environ.get("PATH_INFO", ""))
         if route is None:
             return self._otherwise(environ, start_response)
         visit = Visit(AsciiRequest(environ), self._stub.record.next_number())

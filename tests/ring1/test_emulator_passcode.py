@@ -131,6 +131,19 @@ def test_a_try_is_one_digit_in_its_place(card_folder: Path, selected: VirtualCar
     assert tries_left_on_disk(card_folder) == 2
 
 
+def test_a_file_that_is_read_only_is_replaced(
+    card_folder: Path, selected: VirtualCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")  # as anybody but root is told
+
+    with monkeypatch.context() as patch:
+        patch.setattr("emulator.storage.open", refuse, raising=False)
+        patch.setattr(storage, "write_atomically", lambda path, content: path.write_bytes(content))
+        assert send(selected, WRONG) == ("", "63C2")
+    assert tries_left_on_disk(card_folder) == 2
+
+
 @pytest.mark.parametrize("moment", range(8))
 def test_killed_at_a_verify_gives_no_try_back(
     moment: int, card_folder: Path, card_reader: CardReader, run_emulator: Callable[..., EmulatorProgram]
