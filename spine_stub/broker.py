@@ -63,15 +63,14 @@ class Broker:
         raw_challenge = self.challenges.accept(challenge, signature, checks)
         certificate = self._check_answer(encoded, raw_challenge, checks)
         person = self._check_person(certificate, uid, checks)
-        with checks(Check.UNUSED):
-            self._check_unused(raw_challenge)
         ticket = new_ticket(self.random)
-        self.store.open(session_key(ticket), person.uid)
+        with checks(Check.UNUSED):
+            self._open_session(ticket, person, raw_challenge)
         return Login(person, ticket)
 
     def select_role(self, ticket: str, role_id: str, mode: str) -> Session:
         """Choose a role of the person's own for the session, once or again."""
-        session, person = self.session(ticket)
+        session, person = self.check_ticket(ticket)
         if mode not in _MODES:
             raise InvalidInput("ssb-mode-unknown")
         if person.role(role_id) is None:
@@ -139,9 +138,9 @@ class Broker:
                 raise Refused("person-inactive", f"uid={uid}")
         return person.on(self.clock().date())
 
-    def _check_unused(self, challenge: bytes) -> None:
+    def _open_session(self, ticket: str, person: Person, challenge: bytes) -> None:
         # Last of all, so that a refused answer does not use the challenge up.
-        if not self.store.claim_challenge(challenge, self.config.challenge_age + CLOCK_SKEW):
+        if not self.store.open(session_key(ticket), person.uid, challenge, self.config.challenge_age + CLOCK_SKEW):
             raise Refused("challenge-already-used")
 
 

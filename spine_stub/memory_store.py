@@ -23,23 +23,14 @@ class MemoryStore:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._used_until: OrderedDict[bytes, datetime] = OrderedDict()
 
-    def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
+    def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
         """See Store."""
         now = self._clock()
         with self._lock:
-            while self._used_until and next(iter(self._used_until.values())) < now:
-                self._used_until.popitem(last=False)
+            self._drop_what_is_over(now)
             if challenge in self._used_until:
-                return False
+                return None
             self._used_until[challenge] = now + keep_for
-            return True
-
-    def open(self, key: str, uid: str) -> Session:
-        """See Store."""
-        now = self._clock()
-        with self._lock:
-            while self._sessions and self.limits.is_over(next(iter(self._sessions.values())), now):
-                self._sessions.popitem(last=False)
             self._sessions[key] = session = Session(uid=uid, opened=now, last_used=now)
             return session
 
@@ -59,10 +50,11 @@ class MemoryStore:
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
+        now = self._clock()
         with self._lock:
-            if key in self._sessions:
-                chosen = replace(self._sessions[key], role_id=role_id, mode=mode)
-                self._sessions[key] = chosen
+            session = self._live(key, now)
+            if session:
+                self._sessions[key] = replace(session, role_id=role_id, mode=mode, last_used=now)
 
     def close(self, key: str) -> bool:
         """See Store."""
@@ -83,6 +75,12 @@ class MemoryStore:
         """How many sessions and used challenges are kept."""
         with self._lock:
             return len(self._sessions) + len(self._used_until)
+
+    def _drop_what_is_over(self, now: datetime) -> None:
+        while self._used_until and next(iter(self._used_until.values())) < now:
+            self._used_until.popitem(last=False)
+        while self._sessions and self.limits.is_over(next(iter(self._sessions.values())), now):
+            self._sessions.popitem(last=False)
 
     def _live(self, key: str, now: datetime) -> Session | None:
         session = self._sessions.get(key)

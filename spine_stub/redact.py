@@ -7,6 +7,7 @@ which clients send one, so that a made-up ticket is cut short too.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 SHOWN = 10
 """How many characters of a ticket are left: all tickets begin with the same eight."""
@@ -37,16 +38,37 @@ def redact_reply(content: bytes) -> bytes:
 
 def redact_text(content: str) -> str:
     """Do the same for text."""
-    if content.isascii() and not _may_hold_ticket(content.lower().encode("ascii")):
+    if _is_harmless((content,)):
         return content
     return redact(content.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def redact_parameter(name: str, value: str) -> str:
-    """Do the same for the value of a parameter, by its name too."""
+def redact_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Do the same for the values of headers."""
+    return headers if _is_harmless(headers.values()) else {name: redact_text(headers[name]) for name in headers}
+
+
+def redact_message(message: Mapping[str, str]) -> Mapping[str, str]:
+    """Do the same for the values of parameters, by their names too."""
+    if _is_harmless((*message, *filter(_may_be_ticket, message.values()))):
+        return message
+    return {name: _redact_parameter(name, value) for name, value in message.items()}
+
+
+def _redact_parameter(name: str, value: str) -> str:
     if len(value) > SHOWN and name.casefold() in _PARAMETERS:
         return value[:SHOWN] + _CUT.decode()
-    return redact_text(value) if len(value) < _LONGEST_TICKET else value
+    return redact_text(value) if _may_be_ticket(value) else value
+
+
+def _may_be_ticket(value: str) -> bool:
+    return len(value) < _LONGEST_TICKET
+
+
+def _is_harmless(texts: Iterable[str]) -> bool:
+    """Whether none of many texts needs a closer look: to ask for each alone takes many times as long."""
+    text = " ".join(texts)
+    return text.isascii() and not _may_hold_ticket(text.lower().encode("ascii"))
 
 
 def _may_hold_ticket(lowered: bytes) -> bool:

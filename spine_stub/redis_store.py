@@ -10,7 +10,7 @@ its clock; keys end by themselves. So the brokers' own clocks need not agree abo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,30 +33,28 @@ _MILLISECOND = timedelta(milliseconds=1)
 _FIELDS = ("uid", "opened", "used", "role", "mode")
 
 _CLOCK = "local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
-# ARGV: uid, absolute limit, idle limit (milliseconds).
+# ARGV: absolute limit, idle limit (milliseconds), uid, how long the challenge is kept.
 _OPEN = (
     _CLOCK
     + """
-redis.call('HSET', KEYS[1], 'uid', ARGV[1], 'opened', now, 'used', now, 'mode', '0')
-redis.call('PEXPIRE', KEYS[1], math.min(ARGV[2], ARGV[3]))
+if not redis.call('SET', KEYS[2], '1', 'NX', 'PX', ARGV[4]) then return false end
+redis.call('HSET', KEYS[1], 'uid', ARGV[3], 'opened', now, 'used', now, 'mode', '0')
+redis.call('PEXPIRE', KEYS[1], math.min(ARGV[1], ARGV[2]))
 return now
 """
 )
-# ARGV: absolute limit, idle limit. A key that has ended is not there any more.
+# ARGV: absolute limit, idle limit, and fields to change with their values. A key that has ended is not there any more.
 _USE = (
     _CLOCK
     + """
-local opened = redis.call('HGET', KEYS[1], 'opened')
-if not opened then return false end
-redis.call('HSET', KEYS[1], 'used', now)
-redis.call('PEXPIREAT', KEYS[1], math.min(opened + ARGV[1], now + ARGV[2]))
-return redis.call('HMGET', KEYS[1], 'uid', 'opened', 'used', 'role', 'mode')
+local session = redis.call('HMGET', KEYS[1], 'uid', 'opened', 'used', 'role', 'mode')
+if not session[1] then return false end
+redis.call('HSET', KEYS[1], 'used', now, unpack(ARGV, 3))
+redis.call('PEXPIREAT', KEYS[1], math.min(session[2] + ARGV[1], now + ARGV[2]))
+session[3] = now
+return session
 """
 )
-# ARGV: role, mode. Only where the session still is: HSET alone would make one without an end.
-_CHOOSE = """
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'role', ARGV[1], 'mode', ARGV[2]) end
-"""
 
 
 class RedisStore:
@@ -67,11 +65,7 @@ class RedisStore:
         self.limits = limits
         self._shared = client
         self._own = threading.local()
-        self._open: Callable[..., Any] = client.register_script(_OPEN)
-        self._use: Callable[..., Any] = client.register_script(_USE)
-        self._choose: Callable[..., Any] = client.register_script(_CHOOSE)
-        self._absolute = limits.absolute // _MILLISECOND
-        self._idle = limits.idle // _MILLISECOND
+        self._limits = limits.absolute // _MILLISECOND, limits.idle // _MILLISECOND
 
     @classmethod
     def connect(cls, url: str, limits: Limits) -> RedisStore:
@@ -90,43 +84,33 @@ class RedisStore:
             raise DataError(f"the session store {_without_password(url)} does not answer: {exc}") from exc
         return cls(client, limits)
 
-    def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
+    def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
         """See Store."""
-        with _reaching():
-            key = _CHALLENGE + challenge.hex()
-            return bool(self._client.set(key, "1", nx=True, px=keep_for // _MILLISECOND))
-
-    def open(self, key: str, uid: str) -> Session:
-        """See Store."""
-        with _reaching():
-            now = _instant(self._run(self._open, key, uid, self._absolute, self._idle))
-        return Session(uid, now, now)
+        keys = _SESSION + key, _CHALLENGE + challenge.hex()
+        now = self._ask("EVAL", _OPEN, 2, *keys, *self._limits, uid, keep_for // _MILLISECOND)
+        return Session(uid, _instant(now), _instant(now)) if now else None
 
     def use(self, key: str) -> Session | None:
         """See Store."""
-        with _reaching():
-            return _session(self._run(self._use, key, self._absolute, self._idle))
+        return _session(self._ask("EVAL", _USE, 1, _SESSION + key, *self._limits))
 
     def look(self, key: str) -> Session | None:
         """See Store."""
-        with _reaching():
-            return _session(self._client.hmget(_SESSION + key, _FIELDS))
+        return _session(self._ask("HMGET", _SESSION + key, *_FIELDS))
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
-        with _reaching():
-            self._run(self._choose, key, role_id, mode)
+        self._ask("EVAL", _USE, 1, _SESSION + key, *self._limits, "role", role_id, "mode", mode)
 
     def close(self, key: str) -> bool:
         """See Store."""
-        with _reaching():
-            return bool(self._client.delete(_SESSION + key))
+        return bool(self._ask("DEL", _SESSION + key))
 
     def sessions(self) -> Mapping[str, Session]:
         """See Store."""
         with _reaching():
-            keys = list(self._client.scan_iter(match=_SESSION + "*", count=1000))
-            pipeline = self._client.pipeline(transaction=False)
+            keys = list(self._shared.scan_iter(match=_SESSION + "*", count=1000))
+            pipeline = self._shared.pipeline(transaction=False)
             for key in keys:
                 pipeline.hmget(key, _FIELDS)
             found = zip(keys, map(_session, pipeline.execute()), strict=True)
@@ -137,17 +121,30 @@ class RedisStore:
         """See Store."""
         self._shared.connection_pool.disconnect()
 
+    def _ask(self, *command: Any) -> Any:
+        """Send a command and return the reply, on a connection of this thread's own.
+
+        A client's own way to do so, around borrowing a connection, takes twice as long.
+        """
+        with _reaching():
+            connection = self._connection
+            try:
+                return _exchange(connection, command)
+            except redis.ConnectionError:  # of a redis that was started again, perhaps: this connects anew
+                return _exchange(connection, command)
+
     @property
-    def _client(self) -> Any:
-        """The connection of this thread: to borrow one for each command costs as much as half a command."""
+    def _connection(self) -> Any:
         try:
-            return self._own.client
+            return self._own.client.connection
         except AttributeError:
             client = self._own.client = self._shared.client()
-            return client
+            return client.connection
 
-    def _run(self, script: Callable[..., Any], key: str, *arguments: object) -> Any:
-        return script(keys=[_SESSION + key], args=arguments, client=self._client)
+
+def _exchange(connection: Any, command: tuple[Any, ...]) -> Any:
+    connection.send_command(*command)
+    return connection.read_response()
 
 
 @contextmanager

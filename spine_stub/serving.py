@@ -14,7 +14,7 @@ from .broker import Broker
 from .errors import BrokerError
 from .faults import Call, Traits
 from .record import Exchange
-from .redact import redact, redact_parameter, redact_reply, redact_text
+from .redact import redact, redact_headers, redact_message, redact_reply
 from .sessions import session_key
 from .stub import Stub
 from .unattended import ENVIRON_KEY, later
@@ -62,7 +62,7 @@ class Protocol:
         visit = Visit(AsciiRequest(environ), self._stub.record.next_number())
         reply = _answer(visit, self._stub, *route)
         _finish(visit, self._stub, reply)
-        return reply(environ, start_response)
+        return _send(reply, environ, start_response)
 
 
 def install(app: Flask, stub: Stub) -> None:
@@ -79,6 +79,14 @@ def install(app: Flask, stub: Stub) -> None:
     app.before_request(begin)
     app.after_request(end)
     app.register_error_handler(Exception, lambda exc: replies.failure(Visit.current(), exc))
+
+
+def _send(reply: Response, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Give a reply to the web server; one that is already whole needs nothing of what Werkzeug then does."""
+    if environ["REQUEST_METHOD"] == "HEAD" or "Content-Length" not in reply.headers:
+        return reply(environ, start_response)
+    start_response(reply.status, reply.headers.to_wsgi_list())
+    return reply.iter_encoded()
 
 
 def _finish(visit: Visit, stub: Stub, reply: Response) -> None:
@@ -159,7 +167,7 @@ def _traits(visit: Visit, stub: Stub) -> Traits:
 def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
     asked, noted = visit.request, visit.noted
     environ = asked.environ
-    message = {name: redact_parameter(name, value) for name, value in visit.known_message().items()}
+    message = redact_message(visit.known_message())
     content = reply.get_data() if reply.is_sequence else None
     return Exchange(
         number=visit.number,
@@ -169,7 +177,7 @@ def _exchange(visit: Visit, stub: Stub, reply: Response) -> Exchange:
         path=visit.path,
         query=redact(asked.query_string).decode("latin-1"),
         client=asked.remote_addr or "",
-        headers={name: redact_text(environ[key]) for name, key in _HEADERS.items() if key in environ},
+        headers=redact_headers({name: environ[key] for name, key in _HEADERS.items() if key in environ}),
         body=redact(visit.body),
         message=message,
         status=reply.status_code,

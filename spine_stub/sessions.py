@@ -81,11 +81,8 @@ class Store(Protocol):
     def limits(self) -> Limits:
         """How long sessions last."""
 
-    def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
-        """Return True the first time a challenge is claimed, False while that is remembered."""
-
-    def open(self, key: str, uid: str) -> Session:
-        """Begin a session."""
+    def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
+        """Begin a session, unless its challenge has begun one already, as is remembered for a while."""
 
     def use(self, key: str) -> Session | None:
         """Return the session, unless it is over; this counts as activity."""
@@ -94,7 +91,7 @@ class Store(Protocol):
         """Return the session, unless it is over, without counting that as activity."""
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
-        """Note the role chosen in a session."""
+        """Note the role chosen in a session, unless it is over; this counts as activity."""
 
     def close(self, key: str) -> bool:
         """End a session; False when there was none."""

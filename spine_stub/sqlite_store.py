@@ -21,7 +21,7 @@ from .sessions import Limits, Session
 _BUSY_SECONDS = 5.0
 """How long one process waits for another's write."""
 _SWEEP_EVERY = 1024
-"""After so many new sessions and challenges, those that are over are deleted: all are looked at for that."""
+"""After so many new sessions, those that are over are deleted with their challenges: all are looked at for that."""
 _NOTED_EVERY = 1.0
 """Seconds after which a use of a session is written down again: its idle limit is in minutes."""
 
@@ -44,7 +44,7 @@ class SqliteStore:
         self.limits = limits
         self._clock = clock
         self._lock = threading.Lock()
-        self._opened = self._claimed = 0
+        self._opened = 0
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(
@@ -60,25 +60,17 @@ class SqliteStore:
             self._connection.close()
             raise DataError(f"{path} cannot be used for sessions: {exc}") from exc
 
-    def claim_challenge(self, challenge: bytes, keep_for: timedelta) -> bool:
+    def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
         """See Store."""
         now = self._now()
-        with self._locked() as connection:
-            self._claimed += 1
-            if self._claimed % _SWEEP_EVERY == 0:
-                connection.execute("DELETE FROM used_challenge WHERE until < ?", (now,))
-            claimed = connection.execute(
-                "INSERT OR IGNORE INTO used_challenge VALUES (?, ?)", (challenge, now + keep_for.total_seconds())
-            )
-            return claimed.rowcount == 1
-
-    def open(self, key: str, uid: str) -> Session:
-        """See Store."""
-        now = self._now()
-        with self._locked() as connection:
+        with self._locked() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
             self._opened += 1
             if self._opened % _SWEEP_EVERY == 0:
-                connection.execute(f"DELETE FROM session WHERE NOT ({_LIVE})", self._limits(now))  # noqa: S608
+                self._sweep(connection, now)
+            claim = (challenge, now + keep_for.total_seconds())
+            if not connection.execute("INSERT OR IGNORE INTO used_challenge VALUES (?, ?)", claim).rowcount:
+                return None
             connection.execute(
                 "INSERT INTO session (key, uid, opened, last_used) VALUES (?, ?, ?, ?)", (key, uid, now, now)
             )
@@ -102,8 +94,10 @@ class SqliteStore:
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
+        chosen = {"key": key, "role_id": role_id, "mode": mode, **self._limits(self._now())}
+        change = f"UPDATE session SET role_id = :role_id, mode = :mode, last_used = :now WHERE key = :key AND {_LIVE}"  # noqa: S608
         with self._locked() as connection:
-            connection.execute("UPDATE session SET role_id = ?, mode = ? WHERE key = ?", (role_id, mode, key))
+            connection.execute(change, chosen)
 
     def close(self, key: str) -> bool:
         """See Store."""
@@ -127,6 +121,10 @@ class SqliteStore:
         query = "SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM used_challenge)"
         with self._locked() as connection:
             return int(connection.execute(query).fetchone()[0])
+
+    def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
+        connection.execute("DELETE FROM used_challenge WHERE until < ?", (now,))
+        connection.execute(f"DELETE FROM session WHERE NOT ({_LIVE})", self._limits(now))  # noqa: S608
 
     def _limits(self, now: float) -> dict[str, float]:
         limits = self.limits

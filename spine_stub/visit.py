@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from flask import Request, g
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.wsgi import get_input_stream
 
 from . import gpobject
 from .checks import Checks
@@ -48,24 +49,23 @@ class Visit:
     """The fault that made its reply, and the fault's value."""
     session_key: str = ""
     """The key of the session that it began."""
+    path: str = field(init=False)
+    """The path; one that is none of ours could hold anything, and may be a client's ticket in the wrong place."""
+    endpoint: str = field(init=False)
+    """The last part of the path, such as "authvalidate"."""
     _body: bytes | None = None
     _message: gpobject.Message | None = None
+
+    def __post_init__(self) -> None:
+        """Take the path."""
+        self.path = redact_text(self.request.path)
+        self.endpoint = self.path.rpartition("/")[2]
 
     @staticmethod
     def current() -> Visit:
         """Return the visit that Flask is answering in this thread."""
         visit: Visit = g.visit
         return visit
-
-    @property
-    def endpoint(self) -> str:
-        """The last part of the path, such as "authvalidate"."""
-        return self.path.rpartition("/")[2]
-
-    @property
-    def path(self) -> str:
-        """The path; one that is none of ours could hold anything, and may be a client's ticket in the wrong place."""
-        return redact_text(self.request.path)
 
     @property
     def base(self) -> str:
@@ -87,7 +87,7 @@ class Visit:
 
     def read_body(self, limit: int) -> None:
         """Read the body before Flask takes it for a form; raises HTTPException."""
-        stream = self.request.stream
+        stream = get_input_stream(self.request.environ)
         try:
             body = stream.read(limit + 1)
             if len(body) > limit:

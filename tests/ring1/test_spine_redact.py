@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from spine_stub.redact import SHOWN, redact, redact_parameter, redact_text
+from spine_stub.redact import SHOWN, redact, redact_headers, redact_message, redact_text
 from spine_stub.sessions import new_ticket
 
 TICKETS = [new_ticket(secrets.token_bytes) for _ in range(20)] + ["made-up-by-a-client"]
@@ -42,10 +42,18 @@ def test_a_ticket_is_known_by_its_form_alone() -> None:
 
 @pytest.mark.parametrize("name", ["token", "TokenId", "sso_ticket", "subjectid"])
 def test_parameters_are_known_by_name(name: str) -> None:
-    assert redact_parameter(name, "a-ticket-of-another-form") == "a-ticket-o..."
+    assert redact_message({name: "a-ticket-of-another-form", "uid": "555"}) == {name: "a-ticket-o...", "uid": "555"}
+
+
+def test_a_ticket_in_any_header_is_cut_short() -> None:
+    headers = {"Host": "broker", "Cookie": f"x={'y' * 2000}; iPlanetDirectoryPro={TICKETS[0]}"}
+    redacted = redact_headers(headers)
+    assert redacted["Host"] == "broker"
+    assert TICKETS[0][SHOWN : SHOWN + 8] not in redacted["Cookie"]
 
 
 @pytest.mark.parametrize("text", ["", "a ticket for the theatre", "uid=555000000001", '<gpPARAM name="cn">A</gpPARAM>'])
 def test_what_holds_no_ticket_stays(text: str) -> None:
     assert redact_text(text) == text
-    assert redact_parameter("uid", text) == text
+    assert redact_message({"uid": text}) == {"uid": text}
+    assert redact_headers({"Accept": text}) == {"Accept": text}

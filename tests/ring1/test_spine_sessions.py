@@ -16,7 +16,7 @@ from support.spine import Desk, SettableClock
 from spine_stub.broker import Login
 from spine_stub.errors import BrokerError, DataError, Unavailable
 from spine_stub.memory_store import MemoryStore
-from spine_stub.sessions import Limits, from_c66, new_ticket, session_key
+from spine_stub.sessions import Limits, Session, from_c66, new_ticket, session_key
 from spine_stub.sqlite_store import SqliteStore
 
 HOUR = timedelta(hours=1)
@@ -37,6 +37,13 @@ def store(request: pytest.FixtureRequest, clock: SettableClock, tmp_path: Path) 
     store.release()
 
 
+def begin(store: AnyStore, key: str = "key") -> Session:
+    """Begin a session with a challenge of its own."""
+    session = store.open(key, "555", key.encode(), HOUR)
+    assert session
+    return session
+
+
 def test_a_ticket_has_the_form_of_real_ones() -> None:
     """nhs-facts.md 3.4: 35 opaque bytes, "@", the site, "#"."""
     ticket = new_ticket(secrets.token_bytes)
@@ -48,20 +55,20 @@ def test_a_ticket_has_the_form_of_real_ones() -> None:
 
 
 def test_a_session_lives_while_it_is_used(store: AnyStore, clock: SettableClock) -> None:
-    store.open("key", "555")
+    begin(store)
     for _ in range(5):
         clock.advance(minutes=59)
         assert store.use("key")
 
 
 def test_a_session_ends_when_it_is_not_used(store: AnyStore, clock: SettableClock) -> None:
-    store.open("key", "555")
+    begin(store)
     clock.advance(minutes=60)
     assert store.use("key") is None
 
 
 def test_a_session_ends_at_its_limit_however_busy(store: AnyStore, clock: SettableClock) -> None:
-    store.open("key", "555")
+    begin(store)
     for _ in range(19):
         clock.advance(minutes=30)
         assert store.use("key")
@@ -70,7 +77,7 @@ def test_a_session_ends_at_its_limit_however_busy(store: AnyStore, clock: Settab
 
 
 def test_an_ended_session_stays_ended(store: AnyStore) -> None:
-    store.open("key", "555")
+    begin(store)
     assert store.close("key")
     assert not store.close("key")
     store.choose_role("key", "1", "0")
@@ -79,20 +86,20 @@ def test_an_ended_session_stays_ended(store: AnyStore) -> None:
 
 def test_what_is_over_is_dropped_without_a_timer(store: AnyStore, clock: SettableClock) -> None:
     for number in range(100):
-        store.open(str(number), "555")
-        store.claim_challenge(number.to_bytes(2, "big"), HOUR)
+        begin(store, str(number))
     assert len(store) == 200
     clock.advance(hours=11)
     for number in range(1024):  # the file is not swept each time
-        store.open(f"new {number}", "555")
-        store.claim_challenge(number.to_bytes(3, "big"), HOUR)
+        begin(store, f"new {number}")
     assert len(store) == 2048
 
 
 def test_of_many_threads_one_may_use_a_challenge(store: AnyStore) -> None:
     with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(lambda _: store.claim_challenge(b"challenge", HOUR), range(200)))
-    assert claims.count(True) == 1
+        opened = list(pool.map(lambda number: store.open(str(number), "555", b"challenge", HOUR), range(200)))
+    begun = {str(number): session for number, session in enumerate(opened) if session}
+    assert len(begun) == 1
+    assert store.sessions() == begun
 
 
 def test_a_used_challenge_is_remembered_as_long_as_it_could_be_answered(desk: Desk) -> None:
@@ -131,7 +138,7 @@ def test_a_role_can_be_chosen_again(desk: Desk) -> None:
 
 
 def test_asking_for_a_session_is_no_use_of_it(store: AnyStore, clock: SettableClock) -> None:
-    opened = store.open("key", "555")
+    opened = begin(store)
     clock.advance(minutes=59)
     assert store.look("key") == opened
     assert store.sessions() == {"key": opened}
@@ -139,9 +146,17 @@ def test_asking_for_a_session_is_no_use_of_it(store: AnyStore, clock: SettableCl
     assert (store.look("key"), dict(store.sessions())) == (None, {})
 
 
+def test_choosing_a_role_is_use_of_the_session(store: AnyStore, clock: SettableClock) -> None:
+    begin(store)
+    clock.advance(minutes=59)
+    store.choose_role("key", "1", "0")
+    clock.advance(minutes=59)
+    assert store.look("key")
+
+
 def test_sessions_are_listed_newest_first(store: AnyStore, clock: SettableClock) -> None:
     for key in ("first", "second", "third"):
-        store.open(key, "555")
+        begin(store, key)
         clock.advance(seconds=1)
     assert list(store.sessions()) == ["third", "second", "first"]
 
@@ -150,10 +165,9 @@ def test_a_file_is_shared_and_private(clock: SettableClock, tmp_path: Path) -> N
     path = tmp_path / "sessions.sqlite"
     first, second = (SqliteStore(path, Limits(HOUR, HOUR), clock) for _ in range(2))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    session = first.open("key", "555")
+    session = begin(first)
     assert second.use("key") == session
-    assert first.claim_challenge(b"challenge", HOUR)
-    assert not second.claim_challenge(b"challenge", HOUR)
+    assert second.open("other key", "555", b"key", HOUR) is None
     assert second.close("key")
     assert first.use("key") is None
     first.release()
@@ -165,7 +179,7 @@ def test_a_file_is_shared_and_private(clock: SettableClock, tmp_path: Path) -> N
 def test_sessions_outlive_the_process(clock: SettableClock, tmp_path: Path) -> None:
     path = tmp_path / "sessions.sqlite"
     store = SqliteStore(path, Limits(HOUR, HOUR), clock)
-    store.open("key", "555")
+    begin(store)
     store.choose_role("key", "1", "1")
     store.release()
     again = SqliteStore(path, Limits(HOUR, HOUR), clock)

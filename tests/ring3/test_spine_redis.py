@@ -81,7 +81,8 @@ def test_logging_out_at_one_ends_the_session_at_both(two_brokers: tuple[Client, 
 
 def test_a_session_keeps_what_is_noted_in_it(make_store: Callable[..., RedisStore]) -> None:
     store = make_store()
-    opened = store.open("key", "555")
+    opened = store.open("key", "555", b"challenge", HOUR)
+    assert opened
     assert store.look("key") == store.sessions()["key"] == opened
     store.choose_role("key", "1", "1")
     session = store.use("key")
@@ -92,7 +93,7 @@ def test_a_session_keeps_what_is_noted_in_it(make_store: Callable[..., RedisStor
 
 def test_a_session_ends_by_the_clock_of_redis(make_store: Callable[..., RedisStore]) -> None:
     store = make_store(idle=MOMENT)
-    store.open("key", "555")
+    store.open("key", "555", b"challenge", MOMENT)
     wait_until(lambda: store.look("key") is None, what="the end of an idle session")
     assert store.use("key") is None
     store.choose_role("key", "1", "0")
@@ -101,14 +102,14 @@ def test_a_session_ends_by_the_clock_of_redis(make_store: Callable[..., RedisSto
 
 def test_a_busy_session_ends_at_its_limit(make_store: Callable[..., RedisStore]) -> None:
     store = make_store(absolute=MOMENT)
-    store.open("key", "555")
+    store.open("key", "555", b"challenge", MOMENT)
     wait_until(lambda: store.use("key") is None, what="the end of a busy session")
 
 
 def test_use_puts_the_end_of_an_idle_session_off(make_store: Callable[..., RedisStore], redis_url: str) -> None:
     import redis
 
-    make_store(idle=MOMENT).open("key", "555")
+    make_store(idle=MOMENT).open("key", "555", b"challenge", MOMENT)
     assert make_store().use("key"), "what counts is the limit of the broker that was asked last"
     with redis.Redis.from_url(redis_url) as client:
         assert client.pttl("spine:session:key") > MOMENT // timedelta(milliseconds=1)
@@ -116,14 +117,15 @@ def test_use_puts_the_end_of_an_idle_session_off(make_store: Callable[..., Redis
 
 def test_a_challenge_is_claimed_once_and_forgotten_in_time(make_store: Callable[..., RedisStore]) -> None:
     store, other = make_store(), make_store()
-    assert store.claim_challenge(b"challenge", MOMENT)
-    assert not other.claim_challenge(b"challenge", MOMENT)
-    wait_until(lambda: other.claim_challenge(b"challenge", MOMENT), what="the end of a used challenge")
+    assert store.open("key", "555", b"challenge", MOMENT)
+    assert other.open("other key", "555", b"challenge", MOMENT) is None
+    assert list(store.sessions()) == ["key"]
+    wait_until(lambda: other.open("other key", "555", b"challenge", MOMENT), what="the end of a used challenge")
 
 
 def test_ending_a_session_twice_is_no_error(make_store: Callable[..., RedisStore]) -> None:
     store = make_store()
-    store.open("key", "555")
+    store.open("key", "555", b"challenge", MOMENT)
     assert (store.close("key"), store.close("key")) == (True, False)
 
 
