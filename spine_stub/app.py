@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flask import Flask
 from OpenSSL import crypto
 
@@ -66,7 +63,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     """Put the broker together from what lies in DIR; raises DataError."""
     data = config.data
     try:
-        keys = Keys((data / layout.CHALLENGE_SECRET).read_bytes(), _load_challenge_key(data))
+        keys = Keys.of((data / layout.CHALLENGE_SECRET).read_bytes())
         trust = Trust([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST, config.trust)
     except (OSError, ValueError, crypto.Error) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
@@ -81,11 +78,3 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
         clock=clock,
         random=random,
     )
-
-
-def _load_challenge_key(data: Path) -> ec.EllipticCurvePrivateKey:
-    path = data / layout.CHALLENGE_KEY
-    key = load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path} is not an EC key")
-    return key

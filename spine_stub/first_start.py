@@ -85,7 +85,6 @@ def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
         (data / folder).mkdir(mode=0o700)
     shutil.copyfile(_DEMONSTRATION_PEOPLE, data / layout.PEOPLE)
     write_private(data / layout.CHALLENGE_SECRET, random(32))
-    write_private(data / layout.CHALLENGE_KEY, authority.key_pem(authority.ec_key()))
     # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock.
     with ThreadPoolExecutor() as pool:
         rsa_keys = [pool.submit(authority.rsa_key) for _ in range(2 + len(DEMONSTRATION_CARDS))]

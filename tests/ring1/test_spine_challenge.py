@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spine_stub.authority import ec_key
 from spine_stub.challenge import Challenges, Keys, issue_time
 from spine_stub.errors import BrokerError, InvalidInput, Refused
 
@@ -17,8 +16,7 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 
 @pytest.fixture
 def challenges() -> Challenges:
-    keys = Keys(b"secret of this broker", ec_key())
-    return Challenges(keys, timedelta(minutes=5), lambda: NOON, lambda size: b"r" * size)
+    return Challenges(Keys.of(b"secret of this broker"), timedelta(minutes=5), lambda: NOON, lambda size: b"r" * size)
 
 
 def at(challenges: Challenges, **later: float) -> Challenges:
@@ -59,7 +57,7 @@ def test_a_challenge_with_another_brokers_mac_is_refused(challenges: Challenges)
 
 
 def test_a_challenge_with_another_brokers_signature_is_refused(challenges: Challenges) -> None:
-    other = replace(challenges, keys=replace(challenges.keys, signing_key=ec_key()))
+    other = replace(challenges, keys=replace(challenges.keys, signing_key=Keys.of(b"another").signing_key))
     with pytest.raises(Refused, match="server-signature-wrong"):
         challenges.accept(*other.issue())
 

@@ -226,9 +226,7 @@ def a_replayed_answer_signed_anew(desk: Desk) -> dict[str, str]:
 
 
 def a_challenge_of_another_broker(desk: Desk) -> dict[str, str]:
-    other = Challenges(
-        Keys(b"another secret", authority.ec_key()), timedelta(minutes=5), desk.clock, desk.broker.random
-    )
+    other = Challenges(Keys.of(b"another secret"), timedelta(minutes=5), desk.clock, desk.broker.random)
     challenge, signature = other.issue()
     answer = message(UID, sign_cms(desk.card(), base64.b64decode(challenge)), {})
     return {**answer, "challenge": challenge, "signature": signature}
