@@ -19,6 +19,9 @@ _log = logging.getLogger("spine_stub")
 
 REASON_HEADER = "X-Spine-Stub-Reason"
 
+HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Server", "spine_stub"))
+"""What holds of every reply."""
+
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
@@ -72,10 +75,3 @@ def check_host(visit: Visit) -> None:
     """Refuse a Host that cannot be in the addresses which replies are full of; raises InvalidInput."""
     if not _HOST.fullmatch(visit.request.host):
         raise InvalidInput("bad-host")
-
-
-def set_headers(reply: Response) -> None:
-    """Say what holds of every reply."""
-    reply.headers["Cache-Control"] = "no-store"
-    reply.headers["X-Content-Type-Options"] = "nosniff"
-    reply.headers["Server"] = "spine_stub"

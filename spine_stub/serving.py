@@ -61,7 +61,7 @@ class Protocol:
             return self._otherwise(environ, start_response)
         visit = Visit(AsciiRequest(environ), self._stub.record.next_number())
         reply = _answer(visit, self._stub, *route)
-        _finish(visit, self._stub, reply)
+        _keep(visit, self._stub, reply)
         return _send(reply, environ, start_response)
 
 
@@ -73,7 +73,8 @@ def install(app: Flask, stub: Stub) -> None:
         replies.check_host(visit)
 
     def end(reply: Response) -> Response:
-        _finish(Visit.current(), stub, reply)
+        _keep(Visit.current(), stub, reply)
+        reply.headers.extend(replies.HEADERS)
         return reply
 
     app.before_request(begin)
@@ -84,14 +85,14 @@ def install(app: Flask, stub: Stub) -> None:
 def _send(reply: Response, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Give a reply to the web server; one that is already whole needs nothing of what Werkzeug then does."""
     if environ["REQUEST_METHOD"] == "HEAD" or "Content-Length" not in reply.headers:
+        reply.headers.extend(replies.HEADERS)
         return reply(environ, start_response)
-    start_response(reply.status, reply.headers.to_wsgi_list())
+    start_response(reply.status, [*reply.headers, *replies.HEADERS])
     return reply.iter_encoded()
 
 
-def _finish(visit: Visit, stub: Stub, reply: Response) -> None:
-    """Complete a reply, and note it."""
-    replies.set_headers(reply)
+def _keep(visit: Visit, stub: Stub, reply: Response) -> None:
+    """Note a request with its reply in the record and in the log."""
     if not visit.path.startswith(CONTROLS):
         stub.record.add(_exchange(visit, stub, reply))
     request_log.write(visit, reply)
