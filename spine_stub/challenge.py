@@ -2,7 +2,8 @@
 
 Layout as captured on the real wire (nhs-facts.md 3.3): 20 random bytes, the time of issue in
 milliseconds since 1970 as 8 big-endian bytes, and 20 bytes that have the size of an HMAC-SHA1.
-With it travels a server signature over the 48 bytes; the client echoes both.
+With it travels a server signature over the 48 bytes; the client echoes both. Nobody but the broker
+looks at that signature, so ours is a MAC too, by another key.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from .checks import Check, Checks
 from .config import Clock, RandomBytes
@@ -31,16 +30,15 @@ CLOCK_SKEW = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class Keys:
-    """What makes a challenge the broker's own: a secret for the MAC, a key for the signature."""
+    """What makes a challenge the broker's own: a key for the MAC inside it, one for the signature."""
 
-    mac_secret: bytes
-    signing_key: Ed25519PrivateKey
+    mac: bytes
+    signature: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Keys:
         """The keys of a broker, or of several, that have this secret."""
-        seed = hmac.digest(secret, b"key of the server signature", "sha256")
-        return cls(secret, Ed25519PrivateKey.from_private_bytes(seed))
+        return cls(secret, hmac.digest(secret, b"server signature", "sha256"))
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,6 @@ class Challenges:
 
     def check_server_signature(self, challenge: bytes, signature: bytes) -> None:
         """Refuse a challenge whose signature is not the one that was sent with it."""
-        # Ed25519 signs the same bytes the same way each time (RFC 8032), and signs faster than it verifies.
         if not hmac.compare_digest(self._sign(challenge), signature):
             raise Refused("server-signature-wrong", "not the one sent with the challenge")
 
@@ -94,10 +91,10 @@ class Challenges:
             raise Refused("challenge-from-the-future", f"{-age.total_seconds():.0f} s ahead")
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self.keys.mac_secret, body, "sha1")
+        return hmac.digest(self.keys.mac, body, "sha1")
 
     def _sign(self, challenge: bytes) -> bytes:
-        return self.keys.signing_key.sign(challenge)
+        return hmac.digest(self.keys.signature, challenge, "sha256")
 
 
 def decode_challenge(text: str) -> bytes:

@@ -51,13 +51,13 @@ def test_a_challenge_from_the_future_is_refused(challenges: Challenges) -> None:
 
 
 def test_a_challenge_with_another_brokers_mac_is_refused(challenges: Challenges) -> None:
-    other = replace(challenges, keys=replace(challenges.keys, mac_secret=b"another"))
+    other = replace(challenges, keys=replace(challenges.keys, mac=b"another"))
     with pytest.raises(Refused, match="challenge-mac-wrong"):
         challenges.accept(*other.issue())
 
 
 def test_a_challenge_with_another_brokers_signature_is_refused(challenges: Challenges) -> None:
-    other = replace(challenges, keys=replace(challenges.keys, signing_key=Keys.of(b"another").signing_key))
+    other = replace(challenges, keys=replace(challenges.keys, signature=b"another"))
     with pytest.raises(Refused, match="server-signature-wrong"):
         challenges.accept(*other.issue())
 

@@ -56,8 +56,8 @@ def another_challenges_signature(desk: Desk) -> Body:
 
 
 def another_secret_for_the_mac(desk: Desk) -> Body:
-    """As from a broker that has our signing key, but not our secret."""
-    keys = replace(desk.broker.challenges.keys, mac_secret=b"another")
+    """As from a broker that has our key for the signature, but not the one for the MAC."""
+    keys = replace(desk.broker.challenges.keys, mac=b"another")
     challenge, signature = replace(desk.broker.challenges, keys=keys).issue()
     info = sign_cms(desk.card(), base64.b64decode(challenge))
     return gp_object(**message(UID, info, {"challenge": challenge, "signature": signature}))
