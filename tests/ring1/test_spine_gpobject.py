@@ -50,6 +50,22 @@ def test_escaped_text_is_unescaped() -> None:
         pytest.param(
             b'<?xml version="1.0" encoding="shift_jis"?><gpOBJECT/>', "xml-not-well-formed", id="multi-byte-encoding"
         ),
+        pytest.param(
+            DOCTYPE + b'<gpOBJECT><gpPARAM name="x">&a;</gpPARAM></gpOBJECT>',
+            "xml-not-well-formed",
+            id="unknown-entity",
+        ),
+        pytest.param(
+            DOCTYPE + b'<gpOBJECT><gpPARAM name="&a;"/></gpOBJECT>',
+            "unnamed-parameter",
+            id="unknown-entity-in-an-attribute",
+        ),
+        pytest.param(
+            b'<!DOCTYPE USER [<!NOTATION n SYSTEM "n"><!ENTITY a SYSTEM "a" NDATA n>]><gpOBJECT/>',
+            "xml-entity-declared",
+            id="unparsed-entity",
+        ),
+        pytest.param(BOMB.decode().encode("utf-16"), "xml-entity-declared", id="entity-bomb-in-utf-16"),
         pytest.param(b"<html/>", "not-gpobject", id="another-root"),
         pytest.param(b'<gpOBJECT xmlns="urn:x"/>', "not-gpobject", id="a-namespace"),
         pytest.param(b"<gpOBJECT><gpPARAM/></gpOBJECT>", "unnamed-parameter", id="no-name"),
