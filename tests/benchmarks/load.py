@@ -1,7 +1,7 @@
 """How many complete sign-ins a second the broker does: activate, sign, validate, select, assert, log out.
 
-    python tests/benchmarks/load.py                        everything: about five minutes
-    python tests/benchmarks/load.py --seconds 2 --clients 8 --stores sqlite --processes 1
+    python tests/benchmarks/load.py                        everything: about eight minutes
+    python tests/benchmarks/load.py --rounds 5 --clients 8 --stores sqlite --processes 1
     python tests/benchmarks/load.py --sign-ins 20000       does its memory stay flat?
 
 Clients are processes of their own, over real TLS with connections that are kept open. Beside each
@@ -11,8 +11,8 @@ same five requests by the same clients, reads them, and gives replies that were 
 both allow together is 1 / (1 / bare rate + 1 / crypto rate); the ratio is what the broker makes of
 it. Ends with exit code 1 when one process stays under TARGET, or anything was lost or doubled.
 
-Bare route and broker take turns, and what counts is the median of the ratios of two neighbours: a
-busy machine changes its speed within a minute by more than what is measured here. As the bare route
+Bare route and broker take turns, SIGN_INS each time, and what counts is the median of the ratios of two
+neighbours: a busy machine changes its speed within seconds by more than what is measured here. As the bare route
 does, the broker writes no line for each request (--log-level warning); its record it keeps.
 """
 
@@ -36,7 +36,7 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import NamedTuple
 
-from load_people import ROOT, Connection, LoadFailed, load_people, make_people, sign_in
+from load_people import ROOT, Connection, LoadFailed, VirtualPerson, load_people, make_people, sign_in
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
@@ -48,10 +48,12 @@ from support.servers import own_port, running_redis  # noqa: E402
 from support.spine_client import Card  # noqa: E402
 
 TARGET = 0.5
-ROUNDS = 7
+ROUNDS = 25
+SIGN_INS = 128
+"""How many in a round, for each side: all of them count, from the first activation to the last logout."""
+CRYPTO_SECONDS = 0.3
 PEOPLE = 300
 CLIENT_PROCESSES = 2
-WARM_UP = 0.3  # of the time; not counted
 MEMORY_STEPS = 10
 MEMORY_GROWTH = 0.05
 
@@ -83,11 +85,9 @@ class Work:
     """What each client does: sign-ins, at a broker or at the bare route."""
 
     urls: tuple[str, ...]
-    data: Path
+    count: int
+    """How many sign-ins in all."""
     bare: bool = False
-    count: int = 0
-    """How many to do in all; 0: as many as there is time for."""
-    seconds: float = 0.0
 
 
 def main() -> int:
@@ -105,14 +105,14 @@ def main() -> int:
 def compare(data: Path, options: argparse.Namespace) -> int:
     """Print a line for each number of clients, store and number of processes."""
     keep_replies(data)
-    crypto = max(crypto_rate(data, options.seconds) for _ in range(ROUNDS))
+    crypto = max(crypto_rate(data) for _ in range(ROUNDS))
     print(f"bare cryptographic work of a sign-in, one thread: {crypto:.0f} a second\n")
-    print(f"medians of {ROUNDS} rounds")
+    print(f"medians of {options.rounds} rounds")
     print("processes  clients  store   bare route  allows  sign-ins/s  ratio  (of all rounds)  ms CPU  tickets")
     worst = 9.9
     for processes, clients, store in itertools.product(options.processes, options.clients, options.stores):
         # Each process brings a thread's worth of cryptographic work of its own.
-        rounds, tickets = measure(data, store, processes, clients, options.seconds, crypto * processes)
+        rounds, tickets = measure(data, store, processes, clients, options.rounds, crypto * processes)
         bare, allowed, done, ratio, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
         worst = min(worst, ratio) if processes == 1 else worst
         ratios = sorted(each.ratio for each in rounds)
@@ -136,21 +136,24 @@ class Round(NamedTuple):
     """The broker's processor time for each."""
 
 
-def measure(
-    data: Path, store: str, processes: int, clients: int, seconds: float, crypto: float
-) -> tuple[list[Round], int]:
+def measure(data: Path, store: str, processes: int, clients: int, count: int, crypto: float) -> tuple[list[Round], int]:
     """Let bare route and broker take turns; returns the rounds, and how many tickets were given."""
     rounds: list[Round] = []
-    tickets: list[str] = []
     command = [sys.executable, "-c", BARE, str(data)]
-    with servers(command, processes) as bare_server, brokers(data, store, processes) as broker:
-        for _ in range(ROUNDS):
-            bare = len(run(Work(bare_server.urls, data, bare=True, seconds=seconds), clients)) / seconds
+    with (
+        servers(command, processes) as bare_server,
+        brokers(data, store, processes) as broker,
+        Crew(data, clients) as crew,
+    ):
+        tickets = crew.do(Work(broker.urls, SIGN_INS))  # the first round, with the handshakes, does not count
+        crew.do(Work(bare_server.urls, SIGN_INS, bare=True))
+        for _ in range(count):
+            bare, _ = crew.rate(Work(bare_server.urls, SIGN_INS, bare=True))
             before = broker.processor_seconds()
-            given = run(Work(broker.urls, data, seconds=seconds), clients)
-            spent = (broker.processor_seconds() - before) / (1 + WARM_UP) / max(len(given), 1)
-            allowed, done = 1 / (1 / bare + 1 / crypto), len(given) / seconds
-            rounds.append(Round(bare, allowed, done, done / allowed, spent * 1000))
+            done, given = crew.rate(Work(broker.urls, SIGN_INS))
+            milliseconds = (broker.processor_seconds() - before) / SIGN_INS * 1000
+            allowed = 1 / (1 / bare + 1 / crypto)
+            rounds.append(Round(bare, allowed, done, done / allowed, milliseconds))
             tickets += given
     if len(tickets) > len(set(tickets)):
         raise LoadFailed(f"{len(tickets) - len(set(tickets))} tickets were given twice")
@@ -176,9 +179,9 @@ def check_memory(data: Path, sign_ins: int) -> int:
     sizes = []
     given: set[str] = set()
     begun = time.monotonic()
-    with brokers(data, "sqlite", 1) as broker:
+    with brokers(data, "sqlite", 1) as broker, Crew(data, 8) as crew:
         for step in range(MEMORY_STEPS):
-            given.update(run(Work(broker.urls, data, count=sign_ins // MEMORY_STEPS), 8))
+            given.update(crew.do(Work(broker.urls, sign_ins // MEMORY_STEPS)))
             sizes.append(resident(broker.pids[0]))
             print(f"{(step + 1) * sign_ins // MEMORY_STEPS:8} sign-ins: {sizes[-1] / 1e6:7.1f} MB", flush=True)
     seconds = time.monotonic() - begun
@@ -189,43 +192,65 @@ def check_memory(data: Path, sign_ins: int) -> int:
     return int(growth > MEMORY_GROWTH or len(given) != sign_ins // MEMORY_STEPS * MEMORY_STEPS)
 
 
-def run(work: Work, clients: int) -> list[str]:
-    """Let this many clients work at once, in processes of their own; returns the tickets in order."""
-    processes = min(CLIENT_PROCESSES, clients)
-    context = multiprocessing.get_context("spawn")
-    pipes, children = [], []
-    shares = [clients // processes + (number < clients % processes) for number in range(processes)]
-    for number, share in enumerate(shares):
-        ours, theirs = context.Pipe()
-        child = context.Process(target=_client_process, args=(work, number, share, processes, theirs))
-        child.start()
-        pipes.append(ours)
-        children.append(child)
-    for pipe in pipes:
-        pipe.recv()  # connected
-    for pipe in pipes:
-        pipe.send("go")
-    results = [pipe.recv() for pipe in pipes]
-    for child in children:
-        child.join()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return [ticket for result in results for ticket in result]
+class Crew:
+    """Clients, in processes of their own, that keep their connections from one piece of work to the next."""
+
+    def __init__(self, data: Path, clients: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        processes = min(CLIENT_PROCESSES, clients)
+        self._pipes: list[Pipe] = []
+        self._children = []
+        for number in range(processes):
+            share = clients // processes + (number < clients % processes)
+            ours, theirs = context.Pipe()
+            child = context.Process(target=_client_process, args=(data, number, share, processes, theirs))
+            child.start()
+            self._pipes.append(ours)
+            self._children.append(child)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pipe in self._pipes:
+            pipe.send(None)
+        for child in self._children:
+            child.join()
+
+    def rate(self, work: Work) -> tuple[float, list[str]]:
+        """Let all clients work at once; returns how many sign-ins a second they did, and the tickets."""
+        begun = time.monotonic()
+        tickets = self.do(work)
+        return len(tickets) / (time.monotonic() - begun), tickets
+
+    def do(self, work: Work) -> list[str]:
+        """Let all clients work at once; returns the tickets in order."""
+        for pipe in self._pipes:
+            pipe.send(work)
+        results = [pipe.recv() for pipe in self._pipes]
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        return [ticket for result in results for ticket in result]
 
 
-def _client_process(work: Work, number: int, share: int, processes: int, pipe: Pipe) -> None:
-    people = itertools.cycle(load_people(work.data)[number::processes])
+def _client_process(data: Path, number: int, share: int, processes: int, pipe: Pipe) -> None:
+    people = itertools.cycle(load_people(data)[number::processes])
+    links: dict[tuple[str, ...], list[list[Connection]]] = {}
+    while work := pipe.recv():
+        wanted = work.count // processes + (number < work.count % processes)
+        if work.urls not in links:
+            links[work.urls] = [[Connection(url, data / "ca.pem") for url in work.urls] for _ in range(share)]
+        pipe.send(_work(work, links[work.urls], people, wanted))
+
+
+def _work(
+    work: Work, links: list[list[Connection]], people: Iterator[VirtualPerson], wanted: int
+) -> list[str] | Exception:
+    """Let each client sign people in, in a thread; returns the tickets, or what went wrong."""
     count = itertools.count()
-    wanted = work.count // processes + (number < work.count % processes)
-    links = [[Connection(url, work.data / "ca.pem") for url in work.urls] for _ in range(share)]
     tickets: list[str] = []
     failures: list[Exception] = []
-    pipe.send("connected")
-    pipe.recv()
-    begin = time.monotonic()
-    counted_from = begin + (WARM_UP * work.seconds if work.seconds else 0)
-    end = counted_from + work.seconds
 
     def client(connections: list[Connection]) -> None:
         turns = itertools.cycle(connections)
@@ -234,10 +259,8 @@ def _client_process(work: Work, number: int, share: int, processes: int, pipe: P
             return next(turns).send(method, path, body)
 
         try:
-            while next(count) < wanted if work.count else time.monotonic() < end:
-                done = sign_in(send, next(people), check=not work.bare)
-                if counted_from <= time.monotonic() < end or work.count:
-                    tickets.append(done)
+            while next(count) < wanted:
+                tickets.append(sign_in(send, next(people), check=not work.bare))
         except Exception as exc:  # whatever it is, the run has failed
             failures.append(LoadFailed(f"{type(exc).__name__}: {exc}"))
 
@@ -246,10 +269,10 @@ def _client_process(work: Work, number: int, share: int, processes: int, pipe: P
         thread.start()
     for thread in threads:
         thread.join()
-    pipe.send(failures[0] if failures else tickets)
+    return failures[0] if failures else tickets
 
 
-def crypto_rate(data: Path, seconds: float) -> float:
+def crypto_rate(data: Path) -> float:
     """How often one thread can verify a signature, the card's certificate and its issuer's."""
     card = Card.load(data, "one-role")
     signature = card.raw_signature(b"x" * 48, "sha256")
@@ -259,13 +282,13 @@ def crypto_rate(data: Path, seconds: float) -> float:
     checks = [(card.certificate.public_key(), signature, b"x" * 48)]
     for signed, by in ((card.certificate, issuing), (issuing, root)):
         checks.append((by.public_key(), signed.signature, signed.tbs_certificate_bytes))
-    done, end = 0, time.monotonic() + min(seconds, 1.0)
+    done, end = 0, time.monotonic() + CRYPTO_SECONDS
     while time.monotonic() < end:
         for key, signed_with, content in checks:
             assert isinstance(key, rsa.RSAPublicKey)
             key.verify(signed_with, content, padding.PKCS1v15(), hashes.SHA256())
         done += 1
-    return done / min(seconds, 1.0)
+    return done / CRYPTO_SECONDS
 
 
 @dataclass(frozen=True)
@@ -327,7 +350,7 @@ def resident(pid: int) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=1.5, help=f"how long a round is; there are {ROUNDS}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many: more say more on a busy machine")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--stores", nargs="+", default=["sqlite", "redis"], choices=["sqlite", "redis", "memory"])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
