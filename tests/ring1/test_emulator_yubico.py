@@ -106,6 +106,7 @@ def test_imported_keys(key: CardKey, algorithm: str, card: Open, card_folder: Pa
         ("07", b"\x01\x01\x01"),
         ("03", b"\x06\x01\x01"),
     ],
+    ids=["rsa-1024", "p384-large", "ec-as-rsa", "p256-zero", "p256-large", "twos", "zeros", "one-prime", "3des"],
 )
 def test_no_key(algorithm: str, body: bytes, card: Open) -> None:
     assert chained(card(), f"00FE{algorithm}9A", body) == ("", "6A80")

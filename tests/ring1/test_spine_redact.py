@@ -13,7 +13,7 @@ from spine_stub.sessions import new_ticket
 TICKETS = [new_ticket(secrets.token_bytes) for _ in range(20)] + ["made-up-by-a-client"]
 
 
-@pytest.mark.parametrize("ticket", TICKETS)
+@pytest.mark.parametrize("ticket", TICKETS, ids=range(len(TICKETS)))
 @pytest.mark.parametrize(
     "form",
     [
