@@ -3,9 +3,8 @@
     <!DOCTYPE USER SYSTEM "gpOBJECT.DTD">
     <gpOBJECT><gpPARAM name="service">ACTIVATION</gpPARAM>...</gpOBJECT>
 
-The DOCTYPE is normal and is never fetched; a document that declares entities is refused. Expat calls
-its handlers without a parser written in Python in between, such as defusedxml's, which takes three
-times as long.
+The DOCTYPE is normal and is never fetched; a document that declares entities is refused. Expat builds
+the tree itself here: defusedxml's parser is written in Python and takes three times as long.
 """
 
 from __future__ import annotations

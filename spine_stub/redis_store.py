@@ -124,7 +124,7 @@ class RedisStore:
     def _ask(self, *command: Any) -> Any:
         """Send a command and return the reply, on a connection of this thread's own.
 
-        A client's own way to do so, around borrowing a connection, takes twice as long.
+        What a client does around that, for every command, takes as long as the command.
         """
         with _reaching():
             connection = self._connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from support.servers import own_port, running_redis
 from support.spine import SpineFactory
 from support.spine_client import Card, Client, reason, sign_cms, smime
 
-from spine_stub.errors import DataError
+from spine_stub import redis_store
+from spine_stub.errors import DataError, Unavailable
 from spine_stub.redis_store import RedisStore
-from spine_stub.sessions import Limits
+from spine_stub.sessions import Limits, Session
 
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(milliseconds=80)
@@ -139,6 +141,29 @@ def test_a_redis_that_stops_is_said_and_found_again(spine_factory: SpineFactory,
         with running_redis(port, tmp_path):
             assert client.sign_in(spine.card("one-role"))
     assert reason(client.get("/login/authlogout", token=ticket)) == "store-unavailable"
+
+
+def test_a_reply_that_comes_too_late_is_not_taken_for_the_next(
+    make_store: Callable[..., RedisStore], redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import redis
+
+    monkeypatch.setattr(redis_store, "_SECONDS", 0.1)
+    store = make_store()
+    store.open("key", "555", b"challenge", HOUR)
+    with redis.Redis.from_url(redis_url) as client:
+        client.client_pause(300)
+    with pytest.raises(Unavailable):
+        store.close("another key")
+
+    def found() -> Session | None:
+        with contextlib.suppress(Unavailable):
+            return store.look("key")
+        return None
+
+    wait_until(found, what="the session, once redis goes on")
+    store.close("key")
+    assert store.look("key") is None
 
 
 def test_a_redis_that_is_not_there_is_said_at_the_start() -> None:
