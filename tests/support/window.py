@@ -102,7 +102,10 @@ class WindowOnScreen:
 
     def close(self) -> None:
         self.conductor.close()
+        # Tcl has file handlers for the whole thread: late news of this window would come in the next one's loop.
+        self.root.tk.deletefilehandler(self.bridge)
         self.root.destroy()
+        self.bridge.close()
         agent.LOG.handlers.clear()
         agent.LOG.setLevel(logging.NOTSET)
 
