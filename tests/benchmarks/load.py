@@ -22,21 +22,19 @@ import argparse
 import contextlib
 import itertools
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import NamedTuple
 
-from load_people import ROOT, Connection, LoadFailed, VirtualPerson, load_people, make_people, sign_in
+from load_crew import Crew, Work
+from load_people import ROOT, Connection, LoadFailed, load_people, make_people, sign_in
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
@@ -53,7 +51,6 @@ SIGN_INS = 128
 """How many in a round, for each side: all of them count, from the first activation to the last logout."""
 CRYPTO_SECONDS = 0.3
 PEOPLE = 300
-CLIENT_PROCESSES = 2
 MEMORY_STEPS = 10
 MEMORY_GROWTH = 0.05
 
@@ -78,16 +75,6 @@ spare_the_collector()
 print("ready", server.url, flush=True)
 server.serve()
 """
-
-
-@dataclass(frozen=True)
-class Work:
-    """What each client does: sign-ins, at a broker or at the bare route."""
-
-    urls: tuple[str, ...]
-    count: int
-    """How many sign-ins in all."""
-    bare: bool = False
 
 
 def main() -> int:
@@ -190,86 +177,6 @@ def check_memory(data: Path, sign_ins: int) -> int:
     print(f"{len(given)} tickets, all different, in {seconds:.0f} s")
     print(f"growth after the first quarter {growth:+.1%}, limit {MEMORY_GROWTH:.0%}")
     return int(growth > MEMORY_GROWTH or len(given) != sign_ins // MEMORY_STEPS * MEMORY_STEPS)
-
-
-class Crew:
-    """Clients, in processes of their own, that keep their connections from one piece of work to the next."""
-
-    def __init__(self, data: Path, clients: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        processes = min(CLIENT_PROCESSES, clients)
-        self._pipes: list[Pipe] = []
-        self._children = []
-        for number in range(processes):
-            share = clients // processes + (number < clients % processes)
-            ours, theirs = context.Pipe()
-            child = context.Process(target=_client_process, args=(data, number, share, processes, theirs))
-            child.start()
-            self._pipes.append(ours)
-            self._children.append(child)
-
-    def __enter__(self) -> Crew:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pipe in self._pipes:
-            pipe.send(None)
-        for child in self._children:
-            child.join()
-
-    def rate(self, work: Work) -> tuple[float, list[str]]:
-        """Let all clients work at once; returns how many sign-ins a second they did, and the tickets."""
-        begun = time.monotonic()
-        tickets = self.do(work)
-        return len(tickets) / (time.monotonic() - begun), tickets
-
-    def do(self, work: Work) -> list[str]:
-        """Let all clients work at once; returns the tickets in order."""
-        for pipe in self._pipes:
-            pipe.send(work)
-        results = [pipe.recv() for pipe in self._pipes]
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        return [ticket for result in results for ticket in result]
-
-
-def _client_process(data: Path, number: int, share: int, processes: int, pipe: Pipe) -> None:
-    people = itertools.cycle(load_people(data)[number::processes])
-    links: dict[tuple[str, ...], list[list[Connection]]] = {}
-    while work := pipe.recv():
-        wanted = work.count // processes + (number < work.count % processes)
-        if work.urls not in links:
-            links[work.urls] = [[Connection(url, data / "ca.pem") for url in work.urls] for _ in range(share)]
-        pipe.send(_work(work, links[work.urls], people, wanted))
-
-
-def _work(
-    work: Work, links: list[list[Connection]], people: Iterator[VirtualPerson], wanted: int
-) -> list[str] | Exception:
-    """Let each client sign people in, in a thread; returns the tickets, or what went wrong."""
-    count = itertools.count()
-    tickets: list[str] = []
-    failures: list[Exception] = []
-
-    def client(connections: list[Connection]) -> None:
-        turns = itertools.cycle(connections)
-
-        def send(method: str, path: str, body: bytes) -> str:
-            return next(turns).send(method, path, body)
-
-        try:
-            while next(count) < wanted:
-                tickets.append(sign_in(send, next(people), check=not work.bare))
-        except Exception as exc:  # whatever it is, the run has failed
-            failures.append(LoadFailed(f"{type(exc).__name__}: {exc}"))
-
-    threads = [threading.Thread(target=client, args=(connections,)) for connections in links]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return failures[0] if failures else tickets
 
 
 def crypto_rate(data: Path) -> float:
