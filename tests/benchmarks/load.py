@@ -264,7 +264,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stores", nargs="+", default=["sqlite", "redis"], choices=["sqlite", "redis", "memory"])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--sign-ins", type=int, default=0, help="do this many instead, and watch the memory")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if "memory" in options.stores and max(options.processes) > 1:
+        parser.error("several processes do not share the memory store: add --processes 1")
+    return options
 
 
 if __name__ == "__main__":
