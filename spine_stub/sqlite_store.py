@@ -21,7 +21,7 @@ from .sessions import Limits, Session
 _BUSY_SECONDS = 5.0
 """How long one process waits for another's write."""
 _SWEEP_EVERY = 1024
-"""After so many new sessions, those that are over are deleted with their challenges: all are looked at for that."""
+"""After so many new sessions, sessions and challenges that are over are deleted: all are looked at for that."""
 _NOTED_EVERY = 1.0
 """Seconds after which a use of a session is written down again: its idle limit is in minutes."""
 

@@ -101,7 +101,8 @@ def compare(data: Path, options: argparse.Namespace) -> int:
         # Each process brings a thread's worth of cryptographic work of its own.
         rounds, tickets = measure(data, store, processes, clients, options.rounds, crypto * processes)
         bare, allowed, done, ratio, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
-        of_one += [ratio] if processes == 1 else []
+        if processes == 1:
+            of_one.append(ratio)
         ratios = sorted(each.ratio for each in rounds)
         print(
             f"{processes:9}  {clients:7}  {store:6}  {bare:10.0f}  {allowed:6.0f}  {done:10.0f}  {ratio:5.2f}  "
