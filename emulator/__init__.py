@@ -10,8 +10,8 @@ In a terminal: `python -m emulator --help`. In Python:
 Bytes flow link -> vpcd -> virtual_card -> apdu -> transport -> parsing -> piv, and the answer back.
 """
 
-from .card import Card
-from .storage import CardError
+from .store.card import Card
+from .store.card_json import CardError
 from .virtual_card import VirtualCard
 
 __all__ = ["Card", "CardError", "VirtualCard"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from .faults import Faults
+from .faults.layers import Faults
 from .testing import VirtualReader, new_card
 from .virtual_card import VirtualCard
 

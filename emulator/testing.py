@@ -22,9 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from .faults import NoAnswerError
-from .personalise import LAYOUT, issue
-from .reader import Address, Reader
+from .faults.layers import NoAnswerError
+from .reader.slot import Address, Reader
+from .store.personalise import LAYOUT, issue
 from .virtual_card import VirtualCard
 
 T = TypeVar("T")
@@ -197,6 +197,6 @@ class _Slot:
 
 def _pcsc_reader() -> Any:
     """Return vpcd's first reader, as pyscard has it."""
-    from .pcsc import PcscReader
+    from .reader.pcsc import PcscReader
 
     return PcscReader.first()

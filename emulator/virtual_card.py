@@ -16,15 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from .apdu import CommandApdu, parse_apdu
-from .card import Card
-from .faults import Application, Faults, NoAnswerError, Reply
-from .piv import PivApplication
-from .state import NOTHING, VolatileState
-from .status import StatusError, StatusWord
-from .storage import CardError
-from .trace import Exchange
-from .transport import exchange
+from .faults.layers import Application, Faults, NoAnswerError, Reply
+from .iso7816.apdu import CommandApdu, parse_apdu
+from .iso7816.chaining import exchange
+from .iso7816.status_words import StatusError, StatusWord
+from .piv.application import PivApplication
+from .piv.volatile_state import NOTHING, VolatileState
+from .service.describe import Exchange
+from .store.card import Card
+from .store.card_json import CardError
 
 _log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from support.reader import own_pcscd  # noqa: E402
 from support.spine import Desk  # noqa: E402
 
 from agent import Broker, Event, PcscReader, State  # noqa: E402
-from emulator.private_key import PrivateKey  # noqa: E402
+from emulator.keys.private_key import PrivateKey  # noqa: E402
 
 LIMIT = 2.0
 ROUNDS = 50

@@ -6,11 +6,11 @@ import pytest
 from examples.door import StaysShutError, who_is_there
 
 from emulator import VirtualCard
-from emulator.fault_kinds import Certificate, Oversized, Pulled, SignatureBit, Slow, Status, Truncated, WrongKey
-from emulator.faults import Fault, Faults
+from emulator.faults import Certificate, Oversized, Pulled, SignatureBit, Slow, Status, Truncated, WrongKey
+from emulator.faults.layers import Fault, Faults
+from emulator.faults.wrong_certificates import Wrong
 from emulator.identifiers import Instruction, KeyReference
 from emulator.testing import VirtualReader
-from emulator.wrong_certificates import Wrong
 
 KNOWN = {"555000000001"}
 

@@ -27,7 +27,7 @@ import pytest  # noqa: E402
 with atheris.instrument_imports(include=["emulator"]):
     from support.fuzzing import SEEDS, SELECT, LockedOutCard, card_folders, change_inside, quicken, repeatable
 
-    from emulator.vpcd import FrameDecoder, encode_frame
+    from emulator.reader.vpcd import FrameDecoder, encode_frame
 
 
 INPUTS = itertools.count()

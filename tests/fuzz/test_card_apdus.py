@@ -18,8 +18,9 @@ import pytest
 from support.emulator import make_card
 from support.fuzzing import SEEDS, LockedOutCard, cases, change, check_answer, check_frames, repeatable, rsa_import
 
-from emulator import Card, VirtualCard, key_pairs
-from emulator.vpcd import encode_frame
+from emulator import Card, VirtualCard
+from emulator.keys import key_pairs
+from emulator.reader.vpcd import encode_frame
 
 CASES = int(os.environ.get("FUZZ_CARD_CASES", "4000"))
 BATCH = 1000

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fuzzing import SEEDS, LockedOutCard, check_frames
 
-from emulator import tlv
 from emulator.identifiers import Instruction
-from emulator.vpcd import encode_frame
+from emulator.iso7816 import tlv
+from emulator.reader.vpcd import encode_frame
 
 EXAMPLES = int(os.environ.get("FUZZ_CARD_CASES", "4000")) // 40
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from support.emulator import SELECT_PIV, send
 
-from emulator import VirtualCard, tlv
+from emulator import VirtualCard
 from emulator.identifiers import PASSCODE_PROTECTED_OBJECTS, Instruction, ObjectTag
-from emulator.parsing import _PARSERS
-from emulator.status import StatusWord
+from emulator.iso7816 import tlv
+from emulator.iso7816.status_words import StatusWord
+from emulator.piv.parsing import _PARSERS
 
 WRITTEN = [
     ObjectTag.SECURITY_OBJECT,

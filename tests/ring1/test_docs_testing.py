@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from emulator import pytest_plugin
-from emulator.conversation import Said
-from emulator.fault_kinds import KINDS, Slow
-from emulator.trace import Exchange
+from emulator.faults import KINDS, Slow
+from emulator.service.describe import Exchange
+from emulator.service.journal import Said
 
 TEXT = (Path(__file__).parents[2] / "docs" / "testing-with-the-card.md").read_text()
 

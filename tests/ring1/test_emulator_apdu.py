@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator import VirtualCard
-from emulator.apdu import CommandApdu, parse_apdu
-from emulator.status import StatusError, StatusWord
+from emulator.iso7816.apdu import CommandApdu, parse_apdu
+from emulator.iso7816.status_words import StatusError, StatusWord
 
 HEADER = "00CB3FFF"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.emulator import SELECT_PIV
 
 from emulator import Card, VirtualCard
-from emulator.status import StatusError, StatusWord, meaning
-from emulator.trace import Exchange, blanked, in_words
+from emulator.iso7816.status_words import StatusError, StatusWord, meaning
+from emulator.service.describe import Exchange, blanked, in_words
 
 HEADERS = st.sampled_from(
     [bytes.fromhex(header) for header in ("00A40400", "00CB3FFF", "00200080", "0020FF80")]

@@ -9,7 +9,7 @@ import pytest
 from support.emulator import SELECT_PIV, make_card, send, write_settings
 
 from emulator import Card, CardError, VirtualCard
-from emulator.card import card_names, open_card, summaries
+from emulator.store.card import card_names, open_card, summaries
 
 BROKEN: dict[str, dict[str, Any]] = {
     "passcode too short": {"passcode": "12345"},

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from support.emulator import SELECT_PIV, card_keys, send, tries_left_on_disk
 
-from emulator import Card, VirtualCard, tlv
-from emulator.fault_kinds import (
+from emulator import Card, VirtualCard
+from emulator.faults import (
     KINDS,
     Certificate,
     Mute,
@@ -29,11 +29,12 @@ from emulator.fault_kinds import (
     WrongAtr,
     WrongKey,
 )
-from emulator.fault_text import as_json, catalogue, parse_fault
-from emulator.faults import Fault, FaultError, NoAnswerError
+from emulator.faults.layers import Fault, FaultError, NoAnswerError
+from emulator.faults.text import as_json, catalogue, parse_fault
+from emulator.faults.wrong_certificates import Wrong
 from emulator.identifiers import Instruction, KeyReference
-from emulator.trace import Exchange
-from emulator.wrong_certificates import Wrong
+from emulator.iso7816 import tlv
+from emulator.service.describe import Exchange
 
 CHUID = "00CB3FFF055C035FC10200"
 CERTIFICATE = "00CB3FFF0000055C035FC1050000"

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from support.emulator import SELECT_PIV, CardKey, card_keys, send
 
-from emulator import VirtualCard, tlv
+from emulator import VirtualCard
 from emulator.identifiers import Algorithm
-from emulator.private_key import PrivateKey, PrivateKeyError
+from emulator.iso7816 import tlv
+from emulator.keys.private_key import PrivateKey, PrivateKeyError
 
 DIGEST_INFO_SHA256 = bytes.fromhex("3031300D060960864801650304020105000420")
 MESSAGE = b"a challenge of 48 bytes, as the broker sends it."

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from support.emulator import SELECT_PIV, card_keys, send, write_settings
 from support.management import KEYS, authenticate, chained, encrypt, management_key, template
 
-from emulator import Card, VirtualCard, tlv
+from emulator import Card, VirtualCard
 from emulator.identifiers import Algorithm
-from emulator.management_key import ManagementKey
+from emulator.iso7816 import tlv
+from emulator.keys.management_key import ManagementKey
 
 VERIFY = "0020008008313233343536FFFF"
 

@@ -14,7 +14,8 @@ from support.emulator import SELECT_PIV, EmulatorProgram, send, tries_left_on_di
 from support.emulator import write_settings as write
 from support.emulator_links import CardReader
 
-from emulator import Card, VirtualCard, storage
+from emulator import Card, VirtualCard
+from emulator.store import card_json as storage
 
 WRONG = "0020008008303030303030FFFF"
 RIGHT = "0020008008313233343536FFFF"
@@ -138,7 +139,7 @@ def test_a_file_that_is_read_only_is_replaced(
         raise PermissionError(13, "Permission denied")  # as anybody but root is told
 
     with monkeypatch.context() as patch:
-        patch.setattr("emulator.storage.open", refuse, raising=False)
+        patch.setattr("emulator.store.card_json.open", refuse, raising=False)
         patch.setattr(storage, "write_atomically", lambda path, content: path.write_bytes(content))
         assert send(selected, WRONG) == ("", "63C2")
     assert tries_left_on_disk(card_folder) == 2

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from support.emulator import card_keys, self_signed, send
 from support.management import chained, encrypt, managed_card
 
-from emulator import Card, CardError, VirtualCard, tlv
-from emulator.card import summaries
+from emulator import Card, CardError, VirtualCard
 from emulator.identifiers import CERTIFICATE_OBJECTS
-from emulator.management_key import ManagementKey
+from emulator.iso7816 import tlv
+from emulator.keys.management_key import ManagementKey
+from emulator.store.card import summaries
 
 VERIFY = "0020008008313233343536FFFF"
 Open = Callable[[], VirtualCard]

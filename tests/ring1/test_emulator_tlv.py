@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator import tlv
+from emulator.iso7816 import tlv
 
 
 # ISO/IEC 7816-4, section 5.2.2.2, table 8: one length byte up to 7F, then 81, 82, 83.

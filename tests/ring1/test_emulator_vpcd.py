@@ -6,7 +6,7 @@ import pytest
 from support.emulator import SELECT_PIV
 
 from emulator import VirtualCard
-from emulator.vpcd import FrameDecoder, FrameError, answer, encode_frame
+from emulator.reader.vpcd import FrameDecoder, FrameError, answer, encode_frame
 
 FRAMES = [b"\x04", b"", bytes.fromhex(SELECT_PIV), bytes(300)]
 STREAM = b"".join(encode_frame(frame) for frame in FRAMES)

@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support.emulator import SELECT_PIV, CardKey, send, write_settings
 from support.management import authenticate, chained, managed_card
 
-from emulator import Card, CardError, VirtualCard, tlv
+from emulator import Card, CardError, VirtualCard
 from emulator.identifiers import Algorithm
-from emulator.management_key import ManagementKey
+from emulator.iso7816 import tlv
+from emulator.keys.management_key import ManagementKey
 
 VERIFY = "0020008008313233343536FFFF"
 Open = Callable[[], VirtualCard]

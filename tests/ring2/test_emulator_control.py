@@ -15,8 +15,8 @@ import pytest
 from support.emulator import EmulatorProgram, ask, make_card
 from support.emulator_links import CardReader
 
-from emulator.control import ControlServer, request, serve
-from emulator.conversation import Conversation
+from emulator.service.control import ControlServer, request, serve
+from emulator.service.journal import Conversation
 
 Run = Callable[..., EmulatorProgram]
 UNREACHABLE = "127.0.0.1:1"

@@ -12,10 +12,11 @@ from support.emulator_links import CardReader
 from support.machine import wait_until
 from support.management import encrypt
 
-from emulator import VirtualCard, tlv
-from emulator.control import request
-from emulator.management_key import ManagementKey
-from emulator.trace import Exchange
+from emulator import VirtualCard
+from emulator.iso7816 import tlv
+from emulator.keys.management_key import ManagementKey
+from emulator.service.control import request
+from emulator.service.describe import Exchange
 
 GENERATE = "0047009A05AC03800116 00"  # RSA 4096
 PUBLIC_KEY = "7F49"

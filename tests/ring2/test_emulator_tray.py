@@ -18,9 +18,9 @@ from support.emulator_links import CardReader
 from support.machine import wait_until
 from support.tray import events
 
-from emulator import control
-from emulator.conversation import Conversation
-from emulator.serve_tray import serve_tray
+from emulator.service import control
+from emulator.service.journal import Conversation
+from emulator.service.serve_tray import serve_tray
 
 Run = Callable[..., EmulatorProgram]
 STATIC = Path(control.__file__).with_name("static")
@@ -167,7 +167,7 @@ def test_a_taken_port_is_a_warning(card_folder: Path, card_reader: CardReader, r
 
 def test_without_aiohttp_it_says_why(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "emulator.tray", raising=False)
+    monkeypatch.delitem(sys.modules, "emulator.service.tray", raising=False)
     caplog.set_level(logging.INFO)
 
     async def overview() -> dict[str, object]:

@@ -11,7 +11,7 @@ from support.machine import need
 from support.reader import Pcscd
 
 from emulator import VirtualCard
-from emulator.fault_kinds import Mute, Oversized, Pulled, Slow, Truncated, WrongAtr
+from emulator.faults import Mute, Oversized, Pulled, Slow, Truncated, WrongAtr
 from emulator.testing import Connection, VirtualReader
 
 SELECT = list(bytes.fromhex(SELECT_PIV + "00"))

@@ -12,7 +12,7 @@ from support.machine import need, wait_until
 from support.reader import Pcscd
 
 from emulator import VirtualCard
-from emulator.control import request
+from emulator.service.control import request
 
 REMOVED, NO_CARD = 0x80100069, 0x8010000C
 GUIDS = {"one-role": "00112233445566778899AABBCCDDEEFF", "no-role": "FF" * 16}

@@ -14,7 +14,7 @@ from support.emulator import SELECT_PIV, EmulatorProgram, make_card
 from support.emulator_links import CardReader
 from support.machine import wait_until
 
-from emulator.control import request
+from emulator.service.control import request
 
 Run = Callable[..., EmulatorProgram]
 SELECT = SELECT_PIV + "00"

@@ -14,7 +14,7 @@ from support.programs import run
 from support.reader import Pcscd
 from support.tray import events
 
-from emulator.control import request
+from emulator.service.control import request
 
 SEEN = {
     "SELECT PIV": "Choose the identity application (PIV)",

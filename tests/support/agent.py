@@ -18,7 +18,7 @@ import pytest
 import agent
 from agent import Bridge, Broker, Conductor, Digest, EmbeddedReader, State
 from emulator import Card, VirtualCard
-from emulator.reader import Address, Reader
+from emulator.reader.slot import Address, Reader
 from support.emulator import PASSCODE
 from support.spine import Spine
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from emulator import Card, VirtualCard, key_pairs, tlv
-from emulator.private_key import PrivateKey
-from emulator.status import StatusWord
-from emulator.vpcd import FrameDecoder, answer, encode_frame
+from emulator import Card, VirtualCard
+from emulator.iso7816 import tlv
+from emulator.iso7816.status_words import StatusWord
+from emulator.keys import key_pairs
+from emulator.keys.private_key import PrivateKey
+from emulator.reader.vpcd import FrameDecoder, answer, encode_frame
 from support.emulator import card_keys, make_card, write_settings
 
 SECRET = {"passcode": "73619482", "unblocking_code": "60718293", "management_key": "C4" * 24}

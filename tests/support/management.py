@@ -8,9 +8,10 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-from emulator import VirtualCard, tlv
+from emulator import VirtualCard
 from emulator.identifiers import Algorithm
-from emulator.management_key import ManagementKey
+from emulator.iso7816 import tlv
+from emulator.keys.management_key import ManagementKey
 from support.emulator import SELECT_PIV, send
 
 try:

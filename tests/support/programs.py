@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.control import request
+from emulator.service.control import request
 from support.emulator import EmulatorProgram, make_card
 from support.emulator_links import PcscClient
 from support.machine import need, unavailable, wait_until

@@ -1,0 +1,237 @@
+"""The command line's commands that make and change cards; cli.py has the others."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
+from ..keys.key_pairs import GENERATED
+from ..service.control import ControlError, NotRunningError, request
+from ..store import personalise
+from ..store.card import card_names, open_card, summaries
+from ..store.card_json import CardError, write_durably
+
+Subcommands = argparse._SubParsersAction
+
+_ISSUE = """\
+A card with the four keys of PIV and certificates. It can be put into a reader at once:
+
+  python -m emulator issue anna                       certificates that the card signs itself
+  python -m emulator issue anna --uid 555000000123    for this person
+  python -m emulator issue anna --key 9A=RSA_3072     with other keys than RSA_2048 and ECC_P256
+
+Or a CA issues the certificates, in two steps. The request file holds a PKCS#10 request for each
+key; the answer's certificates find their keys by themselves:
+
+  python -m emulator issue anna --request anna.csr
+  ... the CA turns each request of anna.csr into a certificate, all of them go into anna.pem ...
+  python -m emulator issue anna --certificate anna.pem
+
+Between the two, the stand-in broker's test CA certifies key 9A, the one that signs in, for a person it knows:
+
+  python -m spine_stub issue 555000000001 --request anna.csr > anna.pem
+
+For a card that there is already, the requests are for the keys that it has: that renews it. A new
+card has passcode 123456 and unblocking code 12345678. It is a folder of plain files, DIR/cards/NAME,
+which you may edit.
+"""
+
+_IMPORT = """\
+  python -m emulator import anna anna.p12               key and certificate become 9A of the card
+  python -m emulator import anna old.p12 --key 82       ... or another key: 9C, 9D, 9E, 82 to 95
+
+Makes the card if there is none of this name. The password is asked for in a terminal; otherwise it
+is the first line of --password-file, or none.
+"""
+
+
+def add(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    """Add the commands to the parser."""
+    _add_issue(commands)
+    _add_import(commands)
+    _add_export(commands)
+    copy = _command(commands, "copy", "make a card with the same keys, but a number of its own", _copy)
+    copy.add_argument("new_name", metavar="NEW", help="the copy's name")
+    _command(commands, "delete", "destroy a card", _delete)
+
+
+def print_list(data: Path, as_json: bool) -> bool:
+    """Print a line about each card; return whether there are any. An emulator need not run."""
+    cards = list(summaries(data))
+    if as_json:
+        print(json.dumps([card.as_json() for card in cards]))
+        return True
+    for card in cards:
+        print(
+            card.problem
+            or f"{card.name:<14} {card.uid or 'no certificate':<14} {card.tries_left} tries left, "
+            f"certificate until {card.not_after or '-'}"
+        )
+    return bool(cards)
+
+
+def _command(
+    commands: Subcommands[argparse.ArgumentParser],
+    name: str,
+    words: str,
+    do: Callable[[argparse.Namespace], int],
+    text: str = "",
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=words, description=text or words, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("card", metavar="NAME", help="the card's name")
+    parser.set_defaults(do=do)
+    return parser
+
+
+def _add_issue(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "issue", "make a card with new keys", _issue, _ISSUE)
+    parser.add_argument("--uid", help="the holder's number, CN of the certificates (default: made up)")
+    parser.add_argument("--days", type=_days, default=730, help="how long card and certificates last (%(default)s)")
+    parser.add_argument(
+        "--key", type=_key_choice, action="append", default=[], metavar="KEY=ALGORITHM", help=_algorithms()
+    )
+    step = parser.add_mutually_exclusive_group()
+    step.add_argument("--request", type=Path, metavar="FILE", help="write requests for a CA; `-`: standard output")
+    step.add_argument("--certificate", type=Path, metavar="FILE", help="take the CA's answer; `-`: standard input")
+
+
+def _add_import(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "import", "put key and certificate of a PKCS#12 file on a card", _import, _IMPORT)
+    parser.add_argument("file", type=Path, metavar="FILE.p12")
+    _add_key_and_password(parser)
+    parser.add_argument("--replace", action="store_true", help="even if the card has that key already")
+
+
+def _add_export(commands: Subcommands[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "export", "write a key with its certificate to a PKCS#12 file", _export)
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE.p12", help="default: NAME.p12")
+    _add_key_and_password(parser)
+
+
+def _add_key_and_password(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--key", type=_key, default=KeyReference.AUTHENTICATION, metavar="KEY", help="default: 9A")
+    parser.add_argument(
+        "--password-file", type=Path, metavar="FILE", help="the PKCS#12 file's password is in its first line"
+    )
+
+
+def _issue(options: argparse.Namespace) -> int:
+    if options.certificate:
+        card = open_card(options.data, options.card)
+        taken = personalise.take_certificates(card, _read(options.certificate))
+        print(f"{options.card} has its certificates of {', '.join(f'{key:02X}' for key in taken)}")
+        return 0
+    if options.request and options.card in card_names(options.data):
+        _write(options.request, personalise.requests(open_card(options.data, options.card)))
+        return 0
+    layout = {**personalise.LAYOUT, **dict(options.key)}
+    card = personalise.issue(
+        options.data, options.card, options.uid, options.days, layout, self_signed=options.request is None
+    )
+    if options.request:
+        _write(options.request, personalise.requests(card))
+        print(f"{options.card} waits for its certificates: issue {options.card} --certificate FILE", file=sys.stderr)
+    else:
+        print(f"{options.card} is ready, passcode {card.passcode.value}")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    content, password = _read(options.file), _password(options)
+    personalise.import_pkcs12(options.data, options.card, content, password, options.key, options.replace)
+    print(f"{options.card} has the key {options.key:02X} of {options.file}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    file = options.file or Path(f"{options.card}.p12")
+    card = open_card(options.data, options.card)
+    _write(file, personalise.export_pkcs12(card, options.key, _password(options)))
+    print(f"key {options.key:02X} of {options.card} is in {file}", file=sys.stderr)
+    return 0
+
+
+def _copy(options: argparse.Namespace) -> int:
+    personalise.copy(options.data, options.card, options.new_name)
+    print(f"{options.new_name} is a copy of {options.card}")
+    return 0
+
+
+def _delete(options: argparse.Namespace) -> int:
+    _not_in_a_reader(options.data, options.card)
+    personalise.delete(options.data, options.card)
+    print(f"{options.card} is gone")
+    return 0
+
+
+def _not_in_a_reader(data: Path, name: str) -> None:
+    try:
+        answer = request(data, command="status", slot="all")
+    except NotRunningError:
+        return
+    readers = answer.get("readers")
+    inserted = [reader["card"] for reader in readers] if isinstance(readers, list) else [answer["card"]]
+    if name in inserted:
+        raise ControlError(f"{name} is in a reader; `remove` it first.")
+
+
+def _password(options: argparse.Namespace) -> bytes | None:
+    if options.password_file:
+        return _read(options.password_file).partition(b"\n")[0].rstrip(b"\r") or None
+    if sys.stdin.isatty():
+        return getpass.getpass("Password of the PKCS#12 file (empty: none): ").encode() or None
+    return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise CardError(f"{path}: {error.strerror}.") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that nobody else can read, or to standard output."""
+    if str(path) == "-":
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        write_durably(path, content)
+    except OSError as error:
+        raise CardError(f"{path}: {error.strerror}.") from error
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 36500:
+        raise argparse.ArgumentTypeError("a number of days, at most 36500")
+    return int(text)
+
+
+def _key(text: str) -> KeyReference:
+    try:
+        number = int(text, 16)
+    except ValueError:
+        number = 0
+    if number not in CERTIFICATE_OBJECTS:
+        raise argparse.ArgumentTypeError(f'"{text}" is none of 9A, 9C, 9D, 9E, 82 to 95')
+    return KeyReference(number)
+
+
+def _key_choice(text: str) -> tuple[KeyReference, Algorithm]:
+    key, _, name = text.partition("=")
+    for algorithm in GENERATED:
+        if algorithm.name == name.upper().replace("-", "_"):
+            return _key(key), algorithm
+    raise argparse.ArgumentTypeError(f'"{text}" is not KEY=ALGORITHM, with one of {_algorithms()}')
+
+
+def _algorithms() -> str:
+    return ", ".join(algorithm.name for algorithm in GENERATED)

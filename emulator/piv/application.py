@@ -1,0 +1,187 @@
+"""The PIV Card Application: what each command does (SP 800-73-4 Part 2, section 3).
+
+Commands are typed by parsing.py, answers go out without status word: a command that returns
+has succeeded, any other ending is a StatusError. Chaining and GET RESPONSE are in transport.py,
+GENERAL AUTHENTICATE is in authentication.py, Yubico's additions are in yubico.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyReference, ObjectTag
+from ..iso7816 import tlv
+from ..iso7816.apdu import CommandApdu
+from ..iso7816.chaining import LONGEST_DATA
+from ..iso7816.status_words import StatusError, StatusWord, tries_left
+from ..keys import key_pairs
+from ..keys.private_key import PrivateKeyError
+from ..store.card import Card
+from . import authentication, objects, yubico
+from .commands import (
+    ChangeReferenceData,
+    Command,
+    GenerateKeyPair,
+    GetData,
+    PutData,
+    ResetRetryCounter,
+    Select,
+    VerifyPasscode,
+    VerifyReset,
+    VerifyStatus,
+)
+from .parsing import parse
+from .reference_data import ReferenceData, digits
+from .volatile_state import NOTHING, JustBefore, VolatileState
+
+_PUBLIC_KEY = 0x7F49
+_PIV_OBJECTS = range(0x5FC100, 0x5FC200)
+_OWN_OBJECTS = range(0x5FFF00, 0x600000)
+"""Where tools keep objects of their own: Yubico's are 5FFF00 and on."""
+
+
+class PivApplication:
+    """The application on one card. It holds what the card keeps; what it forgets is handed in."""
+
+    def __init__(self, card: Card) -> None:
+        self._card = card
+
+    def respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
+        """Carry out one command, change `state`, return the answer's data.
+
+        Raises StatusError, and OSError or CardError when the card's memory cannot be written.
+        """
+        command = parse(apdu)
+        state.just_before, state.leaves = state.leaves, NOTHING
+        if not state.selected and not isinstance(command, Select):
+            raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
+        return HANDLERS[type(command)](command, self._card, state)
+
+
+def _select(command: Select, card: Card, state: VolatileState) -> bytes:
+    """Section 3.1.1: an AID that is not ours changes nothing, ours again changes nothing."""
+    if len(command.aid) < SHORTEST_AID or not PIV_AID.startswith(command.aid):
+        raise StatusError(StatusWord.OBJECT_NOT_FOUND)
+    state.selected = True
+    if not command.answer:
+        return b""
+    return objects.application_property_template(sorted({key.algorithm for key in card.keys.values()}))
+
+
+def _get_data(command: GetData, card: Card, state: VolatileState) -> bytes:
+    """Section 3.1.2; which objects need the passcode is in Part 1, table 2."""
+    if command.tag in PASSCODE_PROTECTED_OBJECTS and not state.passcode_verified:
+        raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
+    data = card.objects.get(command.tag)
+    if data is None:
+        raise StatusError(StatusWord.OBJECT_NOT_FOUND)
+    return data
+
+
+def _verify(command: VerifyPasscode, card: Card, state: VolatileState) -> bytes:
+    """Section 3.2.1. An earlier success ends before the try, and does not come back."""
+    passcode = card.passcode
+    _need_tries(passcode)
+    state.passcode_verified = False
+    if not passcode.matches(command.passcode):
+        raise StatusError(tries_left(passcode.tries_left))
+    state.passcode_verified = True
+    state.leaves = JustBefore(passcode_verified=True)
+    return b""
+
+
+def _verify_status(_command: VerifyStatus, card: Card, state: VolatileState) -> bytes:
+    """Page 12: 63CX says how many tries there are, 63C0 too; 6983 is for a try."""
+    if not state.passcode_verified:
+        raise StatusError(tries_left(card.passcode.tries_left))
+    return b""
+
+
+def _verify_reset(_command: VerifyReset, card: Card, state: VolatileState) -> bytes:
+    state.passcode_verified = False
+    return b""
+
+
+def _change_reference_data(command: ChangeReferenceData, card: Card, state: VolatileState) -> bytes:
+    """Section 3.2.2: 6983 when locked; 6A80, which spends no try, for what may not be chosen; 63CX.
+
+    The passcode that was right is verified now, the one that was wrong no longer is.
+    """
+    is_passcode = command.key == KeyReference.PASSCODE
+    code = card.passcode if is_passcode else card.file.unblocking_code
+    new = _chosen(command.current, command.new, code)
+    if is_passcode:
+        state.passcode_verified = False
+    if not code.change(command.current, new):
+        raise StatusError(tries_left(code.tries_left))
+    if is_passcode:
+        state.passcode_verified = True
+    return b""
+
+
+def _reset_retry_counter(command: ResetRetryCounter, card: Card, state: VolatileState) -> bytes:
+    """Section 3.2.3: status words as above; after 63CX the passcode is not verified, else nothing changes there."""
+    unblocking_code = card.file.unblocking_code
+    new = _chosen(command.unblocking_code, command.new, unblocking_code)
+    if not unblocking_code.unblock(command.unblocking_code, card.passcode, new):
+        state.passcode_verified = False
+        raise StatusError(tries_left(unblocking_code.tries_left))
+    return b""
+
+
+def _chosen(presented: bytes, new: bytes, code: ReferenceData) -> str:
+    """Section 2.4.3: what a person may choose; a locked code says so first.
+
+    With a presented code that cannot be right either, the standard leaves the choice: it is a try.
+    """
+    _need_tries(code)
+    text = digits(new)
+    if text is None and digits(presented) is not None:
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    return text or ""
+
+
+def _need_tries(code: ReferenceData) -> None:
+    """Raise StatusError 6983 when no try is left: nothing is compared and nothing changes (page 12)."""
+    if not code.tries_left:
+        raise StatusError(StatusWord.AUTHENTICATION_METHOD_BLOCKED)
+
+
+def _put_data(command: PutData, card: Card, state: VolatileState) -> bytes:
+    """Section 3.3.1. A tag that no card has is 6A81, what is longer than any object of PIV 6A84."""
+    state.need_management()
+    if command.tag not in _PIV_OBJECTS and command.tag not in _OWN_OBJECTS and command.tag not in list(ObjectTag):
+        raise StatusError(StatusWord.FUNCTION_NOT_SUPPORTED)
+    if len(command.content) > LONGEST_DATA:
+        raise StatusError(StatusWord.NOT_ENOUGH_MEMORY)
+    card.put_object(command.tag, command.content)
+    return b""
+
+
+def _generate(command: GenerateKeyPair, card: Card, state: VolatileState) -> bytes:
+    """Section 3.3.2: 6A80 for an algorithm that no new key has."""
+    state.need_management()
+    made, state.key_made = state.key_made, None
+    try:
+        if made is None or (made.algorithm, made.policy) != (command.algorithm, command.policy):
+            made = key_pairs.generate(command.algorithm, command.policy)
+    except PrivateKeyError as error:
+        raise StatusError(StatusWord.INCORRECT_DATA) from error
+    card.put_key(command.key, made)
+    return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(made))
+
+
+HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
+    Select: _select,
+    GetData: _get_data,
+    VerifyPasscode: _verify,
+    VerifyStatus: _verify_status,
+    VerifyReset: _verify_reset,
+    ChangeReferenceData: _change_reference_data,
+    ResetRetryCounter: _reset_retry_counter,
+    PutData: _put_data,
+    GenerateKeyPair: _generate,
+    **authentication.HANDLERS,
+    **yubico.HANDLERS,
+}

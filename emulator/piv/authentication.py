@@ -1,0 +1,123 @@
+"""GENERAL AUTHENTICATE (SP 800-73-4 Part 2, section 3.2.4 and appendix A).
+
+The card's private keys are applied for whoever may use them (Part 1, table 4b), and whoever has the
+management key 9B proves it: alone (section A.1) or with the card proving the same (section A.2).
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from ..identifiers import KEY_AGREEMENT_KEYS, PASSCODE_POLICIES, KeyReference, PasscodePolicy
+from ..identifiers import DynamicAuthenticationTag as Tag
+from ..iso7816.status_words import StatusError, StatusWord
+from ..keys import key_pairs
+from ..keys.management_key import ManagementKey
+from ..keys.private_key import PrivateKey, PrivateKeyError
+from ..store.card import Card
+from . import objects
+from .commands import (
+    Agree,
+    AnswerChallenge,
+    AnswerWitness,
+    AskForChallenge,
+    AskForWitness,
+    Authenticate,
+    Command,
+    GeneralAuthenticate,
+)
+from .volatile_state import JustBefore, VolatileState
+
+
+def _authenticate(command: Authenticate, card: Card, state: VolatileState) -> bytes:
+    """Sections A.3 and A.4: apply a private key to a block or a hash."""
+    key = _usable_key(command, card, state)
+    try:
+        response = key.apply(command.challenge)
+    except PrivateKeyError as error:
+        raise StatusError(StatusWord.INCORRECT_DATA) from error
+    return objects.dynamic_authentication(Tag.RESPONSE, response)
+
+
+def _agree(command: Agree, card: Card, state: VolatileState) -> bytes:
+    """Section A.5: the shared secret of ECDH."""
+    key = _usable_key(command, card, state)
+    if command.key not in KEY_AGREEMENT_KEYS:
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    try:
+        secret = key_pairs.agree(key, command.point)
+    except PrivateKeyError as error:
+        raise StatusError(StatusWord.INCORRECT_DATA) from error
+    return objects.dynamic_authentication(Tag.RESPONSE, secret)
+
+
+def _usable_key(command: GeneralAuthenticate, card: Card, state: VolatileState) -> PrivateKey:
+    """Raise StatusError 6A86 for a key that is not there, 6982 for one not allowed now."""
+    key = card.keys.get(command.key)
+    if key is None or key.algorithm != command.algorithm:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    policy = key.policy or PASSCODE_POLICIES.get(command.key, PasscodePolicy.ONCE)
+    allowed = {
+        PasscodePolicy.NEVER: True,
+        PasscodePolicy.ONCE: state.passcode_verified,
+        PasscodePolicy.ALWAYS: state.just_before.passcode_verified,  # Part 1, section 3.2.1
+    }
+    if not allowed[policy]:
+        raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
+    return key
+
+
+def _ask_for_challenge(command: AskForChallenge, card: Card, state: VolatileState) -> bytes:
+    """Section A.1, first step. OpenSC takes its random numbers from here, too."""
+    challenge = secrets.token_bytes(_management_key(command, card).block_bytes)
+    state.leaves = JustBefore(challenge=challenge)
+    return objects.dynamic_authentication(Tag.CHALLENGE, challenge)
+
+
+def _answer_challenge(command: AnswerChallenge, card: Card, state: VolatileState) -> bytes:
+    """Section A.1, second step: the client has encrypted the challenge of the command before."""
+    key = _management_key(command, card)
+    challenge = state.just_before.challenge
+    state.managed = challenge is not None and key.proves(command.response, challenge)
+    state.need_management()
+    return b""
+
+
+def _ask_for_witness(command: AskForWitness, card: Card, state: VolatileState) -> bytes:
+    """Section A.2, first step: a random number, encrypted."""
+    key = _management_key(command, card)
+    witness = secrets.token_bytes(key.block_bytes)
+    state.leaves = JustBefore(witness=witness)
+    return objects.dynamic_authentication(Tag.WITNESS, key.encrypt(witness))
+
+
+def _answer_witness(command: AnswerWitness, card: Card, state: VolatileState) -> bytes:
+    """Section A.2, second step. Only who has decrypted the witness gets anything encrypted."""
+    key = _management_key(command, card)
+    witness = state.just_before.witness
+    state.managed = False
+    if len(command.challenge) != key.block_bytes:
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    state.managed = witness is not None and hmac.compare_digest(command.witness, witness)
+    state.need_management()
+    return objects.dynamic_authentication(Tag.RESPONSE, key.encrypt(command.challenge))
+
+
+def _management_key(command: GeneralAuthenticate, card: Card) -> ManagementKey:
+    key = card.file.management_key
+    if command.key != KeyReference.MANAGEMENT or not key.is_for(command.algorithm):
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    return key
+
+
+HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
+    Authenticate: _authenticate,
+    Agree: _agree,
+    AskForChallenge: _ask_for_challenge,
+    AnswerChallenge: _answer_challenge,
+    AskForWitness: _ask_for_witness,
+    AnswerWitness: _answer_witness,
+}

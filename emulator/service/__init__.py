@@ -1,0 +1,1 @@
+"""`emulator run`: one process with cards in readers, a control socket, and the tray."""

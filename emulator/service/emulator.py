@@ -1,0 +1,244 @@
+"""`emulator run`: reader, control socket and signals, put together in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..faults import Pulled
+from ..reader.slot import Address, Reader
+from ..reader.slots import Readers, parse_cards
+from ..store.card import Card, open_card, summaries
+from ..store.card_json import CardError
+from ..virtual_card import VirtualCard
+from .control import Answer, ControlError, ControlServer, Handler, exclusive, serve
+from .describe import Exchange
+from .faults import FaultTable
+from .journal import Conversation, Said
+from .serve_tray import serve_tray
+
+if TYPE_CHECKING:
+    from .tray import Tray
+
+_log = logging.getLogger(__name__)
+
+_SEEN_SECONDS = 1.0
+"""How long `insert` waits for the reader to notice: pcscd looks every 0.4 seconds."""
+
+
+def run(
+    data: Path,
+    cards: list[str],
+    address: Address,
+    *,
+    announce: Callable[[str], None],
+    stop_with_stdin: bool = False,
+    tray: int | None = None,
+) -> int:
+    """Run until told to stop; return the exit code. `announce` gets a ready line for each reader.
+
+    `cards` are CARD or CARD@PLACE (readers.py), `address` is where slot 0 listens.
+
+    `tray` is the port of the page on which the cards lie (serve_tray.py); None: no such page.
+
+    Raises CardError for a card that cannot be used, AlreadyRunningError for a DIR in use.
+    """
+    inserted = {place: open_card(data, card) for place, card in parse_cards(cards, address).items()}
+    _allow_many_connections()
+    with exclusive(data):
+        return asyncio.run(Emulator(data, address, announce).run(inserted, stop_with_stdin, tray))
+
+
+class Emulator:
+    """One DIR, its readers, one control socket."""
+
+    def __init__(self, data: Path, address: Address, announce: Callable[[str], None]) -> None:
+        self._data = data
+        self._announce = announce
+        self._readers = Readers(address, self._changed)
+        self._moving = asyncio.Lock()
+        self._faults = FaultTable(data, self._inserted, self._changed)
+        self._conversation = Conversation()
+        if _log.isEnabledFor(logging.DEBUG):
+            self._conversation.listen(_log_it)
+        self._tray: Tray | None = None
+        self._commands: dict[str, Handler] = {
+            "insert": self._insert,
+            "remove": self._remove,
+            "list": self._list,
+            "status": self._status,
+            "fault": self._faults.handle,
+            "kinds": self._faults.kinds,
+        }
+        self._control = ControlServer(self._commands, self._conversation)
+
+    async def run(self, cards: dict[Address, Card], stop_with_stdin: bool, tray: int | None) -> int:
+        """Put the cards in, print the ready line, serve until a signal or the end of stdin."""
+        stopped = _stop_future()
+        if stop_with_stdin:
+            _stop_at_end_of_stdin(stopped)
+        async with serve(self._data, self._control):
+            for place, card in cards.items():
+                await self._put_in(self._readers.at(place), VirtualCard(card, self._faults.of(card)))
+            ready = [asyncio.create_task(self._say_ready(reader)) for reader in self._readers]
+            opening = asyncio.create_task(self._open_tray(tray))
+            code = await stopped
+            for saying in ready:
+                saying.cancel()
+            await opening
+            if self._tray:
+                await self._tray.stop()
+            for reader in self._readers:
+                await reader.remove()
+        return code
+
+    async def _open_tray(self, port: int | None) -> None:
+        if port is not None:
+            self._tray = await serve_tray(port, self._commands, self._overview, self._conversation)
+
+    async def _say_ready(self, reader: Reader) -> None:
+        if reader.card:
+            await reader.seen.wait()
+        self._announce(f"ready {reader.address}")
+
+    async def _put_in(self, reader: Reader, card: VirtualCard) -> None:
+        card.observer = functools.partial(self._observe, reader, card)
+        await reader.insert(card)
+        _log.info("card %s is in %s", card.card.name, reader.address)
+        self._happened(reader, card, "The card was put in")
+
+    async def _insert(self, fields: dict[str, Any]) -> Answer:
+        """Put a card in; the one that is there is pulled, and so is this one where it was."""
+        name = str(fields.get("card"))
+        async with self._moving:
+            reader = self._readers.named(fields.get("reader"))
+            self._open(name)
+            await self._pull(self._readers.holding(name))
+            await self._put_in(reader, self._open(name))  # read again: a try may have been spent before the pull
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(reader.seen.wait(), _SEEN_SECONDS)
+            return await self._status({"reader": str(reader.address)})
+
+    def _open(self, name: str) -> VirtualCard:
+        try:
+            card = open_card(self._data, name)
+            return VirtualCard(card, self._faults.of(card))
+        except CardError as error:
+            raise ControlError(str(error)) from error
+
+    async def _remove(self, fields: dict[str, Any]) -> Answer:
+        """Pull the card in a reader, or (`card`) a card wherever it is."""
+        async with self._moving:
+            name = fields.get("card")
+            reader = self._readers.holding(str(name)) if name else self._readers.named(fields.get("reader"))
+            if reader is None:
+                raise ControlError(f"{name} is in no reader.")
+            await self._pull(reader)
+            return await self._status({"reader": str(reader.address)})
+
+    async def _pull(self, reader: Reader | None) -> None:
+        pulled = reader and reader.card
+        if reader and pulled:
+            await reader.remove()
+            _log.info("no card is in %s", reader.address)
+            self._happened(reader, pulled, "The card was pulled")
+
+    async def _status(self, fields: dict[str, Any]) -> Answer:
+        """Say how one reader is (the first), and how all are."""
+        readers = [_status_of(reader) for reader in self._readers]
+        asked = _status_of(self._readers.named(fields.get("reader")))
+        return {**asked, "readers": readers, "tray": self._tray.url if self._tray else None}
+
+    async def _list(self, _fields: dict[str, Any]) -> Answer:
+        return {"cards": [summary.as_json() for summary in summaries(self._data)]}
+
+    async def _overview(self) -> Answer:
+        """Say for the tray which card is where, and how it is."""
+        cards = [summary.as_json() for summary in await asyncio.to_thread(list, summaries(self._data))]
+        return {
+            "readers": [_status_of(reader) for reader in self._readers],
+            "cards": [{**card, "faults": self._faults.as_json(str(card["name"]))} for card in cards],
+        }
+
+    def _inserted(self, name: str) -> Card | None:
+        reader = self._readers.holding(name)
+        return reader.card.card if reader and reader.card else None
+
+    def _observe(self, reader: Reader, card: VirtualCard, exchange: Exchange) -> None:
+        self._conversation.exchanged(reader.where, card.card.name, exchange)
+        if self._tray and exchange.changes_tries:
+            self._tray.changed()
+        if Pulled.kind in exchange.faults:
+            self._happened(reader, card, "The card was pulled in the middle of that")
+
+    def _happened(self, reader: Reader, card: VirtualCard, sentence: str) -> None:
+        self._conversation.happened(reader.where, card.card.name, sentence)
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._tray:
+            self._tray.changed()
+
+
+def _log_it(said: Said) -> None:
+    if said.exchange:
+        _log.debug("%s", said.exchange)
+
+
+def _status_of(reader: Reader) -> Answer:
+    inserted = reader.card
+    return {
+        "reader": str(reader.address),
+        "connected": reader.connected,
+        "card": inserted.card.name if inserted else None,
+        "tries_left": inserted.card.passcode.tries_left if inserted else None,
+    }
+
+
+def _allow_many_connections() -> None:
+    """Raise the number of open files to what the system allows: each reader needs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _stop_future() -> asyncio.Future[int]:
+    """Return a future that the signals resolve with the exit code."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(code: int) -> None:
+        if not stopped.done():
+            stopped.set_result(code)
+
+    loop.add_signal_handler(signal.SIGTERM, stop, 0)
+    loop.add_signal_handler(signal.SIGINT, stop, 130)
+    return stopped
+
+
+def _stop_at_end_of_stdin(stopped: asyncio.Future[int]) -> None:
+    """Resolve the future when standard input ends, whatever kind of file it is."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if not stopped.done():
+            stopped.set_result(0)
+
+    def read_to_the_end() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended first
+            loop.call_soon_threadsafe(stop)
+
+    threading.Thread(target=read_to_the_end, daemon=True).start()

@@ -1,0 +1,165 @@
+"""A card: its passcode, private keys and data objects, opened from a card folder.
+
+The folder's format is in storage.py.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..identifiers import CERTIFICATE_OBJECTS, RETIRED_KEYS, KeyReference, ObjectTag
+from ..keys.management_key import ManagementKey
+from ..keys.private_key import PrivateKey
+from ..piv import objects
+from ..piv.reference_data import ReferenceData
+from .card_folder import CardFolder
+from .card_json import CARD_FILE, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE, CardError, CardFile
+
+CARDS = "cards"
+"""The folder inside DIR that holds the card folders."""
+
+
+class Card:
+    """Everything a card keeps while it has no power. What is put on it is on the disk first."""
+
+    def __init__(self, name: str, file: CardFile, folder: CardFolder) -> None:
+        self.name = name
+        self.file = file
+        """Codes, tries, management key, version."""
+        self.keys: dict[KeyReference, PrivateKey] = folder.keys()
+        self.objects: dict[int, bytes] = {}
+        """GET DATA answers by tag."""
+        self.folder = folder.path
+        self._folder = folder
+        self._contents = folder.contents()
+        self._show_objects()
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Card:
+        """Read a card folder; raise CardError when anything in it is not as it must be."""
+        folder = Path(folder)
+        return cls(folder.name, CardFile(folder), CardFolder(folder))
+
+    @property
+    def passcode(self) -> ReferenceData:
+        """What VERIFY compares with."""
+        return self.file.passcode
+
+    @property
+    def serial(self) -> int:
+        """A number of 31 bits, made from the GUID."""
+        return int.from_bytes(self.file.guid[:4], "big") & 0x7FFFFFFF
+
+    def put_object(self, tag: int, content: bytes) -> None:
+        """Keep a data object; nothing removes it. Raises OSError."""
+        self._folder.put(tag, content)
+        self._contents.pop(tag, None)
+        if content:
+            self._contents[tag] = content
+        self._show_objects()
+
+    def put_key(self, reference: KeyReference, key: PrivateKey) -> None:
+        """Keep a private key. Raises OSError."""
+        self._folder.put_key(reference, key)
+        self.keys[reference] = key
+        self._show_objects()
+
+    def move_key(self, source: KeyReference, target: KeyReference | None) -> None:
+        """Move a private key to another place, or to none. Raises OSError."""
+        key = self.keys[source]
+        if target:
+            self.put_key(target, key)
+        self._folder.remove_key(source)
+        del self.keys[source]
+        self._show_objects()
+
+    def clear(self) -> None:
+        """Lose all keys and data objects, and take the usual codes. Raises OSError or CardError."""
+        self._folder.clear()
+        self.keys.clear()
+        self._contents.clear()
+        self._show_objects()
+        self.file.set_management_key(ManagementKey())
+        self.file.set_codes(USUAL_PASSCODE, USUAL_UNBLOCKING_CODE)
+
+    def _show_objects(self) -> None:
+        """Say by itself what nobody has written to the card."""
+        contents = {**self._built(), **self._contents}
+        self.objects.clear()
+        self.objects.update({tag: objects.whole(tag, content) for tag, content in contents.items()})
+
+    def _built(self) -> dict[int, bytes]:
+        guid, expires = self.file.guid, self.file.expires
+        built = {
+            ObjectTag.CHUID.value: objects.chuid(guid, expires),
+            ObjectTag.CARD_CAPABILITY_CONTAINER.value: objects.card_capability_container(guid),
+            ObjectTag.DISCOVERY.value: objects.discovery(),
+            ObjectTag.PRINTED_INFORMATION.value: objects.printed_information(self.name, expires, str(self.serial)),
+        }
+        retired = [key for key in RETIRED_KEYS if key in self.keys]
+        if retired:
+            with_certificate = sum(CERTIFICATE_OBJECTS[key] in self._contents for key in retired)
+            built[ObjectTag.KEY_HISTORY] = objects.key_history(with_certificate, len(retired) - with_certificate)
+        return built
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A card as `list` shows it; `problem` says why a card cannot be used."""
+
+    name: str
+    uid: str | None = None
+    tries_left: int | None = None
+    not_after: datetime.date | None = None
+    problem: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it as the control socket says it; `problem` only where there is one."""
+        said: dict[str, object] = {
+            "name": self.name,
+            "uid": self.uid,
+            "tries_left": self.tries_left,
+            "not_after": self.not_after and self.not_after.isoformat(),
+        }
+        return {**said, "problem": self.problem} if self.problem else said
+
+
+def card_names(data: Path) -> list[str]:
+    """Return the names of the cards under DIR, sorted."""
+    return sorted(entry.parent.name for entry in (data / CARDS).glob(f"*/{CARD_FILE}"))
+
+
+def open_card(data: Path, name: str) -> Card:
+    """Open the card with this name under DIR; raise CardError, which lists the names there are."""
+    folder = data / CARDS / name
+    if folder.parent != data / CARDS or folder.name != name or not (folder / CARD_FILE).is_file():
+        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {_list(card_names(data))}.')
+    return Card.open(folder)
+
+
+def summaries(data: Path) -> Iterator[Summary]:
+    """Yield a line about every card under DIR, the broken ones too."""
+    for name in card_names(data):
+        try:
+            yield _summary(data / CARDS / name)
+        except CardError as error:
+            yield Summary(name, problem=str(error))
+
+
+def _summary(folder: Path) -> Summary:
+    tries_left = CardFile(folder).passcode.tries_left
+    certificate = CardFolder(folder).certificate(KeyReference.AUTHENTICATION)
+    if certificate is None:
+        return Summary(folder.name, tries_left=tries_left)
+    try:
+        uid = certificate.subject.native.get("common_name")
+        return Summary(folder.name, uid, tries_left, certificate.not_valid_after.date())
+    except (ValueError, TypeError):
+        raise CardError(f"{folder}: the 9A certificate's subject or dates cannot be read.") from None
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names) or "none"
