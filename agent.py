@@ -13,7 +13,7 @@ How to read this file: each section uses only the ones above it.
     Constants and enums     the words of SP 800-73-4, ISO 7816-4 and of our own login
     Errors                  every way a sign-in can fail: a sentence, what to do next, an exit code
     TLV and APDU            bytes to and from the card
-    Card session            the PIV application; PC/SC readers and the embedded reader
+    Card session            the PIV application; PC/SC readers
     CMS and XML messages    what is signed and what travels to the broker
     Broker client           the four requests over one kept-alive TLS connection
     Login table             (state, event) -> (next state, action), nothing else
@@ -41,13 +41,10 @@ import queue
 import re
 import secrets
 import select
-import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
@@ -60,7 +57,7 @@ from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
@@ -77,6 +74,13 @@ from urllib3.util.ssl_ import create_urllib3_context  # a part of requests
 VERSION = "0.1.0"
 LOG = logging.getLogger("lanyard")
 T = TypeVar("T")
+Clock = Callable[[], float]  # seconds, from any beginning
+
+
+def boottime() -> float:
+    """Seconds since the PC was started; goes on while it sleeps, and never jumps (clock_gettime(2))."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
 
 PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section 2.2
 EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (nhs-facts, 2.1)
@@ -86,8 +90,14 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 LONGEST_BROKER_ANSWER = 4 << 20  # bytes; 1,000 roles need about 200 kB
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
-VPCD_PORT = 35963
-VIRTUAL_READER = "Virtual PCD"
+VPCD_PORT = 35963  # where the embedded reader of demo.py, and vpcd, wait for a card
+
+
+class Digest(Enum):
+    """The digest under the signature. SHA-1 is what series 4 to 6 cards signed with."""
+
+    SHA256 = "sha256"
+    SHA1 = "sha1"
 
 
 class Instruction(IntEnum):
@@ -118,14 +128,6 @@ class Tag(IntEnum):
     DYNAMIC_AUTHENTICATION = 0x7C
     CHALLENGE = 0x81
     RESPONSE = 0x82
-
-
-class VpcdControl(bytes, Enum):
-    """The one-byte frames by which a vpcd reader drives a card; all other frames are APDUs."""
-
-    POWER_ON = b"\x01"
-    RESET = b"\x02"
-    ATR = b"\x04"
 
 
 AUTHENTICATION_CERTIFICATE = bytes.fromhex("5FC105")  # SP 800-73-4 part 1, table 3
@@ -226,6 +228,10 @@ class UsageError(AgentError):
     def __init__(self, says: str, advice: str = "") -> None:
         super().__init__()
         self.says, self.advice = says, advice or type(self).advice
+
+
+class NoWindow(UsageError):
+    """There is no window here. Use `login` to sign in here in the terminal."""
 
 
 class Interrupted(AgentError):
@@ -697,123 +703,6 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class EmbeddedReader:
-    """The reader's side of the vpcd protocol, in the agent itself: no daemon, no driver, loopback only.
-
-    A card is whoever connects; when the connection ends, the card is out. The watching thread is the only one
-    that receives; it passes answers on to the card worker.
-    """
-
-    def __init__(self, port: int = VPCD_PORT) -> None:
-        try:
-            self._listener = socket.create_server(("127.0.0.1", port), backlog=1)
-        except OSError as error:
-            raise UsageError(f"The embedded reader cannot use port {port}: {error.strerror}.") from None
-        self.address = "{}:{}".format(*self._listener.getsockname())
-        self._socket: socket.socket | None = None
-        self._card: CardIn | None = None
-        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-
-    def watch(self, report: Report) -> None:
-        report(ReaderReady())
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:  # closed: the agent ends
-                return
-            with connection:
-                self._serve(connection, report)
-
-    def _serve(self, connection: socket.socket, report: Report) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(CARD_ANSWER_SECONDS)
-        frames = receive_frames(connection)
-        try:
-            connection.sendall(frame(VpcdControl.POWER_ON) + frame(VpcdControl.ATR))
-            card = CardIn(f"embedded reader at {self.address}", next(frames))
-        except (OSError, StopIteration):
-            return  # gone, or silent, before it said what it is
-        connection.settimeout(None)
-        self._answers = queue.SimpleQueue()
-        self._socket, self._card = connection, card
-        report(card)
-        for answer in frames:
-            self._answers.put(answer)
-        self._card = None
-        self._answers.put(None)
-        report(CardOut())
-
-    @contextlib.contextmanager
-    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
-        if card is not self._card:
-            raise CardRemoved()
-        try:
-            yield self
-        finally:
-            if reset:
-                self._reset()
-
-    def transmit(self, apdu: bytes) -> bytes:
-        self._send(apdu)
-        try:
-            answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
-        except queue.Empty:
-            self._hang_up()  # an answer that comes late must not be taken for the next one
-            raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
-        if answer is None:
-            raise CardRemoved()
-        return answer
-
-    def _send(self, payload: bytes) -> None:
-        if self._socket is None:
-            raise CardRemoved()
-        try:
-            self._socket.sendall(frame(payload))
-        except OSError:
-            raise CardRemoved() from None
-
-    def _reset(self) -> None:
-        started = time.perf_counter()
-        with contextlib.suppress(CardRemoved):
-            self._send(VpcdControl.RESET)
-            tell("Lock the card again, so that no other program finds it open", "card reset", started)
-
-    def release(self) -> None:
-        pass
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._socket:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-
-def frame(payload: bytes) -> bytes:
-    """A vpcd frame: 2-byte big-endian length, payload."""
-    return len(payload).to_bytes(2, "big") + payload
-
-
-def receive_frames(connection: socket.socket) -> Iterator[bytes]:
-    """The payloads of whole vpcd frames, until the peer goes away (a frame cut short is dropped)."""
-    buffer = bytearray()
-    while True:
-        try:
-            received = connection.recv(65536)
-        except OSError:
-            return
-        if not received:
-            return
-        buffer += received
-        while len(buffer) >= 2 and len(buffer) >= (size := 2 + int.from_bytes(buffer[:2], "big")):
-            yield bytes(buffer[2:size])
-            del buffer[:size]
-
-
 class PcscReader:
     """The readers of this PC, through the PC/SC service (pyscard's thin scard module, winscard.h names).
 
@@ -1002,13 +891,6 @@ def read_card(reader: Reader, card: CardIn, now: datetime) -> CardFacts:
 
 
 # --- CMS and XML messages ------------------------------------------------------------------------------------
-
-
-class Digest(Enum):
-    """The digest under the signature. SHA-1 is what series 4 to 6 cards signed with."""
-
-    SHA256 = "sha256"
-    SHA1 = "sha1"
 
 
 def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
@@ -2131,16 +2013,6 @@ class Colour(StrEnum):
     LINE = "#d8dde0"
 
 
-class DemonstrationControls(Protocol):
-    """What the strip under the window needs: a hand that puts cards in and pulls them."""
-
-    def cards(self) -> list[str]: ...
-
-    def insert(self, card: str) -> None: ...
-
-    def remove(self) -> None: ...
-
-
 FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}  # pixels
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
@@ -2660,44 +2532,6 @@ class Story:
         self._text.configure(state="disabled")
 
 
-class DemonstrationStrip:
-    """Under the window, and not part of the agent: the hand that puts cards in and pulls them."""
-
-    def __init__(self, window: Window, controls: DemonstrationControls) -> None:
-        self._window = window
-        self._lane = Lane("demonstration")
-        self._font = window.fonts["small"].copy()  # keeps its size: the text of the agent is what grows
-        self._failure = tk.Label(window.foot, background=Colour.TEXT, foreground=Colour.FOCUS)
-        self._failure.configure(font=self._font, anchor="w")
-        title = tk.Label(
-            window.foot, text="DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
-        )
-        title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=self._font, anchor="w")
-        title.grid(row=0, column=0, columnspan=7, sticky="w", padx=12, pady=(8, 2))
-        self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=12)
-        cards = controls.cards()
-        for place, card in enumerate(cards):
-            self._add(place, card, functools.partial(controls.insert, card), Colour.LINE)
-        self._add(len(cards), "Pull the card", controls.remove, Colour.WHITE)
-
-    def _add(self, place: int, text: str, command: Callable[[], None], colour: Colour) -> None:
-        def press() -> None:
-            self._lane.submit(lambda: self._do(command))
-
-        button = make_button(self._window.foot, text, press, colour, self._font)
-        button.configure(padx=3, pady=6, highlightthickness=0, takefocus=False)
-        button.grid(row=1, column=place, sticky="ew", padx=4, pady=(0, 8))
-        self._window.foot.columnconfigure(place, weight=1, uniform="cards")
-
-    def _do(self, command: Callable[[], None]) -> None:
-        failure = ""
-        try:
-            command()
-        except AgentError as error:
-            failure = error.says
-        self._window.bridge.call(lambda: self._failure.configure(text=failure))
-
-
 # --- Ticket hand-over ----------------------------------------------------------------------------------------
 
 
@@ -2871,122 +2705,22 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-class Control:
-    """The emulator's control socket: one JSON object a line each way."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def cards(self) -> list[str]:
-        return [str(card["name"]) for card in self._ask({"command": "list"})["cards"]]
-
-    def insert(self, card: str) -> None:
-        self._ask({"command": "insert", "card": card})
-
-    def remove(self) -> None:
-        self._ask({"command": "remove"})
-
-    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
-        """Raises DemonstrationFailed."""
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(5)
-                connection.connect(str(self._path))
-                connection.sendall(json.dumps(request).encode() + b"\n")
-                answer: dict[str, Any] = json.loads(connection.makefile().readline())
-        except (OSError, ValueError) as error:
-            raise DemonstrationFailed(f"The virtual card does not answer: {type(error).__name__}.") from None
-        if not answer.get("ok"):
-            raise DemonstrationFailed(str(answer.get("error", "The virtual card refused.")))
-        return answer
+def make_reader(which: str) -> PcscReader:
+    """pcsc, or part of a PC/SC reader's name. Raises NoSmartcardLibrary."""
+    return PcscReader("" if which in ("", "pcsc") else which)
 
 
-class DemonstrationFailed(UsageError):
-    """A part of the demonstration could not be started."""
-
-
-class Demonstration:
-    """A broker and a virtual card as programs of their own, ended when this ends, whatever way that is."""
-
-    HERE = Path(__file__).resolve().parent
-
-    def __init__(self, data: Path | None) -> None:
-        self._temporary = data is None
-        self.data = data or Path(tempfile.mkdtemp(prefix="lanyard-demo-"))
-        self.ca_file = self.data / "ca.pem"
-        self.control = Control(self.data / "emulator.sock")
-        self._children: list[subprocess.Popen[str]] = []
-
-    def __enter__(self) -> Demonstration:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for child in reversed(self._children):
-            child.terminate()
-        for child in self._children:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(5)
-            child.kill()
-            child.wait()
-        if self._temporary:
-            shutil.rmtree(self.data, ignore_errors=True)
-
-    def start_broker(self) -> str:
-        """Returns its address."""
-        return self._start("spine_stub", "--port", "0")
-
-    def start_emulator(self, card: str, reader: str) -> None:
-        """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card."""
-        self._start("emulator", "run", card, "--vpcd", reader, "--tray", "none")
-
-    def _start(self, module: str, *arguments: str) -> str:
-        """Start `python -m module`, wait for its line `ready WHERE`, return WHERE. Raises DemonstrationFailed."""
-        log = self.data / f"{module}.log"
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with log.open("w") as errors:
-            child = subprocess.Popen(
-                [sys.executable, "-m", module, "--data", str(self.data), *arguments, "--stop-with-stdin"],
-                cwd=self.HERE,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the agent, which then ends these
-            )
-        self._children.append(child)
-        line = child.stdout.readline() if child.stdout else ""
-        if not line.startswith("ready "):
-            last = (log.read_text().strip().splitlines() or ["no reason given"])[-1]
-            raise DemonstrationFailed(f"{module} did not start: {last}", "With --data DIR its log is kept there.")
-        return line.removeprefix("ready ").strip()
-
-
-def make_reader(which: str) -> Reader:
-    """pcsc, embedded[:PORT], or part of a PC/SC reader's name. Raises UsageError, NoSmartcardLibrary."""
-    kind, _, port = which.partition(":")
-    if kind != "embedded":
-        return PcscReader("" if which in ("", "pcsc") else which)
-    if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise UsageError(f"--reader {which}: {port} is not a port.")
-    return EmbeddedReader(int(port or VPCD_PORT))
-
-
-def choose_reader(settings: Settings, demo: bool) -> Reader:
-    """The demonstration takes any free port for itself, and of PC/SC's readers only vpcd's."""
-    if not demo:
-        return make_reader(settings.reader)
-    return make_reader({"pcsc": VIRTUAL_READER, "embedded": "embedded:0"}.get(settings.reader, settings.reader))
-
-
-def has_display() -> bool:
-    """Whether a window can be shown at all: there is Tk, and a screen that lets us in."""
+def wants_terminal(options: argparse.Namespace) -> bool:
+    """Whether the sign-in is in the terminal. Raises NoWindow where there is no display for the window."""
+    if options.command is not None:
+        return True
     if not TK_THERE:
-        return False
+        raise NoWindow("The window needs Tk (python3-tk), which is not installed.")
     try:
         tk.Tk().destroy()
     except tk.TclError:
-        return False
-    return True
+        raise NoWindow("There is no display for the window.") from None
+    return False
 
 
 def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, options: argparse.Namespace) -> None:
@@ -3028,43 +2762,54 @@ def print_session(signed_in: SignedIn) -> None:
         print(ends)
 
 
+def settle(options: argparse.Namespace, **usual: Any) -> Settings:
+    """The settings in force; `usual` are defaults that stand before files and environment. Raises UsageError."""
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    return load_settings(options.config, os.environ, usual | given)
+
+
 def run(options: argparse.Namespace) -> None:
-    """Settle what is to run, where, and run it. Raises AgentError."""
-    given = vars(options)
-    if options.demo:
-        given = {"reader": "embedded", "explain": True} | {k: v for k, v in given.items() if v is not None}
-    settings = load_settings(options.config, os.environ, given)
-    in_terminal = options.command == "login" or not has_display()
-    if in_terminal and options.command is None:
-        if not options.demo:
-            raise UsageError("There is no display for the window.", "Use `login` to sign in here in the terminal.")
-        print("There is no display, so the demonstration goes on here in the terminal.", file=sys.stderr)
+    """Sign in with a card in a reader of this PC, or hand over to the demonstration. Raises AgentError."""
+    settings = settle(options)
+    if options.demo or settings.reader.partition(":")[0] == "embedded":
+        become_demonstration()
+    check_spine(settings)
+    run_face(settings, options, make_reader(settings.reader), wants_terminal(options))
+
+
+def become_demonstration() -> NoReturn:
+    """Go on as demo.py, with the same arguments. Raises UsageError where it was not copied along."""
+    program = Path(__file__).with_name("demo.py")
+    if not program.is_file():
+        advice = "Copy demo.py there, with the folders emulator and spine_stub, or take a reader of this PC."
+        raise UsageError(f"The demonstration and its reader are not on this PC: {program} is missing.", advice)
+    os.execv(sys.executable, [sys.executable, str(program), *sys.argv[1:]])  # noqa: S606
+
+
+def run_face(
+    settings: Settings,
+    options: argparse.Namespace,
+    reader: Reader,
+    in_terminal: bool,
+    started: Callable[[Window | None], None] = lambda window: None,
+) -> None:
+    """Build the parts, run the window or the terminal, and end everything, the last first.
+
+    `started` is called once the reader is watched, with the window where there is one.
+    """
     set_up_logging(settings)
-    run_face(settings, options, in_terminal)
-
-
-def run_face(settings: Settings, options: argparse.Namespace, in_terminal: bool) -> None:
-    """Build the parts, run the window or the terminal, and end everything, the last first."""
+    check_spine(settings)
+    bridge = Bridge()
     with contextlib.ExitStack() as stack:
-        demonstration = stack.enter_context(Demonstration(options.data)) if options.demo else None
-        reader = choose_reader(settings, options.demo)
-        if demonstration:
-            print("Making test cards and a sign-in service; this takes a few seconds ...", file=sys.stderr)
-            settings = dataclasses.replace(settings, spine=demonstration.start_broker(), ca_file=demonstration.ca_file)
-        check_spine(settings)
-        bridge = Bridge()
         conductor = Conductor(reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, settings.explain)
         if window:
             stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)
         conductor.start()
-        if demonstration:
-            demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
+        started(window)
         bridge.interrupt_on_signals()
         if window:
-            if demonstration:
-                DemonstrationStrip(window, demonstration.control)
             window.run()
         else:
             run_terminal(settings, conductor, bridge, options)
@@ -3081,9 +2826,9 @@ def terminal_restored() -> Iterator[None]:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
-    options = make_parser().parse_args(arguments)
+    options = make_parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with terminal_restored():

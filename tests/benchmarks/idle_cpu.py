@@ -24,7 +24,7 @@ from support.machine import stop, wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.screen import Display, own_display  # noqa: E402
 
-from agent import Control, DemonstrationFailed  # noqa: E402
+from demo import Control, DemonstrationFailed  # noqa: E402
 
 LIMIT = 0.2  # per cent of one processor
 SECONDS = 60.0

@@ -22,11 +22,11 @@ EXIT_CODES = {
     "Interrupted": 130,
 }
 WITH_A_REASON = {"WrongPasscode": (2,), "UsageError": ("No such thing.",)}
-WITH_A_REASON["DemonstrationFailed"] = WITH_A_REASON["UsageError"]
+WITH_A_REASON |= dict.fromkeys(("DemonstrationFailed", "NoWindow"), WITH_A_REASON["UsageError"])
 
 
 def every_error(base: type[AgentError] = AgentError) -> list[type[AgentError]]:
-    own = [each for each in base.__subclasses__() if each.__module__ == "agent"]
+    own = [each for each in base.__subclasses__() if each.__module__ in ("agent", "demo")]
     return [base, *(error for each in own for error in every_error(each))]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent import Digest, Settings, UsageError, check_spine, load_settings, make_parser, make_reader
+from agent import Digest, Settings, UsageError, check_spine, load_settings, make_parser
+from demo import make_reader
 
 
 def load(file: str = "", environment: dict[str, str] | None = None, **options: Any) -> Settings:

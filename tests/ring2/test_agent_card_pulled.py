@@ -12,7 +12,8 @@ from support.agent import HeldBroker, Person, Slot
 from support.machine import wait_until
 from support.spine import Spine
 
-from agent import CardIn, CardLink, EmbeddedReader, Event, State
+from agent import CardIn, CardLink, Event, State
+from demo import EmbeddedReader
 
 
 class HeldReader(EmbeddedReader):

@@ -20,12 +20,12 @@ from agent import (
     BrokerUnreachable,
     CertificateExpired,
     Digest,
-    EmbeddedReader,
     Event,
     PasscodeLocked,
     SessionExpired,
     State,
 )
+from demo import EmbeddedReader
 
 
 def set_tries_left(data: Path, card: str, tries: int) -> None:

@@ -15,6 +15,7 @@ from support.spine import Spine
 from support.window import WindowOnScreen, text_of
 
 import agent
+import demo
 from agent import Broker, Colour, State
 
 Visit = Callable[[WindowOnScreen, Slot], None]
@@ -98,7 +99,7 @@ class EightCards:
 @pytest.mark.parametrize("factor", [1, 2], ids=["100%", "200%"])
 @pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
 def test_nothing_is_cut_off_at_1024x768(window: WindowOnScreen, slot: Slot, visit: Visit, factor: float) -> None:
-    agent.DemonstrationStrip(window.window, EightCards())
+    demo.DemonstrationStrip(window.window, EightCards())
     window.window.zoom(factor)
     visit(window, slot)
     window.picture(f"{visit.__name__}-{factor * 100}")
@@ -161,7 +162,7 @@ class SlowBroker(Broker):
 
 
 def test_a_slow_broker_shows_progress_and_can_be_cancelled(
-    screen: Display, spine: Spine, reader: agent.EmbeddedReader, slot: Slot
+    screen: Display, spine: Spine, reader: demo.EmbeddedReader, slot: Slot
 ) -> None:
     window = WindowOnScreen(screen, reader, lambda: SlowBroker(spine.url, spine.ca_file))
     try:
@@ -179,7 +180,7 @@ def test_a_slow_broker_shows_progress_and_can_be_cancelled(
 
 
 def test_a_kiosk_fills_the_screen_and_cannot_be_closed(
-    screen: Display, spine: Spine, reader: agent.EmbeddedReader
+    screen: Display, spine: Spine, reader: demo.EmbeddedReader
 ) -> None:
     window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False)
     try:
@@ -191,12 +192,12 @@ def test_a_kiosk_fills_the_screen_and_cannot_be_closed(
 
 
 def test_the_demonstrations_strip_puts_cards_in_and_pulls_them(
-    window: WindowOnScreen, data: Path, reader: agent.EmbeddedReader
+    window: WindowOnScreen, data: Path, reader: demo.EmbeddedReader
 ) -> None:
     emulator = EmulatorProgram(data, reader.address)
     try:
         assert emulator.ready()
-        agent.DemonstrationStrip(window.window, agent.Control(data / "emulator.sock"))
+        demo.DemonstrationStrip(window.window, demo.Control(data / "emulator.sock"))
         assert "DEMONSTRATION, not part of the agent" in window.text()
         window.clicks("expired")
         window.sees(State.PROBLEM)

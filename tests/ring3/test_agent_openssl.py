@@ -15,7 +15,8 @@ from support.machine import need
 from support.spine import Spine, SpineFactory
 
 import agent
-from agent import Broker, Challenge, Digest, EmbeddedReader, State
+from agent import Broker, Challenge, Digest, State
+from demo import EmbeddedReader
 from spine_stub import layout
 
 

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import pytest
 
 import agent
-from agent import Bridge, Broker, Conductor, Digest, EmbeddedReader, State
+from agent import Bridge, Broker, Conductor, Digest, State
+from demo import EmbeddedReader
 from emulator import Card, VirtualCard
 from emulator.reader.slot import Address, Reader
 from support.emulator import PASSCODE

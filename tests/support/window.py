@@ -15,6 +15,7 @@ import pytest
 
 import agent
 from agent import Bridge, Broker, Conductor, Digest, State
+from demo import EmbeddedReader
 from support.agent import Slot
 from support.machine import need, wait_until
 from support.screen import Display
@@ -131,7 +132,7 @@ def screen(display: Display, monkeypatch: pytest.MonkeyPatch) -> Display:
 
 
 @pytest.fixture
-def window(screen: Display, spine: Spine, reader: agent.EmbeddedReader, slot: Slot) -> Iterator[WindowOnScreen]:
+def window(screen: Display, spine: Spine, reader: EmbeddedReader, slot: Slot) -> Iterator[WindowOnScreen]:
     """The agent's window, waiting for a card from `slot`."""
     window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file))
     yield window

@@ -1,0 +1,354 @@
+#!/usr/bin/env python3
+"""The demonstration of Lanyard: a broker, a virtual card and the reader that it is put into, around agent.py.
+
+    python demo.py --demo                     as `agent.py --demo`, which hands over to this file
+    python demo.py --reader embedded[:PORT]   as `agent.py --reader embedded`: a virtual card started by hand plugs in
+
+It starts `python -m spine_stub` and `python -m emulator` as programs of their own, is the virtual card's reader
+(the reader's side of vsmartcard's vpcd protocol), and puts a strip under the window that moves cards. None of this
+is needed on a PC with a real reader: there agent.py is enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import json
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+with contextlib.suppress(ImportError):  # a PC for the terminal only: agent.py says so
+    import tkinter as tk
+
+import agent
+from agent import (
+    CARD_ANSWER_SECONDS,
+    VPCD_PORT,
+    AgentError,
+    CardIn,
+    CardLink,
+    CardOut,
+    CardRemoved,
+    CardUnresponsive,
+    Colour,
+    Lane,
+    ReaderReady,
+    Report,
+    UsageError,
+    make_button,
+    tell,
+)
+
+VIRTUAL_READER = "Virtual PCD"  # what pcscd calls vpcd's readers
+
+
+class VpcdControl(bytes, Enum):
+    """The one-byte frames by which a vpcd reader drives a card; all other frames are APDUs."""
+
+    POWER_ON = b"\x01"
+    RESET = b"\x02"
+    ATR = b"\x04"
+
+
+class EmbeddedReader:
+    """The reader's side of the vpcd protocol, in the agent itself: no daemon, no driver, loopback only.
+
+    A card is whoever connects; when the connection ends, the card is out. The watching thread is the only one
+    that receives; it passes answers on to the card worker.
+    """
+
+    def __init__(self, port: int = VPCD_PORT) -> None:
+        try:
+            self._listener = socket.create_server(("127.0.0.1", port), backlog=1)
+        except OSError as error:
+            raise UsageError(f"The embedded reader cannot use port {port}: {error.strerror}.") from None
+        self.address = "{}:{}".format(*self._listener.getsockname())
+        self._socket: socket.socket | None = None
+        self._card: CardIn | None = None
+        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def watch(self, report: Report) -> None:
+        report(ReaderReady())
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:  # closed: the agent ends
+                return
+            with connection:
+                self._serve(connection, report)
+
+    def _serve(self, connection: socket.socket, report: Report) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(CARD_ANSWER_SECONDS)
+        frames = receive_frames(connection)
+        try:
+            connection.sendall(frame(VpcdControl.POWER_ON) + frame(VpcdControl.ATR))
+            card = CardIn(f"embedded reader at {self.address}", next(frames))
+        except (OSError, StopIteration):
+            return  # gone, or silent, before it said what it is
+        connection.settimeout(None)
+        self._answers = queue.SimpleQueue()
+        self._socket, self._card = connection, card
+        report(card)
+        for answer in frames:
+            self._answers.put(answer)
+        self._card = None
+        self._answers.put(None)
+        report(CardOut())
+
+    @contextlib.contextmanager
+    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+        if card is not self._card:
+            raise CardRemoved()
+        try:
+            yield self
+        finally:
+            if reset:
+                self._reset()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self._send(apdu)
+        try:
+            answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
+        except queue.Empty:
+            self._hang_up()  # an answer that comes late must not be taken for the next one
+            raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
+        if answer is None:
+            raise CardRemoved()
+        return answer
+
+    def _send(self, payload: bytes) -> None:
+        if self._socket is None:
+            raise CardRemoved()
+        try:
+            self._socket.sendall(frame(payload))
+        except OSError:
+            raise CardRemoved() from None
+
+    def _reset(self) -> None:
+        started = time.perf_counter()
+        with contextlib.suppress(CardRemoved):
+            self._send(VpcdControl.RESET)
+            tell("Lock the card again, so that no other program finds it open", "card reset", started)
+
+    def release(self) -> None:
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._socket:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def frame(payload: bytes) -> bytes:
+    """A vpcd frame: 2-byte big-endian length, payload."""
+    return len(payload).to_bytes(2, "big") + payload
+
+
+def receive_frames(connection: socket.socket) -> Iterator[bytes]:
+    """The payloads of whole vpcd frames, until the peer goes away (a frame cut short is dropped)."""
+    buffer = bytearray()
+    while True:
+        try:
+            received = connection.recv(65536)
+        except OSError:
+            return
+        if not received:
+            return
+        buffer += received
+        while len(buffer) >= 2 and len(buffer) >= (size := 2 + int.from_bytes(buffer[:2], "big")):
+            yield bytes(buffer[2:size])
+            del buffer[:size]
+
+
+class Control:
+    """The emulator's control socket: one JSON object a line each way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def cards(self) -> list[str]:
+        return [str(card["name"]) for card in self._ask({"command": "list"})["cards"]]
+
+    def insert(self, card: str) -> None:
+        self._ask({"command": "insert", "card": card})
+
+    def remove(self) -> None:
+        self._ask({"command": "remove"})
+
+    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+        """Raises DemonstrationFailed."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(5)
+                connection.connect(str(self._path))
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                answer: dict[str, Any] = json.loads(connection.makefile().readline())
+        except (OSError, ValueError) as error:
+            raise DemonstrationFailed(f"The virtual card does not answer: {type(error).__name__}.") from None
+        if not answer.get("ok"):
+            raise DemonstrationFailed(str(answer.get("error", "The virtual card refused.")))
+        return answer
+
+
+class DemonstrationFailed(UsageError):
+    """A part of the demonstration could not be started."""
+
+
+class Demonstration:
+    """A broker and a virtual card as programs of their own, ended when this ends, whatever way that is."""
+
+    HERE = Path(__file__).resolve().parent
+
+    def __init__(self, data: Path | None) -> None:
+        self._temporary = data is None
+        self.data = data or Path(tempfile.mkdtemp(prefix="lanyard-demo-"))
+        self.ca_file = self.data / "ca.pem"
+        self.control = Control(self.data / "emulator.sock")
+        self._children: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> Demonstration:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self._children):
+            child.terminate()
+        for child in self._children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(5)
+            child.kill()
+            child.wait()
+        if self._temporary:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+    def start_broker(self) -> str:
+        """Returns its address."""
+        return self._start("spine_stub", "--port", "0")
+
+    def start_emulator(self, card: str, reader: str) -> None:
+        """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card."""
+        self._start("emulator", "run", card, "--vpcd", reader, "--tray", "none")
+
+    def _start(self, module: str, *arguments: str) -> str:
+        """Start `python -m module`, wait for its line `ready WHERE`, return WHERE. Raises DemonstrationFailed."""
+        log = self.data / f"{module}.log"
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with log.open("w") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-m", module, "--data", str(self.data), *arguments, "--stop-with-stdin"],
+                cwd=self.HERE,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for the agent, which then ends these
+            )
+        self._children.append(child)
+        line = child.stdout.readline() if child.stdout else ""
+        if not line.startswith("ready "):
+            last = (log.read_text().strip().splitlines() or ["no reason given"])[-1]
+            raise DemonstrationFailed(f"{module} did not start: {last}", "With --data DIR its log is kept there.")
+        return line.removeprefix("ready ").strip()
+
+
+class DemonstrationStrip:
+    """Under the window, and not part of the agent: the hand that puts cards in and pulls them."""
+
+    def __init__(self, window: agent.Window, controls: Control) -> None:
+        self._window = window
+        self._lane = Lane("demonstration")
+        self._font = window.fonts["small"].copy()  # keeps its size: the text of the agent is what grows
+        self._failure = tk.Label(window.foot, background=Colour.TEXT, foreground=Colour.FOCUS)
+        self._failure.configure(font=self._font, anchor="w")
+        title = tk.Label(
+            window.foot, text="DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
+        )
+        title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=self._font, anchor="w")
+        title.grid(row=0, column=0, columnspan=7, sticky="w", padx=12, pady=(8, 2))
+        self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=12)
+        cards = controls.cards()
+        for place, card in enumerate(cards):
+            self._add(place, card, functools.partial(controls.insert, card), Colour.LINE)
+        self._add(len(cards), "Pull the card", controls.remove, Colour.WHITE)
+
+    def _add(self, place: int, text: str, command: Callable[[], None], colour: Colour) -> None:
+        def press() -> None:
+            self._lane.submit(lambda: self._do(command))
+
+        button = make_button(self._window.foot, text, press, colour, self._font)
+        button.configure(padx=3, pady=6, highlightthickness=0, takefocus=False)
+        button.grid(row=1, column=place, sticky="ew", padx=4, pady=(0, 8))
+        self._window.foot.columnconfigure(place, weight=1, uniform="cards")
+
+    def _do(self, command: Callable[[], None]) -> None:
+        failure = ""
+        try:
+            command()
+        except AgentError as error:
+            failure = error.says
+        self._window.bridge.call(lambda: self._failure.configure(text=failure))
+
+
+def make_reader(which: str) -> EmbeddedReader | agent.PcscReader:
+    """As agent.make_reader, and embedded[:PORT]. Raises UsageError, NoSmartcardLibrary."""
+    kind, _, port = which.partition(":")
+    if kind != "embedded":
+        return agent.make_reader(which)
+    if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise UsageError(f"--reader {which}: {port} is not a port.")
+    return EmbeddedReader(int(port or VPCD_PORT))
+
+
+def demonstrate(settings: agent.Settings, options: argparse.Namespace, in_terminal: bool) -> None:
+    """Sign in with a virtual card at a broker, both started here and ended with the agent.
+
+    The embedded reader takes any free port, and of the readers of this PC only vpcd's are looked at.
+    """
+    which = {"pcsc": VIRTUAL_READER, "embedded": "embedded:0"}.get(settings.reader, settings.reader)
+    with Demonstration(options.data) as demonstration:
+        reader = make_reader(which)
+        print("Making test cards and a sign-in service; this takes a few seconds ...", file=sys.stderr)
+        spine = demonstration.start_broker()
+        settings = dataclasses.replace(settings, spine=spine, ca_file=demonstration.ca_file)
+
+        def started(window: agent.Window | None) -> None:
+            demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
+            if window:
+                DemonstrationStrip(window, demonstration.control)
+
+        agent.run_face(settings, options, reader, in_terminal, started)
+
+
+def run(options: argparse.Namespace) -> None:
+    """The demonstration, or the agent with the embedded reader. Raises AgentError."""
+    if not options.demo:
+        settings = agent.settle(options)
+        agent.run_face(settings, options, make_reader(settings.reader), agent.wants_terminal(options))
+        return
+    try:
+        in_terminal = agent.wants_terminal(options)
+    except agent.NoWindow as error:
+        print(f"{error.says} The demonstration goes on here in the terminal.", file=sys.stderr)
+        in_terminal = True
+    demonstrate(agent.settle(options, reader="embedded", explain=True), options, in_terminal)
+
+
+if __name__ == "__main__":
+    sys.exit(agent.main(run))
