@@ -10,8 +10,24 @@ In a terminal: `python -m emulator --help`. In Python:
 Bytes flow link -> vpcd -> virtual_card -> apdu -> transport -> parsing -> piv, and the answer back.
 """
 
-from .store.card import Card
-from .store.card_json import CardError
-from .virtual_card import VirtualCard
+from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .store.card import Card
+    from .store.card_json import CardError
+    from .virtual_card import VirtualCard
+
+__version__ = "0.1.0"
 __all__ = ["Card", "CardError", "VirtualCard"]
+
+_MODULES = {"Card": "store.card", "CardError": "store.card_json", "VirtualCard": "virtual_card"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name's module when it is first asked for, so that pytest loads the plugin without the whole package."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -10,8 +10,22 @@ Test keys only: nothing in here is, or can become, a credential for a real NHS s
 
 from __future__ import annotations
 
-from .app import create_app
-from .config import Config
-from .testing import ANYTHING, SpineStub
+from importlib import import_module
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from .app import create_app
+    from .config import Config
+    from .testing import ANYTHING, SpineStub
+
+__version__ = "0.1.0"
 __all__ = ["ANYTHING", "Config", "SpineStub", "create_app"]
+
+_MODULES = {"ANYTHING": "testing", "Config": "config", "SpineStub": "testing", "create_app": "app"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name's module when it is first asked for, so that pytest loads the plugin without the whole package."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from . import __version__
 from .config import Config
 from .logs import LogForm
 
@@ -46,6 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"Lanyard {__version__}")
     _add_server(parser.add_argument_group("the server"))
     _add_sources(parser.add_argument_group("people, sessions and certificates"))
     _add_rules(parser.add_argument_group("rules"))

@@ -1,9 +1,10 @@
-"""Fixtures for tests of clients: pytest -p spine_stub.pytest_plugin
+"""Fixtures for tests of clients of the broker. Where Lanyard is installed, pytest loads them by itself.
 
 spine_stub          a broker, cleared before each test; shared by all of them, so that it costs a second once
 spine_stub_factory  spine_stub_factory(allow_sha1=True) starts another one with settings of Config
 
 A test that fails with one of them shows what its client asked, and why the broker refused it.
+The broker is imported by the fixtures and not before, so that a test run without it pays nothing for it.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .testing import SpineStub
+if TYPE_CHECKING:
+    from .testing import SpineStub
 
-_STUBS = pytest.StashKey[list[SpineStub]]()
+_STUBS = pytest.StashKey["list[SpineStub]"]()
 """The brokers that a test has asked for."""
-SpineStubFactory = Callable[..., SpineStub]
+SpineStubFactory = Callable[..., "SpineStub"]
 
 
 @pytest.fixture(scope="session")
 def spine_stub_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpineStub]:
     """The one broker of the test run. Tests want `spine_stub`."""
+    from .testing import SpineStub
+
     with SpineStub(tmp_path_factory.mktemp("spine-stub") / "data") as spine:
         yield spine
 
@@ -40,6 +44,8 @@ def spine_stub(request: pytest.FixtureRequest, spine_stub_shared: SpineStub) -> 
 @pytest.fixture
 def spine_stub_factory(request: pytest.FixtureRequest, spine_stub_shared: SpineStub) -> Iterator[SpineStubFactory]:
     """Start brokers with other settings, in the folder of the shared one; all are stopped after the test."""
+    from .testing import SpineStub
+
     with ExitStack() as running:
 
         def start(data: Path | None = None, **settings: Any) -> SpineStub:

@@ -32,6 +32,7 @@ pytest_plugins = [
         "servers",
         "browser",
         "programs",
+        "installed",
     )
     if importlib.util.find_spec(f"support.{name}")
 ] + ["emulator.pytest_plugin", "spine_stub.pytest_plugin"]

@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 
+from .. import __version__
 from ..faults import KINDS
 from ..faults.text import usual_values
 from ..reader.slot import Address
@@ -152,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"Lanyard {__version__}")
     parser.add_argument("--data", type=Path, default=_default_data(), metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--log-level",
