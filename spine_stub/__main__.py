@@ -15,15 +15,15 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from . import cli as commands
-from . import logs
 from .app import create_app
+from .cli import commands
+from .cli.options import make_config, make_parser
 from .config import LOOPBACK, system_clock
 from .errors import DataError
-from .first_start import fill
-from .options import make_config, make_parser
-from .server import Server, make_tls
+from .pki.first_start import fill
 from .stub import Stub
+from .web import log
+from .web.server import Server, make_tls
 
 _log = logging.getLogger("spine_stub")
 
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser()
     commands.add_to(parser)
     options = parser.parse_args(arguments)
-    logs.set_up(options.log_level, logs.LogForm(options.log))
+    log.set_up(options.log_level, log.LogForm(options.log))
     try:
         if options.command:
             commands.run(options)

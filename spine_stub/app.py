@@ -7,19 +7,20 @@ import secrets
 from flask import Flask
 from OpenSSL import crypto
 
-from . import console, fault_kinds, identity, layout, pki_pages, serving, views
-from .broker import Broker
-from .challenge import Challenges, Keys
+from . import console, layout
 from .config import Clock, Config, RandomBytes, system_clock
-from .directory import open_directory
 from .errors import DataError
-from .faults import Faults
-from .registration import RegistrationAuthority
+from .faults import Faults, kinds
+from .login.broker import Broker
+from .login.challenge import Challenges, Keys
+from .login.trust import Trust
+from .people.directory import open_directory
+from .pki.registration import RegistrationAuthority
 from .sessions import Store
-from .stores import open_store
+from .sessions.open import open_store
 from .stub import EXTENSION, Stub
-from .trust import Trust
-from .visit import AsciiRequest
+from .web import identity, pki_pages, serving, views
+from .web.request import AsciiRequest
 
 ROUTES: tuple[serving.Route, ...] = (
     ("/login/authactivate", ("GET", "POST"), views.activate),
@@ -49,9 +50,9 @@ def create_app(
 ) -> Flask:
     """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
     broker = make_broker(config, clock, random, store or open_store(config, clock))
-    app = Flask("spine_stub", static_folder=None)
+    app = Flask("spine_stub", static_folder=None, template_folder="console/templates")
     app.request_class = AsciiRequest
-    faults = Faults(fault_kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES})
+    faults = Faults(kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES})
     app.extensions[EXTENSION] = stub = Stub(broker, faults)
     serving.install(app, stub)
     console.install(app, stub)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
-from .broker import Broker
-from .events import Events
+from .explain.events import Events
+from .explain.record import Record
 from .faults import Faults
-from .record import Record
+from .login.broker import Broker
 
 EXTENSION = "spine_stub"
 _KEPT_BROKERS = 500

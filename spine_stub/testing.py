@@ -27,13 +27,13 @@ from . import layout
 from .app import create_app
 from .config import LOOPBACK, Clock, Config, system_clock
 from .errors import DataError
-from .explain import explain, explain_exchange
+from .explain.explanation import explain, explain_exchange
+from .explain.record import Exchange, SignIn
 from .faults import Faults
-from .first_start import fill
-from .record import Exchange, SignIn
-from .registration import RegistrationAuthority
-from .server import Server, make_tls
+from .pki.first_start import fill
+from .pki.registration import RegistrationAuthority
 from .stub import Stub
+from .web.server import Server, make_tls
 
 _STOP_SECONDS = 0.05
 """How soon the server notices that it is to stop."""

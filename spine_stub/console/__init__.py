@@ -11,10 +11,10 @@ from functools import partial
 
 from flask import Flask, Response, request
 
-from .. import serving
 from ..errors import Unavailable
 from ..stub import Stub
-from ..visit import Visit
+from ..web import serving
+from ..web.request import Visit
 from . import api, guard, pages, people_pages, timeline
 
 _UNAVAILABLE = 503

@@ -18,11 +18,10 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from .. import fault_kinds
 from ..errors import DataError
-from ..explain import Explanation, explain
-from ..faults import Setting
-from ..record import Exchange, SignIn
+from ..explain.explanation import Explanation, explain
+from ..explain.record import Exchange, SignIn
+from ..faults import Setting, kinds
 from ..stub import Stub
 from . import actions
 
@@ -32,11 +31,10 @@ _NOT_FOUND = 404
 
 def faults(stub: Stub) -> Response:
     """What is set now, and what can be."""
-    kinds = [
-        {"fault": kind.name, "title": kind.title, "value": kind.value, "default": kind.default}
-        for kind in fault_kinds.KINDS
+    offered = [
+        {"fault": kind.name, "title": kind.title, "value": kind.value, "default": kind.default} for kind in kinds.KINDS
     ]
-    return jsonify(faults=[_setting(setting) for setting in stub.faults.settings()], kinds=kinds)
+    return jsonify(faults=[_setting(setting) for setting in stub.faults.settings()], kinds=offered)
 
 
 def set_fault(stub: Stub) -> Response:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from flask import Response, request
 
-from .. import replies
 from ..config import LOOPBACK
+from ..web import replies
 
 _POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 

@@ -10,16 +10,15 @@ from pathlib import Path
 from flask import Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 
-from .. import fault_kinds
-from ..directory import Person
 from ..errors import DataError, Unavailable
-from ..explain import explain
-from ..faults import TLS
+from ..explain.explanation import explain
+from ..faults import TLS, kinds
+from ..people.directory import Person
 from ..stub import Stub
-from ..visit import Visit
+from ..web.request import Visit
 from . import actions
 
-_STATIC = Path(__file__).parent.parent / "static"
+_STATIC = Path(__file__).parent / "static"
 _TYPES = {"console.css": "text/css; charset=UTF-8", "console.js": "text/javascript; charset=UTF-8"}
 _BAD_REQUEST = 400
 _NOT_FOUND = 404
@@ -42,7 +41,7 @@ def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[HexByte]:
 
 def notice(title: str, words: str, code: int) -> Response:
     """A page that says one thing."""
-    page = render_template("console/notice.html", title=title, words=words)
+    page = render_template("notice.html", title=title, words=words)
     return Response(page, code, content_type="text/html; charset=UTF-8")
 
 
@@ -56,7 +55,7 @@ def sign_in(stub: Stub, number: int) -> Response | str:
     found = stub.record.sign_in(number)
     if found is None:
         return gone(f"Sign-in {number} is not kept any more, or there was none.")
-    return render_template("console/sign_in.html", sign_in=found, explanation=explain(stub.broker, found))
+    return render_template("sign_in.html", sign_in=found, explanation=explain(stub.broker, found))
 
 
 def sessions(stub: Stub) -> str:
@@ -64,7 +63,7 @@ def sessions(stub: Stub) -> str:
     found = list(actions.sessions(stub).items())
     shown = found[:_MOST_SESSIONS]
     return render_template(
-        "console/sessions.html",
+        "sessions.html",
         sessions=shown,
         count=len(found),
         people=_people(stub, {session.uid for _, session in shown}),
@@ -105,7 +104,7 @@ def settings(stub: Stub) -> str:
     """What to write where, to point clients here."""
     config = stub.broker.config
     base = Visit.current().base
-    return render_template("console/settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
+    return render_template("settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
 
 
 def static(_: Stub, name: str) -> Response:
@@ -128,10 +127,10 @@ def _people(stub: Stub, uids: Iterable[str]) -> Mapping[str, Person]:
 
 def _faults_page(stub: Stub, problem: str = "") -> str:
     return render_template(
-        "console/faults.html",
+        "faults.html",
         settings=stub.faults.settings(),
-        kinds=fault_kinds.KINDS,
-        titles={kind.name: kind.title for kind in fault_kinds.KINDS},
+        kinds=kinds.KINDS,
+        titles={kind.name: kind.title for kind in kinds.KINDS},
         endpoints=actions.ENDPOINTS,
         tls=TLS,
         problem=problem,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from flask import Response, redirect, render_template, request
 from werkzeug.exceptions import NotFound
 
-from ..directory import Person
 from ..errors import DataError
-from ..registration import RegistrationAuthority, with_role
+from ..people.directory import Person
+from ..pki.registration import RegistrationAuthority, with_role
 from ..stub import Stub
 from . import pages
 
@@ -97,7 +97,7 @@ def _people_page(stub: Stub, problem: str = "") -> str:
     search = request.args.get("q", "").strip()
     found = stub.broker.directory.people(search, _MOST)
     problem = problem or stub.broker.directory.problem
-    return render_template("console/people.html", people=found, search=search, most=_MOST, problem=problem)
+    return render_template("people.html", people=found, search=search, most=_MOST, problem=problem)
 
 
 def _person_page(stub: Stub, uid: str, problem: str = "") -> str:
@@ -109,7 +109,7 @@ def _person_page(stub: Stub, uid: str, problem: str = "") -> str:
     except DataError as exc:
         cards, problem = [], problem or str(exc)
     today = stub.broker.clock().date()
-    return render_template("console/person.html", person=found, cards=cards, today=today, problem=problem)
+    return render_template("person.html", person=found, cards=cards, today=today, problem=problem)
 
 
 def _field(name: str) -> str:

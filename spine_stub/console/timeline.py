@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask, Response, render_template, request
 
-from .. import replies
-from ..events import event
-from ..record import Exchange, SignIn
+from ..explain.events import event
+from ..explain.record import Exchange, SignIn
 from ..stub import Stub
-from ..unattended import ENVIRON_KEY, stream
+from ..web import replies
+from ..web.background import ENVIRON_KEY, stream
 
 _SERVICE_UNAVAILABLE = 503
 _SHOWN = 100
@@ -18,7 +18,7 @@ def page(stub: Stub) -> str:
     """The sign-ins, newest first."""
     sign_ins = stub.record.sign_ins()[:_SHOWN]
     seen = max((sign_in.last.number for sign_in in sign_ins), default=0)
-    return render_template("console/timeline.html", sign_ins=sign_ins, seen=seen)
+    return render_template("timeline.html", sign_ins=sign_ins, seen=seen)
 
 
 def events(stub: Stub) -> Response:
@@ -47,4 +47,4 @@ def publish(app: Flask, stub: Stub, sign_in: SignIn | None, _: Exchange) -> None
 
 
 def _row(sign_in: SignIn) -> str:
-    return render_template("console/_sign_in_row.html", sign_in=sign_in)
+    return render_template("_sign_in_row.html", sign_in=sign_in)

@@ -60,7 +60,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 from spine_stub import Config, create_app
 from spine_stub.__main__ import spare_the_collector
-from spine_stub.server import Server
+from spine_stub.web.server import Server
 data = Path(sys.argv[1])
 bare = Flask("bare", static_folder=None)
 replies = json.loads((data / "load" / "replies.json").read_text())

@@ -25,13 +25,14 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
 from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: E402
 from support.spine_client import Card, field_of, gp_object, sign_cms, smime  # noqa: E402
 
-from spine_stub import authority, first_start, layout  # noqa: E402
-from spine_stub.authority import Issuer, Validity, key_pem  # noqa: E402
-from spine_stub.cards import Slot  # noqa: E402
+from spine_stub import layout  # noqa: E402
 from spine_stub.config import system_clock  # noqa: E402
-from spine_stub.directory import Person, Role  # noqa: E402
-from spine_stub.server import make_tls  # noqa: E402
-from spine_stub.toml_people import to_toml  # noqa: E402
+from spine_stub.people.directory import Person, Role  # noqa: E402
+from spine_stub.people.toml_writing import to_toml  # noqa: E402
+from spine_stub.pki import authority, first_start  # noqa: E402
+from spine_stub.pki.authority import Issuer, Validity, key_pem  # noqa: E402
+from spine_stub.pki.demo_cards import Slot  # noqa: E402
+from spine_stub.web.server import make_tls  # noqa: E402
 
 KEYS = 8
 FIRST_UID = 555900000001

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from support.spine import Desk
 from support.spine_client import Card, gp_object, message, sign_cms, smime
 
-from spine_stub import Config, create_app, gpobject, signed_data
+from spine_stub import Config, create_app
 from spine_stub.errors import BrokerError
-from spine_stub.response import decode_response
+from spine_stub.login import gpobject, signed_data
+from spine_stub.login.wire import decode_response
 from spine_stub.stub import Stub
 
 PROPERTIES = 8

@@ -16,7 +16,7 @@ import pytest
 import agent
 from emulator.virtual_card import ATR
 from spine_stub.app import ROUTES
-from spine_stub.cards import DEMONSTRATION_CARDS, PASSCODE
+from spine_stub.pki.demo_cards import DEMONSTRATION_CARDS, PASSCODE
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

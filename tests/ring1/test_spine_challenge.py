@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spine_stub.challenge import Challenges, Keys, issue_time
 from spine_stub.errors import BrokerError, InvalidInput, Refused
+from spine_stub.login.challenge import Challenges, Keys, issue_time
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 

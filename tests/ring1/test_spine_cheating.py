@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from support.spine import Desk
 from support.spine_client import Card, message, resign, set_attributes, sign_cms, signer
 
-from spine_stub import authority, layout
-from spine_stub.authority import Issuer
-from spine_stub.challenge import Challenges, Keys
+from spine_stub import layout
 from spine_stub.errors import BrokerError
-from spine_stub.memory_store import MemoryStore
+from spine_stub.login.challenge import Challenges, Keys
+from spine_stub.pki import authority
+from spine_stub.pki.authority import Issuer
 from spine_stub.sessions import session_key
+from spine_stub.sessions.memory import MemoryStore
 
 UID = "555000000002"
 VICTIM = "555000000001"

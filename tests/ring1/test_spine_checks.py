@@ -15,12 +15,13 @@ from flask import Flask
 from support.spine import Desk, SettableClock
 from support.spine_client import b64, gp_object, make_card, message, resign, set_attributes, sign_cms, signer
 
-from spine_stub import Config, create_app, views
-from spine_stub.authority import ec_key, make_issuing, make_root, rsa_key
-from spine_stub.checks import Check, Checks
-from spine_stub.options import make_parser
-from spine_stub.reasons import HINTS
+from spine_stub import Config, create_app
+from spine_stub.cli.options import make_parser
+from spine_stub.explain.hints import HINTS
+from spine_stub.login.checks import Check, Checks
+from spine_stub.pki.authority import ec_key, make_issuing, make_root, rsa_key
 from spine_stub.stub import Stub
+from spine_stub.web import views
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "broker-checks.md"
@@ -232,11 +233,11 @@ def reasons_of_authvalidate() -> list[str]:
     """Every reason that the modules behind authvalidate raise with."""
     found = ["missing-" + name for name in ("uid", "response", "challenge", "signature")]
     found += [f"{what}-not-base64" for what in ("response", "response-mime", "challenge", "signature")]
-    for module in ("gpobject", "response", "challenge", "signed_data", "trust", "broker"):
-        tree = ast.parse((ROOT / "spine_stub" / f"{module}.py").read_text())
+    for module in ("gpobject", "wire", "challenge", "signed_data", "trust", "broker"):
+        tree = ast.parse((ROOT / "spine_stub" / "login" / f"{module}.py").read_text())
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
         raised = [call for call in calls if getattr(call.func, "id", "") in ("Refused", "InvalidInput")]
         found += [call.args[0].value for call in raised if isinstance(call.args[0], ast.Constant)]
-    found += re.findall(r'"(certificate-[a-z-]+)"', (ROOT / "spine_stub" / "trust.py").read_text())
+    found += re.findall(r'"(certificate-[a-z-]+)"', (ROOT / "spine_stub" / "login" / "trust.py").read_text())
     elsewhere = {"missing-ticket", "ticket-not-valid", "role-not-held", "ssb-mode-unknown"}
     return [reason for reason in found if reason not in elsewhere]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from spine_stub.console import API
-from spine_stub.fault_kinds import KINDS
+from spine_stub.faults.kinds import KINDS
 from spine_stub.testing import Sent, SpineStub
 
 ROOT = Path(__file__).parents[2]

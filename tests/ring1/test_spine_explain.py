@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from support.spine import Desk
 from support.spine_client import Card, b64, make_card, message, resign, set_attributes, sign_cms, signer
 
-from spine_stub.authority import Validity, ec_key, make_issuing, make_root, name, rsa_key
-from spine_stub.checks import Check, Checks
-from spine_stub.cms_tree import tree
 from spine_stub.errors import BrokerError
-from spine_stub.explain import Explanation, explain_exchange
-from spine_stub.record import Exchange
+from spine_stub.explain.cms_tree import tree
+from spine_stub.explain.explanation import Explanation, explain_exchange
+from spine_stub.explain.record import Exchange
+from spine_stub.login.checks import Check, Checks
+from spine_stub.pki.authority import Validity, ec_key, make_issuing, make_root, name, rsa_key
 
 NOTHING: dict[str, Any] = {
     "method": "POST", "path": "/login/authvalidate", "query": "", "client": "127.0.0.1", "headers": {}, "body": b"",

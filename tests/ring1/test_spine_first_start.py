@@ -14,10 +14,11 @@ from asn1crypto import keys, pem, x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support.spine_client import Card
 
-from spine_stub import first_start, layout
-from spine_stub.cards import DEMONSTRATION_CARDS, CardPlan
+from spine_stub import layout
 from spine_stub.config import system_clock
 from spine_stub.errors import DataError
+from spine_stub.pki import first_start
+from spine_stub.pki.demo_cards import DEMONSTRATION_CARDS, CardPlan
 
 CARDS = [plan.name for plan in DEMONSTRATION_CARDS]
 SLOTS = ("9A", "9C", "9D", "9E")

@@ -10,7 +10,7 @@ from asn1crypto import cms
 from support.spine import Desk, Spoil
 from support.spine_client import Card, message, resign, set_attributes, sign_cms, signer
 
-from spine_stub.authority import ec_key, rsa_key
+from spine_stub.pki.authority import ec_key, rsa_key
 
 
 def other_outer_type(info: cms.ContentInfo, card: Card) -> None:

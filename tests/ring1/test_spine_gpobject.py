@@ -6,7 +6,7 @@ import pytest
 from support.spine_client import gp_object
 
 from spine_stub.errors import InvalidInput
-from spine_stub.gpobject import parse, require
+from spine_stub.login.gpobject import parse, require
 
 DOCTYPE = b'<!DOCTYPE USER SYSTEM "gpOBJECT.DTD">'
 BOMB = b'<!DOCTYPE USER [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><gpOBJECT><gpPARAM name="x">&b;</gpPARAM></gpOBJECT>'

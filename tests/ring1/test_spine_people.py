@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spine_stub.errors import DataError
-from spine_stub.people import People
+from spine_stub.people.toml import People
 
 PERSON = '[[person]]\nuid = "555000000009"\ncn = "Ivy O\'Neil"\n'
 ROLE = '{ id = "1", org_name = "A, B & C", group = "G", sub_group = "S", name = "N" }'

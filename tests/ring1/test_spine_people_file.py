@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spine_stub.directory import Person, Role
 from spine_stub.errors import DataError
-from spine_stub.people import People
-from spine_stub.people_file import PeopleFile
-from spine_stub.toml_people import to_toml, with_person, without_person
+from spine_stub.people.directory import Person, Role
+from spine_stub.people.file import PeopleFile
+from spine_stub.people.toml import People
+from spine_stub.people.toml_writing import to_toml, with_person, without_person
 
 TEXT = """\
 # Somebody's own remarks stay.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spine_stub.record import Exchange, Record
+from spine_stub.explain.record import Exchange, Record
 
 
 def exchange(record: Record, endpoint: str, **more: Any) -> Exchange:

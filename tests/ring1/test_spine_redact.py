@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from spine_stub.redact import SHOWN, redact, redact_headers, redact_message, redact_text
+from spine_stub.explain.redact import SHOWN, redact, redact_headers, redact_message, redact_text
 from spine_stub.sessions import new_ticket
 
 TICKETS = [new_ticket(secrets.token_bytes) for _ in range(20)] + ["made-up-by-a-client"]

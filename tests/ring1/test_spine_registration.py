@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from support.spine import Desk
 from support.spine_client import Card, make_card
 
-from spine_stub import cards, layout
-from spine_stub.authority import Issuer, ec_key, make_issuing, make_revocation_list, make_root, rsa_key
+from spine_stub import layout
 from spine_stub.errors import DataError
-from spine_stub.people import People
-from spine_stub.registration import RegistrationAuthority, with_role
-from spine_stub.trust import Anchors
+from spine_stub.login.trust import Anchors
+from spine_stub.people.toml import People
+from spine_stub.pki import demo_cards
+from spine_stub.pki.authority import Issuer, ec_key, make_issuing, make_revocation_list, make_root, rsa_key
+from spine_stub.pki.registration import RegistrationAuthority, with_role
 
 UID = "555000000002"
 FIELDS = ("LAN001", "THE LANYARD SURGERY", "Clinical", "Clinical Provision", "Nurse")
@@ -94,7 +95,7 @@ def test_what_cannot_be_written_leaves_no_half_of_a_card(
     def full(*_: object) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cards, "key_pem", full)
+    monkeypatch.setattr(demo_cards, "key_pem", full)
     with pytest.raises(DataError, match="No space left"):
         registration.issue_card(UID, "spare")
     assert not (data / "cards" / "spare").exists()

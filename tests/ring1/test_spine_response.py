@@ -8,7 +8,7 @@ import pytest
 from support.spine_client import MIME_HEADER, b64, smime
 
 from spine_stub.errors import InvalidInput
-from spine_stub.response import decode_response
+from spine_stub.login.wire import decode_response
 
 # Long enough for several lines of base64, and with every byte value.
 DER = b"\x30\x82\x02\x00" + bytes(range(256)) * 2

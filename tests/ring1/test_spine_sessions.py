@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from support.spine import Desk, SettableClock
 
-from spine_stub.broker import Login
 from spine_stub.errors import BrokerError, DataError, Unavailable
-from spine_stub.memory_store import MemoryStore
+from spine_stub.login.broker import Login
 from spine_stub.sessions import Limits, Session, from_c66, new_ticket, session_key
-from spine_stub.sqlite_store import SqliteStore
+from spine_stub.sessions.memory import MemoryStore
+from spine_stub.sessions.sqlite import SqliteStore
 
 HOUR = timedelta(hours=1)
 

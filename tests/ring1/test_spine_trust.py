@@ -10,8 +10,8 @@ from cryptography import x509
 from support.spine import Desk
 from support.spine_client import Card, message, sign_cms
 
-from spine_stub import authority
-from spine_stub.cards import Slot
+from spine_stub.pki import authority
+from spine_stub.pki.demo_cards import Slot
 
 UID = "555000000002"
 Issue = Callable[..., Card]

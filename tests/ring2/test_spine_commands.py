@@ -74,7 +74,7 @@ def test_people_are_revoked_and_removed(run: Run, fail: Run) -> None:
 
 
 def test_the_ldif_is_the_one_that_is_shipped(run: Run) -> None:
-    shipped = Path(__file__).parents[2] / "spine_stub" / "ldap" / "people.ldif"
+    shipped = Path(__file__).parents[2] / "spine_stub" / "people" / "schema" / "people.ldif"
     assert run("person", "ldif") == shipped.read_text()
 
 

@@ -12,8 +12,8 @@ from support.spine import Spine
 from support.spine_client import Card, Client, gp_object, sign_cms
 
 from spine_stub.console import API, PAGES
-from spine_stub.directory import Person
 from spine_stub.errors import Unavailable
+from spine_stub.people.directory import Person
 from spine_stub.stub import Stub
 
 UID = "555000000002"

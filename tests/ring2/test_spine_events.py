@@ -14,7 +14,7 @@ from support.spine import Spine
 from support.spine_client import Client
 from werkzeug.test import Client as Wsgi
 
-from spine_stub.events import MOST_STREAMS, Events
+from spine_stub.explain.events import MOST_STREAMS, Events
 from spine_stub.stub import Stub
 
 

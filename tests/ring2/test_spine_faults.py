@@ -18,11 +18,11 @@ from support.spine import Spine
 from support.spine_client import Client, field_of, gp_object, reason
 
 from spine_stub.errors import DataError
-from spine_stub.fault_kinds import KINDS
 from spine_stub.faults import Call, Faults
-from spine_stub.hostile_xml import HUGE_SIZE
+from spine_stub.faults.hostile_xml import HUGE_SIZE
+from spine_stub.faults.kinds import KINDS
 from spine_stub.stub import Stub
-from spine_stub.unattended import Finish, Unattended
+from spine_stub.web.background import Finish, Unattended
 
 ACTIVATE = "/login/authactivate"
 

@@ -69,7 +69,7 @@ def test_an_unexpected_error_is_logged_and_its_text_is_not_sent(spine: Spine, mo
     def fail(*_: object) -> None:
         raise RuntimeError("the reason")
 
-    monkeypatch.setattr("spine_stub.broker.Broker.activate", fail)
+    monkeypatch.setattr("spine_stub.login.broker.Broker.activate", fail)
     reply = spine.client().get("/login/authactivate")
     assert reply.status_code == 500
     assert "the reason" not in reply.text

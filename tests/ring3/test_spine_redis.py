@@ -17,10 +17,9 @@ from support.servers import own_port, running_redis
 from support.spine import SpineFactory
 from support.spine_client import Card, Client, reason, sign_cms, smime
 
-from spine_stub import redis_store
 from spine_stub.errors import DataError, Unavailable
-from spine_stub.redis_store import RedisStore
 from spine_stub.sessions import Limits, Session
+from spine_stub.sessions.redis import RedisStore
 
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(milliseconds=80)
@@ -148,7 +147,7 @@ def test_a_reply_that_comes_too_late_is_not_taken_for_the_next(
 ) -> None:
     import redis
 
-    monkeypatch.setattr(redis_store, "_SECONDS", 0.1)
+    monkeypatch.setattr("spine_stub.sessions.redis._SECONDS", 0.1)
     store = make_store()
     store.open("key", "555", b"challenge", HOUR)
     with redis.Redis.from_url(redis_url) as client:

@@ -16,7 +16,7 @@ import pytest
 
 from .machine import TIED_TO_THE_RUN, need, program, stop, wait_until
 
-LDAP_FILES = Path(__file__).parents[2] / "spine_stub" / "ldap"
+LDAP_FILES = Path(__file__).parents[2] / "spine_stub" / "people" / "schema"
 ADMINISTRATOR = "cn=admin,o=nhs"
 ADMINISTRATOR_PASSWORD = "admin"
 

@@ -23,15 +23,16 @@ import pytest
 from asn1crypto import cms
 from flask import Flask
 
-from spine_stub import Config, create_app, first_start
+from spine_stub import Config, create_app
 from spine_stub.app import make_broker
-from spine_stub.authority import ec_key
-from spine_stub.broker import Broker
 from spine_stub.config import LOOPBACK, RandomBytes, system_clock
 from spine_stub.errors import BrokerError
-from spine_stub.memory_store import MemoryStore
-from spine_stub.server import Server, make_tls
+from spine_stub.login.broker import Broker
+from spine_stub.pki import first_start
+from spine_stub.pki.authority import ec_key
+from spine_stub.sessions.memory import MemoryStore
 from spine_stub.stub import Stub
+from spine_stub.web.server import Server, make_tls
 
 from .spine_client import Card, Client, make_card, message, reason, sign_cms
 

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from spine_stub import layout
-from spine_stub.authority import Extension, Issuer, PrivateKey, Validity, name
-from spine_stub.cards import Slot
+from spine_stub.pki.authority import Extension, Issuer, PrivateKey, Validity, name
+from spine_stub.pki.demo_cards import Slot
 
 MIME_HEADER = (
     "MIME-Version: 1.0\r\n"

@@ -1,0 +1,179 @@
+"""The broker's command line: every option, with examples, and the Config that they make."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from .. import __version__
+from ..config import Config
+from ..web.log import LogForm
+
+_MOST = 1_000_000
+"""Seconds or minutes; more than anybody waits, and times can be added up."""
+
+_EXAMPLES = """\
+examples:
+  python -m spine_stub                               in the usual folder, https://127.0.0.1:8443
+  python -m spine_stub --data /tmp/try --port 0      in a folder of its own, on any free port
+  python -m spine_stub --allow-sha1 --http           for clients from before 2018
+  python -m spine_stub --max-session 2 --idle 1      to see sessions end
+  python -m spine_stub --directory ldap://127.0.0.1  people from an LDAP server under ou=People,o=nhs
+  python -m spine_stub --store redis://10.0.0.5      several brokers with copies of one folder are one broker
+  python -m spine_stub --trust our-test-ca.pem       certificates that you already have; CN is the uid
+  python -m spine_stub --log json 2>broker.log       one JSON object a line, with every refusal's reason
+  curl --cacert DIR/ca.pem https://127.0.0.1:8443/login/authactivate
+
+https://127.0.0.1:8443/stub/ is the console: sign-ins as they happen, people, sessions, faults, settings to copy.
+
+people and cards (--data comes first; each has its own --help):
+  python -m spine_stub person add "Jo Bloggs" --role "LAN001|THE LANYARD SURGERY|Clinical|Clinical Provision|Nurse"
+  python -m spine_stub issue 555000000009            a card for that person, under DIR/cards/
+  python -m spine_stub issue 555000000009 --request card.csr > card.pem
+  python -m spine_stub revoke jo-bloggs
+
+The first start fills the folder: a test CA (clients trust DIR/ca.pem), people with roles
+(DIR/people.toml) and demonstration cards (DIR/cards/, passcode 123456). Test keys only.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of everything before a command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m spine_stub",
+        description="A stand-in for the NHS Spine Security Broker, for tests and demonstrations.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"Lanyard {__version__}")
+    _add_server(parser.add_argument_group("the server"))
+    _add_sources(parser.add_argument_group("people, sessions and certificates"))
+    _add_rules(parser.add_argument_group("rules"))
+    _add_program(parser.add_argument_group("the program"))
+    return parser
+
+
+def make_config(options: argparse.Namespace) -> Config:
+    """The settings that were given."""
+    return Config(
+        data=options.data.absolute(),
+        directory=options.directory,
+        directory_user=options.directory_user,
+        directory_password=options.directory_password,
+        store=options.store,
+        trust=tuple(options.trust),
+        allow_sha1=options.allow_sha1,
+        challenge_age=timedelta(seconds=options.challenge_age),
+        max_session=timedelta(minutes=options.max_session),
+        idle=timedelta(minutes=options.idle),
+    )
+
+
+def _add_server(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--data",
+        type=Path,
+        default=_default_data(),
+        metavar="DIR",
+        help="the folder with the CA, people and cards (default: %(default)s)",
+    )
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=_port, default=8443, help="0 takes any free one (default: %(default)s)")
+    add("--http", action="store_true", help="without TLS, for old clients")
+
+
+def _add_sources(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--directory",
+        default="",
+        metavar="URL",
+        help="people from ldap[s]://HOST[:PORT][/BASE] instead of DIR/people.toml, which is read again when it changes",
+    )
+    add("--directory-user", default="", metavar="DN", help="who asks the LDAP server (default: nobody in particular)")
+    add("--directory-password", type=Path, metavar="FILE", help="a file with the password of that DN")
+    add(
+        "--store",
+        default="sqlite",
+        metavar="WHERE",
+        help="where sessions and used challenges are kept: sqlite (a file in DIR, shared by the brokers of this "
+        "machine), redis://HOST[:PORT][/DB] (shared by several machines), or memory (default: %(default)s)",
+    )
+    add(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a PEM file with another CA whose certificates sign in, and its revocation lists; may be repeated",
+    )
+
+
+def _add_rules(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--allow-sha1", action="store_true", help="take signatures with SHA-1, as cards made them once")
+    add(
+        "--challenge-age",
+        type=_positive,
+        default=300,
+        metavar="SECONDS",
+        help="how old a challenge may be (default: %(default)s)",
+    )
+    add(
+        "--max-session",
+        type=_positive,
+        default=600,
+        metavar="MINUTES",
+        help="how long a session lasts at most (default: %(default)s)",
+    )
+    add(
+        "--idle",
+        type=_positive,
+        default=600,
+        metavar="MINUTES",
+        help="how long a session lasts unused (default: %(default)s)",
+    )
+
+
+def _add_program(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--log-level",
+        default="INFO",
+        type=str.upper,
+        choices=["DEBUG", "INFO", "WARNING", "ERROR"],
+        help="(default: %(default)s)",
+    )
+    add(
+        "--log",
+        default=LogForm.TEXT.value,
+        choices=[form.value for form in LogForm],
+        help="lines for people, or one JSON object a line (default: %(default)s)",
+    )
+    add("--stop-with-stdin", action="store_true", help="end when standard input ends")
+
+
+def _default_data() -> Path:
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "lanyard"
+
+
+def _port(text: str) -> int:
+    return _whole_number(text, 0, 65535)
+
+
+def _positive(text: str) -> int:
+    return _whole_number(text, 1, _MOST)
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    try:
+        number = int(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from exc
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"must be from {least} to {most}")
+    return number

@@ -1,0 +1,1 @@
+"""What is remembered of each request, and why the broker decided as it did."""

@@ -1,0 +1,158 @@
+"""One authvalidate explained: every check, the bytes it was about, the CMS as a tree, the chain.
+
+What passed and what refused comes from the record, as decided then. What is derived here, only when
+somebody looks, is what the decision was about.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from OpenSSL import crypto
+
+from ..errors import BrokerError
+from ..login import signed_data
+from ..login.broker import Broker
+from ..login.challenge import CHALLENGE_SIZE, issue_time
+from ..login.checks import Check, Result
+from ..login.wire import decode_response
+from . import certificate_path, digests, hints
+from .cms_tree import Node, tree
+from .digests import Compared
+from .record import Exchange, SignIn
+
+
+@dataclass(frozen=True)
+class Step:
+    """One check: `result` is None when it did not come to it."""
+
+    check: Check
+    result: Result | None
+
+    @property
+    def state(self) -> str:
+        """One word: passed, refused or not-reached."""
+        if self.result is None:
+            return "not-reached"
+        return "passed" if self.result.passed else "refused"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What there is to say of one authvalidate."""
+
+    steps: tuple[Step, ...]
+    hint: str
+    compared: tuple[Compared, ...]
+    issued: datetime | None
+    """When the challenge was made, as far as the client's echo of it can be believed."""
+    tree: Node | None
+    chain: tuple[certificate_path.Link, ...]
+
+    @property
+    def refused(self) -> Step | None:
+        """The check that refused."""
+        return next((step for step in self.steps if step.state == "refused"), None)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as it should be, a sentence each, for terminals and failing tests."""
+        lines = []
+        if self.refused and self.refused.result:
+            lines.append(f"refused by: {self.refused.check.value} ({self.refused.result.reason})")
+        lines += [self.hint] if self.hint else []
+        for item in self.compared:
+            if item.state == "differs":
+                received = item.received.hex() if item.received is not None else "not known"
+                lines += [f"{item.title}", f"  expected {item.expected.hex()}", f"  received {received}"]
+                lines += [f"  {item.note}"] if item.note else []
+        lines += [f"{link.subject}: {link.problem}" for link in self.chain if link.problem]
+        return lines
+
+
+def explain(broker: Broker, sign_in: SignIn) -> Explanation | None:
+    """Explain the last authvalidate of a sign-in; None when it has none."""
+    validation = sign_in.validation
+    return explain_exchange(broker, validation, sign_in.activation) if validation else None
+
+
+def explain_exchange(broker: Broker, validation: Exchange, activation: Exchange | None) -> Explanation:
+    """Explain one authvalidate, and compare it with the authactivate before it."""
+    results = {result.check: result for result in validation.checks}
+    challenge = _base64(validation.message.get("challenge", ""))
+    encoded, signed = _cms(validation)
+    return Explanation(
+        steps=tuple(Step(check, results.get(check)) for check in Check),
+        hint=hints.hint(validation.reason),
+        compared=tuple(_compare(challenge, signed, activation)),
+        issued=_issue_time(challenge),
+        tree=tree(encoded) if encoded else None,
+        chain=_chain(broker, signed, validation) if signed else (),
+    )
+
+
+def _chain(
+    broker: Broker, signed: signed_data.SignedChallenge, validation: Exchange
+) -> tuple[certificate_path.Link, ...]:
+    authorities = [crypto.dump_certificate(crypto.FILETYPE_ASN1, known) for known in broker.trust.authorities]
+    links = certificate_path.draw(signed.certificate.der, authorities, validation.time)
+    if validation.reason == "certificate-revoked":
+        links = (replace(links[0], problem="revoked"), *links[1:])
+    return links
+
+
+def _compare(
+    challenge: bytes, signed: signed_data.SignedChallenge | None, activation: Exchange | None
+) -> list[Compared]:
+    compared = []
+    issued = _issued(activation)
+    if issued:
+        compared.append(Compared("Challenge: given by authactivate, and echoed", issued, challenge))
+    if signed:
+        note = "" if signed.content is not None else "the signature is detached: there is no content"
+        note = note or _content_note(signed.content or b"", challenge)
+        compared.append(Compared("Challenge: echoed, and signed in the CMS", challenge, signed.content, note))
+        compared += digests.compare(signed, challenge)
+    return compared
+
+
+def _content_note(content: bytes, challenge: bytes) -> str:
+    if content == base64.b64encode(challenge):
+        return "the challenge's base64 was signed; decode it first"
+    if content.strip() == challenge.strip() and content != challenge:
+        return "white space was added or taken away"
+    return ""
+
+
+def _cms(validation: Exchange) -> tuple[bytes, signed_data.SignedChallenge | None]:
+    try:
+        encoded = decode_response(validation.message.get("response", ""))
+    except BrokerError:
+        return b"", None
+    try:
+        return encoded, signed_data.read(encoded)
+    except BrokerError:
+        return encoded, None
+
+
+def _issued(activation: Exchange | None) -> bytes:
+    found = re.search(rb'name="challenge"[^>]*>([^<]*)<', activation.reply) if activation else None
+    return _base64(found[1].decode("ascii", "replace")) if found else b""
+
+
+def _issue_time(challenge: bytes) -> datetime | None:
+    try:
+        return issue_time(challenge) if len(challenge) == CHALLENGE_SIZE else None
+    except OverflowError:  # the client's own bytes: beyond the year 9999
+        return None
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

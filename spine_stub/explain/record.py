@@ -1,0 +1,251 @@
+"""What clients asked and what they were told: the last requests, and the sign-ins they belong to.
+
+A sign-in begins with authactivate. Its authvalidate is known by the challenge that it echoes, and
+what follows by the session. Everything is bounded, and tickets are cut short before they are kept.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from xml.sax.saxutils import unescape
+
+from ..login.checks import Result
+from ..login.gpobject import Message
+from .hints import hint
+
+KEPT_REQUESTS = 500
+KEPT_SIGN_INS = 200
+_NAME = re.compile(r'name="cn"[^>]*>([^<]*)<')
+_ISSUED_CHALLENGE = re.compile(r'name="challenge"[^>]*>\s*([A-Za-z0-9+/=]+)')
+
+
+class Exchange(NamedTuple):
+    """One request with its reply. Bodies and queries hold no whole ticket."""
+
+    number: int
+    time: datetime
+    endpoint: str
+    """The last part of the path, such as "authvalidate"."""
+    method: str
+    path: str
+    query: str
+    client: str
+    """The address it came from."""
+    headers: Mapping[str, str]
+    body: bytes
+    message: Message
+    """The parameters, however they were sent."""
+    status: int
+    reply_type: str
+    reply: bytes
+    """The beginning of the reply's body."""
+    reply_size: int | None
+    """None when it is not known: the body was a stream."""
+    milliseconds: float
+    uid: str = ""
+    session: str = ""
+    """The first characters of the session's key, as in the log."""
+    reason: str = ""
+    detail: str = ""
+    fault: str = ""
+    checks: tuple[Result, ...] = ()
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself."""
+        return self.headers.get("User-Agent", "")
+
+    @property
+    def outcome(self) -> str:
+        """One word: ok, refused or failed; or fault, when the reply was a fault's work."""
+        if self.fault:
+            return "fault"
+        if self.reason:
+            return "refused"
+        return "ok" if self.status < 400 else "failed"
+
+    @property
+    def line(self) -> str:
+        """One line for lists and for failing tests."""
+        why = (self.fault and f"fault {self.fault}") or self.reason or self.outcome
+        return f"#{self.number} {self.method} {self.path} {self.status} {why} uid={self.uid or '-'}"
+
+
+@dataclass
+class SignIn:
+    """The requests of one sign-in, from activation to logout, in the order they came."""
+
+    number: int
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def _last(self, endpoint: str) -> Exchange | None:
+        return next((e for e in reversed(self.exchanges) if e.endpoint == endpoint), None)
+
+    @property
+    def _bad(self) -> Exchange | None:
+        """The last thing that went wrong and that the client did not do right later."""
+        latest = {e.endpoint: e for e in self.exchanges}.values()
+        return max((e for e in latest if e.outcome != "ok"), key=lambda e: e.number, default=None)
+
+    @property
+    def validation(self) -> Exchange | None:
+        """The last authvalidate, if it came to one."""
+        return self._last("authvalidate")
+
+    @property
+    def activation(self) -> Exchange | None:
+        """The authactivate that it began with, if it did."""
+        return self._last("authactivate")
+
+    @property
+    def uid(self) -> str:
+        """Whose sign-in it is, or claims to be."""
+        return next((e.uid for e in reversed(self.exchanges) if e.uid), "")
+
+    @property
+    def cn(self) -> str:
+        """The person's name, as the client was told it."""
+        reply = self.validation.reply.decode("utf-8", "replace") if self.validation else ""
+        found = _NAME.search(reply)
+        return unescape(found[1]) if found else ""
+
+    @property
+    def last(self) -> Exchange:
+        """The latest request."""
+        return self.exchanges[-1]
+
+    @property
+    def outcome(self) -> str:
+        """One word for the whole: begun, signed-in, logged-out, refused, failed or fault."""
+        bad = self._bad
+        if self.validation is None or bad:
+            return bad.outcome if bad else "begun"
+        out = self._last("authlogout")
+        return "logged-out" if out else "signed-in"
+
+    @property
+    def trouble(self) -> str:
+        """The last thing that went wrong, in a sentence; nothing when nothing did."""
+        bad = self._bad
+        if bad is None:
+            return ""
+        return f"A fault was set: {bad.fault}" if bad.fault else hint(bad.reason) or bad.reason or f"HTTP {bad.status}"
+
+    @property
+    def begun(self) -> datetime:
+        """When its first request came."""
+        return self.exchanges[0].time
+
+
+Listener = Callable[[SignIn | None, Exchange], None]
+
+
+class Record:
+    """The last requests and sign-ins. All methods can be called from any thread."""
+
+    def __init__(self, requests: int = KEPT_REQUESTS, sign_ins: int = KEPT_SIGN_INS) -> None:
+        self._exchanges: deque[Exchange] = deque(maxlen=requests)
+        self._sign_ins: OrderedDict[int, SignIn] = OrderedDict()
+        self._kept_sign_ins = sign_ins
+        self._by_mark: OrderedDict[str, int] = OrderedDict()
+        self._changed = threading.Condition()
+        self._next = 1
+        self.listener: Listener | None = None
+
+    def next_number(self) -> int:
+        """The number for a request that has just come in."""
+        with self._changed:
+            self._next += 1
+            return self._next - 1
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep a request with its reply."""
+        with self._changed:
+            self._exchanges.append(exchange)
+            sign_in = self._find_sign_in(exchange)
+            if sign_in:
+                sign_in.exchanges.append(exchange)
+            self._changed.notify_all()
+        if self.listener:
+            self.listener(sign_in, exchange)
+
+    def exchanges(self, endpoint: str | None = None, after: int = 0) -> list[Exchange]:
+        """The kept requests, oldest first, of one endpoint or of all."""
+        with self._changed:
+            return [e for e in self._exchanges if e.number > after and endpoint in (None, e.endpoint)]
+
+    def sign_ins(self) -> list[SignIn]:
+        """The kept sign-ins, newest first."""
+        with self._changed:
+            return list(reversed(self._sign_ins.values()))
+
+    def sign_in(self, number: int) -> SignIn | None:
+        """One sign-in, if it is still kept."""
+        with self._changed:
+            return self._sign_ins.get(number)
+
+    def uid_of(self, session: str) -> str:
+        """Whose session this is, as far as it is still recorded; `session` as in Exchange."""
+        with self._changed:
+            sign_in = self._sign_ins.get(self._by_mark.get(f"session {session}", 0))
+            return sign_in.uid if sign_in else ""
+
+    def wait_for(self, condition: Callable[[Exchange], bool], after: int, timeout: float) -> Exchange | None:
+        """The first request after number `after` that fits, waiting for it; None when none came."""
+        end = time.monotonic() + timeout
+        with self._changed:
+            while True:
+                found = next((e for e in self._exchanges if e.number > after and condition(e)), None)
+                left = end - time.monotonic()
+                if found or left <= 0:
+                    return found
+                self._changed.wait(left)
+
+    def clear(self) -> None:
+        """Forget everything; numbers go on."""
+        with self._changed:
+            self._exchanges.clear()
+            self._sign_ins.clear()
+            self._by_mark.clear()
+
+    def _find_sign_in(self, exchange: Exchange) -> SignIn | None:
+        """The sign-in that a request belongs to; a new one where it is the first of one."""
+        marks = _marks(exchange)
+        if not marks:
+            return None
+        known = (self._sign_ins.get(self._by_mark.get(mark, 0)) for mark in marks)
+        is_new = exchange.endpoint == "authactivate"
+        sign_in = None if is_new else next(filter(None, known), None)
+        if sign_in is None:
+            sign_in = self._sign_ins[exchange.number] = SignIn(exchange.number)
+            while len(self._sign_ins) > self._kept_sign_ins:
+                self._sign_ins.popitem(last=False)
+        for mark in marks:
+            self._by_mark[mark] = sign_in.number
+            self._by_mark.move_to_end(mark)
+        while len(self._by_mark) > 4 * self._kept_sign_ins:
+            self._by_mark.popitem(last=False)
+        return sign_in
+
+
+def _marks(exchange: Exchange) -> list[str]:
+    """What the requests of one sign-in have in common, the surest first."""
+    marks = []
+    if exchange.session:
+        marks.append(f"session {exchange.session}")
+    if exchange.endpoint == "authactivate":
+        issued = _ISSUED_CHALLENGE.search(exchange.reply.decode("utf-8", "replace"))
+        marks.append(f"challenge {issued[1]}" if issued else f"request {exchange.number}")
+    elif exchange.endpoint == "authvalidate":
+        marks.append("challenge " + "".join(exchange.message.get("challenge", "").split()))
+    log_session_id = exchange.message.get("log_session_id")
+    if log_session_id:
+        marks.append(f"log {exchange.client} {log_session_id}")
+    return marks

@@ -1,0 +1,161 @@
+"""Bad days, one mechanism: the one-shot queue first, then a standing fault, then the normal reply.
+
+A fault is a small callable, `(call) -> reply`. It may look at the normal reply with
+`call.proceed()` and change it, or make one of its own. fault_kinds.py has those with a name, which
+the console and the JSON API offer; Python takes any callable, and no server change is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from flask import Response
+
+from ..errors import BrokerError, DataError
+from ..login.broker import Broker
+
+TLS = "tls"
+"""Stands for an endpoint: the handshake of a new connection."""
+MOST_QUEUED = 1000
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How the web server is to send a reply: when, and how much of it, before it closes the connection."""
+
+    after: float | None = 0.0
+    """Seconds from now; None for never, with the connection left open."""
+    head: bool = True
+    """Without its head nothing is sent at all."""
+    share: float = 1.0
+    """The part of the body that is sent."""
+
+
+@dataclass
+class Call:
+    """One request on its way to its view, in the hands of a fault."""
+
+    endpoint: str
+    broker: Broker
+    base: str
+    """Where the client reached us, such as https://127.0.0.1:8443."""
+    answer: Callable[[Broker], Response]
+    """The normal way; raises BrokerError."""
+    refusal: Callable[[BrokerError], Response]
+    end_session: Callable[[], None]
+    """Ends the session that the request belongs to, as the server's own time limit would."""
+    delivery: Delivery | None = None
+    keep_broker: bool = False
+    """Whether the session that this request begins goes on with the changed `broker`."""
+
+    def proceed(self) -> Response:
+        """The reply that would be sent without the fault, be it a refusal."""
+        try:
+            return self.answer(self.broker)
+        except BrokerError as exc:
+            return self.refusal(exc)
+
+
+Fault = Callable[[Call], Response]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """By what a fault knows a client: equal to one of `exact`, or part of one of `names`."""
+
+    exact: Sequence[str]
+    """Address, uid, log_session_id."""
+    names: Sequence[str] = ()
+    """User-Agent, device_id."""
+
+    def fit(self, client: str) -> bool:
+        """Whether this is the client of that description; nothing means everybody."""
+        return not client or client in self.exact or any(client.casefold() in name.casefold() for name in self.names)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A fault that waits for its requests."""
+
+    number: int
+    name: str
+    fault: Fault = field(repr=False)
+    value: str = ""
+    endpoint: str = ""
+    """The last part of a path, such as "authvalidate"; nothing for all of them."""
+    client: str = ""
+    """See Traits; nothing for all of them."""
+    standing: bool = False
+
+    def fits(self, endpoint: str, traits: Traits) -> bool:
+        """Whether this request is one that the fault waits for."""
+        if (self.endpoint == TLS) != (endpoint == TLS):
+            return False
+        return self.endpoint in ("", endpoint) and traits.fit(self.client)
+
+
+class Faults:
+    """The faults that are set. All methods can be called from any thread."""
+
+    def __init__(self, make: Callable[[str, str], Fault], endpoints: Collection[str]) -> None:
+        """`make` turns a name and a value into a fault; it raises DataError. `endpoints` are all there are."""
+        self._make = make
+        self._endpoints = endpoints
+        self._lock = threading.Lock()
+        self._queue: list[Setting] = []
+        self._standing: list[Setting] = []
+        self._next = 1
+
+    def once(
+        self, fault: str | Fault, value: object = "", *, endpoint: str = "", client: str = "", times: int = 1
+    ) -> list[Setting]:
+        """Queue a fault for the next request that fits, or the next few; raises DataError."""
+        if times < 1 or len(self._queue) + times > MOST_QUEUED:
+            raise DataError(f"times must be 1 or more, and no more than {MOST_QUEUED} faults wait at a time")
+        return [self._add(self._queue, fault, str(value), endpoint, client, False) for _ in range(times)]
+
+    def always(self, fault: str | Fault, value: object = "", *, endpoint: str = "", client: str = "") -> Setting:
+        """Let a fault stand until it is cleared; of two that fit, the later one acts. Raises DataError."""
+        return self._add(self._standing, fault, str(value), endpoint, client, True)
+
+    def clear(self, number: int | None = None) -> int:
+        """Take one fault away, or all of them; returns how many went."""
+        with self._lock:
+            before = len(self._queue) + len(self._standing)
+            for settings in (self._queue, self._standing):
+                settings[:] = [s for s in settings if number is not None and s.number != number]
+            return before - len(self._queue) - len(self._standing)
+
+    def take(self, endpoint: str, traits: Callable[[], Traits]) -> Setting | None:
+        """Return the fault for a request; one from the queue is used up by that."""
+        if not self._queue and not self._standing:
+            return None
+        found_traits = traits()
+        with self._lock:
+            for setting in self._queue:
+                if setting.fits(endpoint, found_traits):
+                    self._queue.remove(setting)
+                    return setting
+            return next((s for s in reversed(self._standing) if s.fits(endpoint, found_traits)), None)
+
+    def settings(self) -> list[Setting]:
+        """What is set now: the queue in its order, then what stands."""
+        with self._lock:
+            return [*self._queue, *self._standing]
+
+    def _add(
+        self, settings: list[Setting], fault: str | Fault, value: str, endpoint: str, client: str, standing: bool
+    ) -> Setting:
+        if endpoint and endpoint not in self._endpoints:
+            raise DataError(f"there is no endpoint {endpoint!r}; there are: {', '.join(sorted(self._endpoints))}")
+        made = self._make(fault, value) if isinstance(fault, str) else fault
+        name = fault if isinstance(fault, str) else getattr(fault, "__name__", "fault")
+        if getattr(made, "is_tls", False):
+            endpoint = TLS
+        with self._lock:
+            setting = Setting(self._next, name, made, value, endpoint, client, standing)
+            self._next += 1
+            settings.append(setting)
+        return setting

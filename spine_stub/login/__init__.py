@@ -1,0 +1,1 @@
+"""The login protocol without HTTP: the challenge, the signed answer, and every check of it."""

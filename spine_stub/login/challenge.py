@@ -1,0 +1,111 @@
+"""The broker's challenge: 48 bytes that prove their own age, so that no state is kept for them.
+
+Layout as captured on the real wire (nhs-facts.md 3.3): 20 random bytes, the time of issue in
+milliseconds since 1970 as 8 big-endian bytes, and 20 bytes that have the size of an HMAC-SHA1.
+With it travels a server signature over the 48 bytes; the client echoes both. Nobody but the broker
+looks at that signature, so ours is a MAC too, by another key.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ..config import Clock, RandomBytes
+from ..errors import InvalidInput, Refused
+from .checks import Check, Checks
+from .encoding import b64decode, b64encode
+
+RANDOM_SIZE = 20
+TIME_SIZE = 8
+MAC_SIZE = 20
+CHALLENGE_SIZE = RANDOM_SIZE + TIME_SIZE + MAC_SIZE
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+CLOCK_SKEW = timedelta(seconds=5)
+"""How far ahead a challenge may be: brokers that share a DIR need not agree to the second."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What makes a challenge the broker's own: a key for the MAC inside it, one for the signature."""
+
+    mac: bytes
+    signature: bytes
+
+    @classmethod
+    def of(cls, secret: bytes) -> Keys:
+        """The keys of a broker, or of several, that have this secret."""
+        return cls(secret, hmac.digest(secret, b"server signature", "sha256"))
+
+
+@dataclass(frozen=True)
+class Challenges:
+    """Makes challenges and recognises its own again."""
+
+    keys: Keys
+    max_age: timedelta
+    clock: Clock
+    random: RandomBytes
+
+    def issue(self) -> tuple[str, str]:
+        """A fresh challenge and the server signature over it, both base64."""
+        now = (self.clock() - _EPOCH) // _MILLISECOND
+        body = self.random(RANDOM_SIZE) + now.to_bytes(TIME_SIZE, "big")
+        challenge = body + self._mac(body)
+        return b64encode(challenge), b64encode(self._sign(challenge))
+
+    def accept(self, challenge: str, signature: str, checks: Checks | None = None) -> bytes:
+        """The 48 bytes of an echoed challenge that is ours and fresh; raises BrokerError."""
+        checks = checks or Checks()
+        with checks(Check.CHALLENGE_FORM):
+            raw, raw_signature = decode_challenge(challenge), b64decode(signature, "signature")
+        with checks(Check.SERVER_SIGNATURE):
+            self.check_server_signature(raw, raw_signature)
+        with checks(Check.CHALLENGE_MAC):
+            self.check_mac(raw)
+        with checks(Check.CHALLENGE_AGE):
+            self.check_age(raw)
+        return raw
+
+    def check_server_signature(self, challenge: bytes, signature: bytes) -> None:
+        """Refuse a challenge whose signature is not the one that was sent with it."""
+        if not hmac.compare_digest(self._sign(challenge), signature):
+            raise Refused("server-signature-wrong", "not the one sent with the challenge")
+
+    def check_mac(self, challenge: bytes) -> None:
+        """Refuse a challenge that another broker made."""
+        expected = self._mac(challenge[:-MAC_SIZE])
+        if not hmac.compare_digest(expected, challenge[-MAC_SIZE:]):
+            raise Refused("challenge-mac-wrong", "not a challenge of this broker")
+
+    def check_age(self, challenge: bytes) -> None:
+        """Refuse a challenge that is older than the limit, or not yet issued."""
+        age = self.clock() - issue_time(challenge)
+        if age > self.max_age:
+            limit = self.max_age.total_seconds()
+            raise Refused("challenge-expired", f"{age.total_seconds():.0f} s old, limit {limit:.0f} s")
+        if age < -CLOCK_SKEW:
+            raise Refused("challenge-from-the-future", f"{-age.total_seconds():.0f} s ahead")
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self.keys.mac, body, "sha1")
+
+    def _sign(self, challenge: bytes) -> bytes:
+        return hmac.digest(self.keys.signature, challenge, "sha256")
+
+
+def decode_challenge(text: str) -> bytes:
+    """Decode the `challenge` parameter to its 48 bytes; raises InvalidInput."""
+    raw = b64decode(text, "challenge")
+    if len(raw) != CHALLENGE_SIZE:
+        raise InvalidInput("challenge-wrong-length", f"{len(raw)} bytes, not {CHALLENGE_SIZE}")
+    return raw
+
+
+def issue_time(challenge: bytes) -> datetime:
+    """Read from a challenge, once its MAC is known to be right, when it was issued."""
+    milliseconds = int.from_bytes(challenge[RANDOM_SIZE : RANDOM_SIZE + TIME_SIZE], "big")
+    return _EPOCH + milliseconds * _MILLISECOND

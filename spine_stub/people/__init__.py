@@ -1,0 +1,1 @@
+"""Who may sign in: people with their roles, from a file or a directory server."""

@@ -1,0 +1,121 @@
+"""Who there is and which roles they hold, as the broker sees it, and where that is looked up.
+
+A person and a role have a time: `active` is the person status of the Spine directory, `opened` and
+`closed` are the open and close dates of a role there. The broker offers what holds today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+from .. import layout
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+
+@dataclass(frozen=True)
+class Role:
+    """One role of a person: `id` and `org_code` are attributes of the nhsjobrole parameter.
+
+    The three mappings give names by code, for the role assertion (nhs-facts.md 5.3).
+    """
+
+    id: str
+    org_code: str | None
+    org_name: str
+    group: str
+    sub_group: str
+    name: str
+    code: str = ""
+    business_functions: Mapping[str, str] = field(default_factory=dict)
+    areas_of_work: Mapping[str, str] = field(default_factory=dict)
+    work_groups: Mapping[str, str] = field(default_factory=dict)
+    opened: date | None = None
+    """The first day; None when it has always been open."""
+    closed: date | None = None
+    """The last day; None when no end is known."""
+
+    @property
+    def job(self) -> str:
+        """The job role as replies and assertions quote it."""
+        return f'"{self.group}":"{self.sub_group}":"{self.name}"'
+
+    @property
+    def text(self) -> str:
+        """The whole text of an nhsjobrole parameter (nhs-facts.md 3.2)."""
+        return f"{self.org_name}, {self.job}"
+
+    def is_open(self, today: date) -> bool:
+        """Whether the role can be used on this day."""
+        return (self.opened is None or self.opened <= today) and (self.closed is None or today <= self.closed)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a smartcard; `cn` is the name as it is shown."""
+
+    uid: str
+    cn: str
+    roles: tuple[Role, ...]
+    active: bool = True
+    """Person status: who is not active does not sign in."""
+
+    def role(self, role_id: str) -> Role | None:
+        """Return the role of this id, if the person holds it."""
+        return next((role for role in self.roles if role.id == role_id), None)
+
+    def on(self, today: date) -> Person:
+        """Return the person with only the roles that are open on this day."""
+        held = tuple(role for role in self.roles if role.is_open(today))
+        return self if len(held) == len(self.roles) else replace(self, roles=held)
+
+
+class Directory(Protocol):
+    """Where people are looked up. Raises Unavailable when it cannot be reached."""
+
+    @property
+    def problem(self) -> str:
+        """A sentence on what is wrong with it now; empty when it is well."""
+
+    def person(self, uid: str) -> Person | None:
+        """Return the person of this uid, with all roles, if there is one."""
+
+    def people(self, search: str = "", limit: int = 100) -> Sequence[Person]:
+        """Return people whose uid, name, role or organisation contains `search`, by uid."""
+
+    def release(self) -> None:
+        """Let go of connections: nothing else is asked of the directory after this."""
+
+
+def matches(person: Person, search: str) -> bool:
+    """Whether a search finds a person; capitals do not matter."""
+    words = " ".join((person.uid, person.cn, *(f"{role.id} {role.org_code} {role.text}" for role in person.roles)))
+    return search.casefold() in words.casefold()
+
+
+def open_directory(config: Config) -> Directory:
+    """Open the directory that `config.directory` names; raises DataError."""
+    if not config.directory:
+        from .file import PeopleFile
+
+        return PeopleFile(config.data / layout.PEOPLE)
+    if config.directory.startswith(("ldap://", "ldaps://", "ldapi://")):
+        # Imported only here: the client library is an extra that most people do not need.
+        from .ldap import LdapDirectory
+
+        return LdapDirectory.connect(config.directory, config.directory_user, _password(config))
+    raise DataError(f"--directory {config.directory} is not an ldap:// or ldaps:// address")
+
+
+def _password(config: Config) -> str:
+    if config.directory_password is None:
+        return ""
+    try:
+        return config.directory_password.read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as exc:
+        raise DataError(f"the directory's password cannot be read from {config.directory_password}: {exc}") from exc

@@ -1,0 +1,63 @@
+"""The usual directory: DIR/people.toml, read again as soon as somebody has changed it.
+
+Whether it has changed is looked at on each use, by its date, size and inode; nothing is polled.
+While what is in the file is wrong, the people that were read last go on to hold, and `problem`
+says what is wrong and in which line.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import DataError
+from ..files import Stamp
+from .directory import Person, matches
+from .toml import People
+
+_log = logging.getLogger("spine_stub")
+
+
+class PeopleFile:
+    """A directory in one file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file for the first time; raises DataError."""
+        self.path = path
+        self.problem = ""
+        self._lock = threading.Lock()
+        self._stamp = Stamp.of(path)
+        self._people = People.load(path)
+
+    def person(self, uid: str) -> Person | None:
+        """See Directory."""
+        return self._current().person(uid)
+
+    def people(self, search: str = "", limit: int = 100) -> Sequence[Person]:
+        """See Directory."""
+        everybody = sorted(self._current().by_uid.values(), key=lambda person: person.uid)
+        return [person for person in everybody if matches(person, search)][:limit]
+
+    def release(self) -> None:
+        """See Directory: there is nothing to let go of."""
+
+    def _current(self) -> People:
+        stamp = Stamp.of(self.path)
+        if stamp != self._stamp:
+            with self._lock:
+                if stamp != self._stamp:
+                    self._reload()
+                    self._stamp = stamp
+        return self._people
+
+    def _reload(self) -> None:
+        try:
+            self._people = People.load(self.path)
+        except DataError as exc:
+            self.problem = str(exc)
+            _log.warning("%s; the people read before still hold", exc)
+        else:
+            self.problem = ""
+            _log.info("%s has changed: %d people", self.path, len(self._people.by_uid))

@@ -1,0 +1,123 @@
+"""The first start: fills an empty DIR with a test CA, people and cards.
+
+Everything is made in a folder of its own, DIR/.filling-*. When that is complete it is renamed to
+DIR/.filled, and from there moved into place, ca.pem last. So a start that is killed at any moment
+leaves a DIR that the next start completes.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from .. import layout
+from ..config import RandomBytes
+from ..errors import DataError
+from ..files import locked, write_private
+from . import authority
+from .demo_cards import DEMONSTRATION_CARDS, Slot, write_card
+
+_log = logging.getLogger("spine_stub")
+
+_FILLED = ".filled"
+_FILLING = ".filling-"
+_ENTRIES = (layout.CA, layout.CARDS, layout.PEOPLE, layout.ROOT)
+_DEMONSTRATION_PEOPLE = Path(__file__).parent.parent / "people" / "people.toml"
+
+
+def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
+    """Fill DIR unless it is complete; True when it was filled. Raises DataError."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(data):
+            if (data / layout.ROOT).exists() and not (data / _FILLED).exists():
+                return False
+            _fill(data, now, random)
+            return True
+    except FileExistsError as exc:
+        raise DataError(f"{data} cannot be used: it is not a folder") from exc
+    except OSError as exc:
+        raise DataError(f"{data} cannot be used: {exc.strerror} ({exc.filename})") from exc
+
+
+def _fill(data: Path, now: datetime, random: RandomBytes) -> None:
+    for leftover in data.glob(_FILLING + "*"):
+        shutil.rmtree(leftover)
+    if not (data / _FILLED).exists():
+        _refuse_strangers(data)
+        _log.info("first start: making a test CA, people and cards in %s", data)
+        filling = Path(tempfile.mkdtemp(prefix=_FILLING, dir=data))
+        try:
+            _make_everything(filling, now.replace(microsecond=0), random)
+            filling.rename(data / _FILLED)
+        except BaseException:
+            shutil.rmtree(filling, ignore_errors=True)
+            raise
+    _move_into_place(data)
+
+
+def _refuse_strangers(data: Path) -> None:
+    for entry in _ENTRIES:
+        if (data / entry).exists():
+            raise DataError(
+                f"{data} has {entry} but no {layout.ROOT}, so this broker did not make it: "
+                "choose an empty folder with --data"
+            )
+
+
+def _move_into_place(data: Path) -> None:
+    data.chmod(0o700)
+    for entry in _ENTRIES:
+        made = data / _FILLED / entry
+        if made.exists():  # it does not when an earlier start was killed after moving it
+            made.rename(data / entry)
+    (data / _FILLED).rmdir()
+
+
+def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
+    for folder in (layout.CA, layout.CARDS):
+        (data / folder).mkdir(mode=0o700)
+    shutil.copyfile(_DEMONSTRATION_PEOPLE, data / layout.PEOPLE)
+    write_private(data / layout.CHALLENGE_SECRET, random(32))
+    # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock.
+    with ThreadPoolExecutor() as pool:
+        rsa_keys = [pool.submit(authority.rsa_key) for _ in range(2 + len(DEMONSTRATION_CARDS))]
+        issuing = _make_authorities(data, rsa_keys[0].result(), rsa_keys[1].result(), now)
+        revoked = _make_cards(data, issuing, rsa_keys[2:], now, random)
+    revocations = authority.make_revocation_list(issuing, revoked, now)
+    (data / layout.REVOCATION_LIST).write_bytes(authority.certificate_pem(revocations))
+
+
+def _make_authorities(
+    data: Path, root_key: rsa.RSAPrivateKey, issuing_key: rsa.RSAPrivateKey, now: datetime
+) -> authority.Issuer:
+    root = authority.make_root(root_key, now)
+    issuing = authority.make_issuing(root, issuing_key, now)
+    (data / layout.ROOT).write_bytes(authority.certificate_pem(root.certificate))
+    (data / layout.ISSUING).write_bytes(authority.certificate_pem(issuing.certificate))
+    write_private(data / layout.ROOT_KEY, authority.key_pem(root_key))
+    write_private(data / layout.ISSUING_KEY, authority.key_pem(issuing_key))
+    return issuing
+
+
+def _make_cards(
+    data: Path, issuing: authority.Issuer, rsa_keys: list[Future[rsa.RSAPrivateKey]], now: datetime, random: RandomBytes
+) -> list[x509.Certificate]:
+    """Write the demonstration cards; returns the certificates to be revoked."""
+    revoked = []
+    for plan, rsa_key in zip(DEMONSTRATION_CARDS, rsa_keys, strict=True):
+        keys: dict[Slot, authority.PrivateKey] = {slot: authority.ec_key() for slot in Slot}
+        keys[Slot.AUTHENTICATION] = rsa_key.result()
+        folder = data / layout.CARDS / plan.name
+        certificates = write_card(folder, plan, keys, issuing, now, random)
+        _log.info("made card %s", plan.name)
+        if plan.revoked:
+            revoked += certificates
+    return revoked

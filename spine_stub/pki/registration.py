@@ -1,0 +1,272 @@
+"""The registration authority: enters people, issues cards and certificates, revokes them.
+
+What the console and the command line do to people and cards is here. Everything is a file in DIR,
+so a broker that is running takes it up at once. Made for tests: keys are made here, not on a card.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from cryptography import x509
+
+from .. import layout
+from ..config import Clock, RandomBytes, system_clock
+from ..errors import DataError
+from ..files import locked, write_private
+from ..people.directory import Directory, Person, Role
+from ..people.toml import PLAIN, TEXT, UID, People
+from ..people.toml_writing import with_person, without_person
+from . import authority
+from .authority import Issuer
+from .demo_cards import CardPlan, Slot, write_card
+
+_CARD_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_FIRST_UID = 555000000001
+_DAYS = 2 * 365
+_MOST_DAYS = 20 * 365
+"""As long as the CA."""
+
+
+@dataclass(frozen=True)
+class RegistrationAuthority:
+    """Who may sign in at the broker of one DIR, and with which cards. Raises DataError throughout."""
+
+    data: Path
+    directory: Directory | None = None
+    """Where people are when they are not in DIR/people.toml: then they can only be looked up here."""
+    clock: Clock = system_clock
+    random: RandomBytes = secrets.token_bytes
+
+    def add_person(self, cn: str, roles: tuple[Role, ...] = (), uid: str = "") -> Person:
+        """Enter a new person; without a uid the next free one is taken."""
+
+        def add(text: str) -> tuple[str, Person]:
+            known = People.parse(text).by_uid
+            if uid in known:
+                raise DataError(f"there is a person with the uid {uid} already: {known[uid].cn}")
+            person = Person(uid or _next_uid(list(known)), cn, roles)
+            _check(person)
+            return with_person(text, person), person
+
+        return self._change(add)
+
+    def edit_person(self, person: Person) -> None:
+        """Put a person's name, roles and status in the place of those known for the uid."""
+        _check(person)
+
+        def edit(text: str) -> tuple[str, Person]:
+            _known(text, person.uid)
+            return with_person(text, person), person
+
+        self._change(edit)
+
+    def remove_person(self, uid: str) -> None:
+        """Forget a person; certificates stay as they are."""
+
+        def remove(text: str) -> tuple[str, Person]:
+            person = _known(text, uid)
+            return without_person(text, uid), person
+
+        self._change(remove)
+
+    def revoke_person(self, uid: str) -> int:
+        """Make a person inactive and revoke all their certificates; returns how many."""
+        if self.directory is None:
+            self._change(lambda text: _inactive(text, uid))
+        return self._revoke([certificate for _, certificate in self._issued() if uid_of(certificate) == uid])
+
+    def issue_card(self, uid: str, card: str = "", days: int = _DAYS) -> Path:
+        """Make a card folder for a person, with new keys and certificates; returns the folder."""
+        person = self._person(uid)
+        cards = self.data / layout.CARDS
+        with self._changing(cards):
+            name = card or _free_name(cards, person.cn)
+            if not _CARD_NAME.fullmatch(name):
+                raise DataError(f"{name!r} cannot be a card's name: lower-case letters, digits and hyphens only")
+            if (cards / name).exists():
+                raise DataError(f"there is a card {name} already")
+            keys: dict[Slot, authority.PrivateKey] = {slot: authority.ec_key() for slot in Slot}
+            keys[Slot.AUTHENTICATION] = authority.rsa_key()
+            self._write_card(_plan(name, uid, days), keys)
+        return cards / name
+
+    def issue_certificate(self, uid: str, request: bytes, days: int = _DAYS) -> bytes:
+        """Issue a 9A certificate for the key of a PKCS#10 request, PEM or DER; returns PEM.
+
+        The subject is the person's, whatever the request says.
+        """
+        self._person(uid)
+        key = _requested_key(request)
+        validity = _plan("", uid, days).validity(self._now())
+        extensions = Slot.AUTHENTICATION.extensions
+        certificate = self._issuer().issue(authority.name("people", uid), key, validity, extensions)
+        pem = authority.certificate_pem(certificate)
+        folder = self.data / layout.ISSUED
+        with self._changing(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_private(folder / f"{certificate.serial_number:x}.cert.pem", pem)
+        return pem
+
+    def revoke_card(self, card: str) -> int:
+        """Revoke the certificates of a card; returns how many were not revoked before."""
+        folder = self.data / layout.CARDS / card
+        if not _CARD_NAME.fullmatch(card) or not folder.is_dir():
+            raise DataError(f"there is no card {card}")
+        return self._revoke([certificate for path, certificate in self._issued() if path.parent == folder])
+
+    def cards_of(self, uid: str) -> list[str]:
+        """The names of a person's cards."""
+        return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
+
+    def _person(self, uid: str) -> Person:
+        directory = self.directory or People.load(self.data / layout.PEOPLE)
+        person = directory.person(uid)
+        if person is None:
+            raise DataError(f"nobody has the uid {uid}: add the person first")
+        return person
+
+    def _issuer(self) -> Issuer:
+        try:
+            return Issuer.load(self.data / layout.ISSUING, self.data / layout.ISSUING_KEY)
+        except (OSError, ValueError) as exc:
+            raise DataError(f"{self.data} has no CA to issue with: {exc}") from exc
+
+    def _issued(self) -> Iterator[tuple[Path, x509.Certificate]]:
+        for folder in (self.data / layout.CARDS, self.data / layout.ISSUED.parent):
+            for path in sorted(folder.glob("*/*.cert.pem")):
+                try:
+                    yield path, x509.load_pem_x509_certificate(path.read_bytes())
+                except (OSError, ValueError) as exc:
+                    raise DataError(f"{path} is not a certificate: {exc}") from exc
+
+    def _revoke(self, certificates: list[x509.Certificate]) -> int:
+        path = self.data / layout.REVOCATION_LIST
+        with self._changing(path):
+            known = x509.load_pem_x509_crl(path.read_bytes())
+            fresh = [c for c in certificates if known.get_revoked_certificate_by_serial_number(c.serial_number) is None]
+            if fresh:
+                revocations = authority.make_revocation_list(self._issuer(), fresh, self._now(), known)
+                write_private(path, authority.certificate_pem(revocations))
+        return len(fresh)
+
+    def _change(self, change: Callable[[str], tuple[str, Person]]) -> Person:
+        if self.directory is not None:
+            raise DataError("the people are in an LDAP directory: change them there")
+        path = self.data / layout.PEOPLE
+        with self._changing(path):
+            text, person = change(path.read_text("utf-8"))
+            write_private(path, text.encode())
+        return person
+
+    @contextmanager
+    def _changing(self, path: Path) -> Iterator[None]:
+        """Let nobody else change DIR meanwhile; what goes wrong with `path` becomes a DataError."""
+        try:
+            with locked(self.data):
+                yield
+        except OSError as exc:
+            raise DataError(f"{path} cannot be changed: {exc.strerror}") from exc
+        except ValueError as exc:
+            raise DataError(f"{path}: {exc}") from exc
+
+    def _write_card(self, plan: CardPlan, keys: dict[Slot, authority.PrivateKey]) -> None:
+        folder = self.data / layout.CARDS / plan.name
+        try:
+            write_card(folder, plan, keys, self._issuer(), self._now(), self.random)
+        except BaseException:  # half a card is none
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _now(self) -> datetime:
+        return self.clock().replace(microsecond=0)
+
+
+def uid_of(certificate: x509.Certificate) -> str:
+    """The common name, which is the person's uid."""
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
+def with_role(person: Person, *fields: str) -> Person:
+    """The person with one role more, of org code, org name, group, sub-group, name and, if there is one, code.
+
+    Its id is made like those of the demonstration people: 5551, the end of the uid, the next free number.
+    """
+    org_code, org_name, group, sub_group, name, *code = (field.strip() for field in fields)
+    ids = (f"5551{person.uid[-6:]}{number:02d}" for number in count(1))
+    role_id = next(role_id for role_id in ids if not person.role(role_id))
+    role = Role(role_id, org_code or None, org_name, group, sub_group, name, "".join(code))
+    return replace(person, roles=(*person.roles, role))
+
+
+def _plan(card: str, uid: str, days: int) -> CardPlan:
+    if abs(days) > _MOST_DAYS:
+        raise DataError(f"{days} days: a certificate holds for at most {_MOST_DAYS}")
+    return CardPlan(card, uid, days_left=days)
+
+
+def _check(person: Person) -> None:
+    """What cannot be written to the file, or not be sent to a client, is refused beforehand."""
+    if not UID.fullmatch(person.uid):
+        raise DataError(f"{person.uid!r} is not a uid: 12 to 14 digits")
+    if not TEXT.fullmatch(person.cn):
+        raise DataError(f"{person.cn!r} is not a name")
+    for role in person.roles:
+        texts = (role.org_name, role.group, role.sub_group, role.name)
+        codes = (role.id, role.org_code or "-", role.code or "-")
+        if not all(map(TEXT.fullmatch, texts)) or not all(map(PLAIN.fullmatch, codes)):
+            raise DataError(f"the role {role.id} has a field that is empty or not usable")
+
+
+def _known(text: str, uid: str) -> Person:
+    person = People.parse(text).person(uid)
+    if person is None:
+        raise DataError(f"nobody has the uid {uid}")
+    return person
+
+
+def _inactive(text: str, uid: str) -> tuple[str, Person]:
+    person = replace(_known(text, uid), active=False)
+    return with_person(text, person), person
+
+
+def _next_uid(known: list[str]) -> str:
+    taken = {int(uid) for uid in known}
+    uid = _FIRST_UID
+    while uid in taken:
+        uid += 1
+    return str(uid)
+
+
+def _free_name(cards: Path, cn: str) -> str:
+    plain = "-".join(re.findall(r"[a-z0-9]+", cn.lower()))[:40] or "card"
+    name, number = plain, 1
+    while (cards / name).exists():
+        number += 1
+        name = f"{plain}-{number}"
+    return name
+
+
+def _requested_key(request: bytes) -> authority.PublicKey:
+    is_pem = request.lstrip().startswith(b"-----")
+    load = x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr
+    try:
+        csr = load(request)
+        valid = csr.is_signature_valid
+        key = csr.public_key()
+    except (ValueError, TypeError) as exc:
+        raise DataError(f"not a certificate request (PKCS#10): {exc}") from exc
+    if not valid:
+        raise DataError("the request is not signed with the key that it asks a certificate for")
+    if not isinstance(key, authority.PublicKey):
+        raise DataError("the request is for a key that is neither RSA nor EC")
+    return key

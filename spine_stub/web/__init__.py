@@ -1,0 +1,1 @@
+"""HTTP: the server, the endpoints, and the shape of each reply."""

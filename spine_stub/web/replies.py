@@ -1,0 +1,77 @@
+"""The shapes of replies: XML, the little HTML of status pages, and refusals.
+
+Refusals of the login protocol are HTTP 200 with words in the body, as clients of the real broker
+expect; the reason for developers is in the X-Spine-Stub-Reason header.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from ..errors import BrokerError, InvalidInput, Unavailable
+from .request import Visit
+
+_log = logging.getLogger("spine_stub")
+
+REASON_HEADER = "X-Spine-Stub-Reason"
+
+HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Server", "spine_stub"))
+"""What holds of every reply."""
+
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_BAD_REQUEST = 400
+_UNAVAILABLE = 503
+
+
+def xml(body: str) -> Response:
+    """Answer with XML."""
+    return Response(body, content_type="text/xml; charset=UTF-8")
+
+
+def status(words: str) -> Response:
+    """The page that logout and role selection answer with; clients look for OK in it."""
+    return Response(f"<HTML><STATUS>{words}</STATUS></HTML>", content_type="text/html")
+
+
+def plain(words: str, code: int = 200) -> Response:
+    """Answer in plain text."""
+    return Response(words + "\n", code, content_type="text/plain; charset=UTF-8")
+
+
+def failure(visit: Visit, exc: Exception) -> Response:
+    """Answer whatever was raised on the way to a reply."""
+    if isinstance(exc, BrokerError):
+        return refusal(visit, exc)
+    if isinstance(exc, HTTPException):
+        return _http_error(exc)
+    _log.error("unexpected %s", type(exc).__name__, exc_info=exc)
+    return plain("Internal error", 500)
+
+
+def refusal(visit: Visit, exc: BrokerError) -> Response:
+    """Say the wire's words to the client, and the reason to its developer."""
+    visit.note(reason=exc.reason, detail=exc.detail)
+    reply = status(exc.words)
+    reply.headers[REASON_HEADER] = exc.reason
+    if isinstance(exc, Unavailable):
+        reply.status_code = _UNAVAILABLE
+    return reply
+
+
+def _http_error(exc: HTTPException) -> Response:
+    """Answer what is wrong with the HTTP itself: no such page, wrong method, too large."""
+    reply = plain(exc.name, exc.code or _BAD_REQUEST)
+    for header, value in exc.get_headers():
+        if header.lower() == "allow":
+            reply.headers[header] = value
+    return reply
+
+
+def check_host(visit: Visit) -> None:
+    """Refuse a Host that cannot be in the addresses which replies are full of; raises InvalidInput."""
+    if not _HOST.fullmatch(visit.request.host):
+        raise InvalidInput("bad-host")
