@@ -89,6 +89,7 @@ CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 LONGEST_BROKER_ANSWER = 4 << 20  # bytes; 1,000 roles need about 200 kB
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
+LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
 VPCD_PORT = 35963  # where the embedded reader of demo.py, and vpcd, wait for a card
 
@@ -167,11 +168,20 @@ class Step:
         return f"{self.plain}  [{self.technical}]{took}" if self.technical else f"{self.plain}{took}"
 
 
-def tell(plain: str, technical: str = "", since: float | None = None) -> None:
-    """Tell one step, begun at `since` (time.perf_counter), to the log and to whoever explains."""
-    if LOG.isEnabledFor(logging.DEBUG):
+def tell(plain: str, technical: str = "", since: float | None = None, level: int = logging.DEBUG) -> None:
+    """Tell one step, begun at `since` (time.perf_counter), to the log at `level` and to whoever explains."""
+    if LOG.isEnabledFor(level):
         step = Step(plain, technical, None if since is None else (time.perf_counter() - since) * 1000)
-        LOG.debug("%s", step, extra={"step": step})
+        LOG.log(level, "%s", step, extra={"step": step})
+
+
+def clean(text: str, longest: int = 200) -> str:
+    """One line of text from a card, a reader, a broker or a file's name, as it may be shown and logged.
+
+    Line breaks, escape sequences, and what reorders or hides text (Unicode categories C and Z) become spaces.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * longest]).split())
+    return line if len(line) <= longest else line[: longest - 1] + "\u2026"
 
 
 def describe_status(status: int) -> str:
@@ -196,116 +206,117 @@ def hexadecimal(data: bytes) -> str:
 class AgentError(Exception):
     """One way for a sign-in to fail.
 
-    Each subclass tells a nurse in its docstring first what is wrong (`says`), then what to do (`advice`).
+    Each subclass has a `sentence` for the person in front: what is wrong (`says`), then what to do (`advice`).
     `technical` is one line for the service desk and never holds a secret.
     """
 
+    sentence = "Something went wrong."
     exit_code: ClassVar[int] = 1
     says: str
     advice: str
 
     def __init_subclass__(cls) -> None:
-        sentence, _, advice = " ".join((cls.__doc__ or "").split()).partition(". ")
-        cls.says, cls.advice = sentence.rstrip(".") + ".", advice
+        what, _, cls.advice = cls.sentence.partition(". ")
+        cls.says = what.rstrip(".") + "."
 
     def __init__(self, technical: str = "") -> None:
         super().__init__(technical)
-        self.technical = technical
+        self.technical = clean(technical, LONGEST_LINE)
 
     def __str__(self) -> str:
         return f"{self.says} {self.advice}".strip()
 
 
 class UnexpectedError(AgentError):
-    """Something unexpected happened. Try again. If it happens again, tell your service desk."""
+    sentence = "Something unexpected happened. Try again. If it happens again, tell your service desk."
 
 
 class UsageError(AgentError):
-    """The agent was not started correctly. See: python agent.py --help"""
-
+    sentence = "The agent was not started correctly. See: python agent.py --help"
     exit_code = 2
 
     def __init__(self, says: str, advice: str = "") -> None:
         super().__init__()
-        self.says, self.advice = says, advice or type(self).advice
+        self.says, self.advice = clean(says, LONGEST_LINE), advice or type(self).advice
 
 
 class NoWindow(UsageError):
-    """There is no window here. Use `login` to sign in here in the terminal."""
+    sentence = "There is no window here. Use `login` to sign in here in the terminal."
 
 
 class Interrupted(AgentError):
-    """Stopped. Nobody is signed in."""
-
+    sentence = "Stopped. Nobody is signed in."
     exit_code = 130
 
 
 class ReaderError(AgentError):
-    """The card reader cannot be used. Tell your service desk."""
-
+    sentence = "The card reader cannot be used. Tell your service desk."
     exit_code = 3
 
 
 class NoReader(ReaderError):
-    """No card reader is connected to this PC. Plug the card reader in, or tell your service desk."""
+    sentence = "No card reader is connected to this PC. Plug the card reader in, or tell your service desk."
 
 
 class NoSmartcardService(ReaderError):
-    """The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."""
+    sentence = (
+        "The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."
+    )
 
 
 class SmartcardServiceRefuses(NoSmartcardService):
-    """The smartcard service of this PC refuses this program. Ask your service desk to allow it (pcscd asks polkit)."""
+    sentence = (
+        "The smartcard service of this PC refuses this program. Ask your service desk to allow it (pcscd asks polkit)."
+    )
 
 
 class NoSmartcardLibrary(ReaderError):
-    """This PC has no software for smartcard readers. Ask your service desk to install it (python3-pyscard)."""
+    sentence = "This PC has no software for smartcard readers. Ask your service desk to install it (python3-pyscard)."
 
 
 class CardError(AgentError):
-    """The card cannot be used. Tell your service desk."""
-
+    sentence = "The card cannot be used. Tell your service desk."
     exit_code = 4
 
 
 class NoCard(CardError):
-    """There is no card in the reader. Put your card in and try again."""
+    sentence = "There is no card in the reader. Put your card in and try again."
 
 
 class CardNotUsable(CardError):
-    """This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk its kind."""
+    sentence = "This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk its kind."
 
 
 class CardUnresponsive(CardError):
-    """The card does not answer. Check that the chip is clean and the right way round, and put it in again."""
+    sentence = "The card does not answer. Check that the chip is clean and the right way round, and put it in again."
 
 
 class CardBusy(CardError):
-    """Another program is using the card. Close other programs that use smartcards, then try again."""
+    sentence = "Another program is using the card. Close other programs that use smartcards, then try again."
 
 
 class CardNonsense(CardError):
-    """The card gave an answer that makes no sense. Put it in again; if that does not help, tell your service desk."""
+    sentence = (
+        "The card gave an answer that makes no sense. Put it in again; if that does not help, tell your service desk."
+    )
 
 
 class CardRefused(CardNonsense):
-    """The card refused to sign you in. Put it in again; if that does not help, tell your service desk."""
+    sentence = "The card refused to sign you in. Put it in again; if that does not help, tell your service desk."
 
 
 class CardRemoved(AgentError):
-    """The card was taken out. Put it in again to sign in."""
-
+    sentence = "The card was taken out. Put it in again to sign in."
     exit_code = 10
 
 
 class PasscodeError(AgentError):
-    """The passcode was not taken. Check your passcode and type it again."""
-
+    sentence = "The passcode was not taken. Check your passcode and type it again."
     exit_code = 5
 
 
 class WrongPasscode(PasscodeError):
-    """That passcode is not right. Check your passcode and type it again."""
+    sentence = "That passcode is not right. Check your passcode and type it again."
 
     def __init__(self, tries_left: int) -> None:
         super().__init__(f"VERIFY \u2192 {describe_status(0x63C0 | tries_left)}")
@@ -314,79 +325,83 @@ class WrongPasscode(PasscodeError):
 
 
 class LastTryNotSpent(PasscodeError):
-    """The passcode was not tried: 1 try is left and a wrong one locks the card. Sign in where you can confirm it."""
+    sentence = (
+        "The passcode was not tried: 1 try is left and a wrong one locks the card. Sign in where you can confirm it."
+    )
 
 
 class UnusablePasscode(PasscodeError):
-    """That cannot be a passcode, so it was not tried. A passcode has up to 8 digits."""
+    sentence = "That cannot be a passcode, so it was not tried. A passcode has up to 8 digits."
 
 
 class PasscodeLocked(AgentError):
-    """This card is locked. Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."""
-
+    sentence = "This card is locked. Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."
     exit_code = 6
 
 
 class CertificateError(AgentError):
-    """This card's certificate cannot be used. Ask your local smartcard team for help."""
-
+    sentence = "This card's certificate cannot be used. Ask your local smartcard team for help."
     exit_code = 7
 
 
 class CertificateMissing(CertificateError):
-    """This card is empty. Ask your local smartcard team to set it up."""
+    sentence = "This card is empty. Ask your local smartcard team to set it up."
 
 
 class CertificateUnreadable(CertificateError):
-    """This card's certificate cannot be read. Ask your local smartcard team to set it up again."""
+    sentence = "This card's certificate cannot be read. Ask your local smartcard team to set it up again."
 
 
 class CertificateExpired(CertificateError):
-    """This card has expired. Ask your local smartcard team to renew it. If that is wrong, check this PC's date."""
+    sentence = (
+        "This card has expired. Ask your local smartcard team to renew it. If that is wrong, check this PC's date."
+    )
 
 
 class CertificateNotYetValid(CertificateError):
-    """This card is not valid yet. Check that this PC shows the right date, or ask your local smartcard team."""
+    sentence = "This card is not valid yet. Check that this PC shows the right date, or ask your local smartcard team."
 
 
 class BrokerUnreachable(AgentError):
-    """The sign-in service cannot be reached. Check the network cable or Wi-Fi, then try again."""
-
+    sentence = "The sign-in service cannot be reached. Check the network cable or Wi-Fi, then try again."
     exit_code = 8
 
 
 class BrokerTimeout(BrokerUnreachable):
-    """The sign-in service takes too long to answer. Wait a moment, then try again."""
+    sentence = "The sign-in service takes too long to answer. Wait a moment, then try again."
 
 
 class BrokerNotTrusted(BrokerUnreachable):
-    """The sign-in service could not prove who it is. Nothing was sent to it. Tell your service desk."""
+    sentence = "The sign-in service could not prove who it is. Nothing was sent to it. Tell your service desk."
 
 
 class BrokerError(AgentError):
-    """The sign-in service did not sign you in. Try again in a few minutes."""
-
+    sentence = "The sign-in service did not sign you in. Try again in a few minutes."
     exit_code = 9
 
 
 class BrokerRefused(BrokerError):
-    """The sign-in service did not accept this card. Try again. If that fails, ask your local smartcard team."""
+    sentence = "The sign-in service did not accept this card. Try again. If that fails, ask your local smartcard team."
 
 
 class BrokerFault(BrokerError):
-    """The sign-in service has a problem of its own. Your card and this PC are fine. Try again in a few minutes."""
+    sentence = (
+        "The sign-in service has a problem of its own. Your card and this PC are fine. Try again in a few minutes."
+    )
 
 
 class BrokerNonsense(BrokerError):
-    """The sign-in service gave an answer that makes no sense. Try again, or tell your service desk."""
+    sentence = "The sign-in service gave an answer that makes no sense. Try again, or tell your service desk."
 
 
 class RoleRefused(BrokerError):
-    """The sign-in service did not accept that role. Sign in again and choose another, or tell your service desk."""
+    sentence = (
+        "The sign-in service did not accept that role. Sign in again and choose another, or tell your service desk."
+    )
 
 
 class SessionExpired(BrokerError):
-    """Your time is up, so you were signed out. Sign in again to go on."""
+    sentence = "Your time is up, so you were signed out. Sign in again to go on."
 
 
 # --- TLV and APDU --------------------------------------------------------------------------------------------

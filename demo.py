@@ -209,7 +209,9 @@ class Control:
 
 
 class DemonstrationFailed(UsageError):
-    """A part of the demonstration could not be started."""
+    """A part of the demonstration could not be started, or does not answer."""
+
+    sentence = "The demonstration could not be started."
 
 
 class Demonstration:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import agent
@@ -112,3 +115,35 @@ def test_a_role_that_is_not_there(wanted: str) -> None:
 def test_a_role_in_words() -> None:
     assert agent.describe_role(ROLES[0]) == "Nurse at LEEDS (RXX)"
     assert agent.describe_role(ROLES[1]) == "Doctor at YORK"
+
+
+def test_sentences_are_there_without_docstrings() -> None:
+    """As `python -OO` runs the agent, which leaves all docstrings out."""
+    names: dict[str, Any] = {"__name__": "agent"}
+    exec(compile(Path(agent.__file__).read_text(), agent.__file__, "exec", optimize=2), names)  # noqa: S102
+    assert names["AgentError"].__doc__ is None
+    assert str(names["NoReader"]()) == str(agent.NoReader())
+
+
+STEERING = {
+    "escape sequence": "\x1b[2K\rLogged out.",
+    "C1 control": "\x9b2J",
+    "line break": "a\nb\r\nc",
+    "Unicode's line breaks": "a\u2028b\u2029c\x85d",
+    "right to left": "\u202edrowssap\u2066\u200f",
+    "hidden": "a\u200bb\ufeff\U000e0041",
+    "half a surrogate pair": "\ud800",
+    "NUL": "a\0b",
+}
+
+
+@pytest.mark.parametrize("text", STEERING.values(), ids=STEERING)
+def test_text_from_outside_steers_nothing(text: str) -> None:
+    assert agent.clean(text).isprintable()
+    assert agent.BrokerFault(text).technical.isprintable()
+    assert str(agent.UsageError(f"{text} is no folder.")).isprintable()
+
+
+def test_text_from_outside_is_else_as_it_was() -> None:
+    assert agent.clean(" Zo\xeb  O'Neill-\u6797 (RXX)\t") == "Zo\xeb O'Neill-\u6797 (RXX)"
+    assert len(agent.clean("x" * 3_000_000)) == 200
