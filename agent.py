@@ -596,25 +596,51 @@ class CardFacts:
     tries_left: int | None
 
 
+class IdentityCard(Protocol):
+    """What a sign-in needs of a card, whatever the way to it."""
+
+    def facts(self) -> CardFacts:
+        """Spends no try. Raises the Certificate and Card errors, CardRemoved."""
+
+    def sign(self, passcode: Passcode, message: bytes, digest: Digest) -> bytes:
+        """The authentication key's signature. Raises the Passcode and Card errors, PasscodeLocked, CardRemoved."""
+
+
 class PivCard:
-    """The PIV application, selected on an open link (SP 800-73-4 part 2)."""
+    """The PIV application of one card, from insertion to removal (SP 800-73-4 part 2)."""
 
     def __init__(self, link: CardLink) -> None:
-        """Selects the application. Raises CardNotUsable where the card has none."""
         self._link = link
+        self._certificate: Certificate | None = None
+        self.passcode_shown = False  # since select(): the card must be reset before others get it
+
+    def select(self) -> None:
+        """Begin an operation. Raises CardNotUsable where the card has no such application."""
+        self.passcode_shown = False
         plain = "Ask the card for its identity application (PIV)"
         command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
-        _, status = exchange(link, command)
+        _, status = exchange(self._link, command)
         if status != StatusWord.SUCCESS:
             raise CardNotUsable(f"{command} \u2192 {describe_status(status)}")
 
-    def tries_left(self) -> int | None:
+    def facts(self) -> CardFacts:
+        left = self._tries_left()
+        self._certificate = self._read_certificate()
+        return CardFacts(self._certificate, left)
+
+    def sign(self, passcode: Passcode, message: bytes, digest: Digest) -> bytes:
+        certificate = self._certificate or self._read_certificate()
+        self._verify(passcode)
+        passcode.forget()
+        return self._authenticate(signature_block(message, digest, certificate.algorithm), certificate.algorithm)
+
+    def _tries_left(self) -> int | None:
         """Passcode tries left, asked without spending one (part 2, section 3.2.1). None where not said."""
         plain = "Ask how many passcode tries are left"
         command = Command(Instruction.VERIFY, 0, APPLICATION_PASSCODE, plain=plain, answer_expected=False)
         return tries_left(exchange(self._link, command)[1])
 
-    def certificate(self) -> Certificate:
+    def _read_certificate(self) -> Certificate:
         """The authentication certificate (slot 9A). Raises CertificateMissing, CertificateUnreadable."""
         wanted = encode_tlv(Tag.DATA_OBJECT_LIST, AUTHENTICATION_CERTIFICATE)
         plain = "Read the certificate that says whose card this is (key 9A)"
@@ -625,12 +651,13 @@ class PivCard:
         self._expect_success(command, status)
         return Certificate.parse(_unpack_certificate(data))
 
-    def verify(self, passcode: Passcode) -> None:
+    def _verify(self, passcode: Passcode) -> None:
         """Show the passcode (part 2, section 3.2.1). Raises WrongPasscode, PasscodeLocked."""
         plain = "Show the passcode to the card, which checks it itself"
         command = Command(
             Instruction.VERIFY, 0, APPLICATION_PASSCODE, passcode.padded(), plain, secret=True, answer_expected=False
         )
+        self.passcode_shown = True
         _, status = exchange(self._link, command)
         left = tries_left(status)
         if left == 0:
@@ -639,7 +666,7 @@ class PivCard:
             raise WrongPasscode(left)
         self._expect_success(command, status)
 
-    def sign(self, block: bytes, algorithm: Algorithm) -> bytes:
+    def _authenticate(self, block: bytes, algorithm: Algorithm) -> bytes:
         """The private-key operation of key 9A over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
         plain = "The card signs the challenge; its private key never leaves it"
         template = encode_tlv(
@@ -657,6 +684,18 @@ class PivCard:
     def _expect_success(command: Command, status: int) -> None:
         if status != StatusWord.SUCCESS:
             raise CardRefused(f"{command} \u2192 {describe_status(status)}")
+
+
+def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
+    """What the card's key works on: an EMSA-PKCS1-v1_5 block (RFC 8017, 9.2) for RSA, the bare hash for ECC."""
+    hashed = hashlib.new(digest.value, message).digest()
+    if not algorithm.is_rsa:
+        return hashed
+    info = algos.DigestInfo(
+        {"digest_algorithm": {"algorithm": digest.value, "parameters": core.Null()}, "digest": hashed}
+    )
+    encoded: bytes = info.dump()
+    return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
 def _unpack_certificate(data: bytes) -> bytes:
@@ -687,7 +726,9 @@ class CardIn:
 
 @dataclass(frozen=True)
 class CardOut:
-    """The card that was in is out."""
+    """That card is out."""
+
+    card: CardIn
 
 
 @dataclass(frozen=True)
@@ -697,7 +738,7 @@ class ReaderReady:
 
 @dataclass(frozen=True)
 class ReaderLost:
-    """There is no reader, or no way to it."""
+    """There is no reader, or no way to it: whatever card was in counts as out."""
 
     error: AgentError
 
@@ -706,14 +747,20 @@ ReaderNews = CardIn | CardOut | ReaderReady | ReaderLost
 Report = Callable[[ReaderNews], None]
 
 
-class Reader(Protocol):
-    """A source of cards. `watch` blocks in a thread of its own; the other methods belong to the card worker."""
+class CardSource(Protocol):
+    """A way to cards. `watch` blocks in a thread of its own; the other methods belong to the card worker."""
 
-    def watch(self, report: Report) -> None: ...
+    def watch(self, report: Report) -> None:
+        """Report each card that comes and goes, until closed."""
 
-    def transaction(self, card: CardIn, *, reset: bool) -> contextlib.AbstractContextManager[CardLink]: ...
+    def open(self, card: CardIn) -> contextlib.AbstractContextManager[IdentityCard]:
+        """One operation that no other program can come between; a card that was shown a passcode is reset after it.
 
-    def release(self) -> None: ...
+        No wait is endless. Raises CardRemoved, CardBusy and the other Card and Reader errors.
+        """
+
+    def release(self) -> None:
+        """Let go of the card, until it is opened again."""
 
     def close(self) -> None: ...
 
@@ -737,6 +784,7 @@ class PcscReader:
         self._handle: Any = None
         self._protocol: int = 0
         self._card: CardIn | None = None
+        self._piv = PivCard(self)
         self._closed = threading.Event()
 
     def watch(self, report: Report) -> None:
@@ -752,34 +800,33 @@ class PcscReader:
 
     def _watch_readers(self, report: Report) -> None:
         known: dict[str, int] = {}
-        current: tuple[str, int] | None = None
+        cards: dict[tuple[str, int], CardIn] = {}
         had_readers: bool | None = None
         while not self._closed.is_set():
             names = self._list_readers()
             if bool(names) != had_readers:
                 report(ReaderReady() if names else ReaderLost(NoReader()))
-                had_readers, current = bool(names), current if names else None
+                had_readers, cards = bool(names), cards if names else {}
             try:
                 changed = self._status_change({name: known.get(name, 0) for name in names})
             except (CardRemoved, CardUnresponsive):  # cancelled, or a reader went away between the two calls
                 self._closed.wait(0.1)
                 continue
             known = {name: state for name, state, _ in changed}
-            current = self._report_change(report, current, changed)
+            self._report_change(report, cards, changed)
 
     def _report_change(
-        self, report: Report, current: tuple[str, int] | None, changed: Sequence[tuple[str, int, bytes]]
-    ) -> tuple[str, int] | None:
+        self, report: Report, cards: dict[tuple[str, int], CardIn], changed: Sequence[tuple[str, int, bytes]]
+    ) -> None:
         """The high half of a state counts insertions and removals: a quick swap shows as a new number."""
         present = {(name, state >> 16): atr for name, state, atr in changed if state & self._scard.SCARD_STATE_PRESENT}
-        if current in present:
-            return current
-        if current is not None:
-            report(CardOut())
+        for identity in [*cards]:
+            if identity not in present:
+                report(CardOut(cards.pop(identity)))
         for identity, atr in present.items():
-            report(CardIn(identity[0], atr))
-            return identity
-        return None
+            if identity not in cards:
+                cards[identity] = CardIn(identity[0], atr)
+                report(cards[identity])
 
     def _status_change(self, known: Mapping[str, int]) -> list[tuple[str, int, bytes]]:
         """Blocks until a reader or a card comes or goes; (name, state, ATR) of each reader."""
@@ -795,10 +842,11 @@ class PcscReader:
         return [name for name in names if self._name in name]
 
     @contextlib.contextmanager
-    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+    def open(self, card: CardIn) -> Iterator[IdentityCard]:
         try:
-            with self._transaction(card, reset) as link:
-                yield link
+            with self._transaction(card) as piv:
+                piv.select()
+                yield piv
         except CardUnresponsive as error:
             if self._is_leaving(card.reader):
                 raise CardRemoved(error.technical) from None
@@ -816,9 +864,9 @@ class PcscReader:
         return bool(state & s.SCARD_STATE_EMPTY)
 
     @contextlib.contextmanager
-    def _transaction(self, card: CardIn, reset: bool) -> Iterator[CardLink]:
+    def _transaction(self, card: CardIn) -> Iterator[PivCard]:
         s = self._scard
-        handle = self._open(card)
+        handle = self._connect(card)
         result = s.SCardBeginTransaction(handle)
         if result == s.SCARD_W_RESET_CARD:  # another program reset it between two of our transactions
             mode = (s.SCARD_SHARE_SHARED, self._protocol, s.SCARD_LEAVE_CARD)
@@ -826,14 +874,15 @@ class PcscReader:
             result = s.SCardBeginTransaction(handle)
         self._check(result)
         try:
-            yield self
+            yield self._piv
         finally:
             started = time.perf_counter()
+            reset = self._piv.passcode_shown
             s.SCardEndTransaction(handle, s.SCARD_RESET_CARD if reset else s.SCARD_LEAVE_CARD)
             if reset:
                 tell("Lock the card again, so that no other program finds it open", "card reset", started)
 
-    def _open(self, card: CardIn) -> Any:
+    def _connect(self, card: CardIn) -> Any:
         if self._card is card and self._handle is not None:
             return self._handle
         self.release()
@@ -842,7 +891,7 @@ class PcscReader:
             (self._context,) = self._call("SCardEstablishContext", s.SCARD_SCOPE_USER)
         mode = (s.SCARD_SHARE_SHARED, s.SCARD_PROTOCOL_T0 | s.SCARD_PROTOCOL_T1)
         self._handle, self._protocol = self._call("SCardConnect", self._context, card.reader, *mode)
-        self._card = card
+        self._card, self._piv = card, PivCard(self)
         return self._handle
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -888,36 +937,23 @@ class PcscReader:
         raise CardUnresponsive(what)
 
 
-def read_card(reader: Reader, card: CardIn, now: datetime) -> CardFacts:
+def read_card(source: CardSource, card: CardIn, now: datetime) -> CardFacts:
     """What can be known before a passcode is typed.
 
     Raises PasscodeLocked, the Certificate errors and the Card errors.
     """
-    with reader.transaction(card, reset=False) as link:
-        piv = PivCard(link)
-        left = piv.tries_left()
-        certificate = piv.certificate()
+    with source.open(card) as identity:
+        facts = identity.facts()
+    certificate = facts.certificate
     until = f"{certificate.subject}; until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
     tell("The card names its owner", until)
     certificate.check_dates(now)
-    if left == 0:
+    if facts.tries_left == 0:
         raise PasscodeLocked("VERIFY without data: no tries left, and none was spent")
-    return CardFacts(certificate, left)
+    return facts
 
 
 # --- CMS and XML messages ------------------------------------------------------------------------------------
-
-
-def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
-    """What the card's key works on: an EMSA-PKCS1-v1_5 block (RFC 8017, 9.2) for RSA, the bare hash for ECC."""
-    hashed = hashlib.new(digest.value, message).digest()
-    if not algorithm.is_rsa:
-        return hashed
-    info = algos.DigestInfo(
-        {"digest_algorithm": {"algorithm": digest.value, "parameters": core.Null()}, "digest": hashed}
-    )
-    encoded: bytes = info.dump()
-    return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
 def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> bytes:
@@ -947,10 +983,9 @@ def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> b
 
 
 class UnsignedAnswer:
-    """What the card is to sign, and the SignedData that its signature goes into: made while the person types."""
+    """The SignedData that the card's signature goes into: made while the person types."""
 
     def __init__(self, message: bytes, digest: Digest, certificate: Certificate) -> None:
-        self.block = signature_block(message, digest, certificate.algorithm)
         self._info = cms.ContentInfo.load(unsigned_data(message, digest, certificate))
         self._signer = self._info["content"]["signer_infos"][0]  # parsed now, which is most of the work
 
@@ -1563,7 +1598,7 @@ class SignedIn:
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
-    def __init__(self, reader: Reader, new_broker: Callable[[], Broker], bridge: Bridge, digest: Digest) -> None:
+    def __init__(self, reader: CardSource, new_broker: Callable[[], Broker], bridge: Bridge, digest: Digest) -> None:
         self.state = State.WAITING
         self.attempt: Attempt | None = None
         self.problem: AgentError | None = None  # what the person is told
@@ -1573,6 +1608,7 @@ class Conductor:
         self._bridge = bridge
         self._digest = digest
         self._card: CardIn | None = None
+        self._cards: list[CardIn] = []
         self._card_lane = Lane("card")
         self._ended: list[Attempt] = []
         self._actions: dict[Action, Callable[[], None]] = {
@@ -1635,17 +1671,27 @@ class Conductor:
     def _reader_news(self, news: ReaderNews) -> None:
         match news:
             case CardIn():
-                self._card = news
+                self._cards.append(news)
                 tell("A card was put in", f"ATR {hexadecimal(news.atr)}, {news.reader}")
-                self.handle(Event.CARD_IN)
-            case CardOut():
-                self.handle(Event.CARD_OUT)
-                tell("The card was taken out")
+                self._take_next_card()
+            case CardOut(card):
+                self._cards = [each for each in self._cards if each is not card]
+                tell("The card was taken out", card.reader)
+                if card is self._card:
+                    self._card = None
+                    self.handle(Event.CARD_OUT)
+                    self._take_next_card()
             case ReaderReady():
                 self.handle(Event.READER_READY)
             case ReaderLost(error):
+                self._card, self._cards = None, []
                 self.problem = error
                 self.handle(Event.READER_LOST)
+
+    def _take_next_card(self) -> None:
+        if self._card is None and self._cards:
+            self._card = self._cards[0]
+            self.handle(Event.CARD_IN)
 
     def _read_card(self) -> None:
         self._end_attempt()
@@ -1689,11 +1735,8 @@ class Conductor:
             return
         certificate = facts.certificate
         answer = attempt.unsigned_answer(challenge.data, self._digest, certificate)
-        with self._reader.transaction(attempt.card, reset=True) as link:
-            piv = PivCard(link)
-            piv.verify(passcode)
-            passcode.forget()
-            signature = piv.sign(answer.block, certificate.algorithm)
+        with self._reader.open(attempt.card) as identity:
+            signature = identity.sign(passcode, challenge.data, self._digest)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, answer, signature)
             self._run(attempt.lane, attempt, validate, self._validated)
 
@@ -2804,7 +2847,7 @@ def become_demonstration() -> NoReturn:
 def run_face(
     settings: Settings,
     options: argparse.Namespace,
-    reader: Reader,
+    reader: CardSource,
     in_terminal: bool,
     started: Callable[[Window | None], None] = lambda window: None,
 ) -> None:

@@ -37,12 +37,13 @@ from agent import (
     VPCD_PORT,
     AgentError,
     CardIn,
-    CardLink,
     CardOut,
     CardRemoved,
     CardUnresponsive,
     Colour,
+    IdentityCard,
     Lane,
+    PivCard,
     ReaderReady,
     Report,
     UsageError,
@@ -76,6 +77,7 @@ class EmbeddedReader:
         self.address = "{}:{}".format(*self._listener.getsockname())
         self._socket: socket.socket | None = None
         self._card: CardIn | None = None
+        self._piv = PivCard(self)
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def watch(self, report: Report) -> None:
@@ -99,22 +101,24 @@ class EmbeddedReader:
             return  # gone, or silent, before it said what it is
         connection.settimeout(None)
         self._answers = queue.SimpleQueue()
-        self._socket, self._card = connection, card
+        self._socket, self._card, self._piv = connection, card, PivCard(self)
         report(card)
         for answer in frames:
             self._answers.put(answer)
         self._card = None
         self._answers.put(None)
-        report(CardOut())
+        report(CardOut(card))
 
     @contextlib.contextmanager
-    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+    def open(self, card: CardIn) -> Iterator[IdentityCard]:
         if card is not self._card:
             raise CardRemoved()
+        piv = self._piv
         try:
-            yield self
+            piv.select()
+            yield piv
         finally:
-            if reset:
+            if piv.passcode_shown:
                 self._reset()
 
     def transmit(self, apdu: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from support.emulator import UID, self_signed
 from support.scripted_card import (
     CARD,
+    MESSAGE,
     NOW,
     SUCCESS,
     BrokenCard,
@@ -24,15 +26,20 @@ from support.scripted_card import (
 )
 
 from agent import (
+    ALGORITHMS,
     Certificate,
     CertificateExpired,
     CertificateNotYetValid,
+    Digest,
     Passcode,
     PivCard,
     UnusablePasscode,
     WrongPasscode,
     read_card,
+    signature_block,
 )
+
+BLOCK = signature_block(MESSAGE, Digest.SHA256, ALGORITHMS["rsa", 2048])
 
 
 def test_the_commands_of_a_whole_sign_in() -> None:
@@ -49,9 +56,9 @@ def test_the_commands_of_a_whole_sign_in() -> None:
         "00CB3FFF055C035FC10500",
         "00A404000BA00000030800001000010000",
         "0020008008313233343536FFFF",
-        "1087079AFF" + "7C820106" + "8200" + "81820100" + "00" * (255 - 10),
+        "1087079AFF" + "7C820106" + "8200" + "81820100" + BLOCK[: 255 - 10].hex().upper(),
     ]
-    assert card.sent[6] == bytes.fromhex("0087079A0B") + bytes(11 + 1)
+    assert card.sent[6] == bytes.fromhex("0087079A0B") + BLOCK[-11:] + bytes(1)
 
 
 @pytest.mark.parametrize(("answer", "left"), [("63C3", 3), ("63C1", 1), ("9000", None), ("6A88", None), ("6D00", None)])
@@ -83,15 +90,16 @@ def test_a_certificate_object_may_leave_its_last_parts_out(error_detection_code:
     assert facts.certificate.der == card_certificate()
 
 
-@pytest.mark.parametrize(("curve", "identifier", "size"), [(ec.SECP256R1(), 0x11, 32), (ec.SECP384R1(), 0x14, 48)])
-def test_an_elliptic_curve_card_signs_too(curve: ec.EllipticCurve, identifier: int, size: int) -> None:
+@pytest.mark.parametrize(("curve", "identifier"), [(ec.SECP256R1(), 0x11), (ec.SECP384R1(), 0x14)])
+def test_an_elliptic_curve_card_signs_too(curve: ec.EllipticCurve, identifier: int) -> None:
     der = self_signed(UID, ec.generate_private_key(curve)).public_bytes(Encoding.DER)
     signature = bytes(70)  # an ECDSA signature has no fixed length
     signed = tlv(0x7C, tlv(0x82, signature)) + SUCCESS
     card = ScriptedCard("9000", "63C3", certificate_object(der) + SUCCESS, "9000", "9000", signed)
     assert use_card(card) == signature
     assert card.sent[-1].hex().startswith(f"0087{identifier:02x}9a")
-    assert card.sent[-1].endswith(tlv(0x7C, tlv(0x82), tlv(0x81, bytes(size))) + b"\0")
+    hashed = hashlib.sha256(MESSAGE).digest()
+    assert card.sent[-1].endswith(tlv(0x7C, tlv(0x82), tlv(0x81, hashed)) + b"\0")
 
 
 def test_what_a_certificate_says() -> None:
@@ -139,8 +147,10 @@ def test_a_passcode_never_shows_itself() -> None:
 def test_a_forgotten_passcode_is_not_sent() -> None:
     passcode = Passcode("918273")
     passcode.forget()
-    card = ScriptedCard("9000")
+    card = ScriptedCard("9000", certificate_object(card_certificate()) + SUCCESS)
+    piv = PivCard(card)
+    piv.select()
     with pytest.raises(UnusablePasscode):
-        PivCard(card).verify(passcode)
-    assert len(card.sent) == 1
+        piv.sign(passcode, b"challenge", Digest.SHA256)
+    assert len(card.sent) == 2
     assert b"918273" not in b"".join(bytes(v) for v in vars(passcode).values())

@@ -151,7 +151,7 @@ def test_the_storys_challenge_is_what_is_signed_in_it() -> None:
 
 def test_the_storys_request_is_what_the_agent_sends() -> None:
     link = ScriptedLink()
-    agent.PivCard(link)
+    agent.PivCard(link).select()
     assert f"> {link.sent[0].hex(' ').upper()}\n" in STORY.read_text()
 
 

@@ -12,7 +12,7 @@ from support.agent import HeldBroker, Person, Slot
 from support.machine import wait_until
 from support.spine import Spine
 
-from agent import CardIn, CardLink, Event, State
+from agent import CardIn, Event, IdentityCard, State
 from demo import EmbeddedReader
 
 
@@ -25,10 +25,10 @@ class HeldReader(EmbeddedReader):
         self.go.set()
 
     @contextlib.contextmanager
-    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+    def open(self, card: CardIn) -> Iterator[IdentityCard]:
         self.go.wait(10)
-        with super().transaction(card, reset=reset) as link:
-            yield link
+        with super().open(card) as identity:
+            yield identity
 
 
 class Desk:

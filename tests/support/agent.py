@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 import agent
-from agent import Bridge, Broker, Conductor, Digest, State
+from agent import Bridge, Broker, CardSource, Conductor, Digest, State
 from demo import EmbeddedReader
 from emulator import Card, VirtualCard
 from emulator.reader.slot import Address, Reader
@@ -83,7 +83,7 @@ class HeldBroker(Broker):
 class Person:
     """Somebody in front of the agent, and the thread that a window or a terminal would be."""
 
-    def __init__(self, reader: agent.Reader, new_broker: Callable[[], Broker], digest: Digest = Digest.SHA256) -> None:
+    def __init__(self, reader: CardSource, new_broker: Callable[[], Broker], digest: Digest = Digest.SHA256) -> None:
         self.bridge = Bridge()
         self.conductor = Conductor(reader, new_broker, self.bridge, digest)
         self.states = [self.conductor.state]

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import agent
-from agent import CardIn, CardLink
+from agent import CardIn, CardLink, Digest, IdentityCard
 from support.emulator import PASSCODE, UID, card_keys, self_signed
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 CARD = CardIn("a reader", b"\x3b\x00")
+MESSAGE = b"a challenge"
 SUCCESS = b"\x90\x00"
 Answer = str | bytes | Exception
 
@@ -90,15 +91,16 @@ class OneCardReader:
     """A reader with one card in it, for as long as the test lasts."""
 
     def __init__(self, link: CardLink) -> None:
-        self.link = link
+        self._piv = agent.PivCard(link)
         self.resets = 0
 
     @contextlib.contextmanager
-    def transaction(self, card: CardIn, *, reset: bool) -> Iterator[CardLink]:
+    def open(self, card: CardIn) -> Iterator[IdentityCard]:
         try:
-            yield self.link
+            self._piv.select()
+            yield self._piv
         finally:
-            self.resets += reset
+            self.resets += self._piv.passcode_shown
 
     def watch(self, report: agent.Report) -> None:
         report(CARD)
@@ -111,8 +113,8 @@ class OneCardReader:
 
 
 def use_card(link: CardLink, passcode: str = PASSCODE, now: datetime = NOW) -> bytes:
-    """All that the agent asks of a card in one sign-in; the signature over a block of zeros."""
-    algorithm = agent.read_card(OneCardReader(link), CARD, now).certificate.algorithm
-    piv = agent.PivCard(link)
-    piv.verify(agent.Passcode(passcode))
-    return piv.sign(bytes(algorithm.key_bytes), algorithm)
+    """All that the agent asks of a card in one sign-in; the signature over MESSAGE."""
+    reader = OneCardReader(link)
+    agent.read_card(reader, CARD, now)
+    with reader.open(CARD) as identity:
+        return identity.sign(agent.Passcode(passcode), MESSAGE, Digest.SHA256)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import agent
-from agent import Bridge, Broker, Conductor, Digest, State
+from agent import Bridge, Broker, CardSource, Conductor, Digest, State
 from demo import EmbeddedReader
 from support.agent import Slot
 from support.machine import need, wait_until
@@ -27,7 +27,7 @@ PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 class WindowOnScreen:
     """What a person does with the window and sees of it."""
 
-    def __init__(self, display: Display, reader: agent.Reader, new_broker: Callable[[], Broker], **look: Any) -> None:
+    def __init__(self, display: Display, reader: CardSource, new_broker: Callable[[], Broker], **look: Any) -> None:
         self.display = display
         self.bridge = Bridge()
         self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
