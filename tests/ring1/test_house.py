@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,11 +99,37 @@ def test_only_one_section_of_the_agent_names(agent_lines: list[str], library: st
     assert sections == {HOME_OF[library]}
 
 
-def test_the_readme_begins_with_the_two_lines_that_ci_runs() -> None:
-    lines = re.findall(r"^ *(apt-get update .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert len(lines) == 2
-    assert lines[0].endswith("&& /usr/bin/python3 agent.py --demo")
-    assert "$(cat tests/debian-packages.txt)" in lines[1]
-    assert lines[1].endswith("&& tox")
-    assert "readme_line 1" in (ROOT / ".ci/run").read_text()
-    assert "readme_line 2" in (ROOT / ".ci/run").read_text()
+def readme_lines() -> list[str]:
+    """Return the README's indented lines that install something."""
+    return re.findall(r"^    (.*(?:apt-get|pip) install .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+
+def test_the_readme_begins_with_the_lines_that_ci_runs() -> None:
+    demonstration, tests, apt_for_pip, pip, *_ = readme_lines()
+    assert demonstration.endswith("&& /usr/bin/python3 agent.py --demo")
+    assert tests.endswith("$(cat tests/debian-packages.txt) && tox")
+    assert {"python3-tk", "python3-venv"} <= set(apt_for_pip.split())
+    assert pip.endswith("pip install . && lanyard --demo")
+    run = re.findall(r"readme_line '(.*)\$'", (ROOT / ".ci/run").read_text())
+    assert [[line for line in readme_lines() if line.endswith(end)] for end in run] == [
+        [demonstration],
+        [apt_for_pip],
+        [pip],
+        [tests],
+    ]
+
+
+def test_no_line_of_the_readme_asks_a_question() -> None:
+    """slapd wants an administrator's password unless told otherwise, and CI must not tell it so before."""
+    demonstration, tests, apt_for_pip, *_ = readme_lines()
+    assert "DEBIAN_FRONTEND=noninteractive apt-get install" in tests
+    assert all("install -y --no-install-recommends" in line for line in (demonstration, tests, apt_for_pip))
+    assert "DEBIAN_FRONTEND" not in (ROOT / ".ci/run").read_text()
+
+
+def test_debians_packages_are_those_that_pip_would_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in project["dependencies"]}
+    debian = set(re.findall(r"python3-([\w.-]+)", readme_lines()[0]))
+    # python3-openssl is pyOpenSSL, and brings cryptography; Tk comes with pip's Python.
+    assert debian - {"tk"} == wanted - {"pyopenssl", "cryptography"} | {"openssl"}

@@ -208,7 +208,7 @@ def test_only_sha1_has_a_switch() -> None:
     switches = {field.name for field in fields(Config) if field.type == "bool"}
     options = {option for action in make_parser()._actions for option in action.option_strings if action.nargs == 0}
     assert switches == {"allow_sha1"}
-    assert options == {"-h", "--help", "--http", "--allow-sha1", "--stop-with-stdin"}
+    assert options == {"-h", "--help", "--version", "--http", "--allow-sha1", "--stop-with-stdin"}
 
 
 def rows() -> list[list[str]]:
