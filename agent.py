@@ -29,10 +29,13 @@ from __future__ import annotations
 
 import argparse
 import base64
+import codecs
 import contextlib
 import dataclasses
 import functools
 import hashlib
+import html
+import http.client
 import ipaddress
 import json
 import logging
@@ -63,11 +66,9 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import defusedxml
 import defusedxml.ElementTree
-import requests
-import requests.adapters
+import urllib3
 from asn1crypto import algos, cms, core, x509
 from asn1crypto import parser as asn1
-from urllib3.util.ssl_ import create_urllib3_context  # a part of requests
 
 # --- Constants and enums -------------------------------------------------------------------------------------
 
@@ -87,7 +88,9 @@ EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
 CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
-LONGEST_BROKER_ANSWER = 4 << 20  # bytes; 1,000 roles need about 200 kB
+LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
+LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
+LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
 LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
@@ -1033,8 +1036,38 @@ class Role:
     name: str
 
 
-ROLE_TEXT = re.compile(r'(?P<org_name>.*),\s*"(?P<group>[^"]*)":"(?P<sub_group>[^"]*)":"(?P<name>[^"]*)"', re.DOTALL)
+WORK = r'"(?P<group>[^"]*)"\s*:\s*"(?P<sub_group>[^"]*)"\s*:\s*"(?P<name>[^"]*)"'
+ROLE_TEXT = re.compile(rf"(?P<org_name>.*),\s*{WORK}", re.DOTALL)
 RAW_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)")
+STATUS = re.compile(r"<STATUS>\s*([^<]*?)\s*</STATUS>", re.IGNORECASE)
+REFUSALS = ("Failed To Validate", "Invalid input request")
+XML_DECLARATION = re.compile(r"\s*<\?xml[^>]*")
+ENCODING = re.compile(r"""(?:encoding|charset)\s*=\s*["']?([\w.-]+)""", re.IGNORECASE)
+BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+ENCODINGS = ("utf-8", "utf-16", "ascii", "iso8859-1", "iso8859-15", "cp1252")  # Python's names
+
+
+def decode_reply(body: bytes, content_type: str = "") -> str:
+    """A reply's text: by its byte order mark, its XML declaration or its Content-Type, else UTF-8 (RFC 7303, 3).
+
+    Raises BrokerNonsense where that is not so, or names an encoding that no broker has.
+    """
+    declaration = XML_DECLARATION.match(body[:200].decode("latin-1"))
+    named = ENCODING.search(f"{declaration[0] if declaration else ''} {content_type}")
+    encoding = named[1] if named else "utf-8"
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if body.startswith(mark)), encoding)
+    try:
+        if codecs.lookup(encoding).name not in ENCODINGS:
+            raise LookupError
+        return body.decode(encoding).strip("\ufeff \t\r\n")
+    except (LookupError, UnicodeError):
+        raise BrokerNonsense(f"the reply is not text in {encoding}") from None
+
+
+def status_words(text: str) -> str:
+    """What a page of the broker says: `<HTML><STATUS>OK</STATUS></HTML>`, or empty where it says nothing."""
+    found = STATUS.search(text)
+    return clean(found[1]) if found else ""
 
 
 @dataclass(frozen=True)
@@ -1045,24 +1078,17 @@ class GpAnswer:
     role_elements: Sequence[Element]
 
     @classmethod
-    def parse(cls, body: bytes) -> GpAnswer:
-        """From a reply's body. No DTD is fetched and no entity expanded.
-
-        The real broker writes a bare `&` in names, which XML forbids: it is mended first.
-        Raises BrokerNonsense for what is no gpOBJECT, BrokerRefused for the broker's two refusals.
-        """
-        text = _decode(body)
-        for refusal in ("Failed To Validate", "Invalid input request"):
-            if refusal in text:
-                raise BrokerRefused(refusal)
+    def parse(cls, body: bytes, content_type: str = "") -> GpAnswer:
+        """From a reply's body. Raises BrokerNonsense for what is no gpOBJECT, BrokerRefused for a refusal."""
+        text = decode_reply(body, content_type)
         try:
-            root = defusedxml.ElementTree.fromstring(
-                RAW_AMPERSAND.sub("&amp;", text), forbid_dtd=False, forbid_entities=True, forbid_external=True
-            )
+            root = _parse_xml(text)
+            if root.tag != "gpOBJECT":
+                raise ValueError
         except (ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
+            if refusal := next((words for words in REFUSALS if words in text), ""):
+                raise BrokerRefused(refusal) from None
             raise BrokerNonsense(f"not the XML we know: {type(error).__name__}") from None
-        if root.tag != "gpOBJECT":
-            raise BrokerNonsense("not a gpOBJECT")
         return cls._from_element(root)
 
     @classmethod
@@ -1074,19 +1100,33 @@ class GpAnswer:
             if name.startswith("nhsjobrole"):
                 role_elements.append(element)
             elif name in parameters:
-                raise BrokerNonsense(f"{name} comes twice")
+                raise BrokerNonsense(f"{clean(name)} comes twice")
             else:
                 parameters[name] = value
         return cls(parameters, role_elements)
 
     def roles(self) -> tuple[Role, ...]:
-        """The roles in order. Raises BrokerNonsense where one is no role."""
-        return tuple(_parse_role(element) for element in self.role_elements)
+        """The roles in order. One that cannot be read is left out and logged. Raises BrokerNonsense if all are odd."""
+        roles: dict[str, Role] = {}
+        for element in self.role_elements[:MOST_ROLES]:
+            role = _parse_role(element)
+            if role and role.id not in roles:
+                roles[role.id] = role
+            else:
+                LOG.warning("a role is left out, it is odd or comes twice: %s", clean(str(element.attrib)))
+        if self.role_elements and not roles:
+            raise BrokerNonsense(f"none of {len(self.role_elements)} roles can be read")
+        return tuple(roles.values())
+
+    def text(self, name: str) -> str:
+        """A parameter for people to read."""
+        return clean(self._present(name))
 
     def required(self, name: str) -> str:
-        value = self.parameters.get(name, "")
-        if not value:
-            raise BrokerNonsense(f"{name} is missing")
+        """A parameter for programs. Raises BrokerNonsense for one that is over-long or holds control characters."""
+        value = self._present(name)
+        if len(value) > LONGEST_PARAMETER or not "".join(value.split()).isprintable():
+            raise BrokerNonsense(f"{name} is {len(value)} characters that make no sense")
         return value
 
     def minutes(self, name: str) -> int:
@@ -1096,20 +1136,32 @@ class GpAnswer:
             raise BrokerNonsense(f"{name} is no number of minutes")
         return int(value)
 
+    def _present(self, name: str) -> str:
+        value = self.parameters.get(name, "")
+        if not value:
+            raise BrokerNonsense(f"{name} is missing")
+        return value
 
-def _decode(body: bytes) -> str:
+
+def _parse_xml(text: str) -> Element:
+    """No DTD is fetched and no entity expanded. A bare `&`, as the real broker writes it in names, is mended."""
+    parse = functools.partial(
+        defusedxml.ElementTree.fromstring, forbid_dtd=False, forbid_entities=True, forbid_external=True
+    )
     try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise BrokerNonsense("the answer is not UTF-8 text") from None
+        return parse(text)
+    except ParseError:
+        return parse(RAW_AMPERSAND.sub("&amp;", text))
 
 
-def _parse_role(element: Element) -> Role:
+def _parse_role(element: Element) -> Role | None:
+    """None for what is no role."""
     match = ROLE_TEXT.fullmatch((element.text or "").strip())
-    identifier = element.get("id", "")
-    if not match or not identifier:
-        raise BrokerNonsense(f"{element.get('name')} is not a role")
-    return Role(id=identifier, org_code=element.get("orgcode"), **match.groupdict())
+    identifier, org_code = element.get("id", ""), element.get("orgcode")
+    if not match or not identifier or clean(identifier) != identifier:
+        return None
+    words = {name: clean(value) for name, value in match.groupdict().items()}
+    return Role(id=identifier, org_code=clean(org_code) if org_code else None, **words)
 
 
 # --- Broker client -------------------------------------------------------------------------------------------
@@ -1142,62 +1194,76 @@ class Session:
     max_minutes: int
     idle_minutes: int
     logout_url: str
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=boottime)
 
     def seconds_left(self) -> float:
-        return self.started + self.max_minutes * 60 - time.monotonic()
+        return self.started + self.max_minutes * 60 - boottime()
 
 
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and with them the ticket
 
 
-class PromptSocket(ssl.SSLSocket):
-    """An answer is due ANSWER_SECONDS after its request, however it dribbles in: a socket's own time limit
-    begins anew with every byte."""
+class BoundedSocket(ssl.SSLSocket):
+    """TLS on which a whole reply has the socket's time limit, and a size limit on the bytes that come in.
 
-    due = float("inf")
+    A socket's own time limit begins anew with every byte, and libraries count what they have unpacked.
+    """
+
+    _due: float | None = None
+    _received = 0
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         super().sendall(data, flags)
-        self.due = time.monotonic() + ANSWER_SECONDS
+        self._due, self._received = None, 0
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        if time.monotonic() > self.due:
+        """Raises TimeoutError, BrokerNonsense."""
+        limit = self.gettimeout() or 0.0
+        self._due = self._due or time.monotonic() + limit
+        left = self._due - time.monotonic()
+        if left <= 0:
             raise TimeoutError
-        return super().recv_into(buffer, nbytes, flags)
+        self.settimeout(left)
+        try:
+            received = super().recv_into(buffer, nbytes, flags)
+        finally:
+            self.settimeout(limit)
+        self._received += received
+        if self._received > LONGEST_REPLY:
+            raise BrokerNonsense(f"a reply of over {LONGEST_REPLY} bytes")
+        return received
 
 
-class PromptTls(requests.adapters.HTTPAdapter):
-    """TLS over such sockets: 1.2 or newer, as Python has it since 3.10, and always verified."""
+@dataclass(frozen=True)
+class Reply:
+    """A whole reply with HTTP status 200. `reason` is what our own stand-in says to developers of a refusal."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        context = create_urllib3_context()
-        context.sslsocket_class = PromptSocket
-        super().init_poolmanager(*args, **kwargs, ssl_context=context)
+    body: bytes = field(repr=False)
+    content_type: str
+    reason: str
+
+    def status(self) -> str:
+        return status_words(decode_reply(self.body, self.content_type))
 
 
 class Broker:
     """One person's conversation with the Spine Security Broker, over one kept-alive connection.
 
     Every request has a connect and an answer time limit and a size limit. Who is trusted is what the configuration
-    says, one CA file where given: proxy and CA settings of the environment are not used.
+    says, one CA file or else the system's CAs. Proxies of the environment are not used.
     """
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
         self._spine = spine.rstrip("/")
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._http.verify = str(ca_file) if ca_file else True
-        self._http.mount("https://", PromptTls())
-        self._http.headers["Content-Type"] = "text/xml"
-        self._http.headers["User-Agent"] = f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"
+        self._ca_file = ca_file
+        self._body = bytearray()  # of the last reply, as far as it came
         self.left_open: Session | None = None  # at the broker, by an answer that is of no use here
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
 
     def activate(self) -> Challenge:
         """Ask for a challenge. Raises the Broker errors."""
         plain = "Ask the sign-in service for a challenge to sign"
-        answer = self._post("activate", plain, self._parameters("ACTIVATION"))
+        answer = self._answer(self._post("activate", plain, self._parameters("ACTIVATION")))
         challenge = Challenge(answer.required("challenge"), answer.required("signature"), time.monotonic())
         try:
             size = len(challenge.data)
@@ -1210,7 +1276,8 @@ class Broker:
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
         """Send the signed challenge back. Raises BrokerRefused and the other Broker errors.
 
-        An answer that is refused here may have opened a session there: `left_open` is for logging that out.
+        Waits for a late answer too, and an answer that is of no use here may have opened a session there:
+        `left_open` is for logging that out.
         """
         signed = {
             "challenge": challenge.encoded,
@@ -1221,43 +1288,55 @@ class Broker:
             "mobility": "0",
         }
         plain = "Send the signed challenge to the sign-in service, which checks it"
-        answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed)
-        ticket = answer.required("sso_ticket")
-        self.left_open = Session(uid, "", ticket, (), 0, 0, "")
-        session = Session(
-            uid=uid,
-            cn=answer.required("cn"),
-            ticket=ticket,
-            roles=answer.roles(),
-            max_minutes=answer.minutes("sso_max_session_time"),
-            idle_minutes=answer.minutes("sso_session_time"),
-            logout_url=answer.required("sso_logout_url"),
-        )
-        self.left_open = None
-        return session
+        try:
+            reply = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed, LATE_ANSWER_SECONDS)
+            return _session(uid, self._answer(reply))
+        except AgentError:
+            if ticket := _find_ticket(bytes(self._body)):
+                self.left_open = Session(uid, "", ticket, (), 0, 0, "")
+            raise
 
     def select_role(self, session: Session, role: Role) -> None:
-        """Tell the broker which role the person works in now. Raises RoleRefused and the Broker errors."""
+        """Tell the broker which role the person works in now. Raises RoleRefused, SessionExpired, Broker errors."""
         query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0"}
         query |= {"fallbackStatus": "0", "gacVersion": VERSION}
         url = f"{self._spine}/saml/RoleSelectionGP.jsp"
-        answer = self._request("GET", url, "Tell the sign-in service which role was chosen", params=query)
-        if "<STATUS>OK</STATUS>" not in _decode(answer):
-            raise RoleRefused(f"role {role.id}")
+        reply = self._request("GET", url, "Tell the sign-in service which role was chosen", fields=query)
+        words = reply.status()
+        if _is_no_session(reply, words):
+            raise SessionExpired(f"{words} {reply.reason}")
+        if words != "OK":
+            raise RoleRefused(f"role {role.id}: {words} {reply.reason}")
 
     def log_out(self, session: Session) -> None:
-        """End the session at the broker. The ticket goes to no other host than the broker's. Raises Broker errors."""
+        """End the session at the broker. The ticket goes to no other host than the broker's.
+
+        Raises BrokerRefused where the broker has no such session, and the other Broker errors.
+        """
         default = f"{self._spine}/login/authlogout"
         same_host = session.logout_url.startswith(self._spine + "/")
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         url = session.logout_url if same_host else default
         plain = "Tell the sign-in service that the session is over"
-        answer = self._request("POST", url, plain, data=gp_object(parameters))
-        if "OK" not in _decode(answer):
-            raise BrokerNonsense("the log-out was not confirmed")
+        reply = self._request("POST", url, plain, body=gp_object(parameters))
+        words = reply.status()
+        if _is_no_session(reply, words):
+            raise BrokerRefused(f"{words} {reply.reason}")
+        if words != "OK":
+            raise BrokerNonsense(f"the log-out was not confirmed: {words} {reply.reason}")
 
     def close(self) -> None:
-        self._http.close()
+        if "_pool" in vars(self):
+            self._pool.clear()
+
+    @functools.cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        """Made with the first request and not before: the system's CAs take a while to read."""
+        context = ssl.create_default_context(cafile=self._ca_file)
+        context.sslsocket_class = BoundedSocket
+        headers = {"User-Agent": f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"}
+        headers |= {"Accept-Encoding": "identity", "Content-Type": "text/xml"}
+        return urllib3.PoolManager(ssl_context=context, cert_reqs="CERT_REQUIRED", retries=False, headers=headers)
 
     @functools.cached_property
     def _device_id(self) -> str:
@@ -1273,58 +1352,81 @@ class Broker:
             "service": service,
         }
 
-    def _post(self, endpoint: str, plain: str, parameters: Parameters) -> GpAnswer:
-        body = self._request("POST", f"{self._spine}/login/auth{endpoint}", plain, data=gp_object(parameters))
-        return GpAnswer.parse(body)
-
-    def _request(self, method: str, url: str, plain: str, **what: Any) -> bytes:
-        """One request, its answer's body. Texts of requests' own errors hold the URL and so the ticket: not kept."""
-        started = time.perf_counter()
-        line, limits = f"{method} {urlsplit(url).path}", (CONNECT_SECONDS, ANSWER_SECONDS)
-        try:
-            with self._http.request(method, url, timeout=limits, allow_redirects=False, stream=True, **what) as answer:
-                content = _read_bounded(answer, line)
-        except requests.exceptions.SSLError as error:
-            raise BrokerNotTrusted(f"{line}: {_tls_reason(error)}") from None
-        except requests.exceptions.Timeout:
-            raise BrokerTimeout(f"{line}: no answer within {ANSWER_SECONDS} s") from None
-        except (requests.exceptions.RequestException, OSError) as error:
-            if time.perf_counter() - started >= ANSWER_SECONDS:  # in a body, requests calls it no Timeout
-                raise BrokerTimeout(f"{line}: the answer did not end within {ANSWER_SECONDS} s") from None
-            raise BrokerUnreachable(f"{line}: {type(error).__name__}") from None
-        tell(plain, f"{line} \u2192 {answer.status_code}, {len(content)} bytes", started)
-        self._check(line, answer)
-        return content
+    def _post(self, endpoint: str, plain: str, parameters: Parameters, seconds: float | None = None) -> Reply:
+        url = f"{self._spine}/login/auth{endpoint}"
+        return self._request("POST", url, plain, seconds, body=gp_object(parameters))
 
     @staticmethod
-    def _check(line: str, answer: requests.Response) -> None:
-        reason = answer.headers.get("X-Spine-Stub-Reason", "")
-        if reason:
-            raise BrokerRefused(f"{line} \u2192 {reason[:80]}")
-        if answer.status_code != requests.codes.ok:
-            raise BrokerFault(f"{line} \u2192 HTTP {answer.status_code}")
+    def _answer(reply: Reply) -> GpAnswer:
+        if reply.reason:
+            raise BrokerRefused(reply.reason)
+        return GpAnswer.parse(reply.body, reply.content_type)
+
+    def _request(self, method: str, url: str, plain: str, seconds: float | None = None, **what: Any) -> Reply:
+        """One request and its reply. Texts of urllib3's own errors hold the URL and so the ticket: not kept."""
+        started = time.perf_counter()
+        line = f"{method} {self._spine.removeprefix('https://')}{urlsplit(url).path}"
+        limits = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or ANSWER_SECONDS)
+        self._body.clear()
+        try:
+            with self._pool.request(
+                method, url, timeout=limits, redirect=False, preload_content=False, **what
+            ) as answer:
+                for piece in answer.stream(256, decode_content=False):  # what comes before a pause is kept
+                    self._body += piece
+        except AgentError:
+            raise
+        except Exception as error:  # a hostile reply makes http.client and urllib3 raise nearly anything
+            raise _broker_error(error, line) from None
+        tell(plain, f"{line} \u2192 {answer.status}, {len(self._body)} bytes", started)
+        reason = clean(answer.headers.get("X-Spine-Stub-Reason", ""), 80)
+        if answer.status != 200:
+            raise BrokerFault(f"{line} \u2192 HTTP {answer.status} {reason}")
+        if encoding := answer.headers.get("Content-Encoding", ""):
+            raise BrokerNonsense(f"{line}: a reply packed by {encoding}, which was not asked for")
+        return Reply(bytes(self._body), answer.headers.get("Content-Type", ""), reason)
 
 
-def _read_bounded(answer: requests.Response, line: str) -> bytes:
-    """The whole body, unless it is too long."""
-    content = bytearray()
-    for piece in answer.iter_content(65536):
-        content += piece
-        if len(content) > LONGEST_BROKER_ANSWER:
-            raise BrokerNonsense(f"{line}: an answer of over {LONGEST_BROKER_ANSWER} bytes")
-    return bytes(content)
+def _session(uid: str, answer: GpAnswer) -> Session:
+    """Raises BrokerNonsense."""
+    return Session(
+        uid=uid,
+        cn=answer.text("cn"),
+        ticket=answer.required("sso_ticket"),
+        roles=answer.roles(),
+        max_minutes=answer.minutes("sso_max_session_time"),
+        idle_minutes=answer.minutes("sso_session_time"),
+        logout_url=answer.required("sso_logout_url"),
+    )
 
 
-def _tls_reason(error: BaseException | None) -> str:
-    """OpenSSL's own words (verify failed: ...), found at the bottom of requests' wrapping."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message
-        if isinstance(error, ssl.SSLError):
-            return error.reason or type(error).__name__
-        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
-        error = inner if isinstance(inner, BaseException) else None
-    return "TLS could not be set up"
+def _find_ticket(body: bytes) -> str:
+    """The ticket in a reply that is cut short or cannot be read, empty where there is none. UTF-16's NULs go."""
+    found = re.search(rb"""name=["']sso_ticket["'][^>]*>\s*([!-;=-~]{1,4096})""", body.replace(b"\0", b""))
+    return html.unescape(found[1].decode("ascii")) if found else ""
+
+
+def _is_no_session(reply: Reply, words: str) -> bool:
+    """Whether the broker says that the ticket is not, or no more, one of its own."""
+    return reply.reason == "ticket-not-valid" or "INVALID TOKEN" in words.upper()
+
+
+def _broker_error(error: BaseException, line: str) -> AgentError:
+    """What a failed request was: the error at the bottom of urllib3's wrapping, in the system's own words."""
+    while error.__context__:
+        error = error.__context__
+    match error:
+        case ssl.SSLCertVerificationError():
+            return BrokerNotTrusted(f"{line}: {error.verify_message}")
+        case TimeoutError():
+            return BrokerTimeout(f"{line}: no whole reply in time")
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
+            return BrokerUnreachable(f"{line}: the connection ended in the middle")
+        case ssl.SSLError():
+            return BrokerNotTrusted(f"{line}: {error.reason}")
+        case OSError():
+            return BrokerUnreachable(f"{line}: {error.strerror or type(error).__name__}")
+    return BrokerNonsense(f"{line}: {type(error).__name__}")
 
 
 def local_address(url: str) -> str:
@@ -1750,7 +1852,7 @@ class Conductor:
         tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
         try:
             attempt.session = attempt.broker.validate(uid, challenge, der)
-        except BrokerNonsense:
+        except AgentError:  # its answer may have opened a session
             attempt.lane.submit(attempt.log_out)  # once the person is told
             raise
         return attempt.session

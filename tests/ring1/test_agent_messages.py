@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 from contextlib import suppress
 
@@ -28,6 +29,7 @@ from agent import (
     gp_object,
     signature_block,
     smime_response,
+    status_words,
 )
 
 CHALLENGE = bytes(range(48))
@@ -173,6 +175,95 @@ def test_a_doctype_elsewhere_is_never_fetched() -> None:
 def test_the_broker_s_two_refusals(words: str) -> None:
     with pytest.raises(BrokerRefused):
         GpAnswer.parse(f"<HTML><STATUS>{words}</STATUS></HTML>".encode())
+    (parsed,) = GpAnswer.parse(role(f"THE {words} CLINIC, {WORK}")).roles()
+    assert parsed.org_name == f"THE {words} CLINIC"
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("<HTML><STATUS>OK</STATUS></HTML>", "OK"),
+        ("\r\n<html>\n<Status> OK\n</Status></html>", "OK"),
+        ("<HTML><STATUS>NOT OK</STATUS></HTML>", "NOT OK"),
+        ("<HTML><STATUS>\x1b[2JOK</STATUS></HTML>", "[2JOK"),
+        ("<STATUS>INVALID TOKEN</STATUS>OK", "INVALID TOKEN"),
+        ("OK", ""),
+        ("<STATUS>OK", ""),
+    ],
+)
+def test_the_status_of_a_page_is_read_exactly(page: str, words: str) -> None:
+    assert status_words(page) == words
+
+
+DECLARED = '<?xml version="1.0" encoding="{}"?>'
+ACCENT = "<gpOBJECT><gpPARAM name='cn'>Zo\xeb</gpPARAM></gpOBJECT>"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (ACCENT.encode(), ""),
+        (ACCENT.encode(), "text/xml; charset=UTF-8"),
+        (b"\xef\xbb\xbf" + ACCENT.encode(), "text/xml; charset=ISO-8859-1"),
+        (b"\r\n  " + (DECLARED.format("UTF-8") + ACCENT).encode() + b"\n", ""),
+        ((DECLARED.format("iso-8859-1") + ACCENT).encode("latin-1"), ""),
+        ((DECLARED.format("ISO-8859-1") + ACCENT).encode("latin-1"), "text/xml; charset=utf-8"),
+        ((DECLARED.format("windows-1252") + ACCENT).encode("cp1252"), "text/xml"),
+        (ACCENT.encode("latin-1"), 'text/xml; charset="ISO-8859-1"'),
+        (ACCENT.encode("utf-16"), ""),
+        ((DECLARED.format("UTF-16") + ACCENT).encode("utf-16"), "text/xml"),
+    ],
+)
+def test_a_reply_may_be_in_any_encoding_that_it_names(body: bytes, content_type: str) -> None:
+    assert GpAnswer.parse(body, content_type).text("cn") == "Zo\xeb"
+
+
+@pytest.mark.parametrize("encoding", ["utf-7", "punycode", "unicode_escape", "zlib", "rot13", "no-such", "."])
+def test_an_encoding_that_no_broker_has(encoding: str) -> None:
+    with pytest.raises(BrokerNonsense):
+        GpAnswer.parse((DECLARED.format(encoding) + ACCENT).encode("ascii", "ignore"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "<gpPARAM name='nhsjobrole1' id='2'>no role</gpPARAM>",
+        "<gpPARAM name='nhsjobrole1'>ORG, {}</gpPARAM>",
+        "<gpPARAM name='nhsjobrole1' id='100'>TWICE, {}</gpPARAM>",
+        "<gpPARAM name='nhsjobrole1' id='\u202e2'>ORG, {}</gpPARAM>",
+        "<gpPARAM name='nhsjobrole1' id='2'/>",
+    ],
+)
+def test_one_odd_role_is_left_out_and_said_in_the_log(odd: str, caplog: pytest.LogCaptureFixture) -> None:
+    good = f"<gpPARAM name='nhsjobrole0' id='100'>ORG, {WORK}</gpPARAM>"
+    roles = GpAnswer.parse(reply(good + odd.format(WORK))).roles()
+    assert [each.id for each in roles] == ["100"]
+    assert "nhsjobrole1" in caplog.text
+
+
+def test_more_roles_than_anybody_has_are_left_out() -> None:
+    each = "".join(f"<gpPARAM name='nhsjobrole{n}' id='{n}'>ORG, {WORK}</gpPARAM>" for n in range(3000))
+    assert len(GpAnswer.parse(reply(each)).roles()) == 1000
+
+
+STEERED = "\u202e\x9b2J&#10;"
+
+
+def test_names_are_cleaned_and_bounded() -> None:
+    text = f'{STEERED}LEEDS{"x" * 3000}, "{STEERED}Clinical":"Provision":"Nurse{STEERED}"'
+    answer = GpAnswer.parse(role(text))
+    (parsed,) = answer.roles()
+    assert all(value.isprintable() and len(value) <= 200 for value in dataclasses.astuple(parsed))
+    assert (parsed.name, parsed.group) == ("Nurse 2J", "2J Clinical")
+    cn = GpAnswer.parse(reply(f"<gpPARAM name='cn'>{STEERED}{'x' * 3_000_000}</gpPARAM>")).text("cn")
+    assert cn.isprintable()
+    assert len(cn) == 200
+
+
+@pytest.mark.parametrize("value", ["", "x" * 5000, "a\x9bb", "\u202e"])
+def test_a_parameter_for_programs_is_refused_where_it_makes_no_sense(value: str) -> None:
+    with pytest.raises(BrokerNonsense):
+        GpAnswer.parse(reply(f"<gpPARAM name='sso_ticket'>{value}</gpPARAM>")).required("sso_ticket")
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "1.5", "ten", "", "\uff19", "1e3", "9999999", "0x10"])

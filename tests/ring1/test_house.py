@@ -30,7 +30,7 @@ SECTIONS = (
     "Main",
 )
 # The one section of agent.py that may name a library.
-HOME_OF = {"smartcard": "Card session", "requests": "Broker client", "tkinter": "Front ends"}
+HOME_OF = {"smartcard": "Card session", "urllib3": "Broker client", "tkinter": "Front ends"}
 
 
 def sources() -> Iterator[Path]:

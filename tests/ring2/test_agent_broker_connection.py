@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -88,13 +89,29 @@ def test_a_certificate_of_no_ca_that_the_machine_trusts(lying_broker: LyingBroke
 def test_nobody_there(ca_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"https://127.0.0.1:{taken.getsockname()[1]}"
-    with pytest.raises(BrokerUnreachable):
+    with pytest.raises(BrokerUnreachable) as caught:
         Broker(url, ca_file).activate()
+    assert caught.value.technical == f"POST {url.removeprefix('https://')}/login/authactivate: Connection refused"
 
 
 def test_a_name_that_does_not_exist(ca_file: Path) -> None:
-    with pytest.raises(BrokerUnreachable):
+    with pytest.raises(BrokerUnreachable) as caught:
         Broker("https://no-such-host.invalid", ca_file).activate()
+    assert re.fullmatch(r"POST no-such-host\.invalid/login/authactivate: \w+ .*", caught.value.technical)
+
+
+def test_the_system_s_cas_are_trusted_where_no_file_is_named(
+    lying_broker: LyingBroker, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a venv too, where certifi's own list has none of a hospital's."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))  # OpenSSL's own way to move the system's list
+    Broker(lying_broker.url, None).activate()
+
+
+def test_a_ca_file_that_went_away(lying_broker: LyingBroker, tmp_path: Path) -> None:
+    with pytest.raises(BrokerUnreachable) as caught:
+        Broker(lying_broker.url, tmp_path / "gone.pem").activate()
+    assert "No such file" in caught.value.technical
 
 
 def test_proxies_and_netrc_of_the_environment_are_not_used(
@@ -186,7 +203,24 @@ def test_no_redirection_carries_the_ticket_away(
     assert not thief.requests
 
 
-@pytest.mark.parametrize("lie", [http("", "500 Oops"), http("no"), http(b"\xff"), lambda connection: None])
+def status(words: str) -> bytes:
+    return http(f"<HTML><STATUS>{words}</STATUS></HTML>")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        http("", "500 Oops"),
+        http("no"),
+        http("OK"),
+        http(b"\xff"),
+        status("INVALID TOKEN"),
+        status("NOT OK"),
+        status(""),
+        http("<STATUS>no</STATUS><STATUS>OK</STATUS>"),
+        lambda connection: None,
+    ],
+)
 def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
     lie: Lie, lying_broker: LyingBroker, ca_file: Path, person: Person
 ) -> None:

@@ -17,6 +17,7 @@ from support.scripted_card import BrokenCard, OneCardReader
 from agent import (
     AgentError,
     Broker,
+    BrokerError,
     BrokerFault,
     BrokerNonsense,
     BrokerRefused,
@@ -24,6 +25,7 @@ from agent import (
     BrokerUnreachable,
     Event,
     RoleRefused,
+    SessionExpired,
     State,
 )
 
@@ -33,8 +35,10 @@ FILE = '<!DOCTYPE gpOBJECT [<!ENTITY file SYSTEM "file:///etc/hostname">]>'
 PARAMETER_ENTITY = '<!DOCTYPE gpOBJECT [<!ENTITY % all SYSTEM "https://192.0.2.1/"> %all;]>'
 HUGE = 100 << 20
 GOOD = activation()
+TWICE = gzip.compress(gzip.compress(bytes(64 << 20)))
 HTML = "<!DOCTYPE html><html><body>Please log in to the guest Wi-Fi<br></body></html>"
 
+CHUNKED = "Transfer-Encoding: chunked\r\n\r\n"
 HALF = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n<gpOBJECT>"
 
 
@@ -43,10 +47,16 @@ def silence(connection: socket.socket) -> None:
     connection.recv(1)
 
 
-def endless_body(connection: socket.socket) -> None:
-    connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {HUGE}\r\n\r\n".encode())
-    for _ in range(HUGE >> 16):
-        connection.sendall(bytes(1 << 16))
+def endless(head: str, drop: bytes = bytes(1 << 16)) -> Callable[[socket.socket], None]:
+    """Send a head, and then no end of bytes: fails where 100 MB of them are taken."""
+
+    def lie(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{head}".encode())
+        for _ in range(HUGE // len(drop)):
+            connection.sendall(drop)
+        connection.sendall(b"\r\n\r\n" + GOOD)
+
+    return lie
 
 
 def dribble(head: bytes, drop: bytes) -> Callable[[socket.socket], None]:
@@ -82,9 +92,21 @@ ACTIVATE: dict[str, tuple[type[AgentError], Lie]] = {
     "parameter entity": (BrokerNonsense, http(gp("", PARAMETER_ENTITY))),
     "deep nesting": (BrokerNonsense, http(gp("<a>" * 300_000 + "</a>" * 300_000))),
     "deep nesting without an end": (BrokerNonsense, http(gp("<a>" * 300_000))),
-    "body of 100 MB": (BrokerNonsense, endless_body),
+    "body of 100 MB": (BrokerNonsense, endless(f"Content-Length: {HUGE}\r\n\r\n")),
+    "head of 100 MB": (BrokerNonsense, endless("X: ", b"x" * 65000 + b"\r\nX: ")),
+    "header of 100 MB": (BrokerNonsense, endless("X: ", b"x" * 65000)),
+    "chunk extension of 100 MB": (BrokerNonsense, endless(CHUNKED + "8;", b"x" * 65000)),
     "zipped body of 16 MB": (BrokerNonsense, http(gzip.compress(bytes(16 << 20)), Content_Encoding="gzip")),
-    "body said to be zipped": (BrokerUnreachable, http(GOOD, Content_Encoding="gzip")),
+    "zipped twice": (BrokerNonsense, http(gzip.compress(TWICE), Content_Encoding="gzip, gzip")),
+    "redirection, zipped": (BrokerFault, http(TWICE, "302 Found", Content_Encoding="gzip", Location="https://x/")),
+    "body said to be zipped": (BrokerNonsense, http(GOOD, Content_Encoding="gzip")),
+    "chunk of -5 bytes": (BrokerNonsense, f"HTTP/1.1 200 OK\r\n{CHUNKED}-5\r\n".encode()),
+    "chunk of no size": (BrokerNonsense, f"HTTP/1.1 200 OK\r\n{CHUNKED}five\r\n".encode()),
+    "chunk of a size without end": (BrokerTimeout, f"HTTP/1.1 200 OK\r\n{CHUNKED}{'f' * 9000}\r\n".encode()),
+    "length below zero": (BrokerTimeout, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"),
+    "two lengths": (BrokerNonsense, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n123456"),
+    "length in words": (BrokerTimeout, b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n"),
+    "status of 5 digits": (BrokerNonsense, b"HTTP/1.1 20000 OK\r\nContent-Length: 0\r\n\r\n"),
     "body that dribbles": (BrokerTimeout, DRIBBLED_BODY),
     "chunks that dribble": (BrokerTimeout, DRIBBLED_CHUNKS),
     "head that dribbles": (BrokerTimeout, DRIBBLED_HEAD),
@@ -92,8 +114,8 @@ ACTIVATE: dict[str, tuple[type[AgentError], Lie]] = {
     "half a body, then nothing": (BrokerTimeout, then(GOOD[:-20], silence)),
     "half a body, then gone": (BrokerUnreachable, then(HALF, hang_up)),
     "gone before the answer": (BrokerUnreachable, hang_up),
-    "not HTTP": (BrokerUnreachable, then(b"220 mail.example ESMTP\r\n", hang_up)),
-    "a thousand headers": (BrokerUnreachable, http("", **{f"X_{n}": "x" for n in range(1000)})),
+    "not HTTP": (BrokerNonsense, then(b"220 mail.example ESMTP\r\n", hang_up)),
+    "a thousand headers": (BrokerNonsense, http("", **{f"X_{n}": "x" for n in range(1000)})),
     "HTTP 500": (BrokerFault, http("oops", "500 Internal Server Error")),
     "HTTP 503": (BrokerFault, http("later", "503 Service Unavailable")),
     "HTTP 404": (BrokerFault, http("where?", "404 Not Found")),
@@ -135,8 +157,14 @@ VALIDATE: dict[str, tuple[type[AgentError], Lie]] = {
     "role text broken": (BrokerNonsense, validation(parameter("nhsjobrole0", "Nurse", 'id="1"'))),
     "role without text": (BrokerNonsense, validation(parameter("nhsjobrole0", "", 'id="1"'))),
 }
+REFUSED = "<HTML><STATUS>Failed To Validate</STATUS></HTML>"
 SELECT: dict[str, tuple[type[AgentError], Lie]] = {
     "role refused": (RoleRefused, http("<HTML><STATUS>No</STATUS></HTML>")),
+    "role not OK": (RoleRefused, http("<HTML><STATUS>NOT OK</STATUS></HTML>")),
+    "role, OK in another place": (RoleRefused, http("<HTML>OK<STATUS>LOOK IT UP</STATUS></HTML>")),
+    "role for no session": (SessionExpired, http("<HTML><STATUS>INVALID TOKEN</STATUS></HTML>")),
+    "session ended meanwhile": (SessionExpired, http(REFUSED, X_Spine_Stub_Reason="ticket-not-valid")),
+    "role not held": (RoleRefused, http(REFUSED, X_Spine_Stub_Reason="role-not-held")),
     "role never answered": (BrokerTimeout, silence),
     "role dropped": (BrokerUnreachable, hang_up),
     "role binary": (BrokerNonsense, http(b"\xff\xfe\x00")),
@@ -174,14 +202,29 @@ def test_each_lie_gives_its_error_and_the_next_attempt_works(
     person.sees(State.SIGNED_IN)
 
 
-@pytest.mark.parametrize("name", ["no name", "no way to log out", "minutes in words", "role text broken"])
+UNREADABLE: dict[str, Lie] = {
+    **{name: LIES[name][2] for name in ("no name", "no way to log out", "minutes in words", "role text broken")},
+    "refused all the same": http(gp(parameter("sso_ticket", TICKET)), X_Spine_Stub_Reason="revoked"),
+    "with HTTP 500": http(gp(parameter("sso_ticket", TICKET)), "500 Internal Server Error"),
+    "not XML": http("<p>" + gp(parameter("sso_ticket", TICKET))),
+    "not the encoding that it says": http(b"<?xml encoding='ascii'?>\xff" + parameter("sso_ticket", TICKET).encode()),
+    "in UTF-16, cut short": http(gp(parameter("sso_ticket", TICKET)).encode("utf-16")[:-8]),
+    "then gone": then(http(parameter("sso_ticket", TICKET))[:-4], hang_up),
+    "then silence": then(http(parameter("sso_ticket", TICKET) + " " * 500)[:-4], silence),
+    "then 100 MB": endless(f"Content-Length: {HUGE}\r\n\r\n" + parameter("sso_ticket", TICKET)),
+    "packed, it says": http(gp(parameter("sso_ticket", TICKET)), Content_Encoding="gzip"),
+    "name of 3 MB": validation(sso_logout_url="x" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
 def test_a_session_that_is_of_no_use_here_is_ended_at_the_broker(
     name: str, lying_broker: LyingBroker, person: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    _, _, lying_broker.lies["authvalidate"] = LIES[name]
+    lying_broker.lies["authvalidate"] = UNREADABLE[name]
     person.types()
-    assert type(person.problem()) is BrokerNonsense
+    assert isinstance(person.problem(), BrokerError | BrokerUnreachable)
     (request,) = wait_until(lambda: lying_broker.asked("authlogout"))
     assert TICKET.encode() in request
     assert TICKET not in caplog.text

@@ -139,6 +139,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a broker as long as a test does, not a person."""
     monkeypatch.setattr(agent, "CONNECT_SECONDS", 0.4)
     monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.4)
+    monkeypatch.setattr(agent, "LATE_ANSWER_SECONDS", 0.4)
 
 
 @pytest.fixture
