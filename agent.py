@@ -60,6 +60,7 @@ from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
+from string import digits
 from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
@@ -94,6 +95,7 @@ LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
 LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
+PASSCODE = re.compile("[0-9]{4,8}")  # NHS passcodes have had 4 to 8 digits over the years
 VPCD_PORT = 35963  # where the embedded reader of demo.py, and vpcd, wait for a card
 
 
@@ -190,12 +192,17 @@ def clean(text: str, longest: int = 200) -> str:
 def describe_status(status: int) -> str:
     """A status word in words: '63C2 2 tries left' (ISO 7816-4, table 6)."""
     if status & 0xFFF0 == 0x63C0:
-        meaning = f"{status & 0x0F} tries left"
+        meaning = f"{counted(status & 0x0F, 'try', 'tries')} left"
     elif status >> 8 == 0x61:
         meaning = f"{(status & 0xFF) or 256} more bytes"
     else:
         meaning = STATUS_MEANINGS.get(status, "not known to the agent")
     return f"{status:04X} {meaning}"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things: 1 role, 3 roles, 2 tries."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def hexadecimal(data: bytes) -> str:
@@ -324,7 +331,7 @@ class WrongPasscode(PasscodeError):
     def __init__(self, tries_left: int) -> None:
         super().__init__(f"VERIFY \u2192 {describe_status(0x63C0 | tries_left)}")
         self.tries_left = tries_left
-        self.says = f"That passcode is not right. {tries_left} {'try' if tries_left == 1 else 'tries'} left."
+        self.says = f"That passcode is not right. {counted(tries_left, 'try', 'tries')} left."
 
 
 class LastTryNotSpent(PasscodeError):
@@ -334,7 +341,7 @@ class LastTryNotSpent(PasscodeError):
 
 
 class UnusablePasscode(PasscodeError):
-    sentence = "That cannot be a passcode, so it was not tried. A passcode has up to 8 digits."
+    sentence = "That cannot be a passcode, so it was not tried. A passcode has 4 to 8 digits."
 
 
 class PasscodeLocked(AgentError):
@@ -512,8 +519,8 @@ class Passcode:
     """What the person typed. Never shown, and overwritten when no longer needed."""
 
     def __init__(self, text: str) -> None:
-        """Raises UnusablePasscode for what no card takes: empty, over 8 characters, not ASCII."""
-        if not text or len(text) > LONGEST_PASSCODE or not text.isascii() or not text.isprintable():
+        """Raises UnusablePasscode for what is not 4 to 8 digits: no card is asked, and no try spent."""
+        if not PASSCODE.fullmatch(text):
             raise UnusablePasscode()
         self._digits = bytearray(text, "ascii")
 
@@ -1859,7 +1866,10 @@ class Conductor:
 
     def _validated(self, attempt: Attempt, session: Session) -> None:
         roles = session.roles
-        tell(f"Signed in as {session.cn}", f"uid {session.uid}, {len(roles)} roles, {session.max_minutes} minutes")
+        tell(
+            f"Signed in as {session.cn}",
+            f"uid {session.uid}, {counted(len(roles), 'role')}, {counted(session.max_minutes, 'minute')}",
+        )
         if len(roles) == 1:
             attempt.role = roles[0]
         events = {0: Event.VALIDATED_NO_ROLE, 1: Event.VALIDATED_ONE_ROLE}
@@ -1939,7 +1949,7 @@ def describe_time_left(seconds: float) -> str:
     """Time left as people say it, rounded up to minutes."""
     minutes = max(0, int(-(-seconds // 60)))
     hours, minutes = divmod(minutes, 60)
-    parts = [f"{n} {unit}{'' if n == 1 else 's'}" for n, unit in ((hours, "hour"), (minutes, "minute")) if n]
+    parts = [counted(number, unit) for number, unit in ((hours, "hour"), (minutes, "minute")) if number]
     return " ".join(parts) or "less than a minute"
 
 
@@ -1948,7 +1958,7 @@ def describe_expiry(certificate: Certificate, now: datetime) -> str:
     days = certificate.days_left(now)
     if days > EXPIRY_WARNING_DAYS:
         return ""
-    when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {days} days"
+    when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {counted(days, 'day')}"
     return f"Your card expires {when}, on {certificate.not_after:%-d %B %Y}. Renew it before then."
 
 
@@ -1960,6 +1970,23 @@ def describe_place(role: Role) -> str:
 def describe_role(role: Role) -> str:
     """One line: what and where."""
     return f"{role.name} at {describe_place(role)}"
+
+
+def role_search_text(role: Role) -> str:
+    """Everything about a role that people search for."""
+    return " ".join((role.name, role.org_name, role.org_code or "", role.group, role.sub_group)).lower()
+
+
+def describe_owner(attempt: Attempt) -> str:
+    """Whose card it is, as far as it is known: the name comes with the session, the uid with the certificate."""
+    name = (attempt.session.cn,) if attempt.session else ()
+    uid = (attempt.facts.certificate.uid,) if attempt.facts else ()
+    return f"Card of {shorten(', '.join(name + uid))}" if name + uid else ""
+
+
+def shorten(text: str) -> str:
+    """A name as long as a screen can show it."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}\u2026"
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
@@ -1986,7 +2013,7 @@ class Terminal:
         self._wanted_role = role
         self._wait = wait
         self._interactive = sys.stdin.isatty()
-        self._asking = False
+        self._asked: str | None = None  # the question that is open
         self._outcome: SignedIn | AgentError | None = None
         self._reactions: dict[State, Callable[[State], None]] = {
             State.READING: self._ask_passcode,
@@ -2022,40 +2049,60 @@ class Terminal:
     def stay(self) -> None:
         """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
         self._say("Press Enter to log out, or pull the card.")
-        self._ask(input, lambda answer: self._conductor.handle(Event.LOG_OUT))
+        self._ask("", read_line, lambda answer: self._conductor.handle(Event.LOG_OUT))
         while self._conductor.state is State.SIGNED_IN:
             self._bridge.wait()
 
     def _finish(self, outcome: SignedIn | AgentError) -> None:
         self._outcome = self._outcome or outcome
 
+    def show_step(self, step: Step) -> None:
+        """--explain: tell one step, above the question that is open."""
+        took = "" if step.milliseconds is None else f"{step.milliseconds:8.1f} ms  "
+        self._print(f"{took:13}{step.plain}")
+        if step.technical:
+            self._print(f"{'':13}  {step.technical}")
+
     def _say(self, sentence: str) -> None:
         if self._interactive:
-            print(sentence, file=sys.stderr)
+            self._print(sentence)
 
-    def _ask(self, question: Callable[[], str], answered: Callable[[str], None]) -> None:
-        def work() -> None:
-            try:
-                answer = question()
-            except EOFError:
-                self._bridge.call(lambda: self._finish(Interrupted()))
+    def _print(self, line: str) -> None:
+        """Write over the question that is open, and ask it again below: it stays the last line."""
+        if self._asked:
+            line = f"\r{line:{len(self._asked)}}\n{self._asked}"
+        print(line, end="" if self._asked else "\n", file=sys.stderr, flush=True)
+
+    def _ask(self, question: str, read: Callable[[str], str], answered: Callable[[str], None]) -> None:
+        self._asked = question
+
+        def handle(answer: str) -> None:
+            self._asked = None
+            if answer:
+                answered(answer.rstrip("\r\n"))
             else:
-                self._bridge.call(lambda: answered(answer))
+                self._finish(Interrupted())
+
+        def work() -> None:
+            answer = read(question)
+            self._bridge.call(lambda: handle(answer))
 
         threading.Thread(target=work, name="question", daemon=True).start()
 
     def _ask_passcode(self, before: State) -> None:
-        if self._asking:
+        if self._asked is None:
+            card = self._card()
+            question, read = ("Passcode: ", read_hidden) if self._interactive else ("", read_piped)
+            self._ask(question, read, lambda answer: self._passcode_answered(card, answer))
+
+    def _card(self) -> CardIn | None:
+        return self._conductor.attempt.card if self._conductor.attempt else None
+
+    def _passcode_answered(self, card: CardIn | None, passcode: str) -> None:
+        """What was typed for one card is never sent to another."""
+        if card is not self._card():
+            self._again_or_finish(CardRemoved())
             return
-        self._asking = True
-
-        def question() -> str:
-            return getpass("Passcode: ") if self._interactive else sys.stdin.readline().rstrip("\r\n")
-
-        self._ask(question, self._passcode_answered)
-
-    def _passcode_answered(self, passcode: str) -> None:
-        self._asking = False
         try:
             self._conductor.type_passcode(passcode)
         except UnusablePasscode as error:
@@ -2069,6 +2116,8 @@ class Terminal:
             self._finish(error)
 
     def _passcode_wanted(self, before: State) -> None:
+        if before is State.READING and self._conductor.attempt:
+            self._say(describe_owner(self._conductor.attempt))
         if before is State.SIGNING_IN and self._conductor.problem:
             self._again_or_finish(self._conductor.problem)
 
@@ -2084,7 +2133,7 @@ class Terminal:
             self._finish(LastTryNotSpent())
             return
         question = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
-        self._ask(lambda: input_on_stderr(question), self._confirmed)
+        self._ask(question, read_line, self._confirmed)
 
     def _confirmed(self, answer: str) -> None:
         self._conductor.handle(Event.CONFIRMED if answer.strip().lower() in ("y", "yes") else Event.CANCELLED)
@@ -2098,7 +2147,7 @@ class Terminal:
         else:
             for number, role in enumerate(roles, 1):
                 self._say(f"{number:3}  {describe_role(role)}")
-            self._ask(lambda: input_on_stderr("Which role? Number: "), self._role_answered)
+            self._ask("Which role? Number: ", read_line, self._role_answered)
 
     def _role_answered(self, wanted: str) -> None:
         try:
@@ -2122,13 +2171,23 @@ class Terminal:
             self._finish(problem)
 
 
-def input_on_stderr(question: str) -> str:
-    """As input(), which would put its question on stdout among the results."""
-    print(question, end="", file=sys.stderr, flush=True)
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line
+def read_line(question: str) -> str:
+    """The answer with its line end, empty at the end of input. Asks on stderr: stdout is for the results."""
+    print(f"\r{question}", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def read_hidden(question: str) -> str:
+    """As read_line, for what the terminal must not show."""
+    try:
+        return getpass(f"\r{question}") + "\n"
+    except EOFError:
+        return ""
+
+
+def read_piped(question: str) -> str:
+    """A passcode that another program sends; nothing is an empty one."""
+    return sys.stdin.readline() or "\n"
 
 
 class ExplainHandler(logging.Handler):
@@ -2151,14 +2210,6 @@ def explain(bridge: Bridge, show: Callable[[Step], None]) -> None:
     LOG.setLevel(logging.DEBUG)
 
 
-def explain_on_stderr(step: Step) -> None:
-    """--explain in the terminal."""
-    took = "" if step.milliseconds is None else f"{step.milliseconds:8.1f} ms  "
-    print(f"{took:13}{step.plain}", file=sys.stderr)
-    if step.technical:
-        print(f"{'':13}  {step.technical}", file=sys.stderr)
-
-
 class Colour(StrEnum):
     """After the NHS design system's published values."""
 
@@ -2174,33 +2225,134 @@ class Colour(StrEnum):
 
 
 FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}  # pixels
+DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
+SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
+NO_MATCH = "No role of yours matches. Type less, or something else."
+LONGEST_SHOWN = 120  # characters of a name that the broker or the card gave
+
+
+class Theme:
+    """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself."""
+
+    def __init__(self, root: tk.Tk, zoom: float) -> None:
+        families = set(tkfont.families(root))
+        sans = next((name for name in ("Arial", "DejaVu Sans", "Liberation Sans") if name in families), "TkDefaultFont")
+        mono = "DejaVu Sans Mono" if "DejaVu Sans Mono" in families else "TkFixedFont"
+        self.fonts = {
+            name: tkfont.Font(
+                root,
+                family=mono if name == "mono" else sans,
+                weight="bold" if name in ("title", "heading", "pad") else "normal",
+                size=-FONT_SIZES[name],
+            )
+            for name in FONT_SIZES
+        }
+        self._largest = root.winfo_screenheight() // 16
+        self.style = ttk.Style(root)
+        self.style.theme_use("clam")  # the one whose colours can be set
+        self._set_labels()
+        self._set_buttons()
+        self._set_list()
+        self._set_classic(root)
+        self.resize(zoom)
+
+    def resize(self, zoom: float) -> None:
+        """Larger or smaller text, 75 % to 250 %; what is large already grows no further than it must."""
+        self.zoom = min(2.5, max(0.75, zoom))
+        largest = max(self._largest, round(FONT_SIZES["body"] * self.zoom))
+        for name, pixels in FONT_SIZES.items():
+            if name != "pad":  # large as it is, and it must stay on the screen for those who only touch
+                self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
+        self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + 16)
+
+    def button(self, name: str, background: Colour, foreground: Colour, **options: Any) -> None:
+        """A style of flat buttons: with the keyboard on it yellow with a dark edge, grey when disabled."""
+        self.style.configure(name, anchor="center", **options)
+        foregrounds = [("focus", Colour.TEXT), ("disabled", Colour.SECONDARY), ("", foreground)]
+        edges = [("focus", Colour.TEXT), ("disabled", Colour.LINE), ("", background)]
+        fills = [("focus", Colour.FOCUS), *edges[1:]]
+        self.style.map(name, background=fills, focuscolor=fills, foreground=foregrounds)
+        self.style.map(name, bordercolor=edges, lightcolor=edges, darkcolor=edges)
+
+    def _set_labels(self) -> None:
+        self.style.configure("TFrame", background=Colour.PAGE)
+        self.style.configure("TLabel", background=Colour.PAGE, foreground=Colour.TEXT, font=self.fonts["body"])
+        for font in ("title", "heading", "small", "mono"):
+            self.style.configure(f"{font.title()}.TLabel", font=self.fonts[font])
+        for name, colour in (("Quiet", Colour.SECONDARY), ("Red", Colour.RED), ("Green", Colour.GREEN)):
+            for base in ("TLabel", "Title.TLabel", "Small.TLabel", "Mono.TLabel"):
+                self.style.configure(f"{name}.{base}", foreground=colour)
+        for name, colour in (("Header", Colour.BLUE), ("Failure", Colour.RED)):
+            self.style.configure(f"{name}.TFrame", background=colour)
+            self.style.configure(f"{name}.Heading.TLabel", background=colour, foreground=Colour.WHITE, padding=(40, 10))
+        self.style.configure("Side.TFrame", background=Colour.WHITE)
+        self.style.configure("List.TLabel", background=Colour.WHITE)
+        self.style.configure("Side.Quiet.Small.TLabel", background=Colour.WHITE, padding=(16, 8))
+
+    def _set_buttons(self) -> None:
+        self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12))
+        self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
+        self.button("Pad.TButton", Colour.WHITE, Colour.TEXT, font=self.fonts["pad"], padding=(8, 6), width=5)
+
+    def _set_list(self) -> None:
+        white = dict.fromkeys(("fieldbackground", "background", "bordercolor", "lightcolor"), Colour.WHITE)
+        self.style.configure("Treeview", indent=0, font=self.fonts["body"], foreground=Colour.TEXT, **white)
+        self.style.map("Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
+        self.style.map("Treeview", bordercolor=[("focus", Colour.TEXT)], lightcolor=[("focus", Colour.TEXT)])
+        self.style.configure(
+            "TScrollbar", arrowsize=28, gripcount=0, troughcolor=Colour.WHITE, bordercolor=Colour.WHITE
+        )
+        fills = [("disabled", Colour.WHITE), ("", Colour.LINE)]  # unseen where everything fits
+        self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
+        self.style.configure("TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
+
+    def _set_classic(self, root: tk.Tk) -> None:
+        """Fields and running text are classic widgets: a themed field's cursor blinks, which would wake an idle PC."""
+        root.configure(background=Colour.PAGE)
+        for option, value in {
+            "*Entry.background": Colour.WHITE,
+            "*Entry.foreground": Colour.TEXT,
+            "*Entry.relief": "flat",
+            "*Entry.highlightThickness": 4,
+            "*Entry.highlightColor": Colour.TEXT,
+            "*Entry.highlightBackground": Colour.SECONDARY,
+            "*Entry.insertOffTime": 0,
+            "*Text.background": Colour.WHITE,
+            "*Text.foreground": Colour.TEXT,
+            "*Text.relief": "flat",
+            "*Text.highlightThickness": 0,
+        }.items():
+            root.option_add(option, value)
+        for key in ("<Return>", "<KP_Enter>"):  # as Space, which Tk sees to
+            root.bind_class("TButton", key, lambda event: event.widget.invoke())
 
 
 class Window:
     """The agent's window: one screen for each state of the table."""
 
-    def __init__(self, conductor: Conductor, bridge: Bridge, kiosk: bool, explained: bool) -> None:
+    def __init__(
+        self, conductor: Conductor, bridge: Bridge, kiosk: bool, explained: bool, clock: Clock = boottime
+    ) -> None:
         self.conductor = conductor
         self.bridge = bridge
+        self.clock = clock
         self.early_typing = ""
         self._early_timer = ""
-        self._zoom = 1.0
-        self.fonts: dict[str, tkfont.Font] = {}
         self.root = tk.Tk(className="Lanyard")
         self.root.title("Lanyard: sign in with your smartcard")
-        self.root.report_callback_exception = lambda kind, error, trace: log_unexpected("the window", error)
-        self._side = tk.Frame(self.root, background=Colour.WHITE)
-        ttk.Style(self.root).theme_use("clam")  # the one whose colours can be set
-        self._make_fonts()
-        self._make_frame(kiosk)
+        self.root.report_callback_exception = lambda kind, error, trace: self._unexpected(error)
+        self._first_zoom = self._suitable_zoom(kiosk)
+        self.theme = Theme(self.root, self._first_zoom)
+        self._place(kiosk)
+        self._make_frame()
         self.story = Story(self, self._side) if explained else None
-        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
+        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: self._run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
         self.root.bind("<Key>", self._key_pressed)
-        self.root.bind("<Configure>", self._fit)
+        self.content.bind("<Configure>", lambda event: self.fit())
         for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
             self.root.bind(key, lambda event, factor=factor: self.zoom(factor))  # type: ignore[misc]
 
@@ -2209,92 +2361,112 @@ class Window:
         self.root.mainloop()
 
     def zoom(self, factor: float) -> None:
-        """Larger or smaller text, 75 % to 250 %."""
-        self._zoom = min(2.5, max(0.75, self._zoom * factor))
-        for name, pixels in FONT_SIZES.items():
-            if name != "pad":  # large as it is, and it must stay on the screen for those who only touch
-                self.fonts[name].configure(size=-round(pixels * self._zoom))
-        self._fit()
+        """Larger or smaller text, until the next person comes."""
+        self.theme.resize(self.theme.zoom * factor)
+        self.fit()
 
-    def _make_fonts(self) -> None:
-        families = set(tkfont.families(self.root))
-        sans = next((name for name in ("Arial", "DejaVu Sans", "Liberation Sans") if name in families), "TkDefaultFont")
-        mono = "DejaVu Sans Mono" if "DejaVu Sans Mono" in families else "TkFixedFont"
-        self._zoom = max(1.0, float(self.root.tk.call("tk", "scaling")) / (96 / 72))  # a dense screen
-        self.fonts = {
-            name: tkfont.Font(
-                self.root,
-                family=mono if name == "mono" else sans,
-                size=-round(pixels * self._zoom),
-                weight="bold" if name in ("title", "heading", "pad") else "normal",
-            )
-            for name, pixels in FONT_SIZES.items()
-        }
-
-    def _make_frame(self, kiosk: bool) -> None:
-        self.root.configure(background=Colour.PAGE)
-        self.root.geometry("1024x768")
-        if kiosk:
-            self.root.attributes("-fullscreen", True)
-            self.root.protocol("WM_DELETE_WINDOW", lambda: None)
+    def fit(self) -> None:
+        """The side panel shows where there is room beside the screen, which makes do with the rest."""
+        self.root.update_idletasks()
+        readable = 36 * self.theme.fonts["body"].measure("0")
+        if self.story and self.root.winfo_width() - self._side.winfo_reqwidth() >= readable:
+            self._side.pack(side="right", fill="y", before=self.content)
         else:
-            self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
-        header = tk.Frame(self.root, background=Colour.BLUE)
-        header.pack(side="top", fill="x")
-        name = tk.Label(header, text="Lanyard", background=Colour.BLUE, foreground=Colour.WHITE)
-        name.configure(font=self.fonts["heading"], padx=40, pady=10)
-        name.pack(side="left")
-        self.foot = tk.Frame(self.root, background=Colour.TEXT)
-        self.foot.pack(side="bottom", fill="x")
-        self.content = tk.Frame(self.root, background=Colour.PAGE)
-        self.content.pack(side="left", fill="both", expand=True)
-
-    def _state_changed(self, before: State) -> None:
-        """A new screen, or the same one told of the change: what was typed early stays."""
-        state = self.conductor.state
-        if state in (State.WAITING, State.NO_READER) and self.story:
-            self.story.clear()
-        wanted = SCREENS[state]
-        if type(self.screen) is not wanted:
-            self.screen.close()
-            self.screen = wanted(self)
-        self.screen.refresh(before)
-        self._fit()
-
-    def _key_pressed(self, event: tk.Event[tk.Misc]) -> None:
-        """Digits typed while the card is still being noticed go to its passcode."""
-        if self.conductor.state is State.WAITING and event.char.isascii() and event.char.isdigit():
-            self.early_typing = (self.early_typing + event.char)[:LONGEST_PASSCODE]
-            if self._early_timer:
-                self.root.after_cancel(self._early_timer)
-            self._early_timer = self.root.after(EARLY_TYPING_MS, self.take_early_typing)
+            self._side.pack_forget()
+        self.root.update_idletasks()
+        self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
 
     def take_early_typing(self) -> str:
         typed, self.early_typing = self.early_typing, ""
         return typed
 
-    def _fit(self, event: tk.Event[tk.Misc] | None = None) -> None:
-        """The side panel shows where there is room beside the screen."""
-        if event is not None and event.widget is not self.root:
+    def type_early(self, digit: str) -> None:
+        """Keep a digit typed while the card is still being noticed: it goes to its passcode."""
+        self.early_typing = (self.early_typing + digit)[:LONGEST_PASSCODE]
+        if self._early_timer:
+            self.root.after_cancel(self._early_timer)
+        self._early_timer = self.root.after(EARLY_TYPING_MS, self.take_early_typing)
+
+    def _suitable_zoom(self, kiosk: bool) -> float:
+        """Text as large as a dense screen asks for, and in a kiosk a large one."""
+        dense = float(self.root.tk.call("tk", "scaling")) / (96 / 72)
+        return max(1.0, dense, self.root.winfo_screenheight() / 768 if kiosk else 0)
+
+    def _place(self, kiosk: bool) -> None:
+        width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
+        if not kiosk:
+            self.root.geometry(f"{min(1024, width)}x{min(768, height)}")
+            self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
             return
-        readable = 36 * self.fonts["body"].measure("0")
-        room = self.story is not None and self.root.winfo_width() - self._side.winfo_reqwidth() >= readable
-        if room and not self._side.winfo_ismapped():
-            self._side.pack(side="right", fill="y", before=self.content)
-        elif not room and self._side.winfo_ismapped():
-            self._side.pack_forget()
-        self.screen.fit(self.content.winfo_height())
+        self.root.geometry(f"{width}x{height}+0+0")  # without a window manager nobody heeds -fullscreen
+        self.root.attributes("-fullscreen", True)
+        self.root.bind("<Map>", lambda event: (self.root.focus_lastfor() or self.root).focus_force())  # nor gives focus
+        self.root.protocol("WM_DELETE_WINDOW", lambda: None)
+
+    def _make_frame(self) -> None:
+        header = ttk.Frame(self.root, style="Header.TFrame")
+        header.pack(side="top", fill="x")
+        ttk.Label(header, text="Lanyard", style="Header.Heading.TLabel").pack(side="left")
+        self._failure = ttk.Label(self.root, text=str(UnexpectedError()), style="Failure.Heading.TLabel")
+        self.foot = ttk.Frame(self.root)
+        self.foot.pack(side="bottom", fill="x")
+        self._side = ttk.Frame(self.root, style="Side.TFrame")
+        self.content = ttk.Frame(self.root)
+        self.content.pack(side="left", fill="both", expand=True)
+
+    def _state_changed(self, before: State) -> None:
+        """A new screen, or the same one told of the change: what was typed early stays."""
+        self._failure.pack_forget()
+        state = self.conductor.state
+        if state in (State.WAITING, State.NO_READER):
+            self.theme.resize(self._first_zoom)
+            if self.story:
+                self.story.clear()
+        wanted = SCREENS[state]
+        if type(self.screen) is not wanted:
+            self.screen.close()
+            self.screen = wanted(self)
+        self.screen.refresh(before)
+        self.fit()
+
+    def _key_pressed(self, event: tk.Event[tk.Misc]) -> None:
+        """What is typed while the keyboard is on no field is the screen's."""
+        if event.char.isalnum() and not isinstance(event.widget, tk.Entry):
+            self.screen.typed(event.char)
+
+    def _run_pending(self) -> None:
+        """An exception must not get out of here: it would end Tk's main loop."""
+        try:
+            self.bridge.run_pending()
+        except Exception as error:
+            self._unexpected(error)
+
+    def _unexpected(self, error: BaseException) -> None:
+        log_unexpected("the window", error)
+        self._failure.configure(wraplength=self.root.winfo_width() - 80)
+        self._failure.pack(side="top", fill="x", before=self.content)
 
 
 class Screen:
-    """A screen: one sentence of what to do now, one thing to do."""
+    """A screen: one sentence of what to do now, one thing to do.
+
+    A button does nothing until the screen has been there for SETTLE_SECONDS, and the keyboard begins on a field or
+    on nothing: a second Enter, Space or click was meant for the screen before.
+    """
+
+    fills = False  # takes all the room there is
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.conductor = window.conductor
-        self.frame = tk.Frame(window.content, background=Colour.PAGE, padx=40, pady=24)
-        self.frame.pack(fill="both", expand=True)
+        self.frame = ttk.Frame(window.content, padding=(40, 24))
+        self.frame.pack(fill="both" if self.fills else "x", expand=self.fills)
+        self.actions = ttk.Frame(self.frame)
+        self.actions.pack(side="bottom", fill="x")  # packed first: where there is too little room, they still show
+        self.frame.focus_set()
+        self.settle()
         self.build()
+        self.actions.lift()  # last in the order of Tab
 
     def build(self) -> None:
         """Make the widgets."""
@@ -2302,113 +2474,118 @@ class Screen:
     def refresh(self, before: State) -> None:
         """Show what has changed."""
 
-    def fit(self, height: int) -> None:
-        """Make do with that many pixels."""
+    def typed(self, character: str) -> None:
+        """A letter or digit was typed while the keyboard was on no field."""
 
     def close(self) -> None:
         self.frame.destroy()
 
-    def label(self, text: str, font: str = "body", colour: Colour = Colour.TEXT) -> tk.Label:
-        label = tk.Label(self.frame, text=text, font=self.window.fonts[font], background=Colour.PAGE)
-        label.configure(foreground=colour, justify="left", anchor="w", borderwidth=0, padx=0)
-        label.bind("<Configure>", lambda event: label.configure(wraplength=event.width))
+    def fit(self, width: int, height: int) -> None:
+        """Make do with that many pixels: text wraps, buttons that do not fit side by side stand in a column."""
+        buttons = [each for each in self.actions.winfo_children() if isinstance(each, (ttk.Button, tk.Entry))]
+        across = sum(button.winfo_reqwidth() + 16 for button in buttons) <= width - 84
+        for button in buttons:
+            button.pack(side="left" if across else "top", anchor="w", fill="y", padx=(0, 16), pady=(8, 0))
+        for label in self.frame.winfo_children():
+            if isinstance(label, ttk.Label):
+                label.configure(wraplength=max(1, width - 84))
+        self.frame.update_idletasks()
+
+    def settle(self) -> None:
+        """From now on the buttons mean something new."""
+        self._settled = self.window.clock() + SETTLE_SECONDS
+
+    def deliberate(self, command: Callable[[], object]) -> Callable[..., object]:
+        """The command, for a button or an event, that does nothing until the screen has settled."""
+        return lambda event=None: command() if self.window.clock() >= self._settled else None
+
+    def label(self, text: str, style: str = "TLabel") -> ttk.Label:
+        label = ttk.Label(self.frame, text=text, style=style)
         label.pack(fill="x", pady=(0, 10))
         return label
 
-    def button(
-        self, text: str, command: Callable[[], object], colour: Colour = Colour.GREEN, parent: tk.Misc | None = None
-    ) -> tk.Button:
-        return make_button(parent or self.frame, text, command, colour, self.window.fonts["body"])
+    def button(self, text: str, command: Callable[[], object], style: str = "TButton") -> ttk.Button:
+        return ttk.Button(self.actions, text=text, command=self.deliberate(command), style=style, cursor="hand2")
 
-
-def make_button(
-    parent: tk.Misc, text: str, command: Callable[[], object], colour: Colour, font: tkfont.Font
-) -> tk.Button:
-    """A flat button, large enough for a finger; with the keyboard on it, yellow with dark text."""
-    button = tk.Button(parent, text=text, command=command, font=font, relief="flat", borderwidth=0)
-    button.configure(padx=24, pady=12, cursor="hand2", highlightthickness=3, highlightbackground=colour)
-    button.configure(highlightcolor=Colour.TEXT, takefocus=True)
-
-    def paint(background: Colour, foreground: Colour) -> None:
-        button.configure(background=background, foreground=foreground)
-        button.configure(activebackground=background, activeforeground=foreground)
-
-    resting = Colour.TEXT if colour in (Colour.WHITE, Colour.LINE) else Colour.WHITE
-    paint(colour, resting)
-    button.bind("<FocusIn>", lambda event: paint(Colour.FOCUS, Colour.TEXT))
-    button.bind("<FocusOut>", lambda event: paint(colour, resting))
-    button.bind("<Return>", lambda event: button.invoke())
-    button.bind("<KP_Enter>", lambda event: button.invoke())
-    return button
+    def event_button(self, text: str, event: Event, style: str = "TButton") -> ttk.Button:
+        """A button that is an event of the login."""
+        return self.button(text, lambda: self.conductor.handle(event), style)
 
 
 class WaitingScreen(Screen):
     """What a free PC shows."""
 
     def build(self) -> None:
-        self.label("Put your card into the reader", "title")
-        self.label("Then type your passcode. You can start typing straight away.", colour=Colour.SECONDARY)
+        self.label("Put your card into the reader", "Title.TLabel")
+        self.label("Then type your passcode. You can start typing straight away.", "Quiet.TLabel")
+
+    def typed(self, character: str) -> None:
+        if character in digits:
+            self.window.type_early(character)
 
 
 class PasscodeScreen(Screen):
-    """Stays while the card is read, so that what is typed early is kept."""
+    """Stays while the card is read, so that what is typed early is kept, for this card only."""
 
     def build(self) -> None:
-        self.label("Type your passcode", "title")
-        self.notice = self.label("", colour=Colour.SECONDARY)
-        row = tk.Frame(self.frame, background=Colour.PAGE)
-        row.pack(anchor="w")
-        self.entry = self._make_entry(row)
+        self.label("Type your passcode", "Title.TLabel")
+        self._whose = self.label("")
+        self._notice = self.label("", "Quiet.TLabel")
+        self._card: CardIn | None = None
+        self.entry = self._make_entry()
         self.entry.insert(0, self.window.take_early_typing())
-        self.button("Sign in", self._sign_in, parent=row).pack(side="left", padx=(16, 0), fill="y")
-        self.pad = self._make_pad()
-        self.pad.pack(anchor="w", pady=(20, 0))
+        self.button("Sign in", self._sign_in)
+        self._pad = self._make_pad()
         self.entry.focus_set()
 
-    def _make_entry(self, parent: tk.Misc) -> tk.Entry:
-        entry = tk.Entry(parent, show="\u25cf", width=LONGEST_PASSCODE, font=self.window.fonts["dots"], name="passcode")
-        entry.configure(background=Colour.WHITE, foreground=Colour.TEXT, relief="flat", exportselection=False)
-        entry.configure(highlightthickness=4, highlightcolor=Colour.TEXT, highlightbackground=Colour.SECONDARY)
-        entry.configure(insertofftime=0)  # a blinking cursor would wake an idle PC
+    def _make_entry(self) -> tk.Entry:
+        font = self.window.theme.fonts["dots"]
+        entry = tk.Entry(self.actions, name="passcode", show=DOT, width=LONGEST_PASSCODE + 1, font=font)
         fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE)
-        entry.configure(validate="key", validatecommand=(fits, "%P"))
-        entry.bind("<Return>", lambda event: self._sign_in())
-        entry.bind("<KP_Enter>", lambda event: self._sign_in())
-        entry.pack(side="left", ipady=4)
+        entry.configure(exportselection=False, validate="key", validatecommand=(fits, "%P"))
+        for key in ("<Return>", "<KP_Enter>"):
+            entry.bind(key, self.deliberate(self._sign_in))
         return entry
 
-    def _make_pad(self) -> tk.Frame:
-        pad = tk.Frame(self.frame, background=Colour.PAGE)
+    def _make_pad(self) -> ttk.Frame:
+        """For those who only touch. What it does harms nobody, so it works at once, as the keyboard does."""
+        pad = ttk.Frame(self.frame)
         keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "Clear", "0", "\u232b"]
-        commands = {
-            "Clear": self._clear,
-            "\u232b": lambda: self.entry.delete(max(0, self.entry.index("end") - 1), "end"),
-        }
+        commands = {"Clear": self._clear, "\u232b": lambda: self.entry.delete(len(self.entry.get()) - 1, "end")}
         for place, key in enumerate(keys):
-            command = commands.get(key, lambda key=key: self.entry.insert("end", key))
-            button = make_button(pad, key, command, Colour.WHITE, self.window.fonts["pad"])
-            button.configure(takefocus=False, width=4, padx=8, pady=8)
+            command = commands.get(key, lambda key=key: self.typed(key))
+            button = ttk.Button(pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2")
             button.grid(row=place // 3, column=place % 3, padx=(0, 8), pady=(0, 8), sticky="nsew")
         return pad
 
-    def refresh(self, before: State) -> None:
-        text, colour = self._notice()
-        self.notice.configure(text=text, foreground=colour)
-        if before in (State.SIGNING_IN, State.CONFIRMING):
-            self._clear()
+    def typed(self, character: str) -> None:
+        if character in digits:
+            self.entry.insert("end", character)
 
-    def _notice(self) -> tuple[str, Colour]:
-        """The most pressing thing to say."""
+    def refresh(self, before: State) -> None:
+        attempt = self.conductor.attempt
+        if attempt and attempt.card is not self._card:
+            if self._card:
+                self._clear()  # typed for the card before
+            self._card = attempt.card
+        self._whose.configure(text=describe_owner(attempt) if attempt else "")
+        self._say(*self._most_pressing())
+
+    def _say(self, text: str, style: str) -> None:
+        self._notice.configure(text=text, style=style)
+
+    def _most_pressing(self) -> tuple[str, str]:
+        """The most pressing thing to say, and its style."""
         attempt, state = self.conductor.attempt, self.conductor.state
         wrong = str(self.conductor.problem) if self.conductor.problem else ""
         if state is State.LAST_TRY:
-            return f"{wrong or 'One try left.'} A wrong passcode now locks the card.", Colour.RED
+            return f"{wrong or 'One try left.'} A wrong passcode now locks the card.", "Red.TLabel"
         if wrong:
-            return wrong, Colour.RED
+            return wrong, "Red.TLabel"
         if attempt is None or attempt.facts is None:
-            return "Your card is being read. You can type already.", Colour.SECONDARY
+            return "Your card is being read. You can type already.", "Quiet.TLabel"
         ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
-        return (ends, Colour.TEXT) if ends else ("Then press Enter or Sign in.", Colour.SECONDARY)
+        return (ends, "TLabel") if ends else ("Then press Enter or Sign in.", "Quiet.TLabel")
 
     def _sign_in(self) -> None:
         typed = self.entry.get()
@@ -2417,17 +2594,18 @@ class PasscodeScreen(Screen):
             if typed:
                 self.conductor.type_passcode(typed)
         except UnusablePasscode as error:
-            self.notice.configure(text=str(error), foreground=Colour.RED)
+            self._say(str(error), "Red.TLabel")
+            self.window.fit()
 
     def _clear(self) -> None:
         self.entry.delete(0, "end")
 
-    def fit(self, height: int) -> None:
+    def fit(self, width: int, height: int) -> None:
         """Without room for the number pad the keyboard is left."""
-        self.pad.pack(anchor="w", pady=(20, 0))
-        self.frame.update_idletasks()
+        self._pad.pack(side="bottom", anchor="w", pady=(20, 0), before=self.actions)
+        super().fit(width, height)
         if self.frame.winfo_reqheight() > height:
-            self.pad.pack_forget()
+            self._pad.pack_forget()
 
     def close(self) -> None:
         self._clear()
@@ -2435,17 +2613,14 @@ class PasscodeScreen(Screen):
 
 
 class ConfirmScreen(Screen):
-    """Asks before the last try is spent; Enter alone does not spend it."""
+    """Asks before the last try is spent."""
 
     def build(self) -> None:
-        self.label("This is the last try", "title")
+        self.label("This is the last try", "Title.TLabel")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
         self.label("Are you sure of it?")
-        no = self.button("No, let me type it again", lambda: self.conductor.handle(Event.CANCELLED))
-        no.pack(anchor="w", pady=8)
-        use = self.button("Yes, use this passcode", lambda: self.conductor.handle(Event.CONFIRMED), Colour.SECONDARY)
-        use.pack(anchor="w", pady=8)
-        no.focus_set()
+        self.event_button("No, let me type it again", Event.CANCELLED)
+        self.event_button("Yes, use this passcode", Event.CONFIRMED, "Quiet.TButton")
 
 
 class BusyScreen(Screen):
@@ -2458,23 +2633,20 @@ class BusyScreen(Screen):
     }
 
     def build(self) -> None:
-        self.title = self.label("", "title")
+        self._title = self.label("", "Title.TLabel")
         self._timer = self.frame.after(PROGRESS_AFTER_MS, self._show_progress)
-        self.frame.focus_set()
 
     def refresh(self, before: State) -> None:
-        self.title.configure(text=self.SAYS[self.conductor.state])
+        self._title.configure(text=self.SAYS[self.conductor.state])
 
     def _show_progress(self) -> None:
-        self.label("Leave your card in the reader.", colour=Colour.SECONDARY)
-        style = ttk.Style(self.frame)
-        style.configure("Lanyard.Horizontal.TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
-        moving = ttk.Progressbar(self.frame, mode="indeterminate", style="Lanyard.Horizontal.TProgressbar")
+        self.label("Leave your card in the reader.", "Quiet.TLabel")
+        moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=(8, 24), ipady=4)
         moving.start(30)
-        cancel = self.button("Cancel", lambda: self.conductor.handle(Event.CANCELLED), Colour.SECONDARY)
-        cancel.pack(anchor="w")
-        cancel.focus_set()
+        self.event_button("Cancel", Event.CANCELLED, "Quiet.TButton")
+        self.settle()
+        self.window.fit()
 
     def close(self) -> None:
         self.frame.after_cancel(self._timer)
@@ -2482,90 +2654,85 @@ class BusyScreen(Screen):
 
 
 class RolesScreen(Screen):
-    """Search as you type; arrows, Enter, a click or a finger choose."""
+    """Search as you type; arrows, Enter, a click or a finger choose. Nothing is chosen beforehand."""
+
+    fills = True
 
     def build(self) -> None:
-        self.label("Choose your role", "title")
-        self.label("Type part of a role or an organisation to find it.", colour=Colour.SECONDARY)
-        self.search = tk.Entry(self.frame, font=self.window.fonts["body"], name="search", insertofftime=0)
-        self.search.configure(background=Colour.WHITE, foreground=Colour.TEXT, relief="flat", highlightthickness=3)
-        self.search.configure(highlightcolor=Colour.TEXT, highlightbackground=Colour.SECONDARY)
+        session = self.conductor.signed_in().session
+        self._roles, self._shown = session.roles, session.roles
+        self.label("Choose your role", "Title.TLabel")
+        self._count = self.label("", "Quiet.TLabel")
+        self._you = f"{shorten(session.cn)}, you have {counted(len(self._roles), 'role')}."
+        self.search = tk.Entry(self.frame, name="search", font=self.window.theme.fonts["body"])
         self.search.pack(fill="x", ipady=6, pady=(0, 12))
-        foot = tk.Frame(self.frame, background=Colour.PAGE)
-        foot.pack(side="bottom", fill="x", pady=(12, 0))
-        self.use = self.button("Use this role", self._choose, parent=foot)
-        self.use.pack(side="left")
-        log_out = self.button("Log out", lambda: self.conductor.handle(Event.LOG_OUT), Colour.SECONDARY, foot)
-        log_out.pack(side="right")
+        self.search.bind("<KeyRelease>", lambda event: self._search())
         self.list = self._make_list()
+        self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
+        self._use = self.button("Use this role", self._choose)
+        self.event_button("Log out", Event.LOG_OUT, "Quiet.TButton")
         for key, step in (("<Down>", 1), ("<Up>", -1)):
             self.search.bind(key, lambda event, step=step: self._move(step))  # type: ignore[misc]
-        self.search.bind("<KeyRelease>", lambda event: self._show_matches())
-        for widget in (self.search, self.list):
-            widget.bind("<Return>", lambda event: self._choose())
-            widget.bind("<KP_Enter>", lambda event: self._choose())
-        self.list.bind("<Double-1>", lambda event: self._choose())
-        self._shown: list[Role] | None = None
-        self._show_matches()
+        for key in ("<Return>", "<KP_Enter>"):
+            self.search.bind(key, self.deliberate(self._choose))
+            self.list.bind(key, self.deliberate(self._choose))
+        self._show(self._roles)
         self.search.focus_set()
 
     def _make_list(self) -> ttk.Treeview:
-        frame = tk.Frame(self.frame, background=Colour.PAGE)
+        frame = ttk.Frame(self.frame)
         frame.pack(fill="both", expand=True)
-        body = self.window.fonts["body"]
-        style = ttk.Style(frame)
-        row = body.metrics("linespace") * 2 + 16
-        style.configure("Roles.Treeview", indent=0, font=body, rowheight=row, foreground=Colour.TEXT)
-        style.configure("Roles.Treeview", **dict.fromkeys(("background", "bordercolor", "lightcolor"), Colour.WHITE))
-        style.map("Roles.Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
-        bar_style, unseen = "Roles.Vertical.TScrollbar", [("disabled", Colour.WHITE)]  # where all roles fit
-        style.configure(bar_style, arrowsize=28, gripcount=0, troughcolor=Colour.WHITE, bordercolor=Colour.WHITE)
-        style.configure(bar_style, background=Colour.LINE, lightcolor=Colour.LINE, darkcolor=Colour.LINE)
-        style.map(bar_style, arrowcolor=unseen, background=unseen, lightcolor=unseen, darkcolor=unseen)
-        roles = ttk.Treeview(frame, style="Roles.Treeview", show="tree", selectmode="browse", height=2)
-        roles.column("#0", stretch=True)
-        bar = ttk.Scrollbar(frame, style=bar_style, command=roles.yview)
-        roles.configure(yscrollcommand=bar.set)
+        roles = ttk.Treeview(frame, show="tree", selectmode="browse", height=2)
+        bar = ttk.Scrollbar(frame, command=roles.yview)
         bar.pack(side="right", fill="y")
         roles.pack(side="left", fill="both", expand=True)
+        roles.configure(yscrollcommand=bar.set)
+        roles.bind("<Double-1>", self.deliberate(self._choose))
+        roles.bind("<<TreeviewSelect>>", lambda event: self._allow())
+        roles.bind("<FocusIn>", lambda event: None if roles.selection() else self._move(1))
         return roles
 
-    def _roles(self) -> Sequence[Role]:
-        attempt = self.conductor.attempt
-        return attempt.session.roles if attempt and attempt.session else ()
+    def typed(self, character: str) -> None:
+        self.search.insert("end", character)
+        self.search.focus_set()
 
-    def _show_matches(self) -> None:
+    def _search(self) -> None:
         words = self.search.get().lower().split()
-        matches = [role for role in self._roles() if all(word in role_search_text(role) for word in words)]
-        if matches == self._shown:
-            return
-        self._shown = matches
+        matches = tuple(role for role in self._roles if all(word in role_search_text(role) for word in words))
+        if matches != self._shown:
+            self._show(matches)
+            if words:
+                self._move(1)
+
+    def _show(self, roles: Sequence[Role]) -> None:
+        """The row's number is its name: two roles of one person can have one id."""
+        self._shown = tuple(roles)
         self.list.delete(*self.list.get_children())
-        for role in matches:
+        for number, role in enumerate(roles):
             where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
-            self.list.insert("", "end", role.id, text=f"{role.name}\n{where}")
-        if matches:
-            self.list.selection_set(matches[0].id)
-            self.list.focus(matches[0].id)
-        self.use.configure(state="normal" if matches else "disabled")
+            self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
+        few = f"{len(roles)} of them match." if len(roles) < len(self._roles) else "Type part of one to find it."
+        self._count.configure(text=f"{self._you} {few}")
+        self._nothing.place_forget()
+        if not roles:
+            self._nothing.place(x=8, y=8)
+        self._allow()
+
+    def _allow(self) -> None:
+        self._use.state(["!disabled" if self.list.selection() else "disabled"])
 
     def _move(self, step: int) -> str:
-        selected = self.list.selection()
-        if selected and (there := self.list.next(selected[0]) if step > 0 else self.list.prev(selected[0])):
-            self.list.selection_set(there)
-            self.list.see(there)
+        rows, chosen = self.list.get_children(), self.list.selection()
+        there = self.list.index(chosen[0]) + step if chosen else 0
+        if 0 <= there < len(rows):
+            self.list.selection_set(rows[there])
+            self.list.focus(rows[there])
+            self.list.see(rows[there])
         return "break"
 
     def _choose(self) -> None:
-        for role in self._roles():
-            if role.id in self.list.selection():
-                self.conductor.choose_role(role)
-                return
-
-
-def role_search_text(role: Role) -> str:
-    """Everything about a role that people search for."""
-    return " ".join((role.name, role.org_name, role.org_code or "", role.group, role.sub_group)).lower()
+        for row in self.list.selection():
+            self.conductor.choose_role(self._shown[self.list.index(row)])
 
 
 class SessionScreen(Screen):
@@ -2574,21 +2741,19 @@ class SessionScreen(Screen):
     def build(self) -> None:
         signed_in = self.conductor.signed_in()
         self._session, role = signed_in.session, signed_in.role
-        self.label("You are signed in", "title", Colour.GREEN)
-        self.label(self._session.cn, "heading")
+        self.label("You are signed in", "Green.Title.TLabel")
+        self.label(shorten(self._session.cn), "Heading.TLabel")
         if role:
-            self.label(role.name)
-            self.label(describe_place(role), colour=Colour.SECONDARY)
+            self.label(shorten(role.name))
+            self.label(shorten(describe_place(role)), "Quiet.TLabel")
         else:
             self.label("You have no role at any organisation, so most applications will not let you in.")
-            self.label("Ask your local smartcard team to give you a role.", colour=Colour.SECONDARY)
-        self._time = self.label("", colour=Colour.SECONDARY)
+            self.label("Ask your local smartcard team to give you a role.", "Quiet.TLabel")
+        self._time = self.label("", "Quiet.TLabel")
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
-            self.label(ends, colour=Colour.RED)
-        log_out = self.button("Log out", lambda: self.conductor.handle(Event.LOG_OUT), Colour.SECONDARY)
-        log_out.pack(anchor="w", pady=(8, 8))
-        log_out.focus_set()
-        self.label("Or take your card out: that logs you out too.", "small", Colour.SECONDARY)
+            self.label(ends, "Red.TLabel")
+        self.label("Taking your card out logs you out.", "Quiet.TLabel")
+        self.event_button("Log out", Event.LOG_OUT, "Quiet.TButton")
         self._timer = ""
         self._show_time()
 
@@ -2607,39 +2772,39 @@ class SignedOutScreen(Screen):
     """After Log out, while the card is still in."""
 
     def build(self) -> None:
-        self.label("You are signed out", "title")
+        self.label("You are signed out", "Title.TLabel")
         self.label("Take your card with you.")
-        again = self.button("Sign in again", lambda: self.conductor.handle(Event.DISMISSED), Colour.SECONDARY)
-        again.pack(anchor="w", pady=16)
-        again.focus_set()
+        self.event_button("Sign in again", Event.DISMISSED, "Quiet.TButton")
 
 
 class ProblemScreen(Screen):
     """What went wrong and what to do, in plain words; the technical line is one click away."""
 
     def build(self) -> None:
-        self._title = self.label("", "title", Colour.RED)
+        self._title = self.label("", "Red.Title.TLabel")
         self._advice = self.label("")
-        row = tk.Frame(self.frame, background=Colour.PAGE)
-        row.pack(anchor="w", pady=16)
-        self._again = self.button("Try again", lambda: self.conductor.handle(Event.DISMISSED), parent=row)
-        detail = self.button("Technical detail", self._show_detail, Colour.SECONDARY, parent=row)
-        detail.pack(side="right")
-        self._detail = self.label("", "mono", Colour.SECONDARY)
+        self._whose = self.label("", "Quiet.TLabel")
+        self._detail = self.label("", "Quiet.Mono.TLabel")
 
     def refresh(self, before: State) -> None:
-        problem = self.conductor.problem or UnexpectedError()
+        """A lost reader comes back by itself: nothing to press."""
+        problem, attempt = self.conductor.problem or UnexpectedError(), self.conductor.attempt
         self._title.configure(text=problem.says)
         self._advice.configure(text=problem.advice)
-        if self.conductor.state is State.PROBLEM:  # a lost reader comes back by itself
-            self._again.pack(side="left", padx=(0, 16))
-            self._again.focus_set()
+        self._whose.configure(text=describe_owner(attempt) if attempt else "")
+        self._detail.configure(text="")
+        for button in self.actions.winfo_children():
+            button.destroy()
+        if self.conductor.state is State.PROBLEM:
+            again = "Sign in again" if isinstance(problem, SessionExpired) else "Try again"
+            self.event_button(again, Event.DISMISSED)
+        detail = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
+        self.button("Technical detail", lambda: self._show_detail(detail), "Quiet.TButton")
+        self.settle()
 
-    def _show_detail(self) -> None:
-        problem = self.conductor.problem
-        if problem:
-            text = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
-            self._detail.configure(text="" if self._detail.cget("text") else text)
+    def _show_detail(self, detail: str) -> None:
+        self._detail.configure(text="" if self._detail.cget("text") else detail)
+        self.window.fit()
 
 
 SCREENS: dict[State, type[Screen]] = {
@@ -2664,15 +2829,13 @@ class Story:
 
     WIDTH = 36  # characters
 
-    def __init__(self, window: Window, parent: tk.Frame) -> None:
-        title = tk.Label(parent, text="What is happening", font=window.fonts["small"], anchor="w")
-        title.configure(background=Colour.WHITE, foreground=Colour.SECONDARY, padx=16, pady=8)
-        title.pack(fill="x")
-        self._text = tk.Text(parent, width=self.WIDTH, wrap="word", relief="flat", font=window.fonts["small"])
-        self._text.configure(background=Colour.WHITE, foreground=Colour.TEXT, padx=16, cursor="arrow")
-        self._text.configure(highlightthickness=0, exportselection=False, state="disabled", takefocus=False)
+    def __init__(self, window: Window, parent: ttk.Frame) -> None:
+        ttk.Label(parent, text="What is happening", style="Side.Quiet.Small.TLabel").pack(fill="x")
+        fonts = window.theme.fonts
+        self._text = tk.Text(parent, width=self.WIDTH, wrap="word", font=fonts["small"], padx=16, cursor="arrow")
+        self._text.configure(exportselection=False, state="disabled", takefocus=False)
         self._text.tag_configure("plain", spacing1=8)
-        self._text.tag_configure("technical", font=window.fonts["mono"], foreground=Colour.SECONDARY)
+        self._text.tag_configure("technical", font=fonts["mono"], foreground=Colour.SECONDARY)
         self._text.pack(fill="both", expand=True)
         explain(window.bridge, self.show)
 
@@ -2887,9 +3050,9 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     """Sign in, print the outcome, and log out unless told to keep the session."""
     interactive = sys.stdin.isatty()
     wait = 5.0 if options.wait is None and not interactive else options.wait
-    if settings.explain:
-        explain(bridge, explain_on_stderr)
     terminal = Terminal(conductor, bridge, options.role, wait)
+    if settings.explain:
+        explain(bridge, terminal.show_step)
     signed_in = terminal.sign_in()
     if options.json:
         print(json.dumps(hand_over(signed_in)), flush=True)

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 with contextlib.suppress(ImportError):  # a PC for the terminal only: agent.py says so
-    import tkinter as tk
+    from tkinter import ttk
 
 import agent
 from agent import (
@@ -47,7 +47,6 @@ from agent import (
     ReaderReady,
     Report,
     UsageError,
-    make_button,
     tell,
 )
 
@@ -280,28 +279,33 @@ class DemonstrationStrip:
     def __init__(self, window: agent.Window, controls: Control) -> None:
         self._window = window
         self._lane = Lane("demonstration")
-        self._font = window.fonts["small"].copy()  # keeps its size: the text of the agent is what grows
-        self._failure = tk.Label(window.foot, background=Colour.TEXT, foreground=Colour.FOCUS)
-        self._failure.configure(font=self._font, anchor="w")
-        title = tk.Label(
-            window.foot, text="DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
-        )
-        title.configure(background=Colour.TEXT, foreground=Colour.WHITE, font=self._font, anchor="w")
-        title.grid(row=0, column=0, columnspan=7, sticky="w", padx=12, pady=(8, 2))
-        self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=12)
+        self._set_styles(window.theme)
+        foot = ttk.Frame(window.foot, style="Strip.TFrame", padding=(8, 6))
+        foot.pack(fill="x")
+        title = "DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
+        ttk.Label(foot, text=title, style="Strip.TLabel").grid(row=0, column=0, columnspan=7, sticky="w", padx=4)
+        self._failure = ttk.Label(foot, style="Failure.Strip.TLabel")
+        self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=4)
         cards = controls.cards()
         for place, card in enumerate(cards):
-            self._add(place, card, functools.partial(controls.insert, card), Colour.LINE)
-        self._add(len(cards), "Pull the card", controls.remove, Colour.WHITE)
+            self._add(foot, place, card, functools.partial(controls.insert, card))
+        self._add(foot, len(cards), "Pull the card", controls.remove)
 
-    def _add(self, place: int, text: str, command: Callable[[], None], colour: Colour) -> None:
+    def _set_styles(self, theme: agent.Theme) -> None:
+        """The strip keeps its size: the text of the agent is what grows."""
+        self._font = font = theme.fonts["small"].copy()  # a font that nothing refers to is freed
+        theme.style.configure("Strip.TFrame", background=Colour.TEXT)
+        theme.style.configure("Strip.TLabel", background=Colour.TEXT, foreground=Colour.WHITE, font=font)
+        theme.style.configure("Failure.Strip.TLabel", foreground=Colour.FOCUS)
+        theme.button("Strip.TButton", Colour.LINE, Colour.TEXT, font=font, padding=(1, 6), width=0)
+
+    def _add(self, foot: ttk.Frame, place: int, text: str, command: Callable[[], None]) -> None:
         def press() -> None:
             self._lane.submit(lambda: self._do(command))
 
-        button = make_button(self._window.foot, text, press, colour, self._font)
-        button.configure(padx=3, pady=6, highlightthickness=0, takefocus=False)
-        button.grid(row=1, column=place, sticky="ew", padx=4, pady=(0, 8))
-        self._window.foot.columnconfigure(place, weight=1, uniform="cards")
+        button = ttk.Button(foot, text=text, command=press, style="Strip.TButton", takefocus=False, cursor="hand2")
+        button.grid(row=1, column=place, sticky="ew", padx=4, pady=(4, 0))
+        foot.columnconfigure(place, weight=1, uniform="cards")
 
     def _do(self, command: Callable[[], None]) -> None:
         failure = ""

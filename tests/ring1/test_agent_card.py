@@ -125,12 +125,14 @@ def test_dates_at_their_boundaries() -> None:
 # The passcode
 
 
-@pytest.mark.parametrize("digits", ["1", "123456", "12345678"])
+@pytest.mark.parametrize("digits", ["1234", "123456", "12345678"])
 def test_a_passcode_is_padded_to_eight_bytes(digits: str) -> None:
     assert Passcode(digits).padded() == digits.encode().ljust(8, b"\xff")
 
 
-@pytest.mark.parametrize("text", ["", "123456789", "12345\uff16", "12\x003456", "1234\n", "é", "\x7f", "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["", "123", "12345a", "123456789", "12345\uff16", "12\x003456", "1234\n", "é", "\x7f", "\ud800"]
+)
 def test_what_cannot_be_a_passcode_is_refused_unsaid(text: str) -> None:
     with pytest.raises(UnusablePasscode) as caught:
         Passcode(text)

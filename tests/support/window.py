@@ -25,13 +25,18 @@ PICTURES = Path(__file__).resolve().parents[2] / "build" / "pictures"
 
 
 class WindowOnScreen:
-    """What a person does with the window and sees of it."""
+    """What an unhurried person does with the window and sees of it.
+
+    The window's clock stands still, but for a second that passes before each key and click.
+    """
 
     def __init__(self, display: Display, reader: CardSource, new_broker: Callable[[], Broker], **look: Any) -> None:
         self.display = display
+        self.now = 0.0
         self.bridge = Bridge()
         self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
-        self.window = agent.Window(self.conductor, self.bridge, **{"kiosk": False, "explained": True} | look)
+        look = {"kiosk": False, "explained": True, "clock": lambda: self.now} | look
+        self.window = agent.Window(self.conductor, self.bridge, **look)
         self.root = self.window.root
         self.conductor.start()
         self.sees(State.WAITING)
@@ -55,7 +60,9 @@ class WindowOnScreen:
     def sees(self, *states: State) -> None:
         self.waits(lambda: self.conductor.state in states)
 
-    def presses(self, *keys: str) -> None:
+    def presses(self, *keys: str, after: float = 1) -> None:
+        """Press these keys when so many seconds have passed."""
+        self.now += after
         self.display.key(*keys)
         self.root.update()
 
@@ -69,12 +76,16 @@ class WindowOnScreen:
         self.types(passcode)
         self.presses("Return")
 
-    def clicks(self, text: str) -> None:
-        """Press the button with this text, where the mouse finds it."""
-        (button,) = (each for each in self.widgets() if text_of(each) == text and each.winfo_class() == "Button")
+    def clicks(self, text: str, after: float = 1) -> None:
+        """Press the button with this text, where the mouse finds it, when so many seconds have passed."""
+        self.now += after
+        (button,) = (each for each in self.buttons() if text_of(each) == text)
         x, y = button.winfo_rootx() + button.winfo_width() // 2, button.winfo_rooty() + button.winfo_height() // 2
         self.display.click(x, y)
         self.root.update()
+
+    def buttons(self) -> list[Any]:
+        return [widget for widget in self.widgets() if widget.winfo_class() == "TButton"]
 
     def widgets(self) -> list[Any]:
         """Every widget that can be seen, from the outside in."""
@@ -120,7 +131,7 @@ def text_of(widget: Any) -> str:
         return str(widget.get())
     if kind == "Treeview":
         return "\n".join(str(widget.item(item, "text")) for item in widget.get_children())
-    return str(widget.cget("text")) if kind in ("Label", "Button") else ""
+    return str(widget.cget("text")) if kind in ("TLabel", "TButton") else ""
 
 
 @pytest.fixture
