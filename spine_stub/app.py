@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 from flask import Flask
-from OpenSSL import crypto
 
 from . import console, layout
 from .config import Clock, Config, RandomBytes, system_clock
@@ -66,7 +65,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     try:
         keys = Keys.of((data / layout.CHALLENGE_SECRET).read_bytes())
         trust = Trust([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST, config.trust)
-    except (OSError, ValueError, crypto.Error) as exc:
+    except (OSError, ValueError) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
     directory = open_directory(config)
     return Broker(

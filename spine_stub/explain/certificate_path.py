@@ -24,8 +24,8 @@ class Link:
     problem: str = ""
 
 
-def draw(card: bytes, authorities: Sequence[bytes], now: datetime) -> tuple[Link, ...]:
-    """Return the links from a card's certificate up, as far as they hold; all certificates in DER.
+def draw(card: bytes, authorities: Sequence[x509.Certificate], now: datetime) -> tuple[Link, ...]:
+    """Return the links from a card's certificate, in DER, up, as far as they hold.
 
     Nothing for a certificate that cannot be read.
     """
@@ -35,8 +35,7 @@ def draw(card: bytes, authorities: Sequence[bytes], now: datetime) -> tuple[Link
         return ()
 
 
-def _climb(card: bytes, authorities: Sequence[bytes], now: datetime) -> list[Link]:
-    known = [x509.load_der_x509_certificate(der) for der in authorities]
+def _climb(card: bytes, known: Sequence[x509.Certificate], now: datetime) -> list[Link]:
     current = x509.load_der_x509_certificate(card)
     links: list[Link] = []
     for _ in range(len(known) + 1):
@@ -48,7 +47,7 @@ def _climb(card: bytes, authorities: Sequence[bytes], now: datetime) -> list[Lin
     return links
 
 
-def _above(certificate: x509.Certificate, known: list[x509.Certificate]) -> tuple[x509.Certificate | None, str]:
+def _above(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> tuple[x509.Certificate | None, str]:
     """The certificate's issuer, or why there is none; neither for a root that is known."""
     if certificate.subject == certificate.issuer:
         return None, "" if certificate in known else "a root that this broker does not know"

@@ -12,8 +12,6 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from OpenSSL import crypto
-
 from ..errors import BrokerError
 from ..login import signed_data
 from ..login.broker import Broker
@@ -98,8 +96,7 @@ def explain_exchange(broker: Broker, validation: Exchange, activation: Exchange 
 def _chain(
     broker: Broker, signed: signed_data.SignedChallenge, validation: Exchange
 ) -> tuple[certificate_path.Link, ...]:
-    authorities = [crypto.dump_certificate(crypto.FILETYPE_ASN1, known) for known in broker.trust.authorities]
-    links = certificate_path.draw(signed.certificate.der, authorities, validation.time)
+    links = certificate_path.draw(signed.certificate.der, broker.trust.authorities, validation.time)
     if validation.reason == "certificate-revoked":
         links = (replace(links[0], problem="revoked"), *links[1:])
     return links

@@ -121,7 +121,9 @@ class Broker:
         with checks(Check.SIGNATURE):
             signed_data.check_signature(signed, kind)
         with checks(Check.CHAIN):
-            self.trust.check_chain(signed.certificate, self.clock())
+            path = self.trust.check_chain(signed.certificate, self.clock())
+        with checks(Check.STRENGTH):
+            trust.check_strength(path)
         with checks(Check.USAGE):
             trust.check_usage(signed.certificate)
         return signed.certificate

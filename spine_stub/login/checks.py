@@ -31,6 +31,7 @@ class Check(Enum):
     ATTRIBUTES = "Signed attributes, if any, name the content's type and digest"
     SIGNATURE = "The signature was made with the certificate's key"
     CHAIN = "The certificate is of a trusted CA, in its time, and not revoked"
+    STRENGTH = "Its key and the signatures above it are strong enough"
     USAGE = "The certificate is for signing in"
     UID = "The uid is the certificate's CN"
     PERSON = "The directory knows the person"

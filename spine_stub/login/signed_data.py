@@ -207,14 +207,17 @@ def _content(inner: core.Sequence) -> bytes | None:
 def _read_attributes(attributes: cms.CMSAttributes) -> SignedAttributes | None:
     if not isinstance(attributes, cms.CMSAttributes):
         return None
-    values: dict[str, list[object]] = {}
-    for attribute in attributes:
-        values.setdefault(attribute["type"].native, []).extend(attribute["values"].native)
     return SignedAttributes(
         encoded=attributes.untag().dump(),
-        content_types=tuple(str(value) for value in values.get("content_type", [])),
-        message_digests=tuple(value for value in values.get("message_digest", []) if isinstance(value, bytes)),
+        content_types=tuple(str(value) for value in _values(attributes, "content_type")),
+        message_digests=tuple(value for value in _values(attributes, "message_digest") if isinstance(value, bytes)),
     )
+
+
+def _values(attributes: cms.CMSAttributes, name: str) -> list[object]:
+    """The values of one attribute. The others stay unread: they may be of kinds that asn1crypto does not know."""
+    named = [attribute for attribute in attributes if attribute["type"].native == name]
+    return [value for attribute in named for value in attribute["values"].native]
 
 
 def _find_certificate(certificates: cms.CertificateSet, signer: cms.SignerInfo) -> CardCertificate:

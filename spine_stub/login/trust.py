@@ -1,20 +1,20 @@
-"""Whether a card's certificate is one of ours, in its time, and made for signing in.
+"""Whether a card's certificate is one of ours, in its time, strong enough, and made for signing in.
 
-The chain (root, issuing CA, card), the dates and the revocation list are OpenSSL's to judge. The
-list is read again when it has changed, so a card that is revoked is refused at once. Other people's
-CAs (`--trust`) stand beside ours; each file of them has its own revocation lists, or none.
+The path (root, issuing CA, card), the dates and the revocation list are OpenSSL's to judge, as
+`openssl verify -crl_check` does. The list is read again when it has changed, so that a card that is
+revoked is refused at once. Other people's CAs (`--trust`) stand beside ours; each file of them has
+its own revocation lists, or none. Every file that knows a certificate's CA has to accept it.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from asn1crypto import pem
 from cryptography import x509
@@ -22,106 +22,139 @@ from OpenSSL import crypto
 
 from ..errors import DataError, Refused
 from ..files import Stamp
+from ..pki.strength import key_weakness, signature_weakness
 from .signed_data import CardCertificate
 
 _log = logging.getLogger("spine_stub")
 
-# X509_V_ERR_* of OpenSSL's x509_vfy.h; pyOpenSSL hands out the numbers without names.
-_NOT_YET_VALID = 9
-_EXPIRED = 10
-_REVOKED = 23
+CertificatePath = tuple[x509.Certificate, ...]
+"""A card's certificate and those above it, up to an authority that is trusted."""
 
-_REASONS = {
-    _NOT_YET_VALID: "certificate-not-yet-valid",
-    _EXPIRED: "certificate-expired",
-    _REVOKED: "certificate-revoked",
-}
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; pyOpenSSL hands out the numbers without names.
+_REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", 23: "certificate-revoked"}
+"""NOT_YET_VALID, HAS_EXPIRED and REVOKED, when they are said of the card's own certificate."""
 _NOT_TRUSTED = "certificate-not-trusted"
-_KEPT_CERTIFICATES = 500
-"""The same cards come again and again."""
+_LONGEST_NAME = 200
+_UNKNOWN_ISSUER = {2, 7, 18, 19, 20, 21}
+"""No issuer (2, 20), a signature by another key (7, 21), self-signed (18, 19): the CA that made it is not there."""
+
+
+class UnknownIssuer(Refused):
+    """None of some authorities made a certificate."""
 
 
 @dataclass(frozen=True)
 class Anchors:
     """Authorities that are trusted, and their revocation lists; without a list none is asked for."""
 
-    authorities: tuple[crypto.X509, ...]
+    authorities: tuple[x509.Certificate, ...]
     revocations: tuple[x509.CertificateRevocationList, ...]
 
     @classmethod
     def read(cls, *paths: Path) -> Anchors:
-        """Read PEM files with certificates and lists; raises OSError, ValueError and crypto.Error."""
+        """Read PEM files with certificates and lists; raises OSError and ValueError."""
         blocks = [block for path in paths for block in pem.unarmor(path.read_bytes(), multiple=True)]
         return cls(
-            tuple(crypto.load_certificate(crypto.FILETYPE_ASN1, der) for kind, _, der in blocks if "CERTIF" in kind),
+            tuple(x509.load_der_x509_certificate(der) for kind, _, der in blocks if "CERTIF" in kind),
             tuple(x509.load_der_x509_crl(der) for kind, _, der in blocks if kind == "X509 CRL"),
         )
 
-    def store(self, now: datetime) -> crypto.X509Store:
+    def store(self, now: datetime, flags: int = 0) -> crypto.X509Store:
         """OpenSSL's view of them at a time."""
         store = crypto.X509Store()
         for authority in self.authorities:
-            store.add_cert(authority)
+            store.add_cert(crypto.X509.from_cryptography(authority))
         for revocations in self.revocations:
             _add_crl(store, revocations)
-        # An issuing CA may be trusted without its root.
-        flags = crypto.X509StoreFlags.PARTIAL_CHAIN
         store.set_flags(flags | crypto.X509StoreFlags.CRL_CHECK if self.revocations else flags)
         store.set_time(now)
         return store
 
 
+class _AnchorsNow:
+    """Authorities at one moment: a store of OpenSSL keeps the first time that it was given."""
+
+    def __init__(self, anchors: Anchors, now: datetime) -> None:
+        # Up to a root where there is one: an authority that changed its key is found above its older self only so.
+        # Else up to any authority: an issuing CA may be trusted without its root.
+        self._stores = anchors.store(now), anchors.store(now, crypto.X509StoreFlags.PARTIAL_CHAIN)
+
+    def path(self, card: crypto.X509) -> list[crypto.X509]:
+        """The path from a card up; raises Refused, and UnknownIssuer where none of the authorities made it."""
+        to_a_root, to_any = self._stores
+        try:
+            return _path(to_a_root, card)
+        except UnknownIssuer:
+            return _path(to_any, card)
+
+
 class Trust:
-    """The authorities of DIR with their revocation list, and those of `--trust`."""
+    """The authorities of DIR with their revocation list, and those of `--trust`.
+
+    OpenSSL notes each refusal in an error queue of the thread, and pyOpenSSL leaves it there, where
+    the thread's next TLS read takes it for its own failure. So a thread that has nothing to do with
+    TLS does it all.
+    """
 
     def __init__(self, authorities: Sequence[Path], revocation_list: Path, others: Sequence[Path] = ()) -> None:
-        """Read all files; raises OSError, ValueError and crypto.Error, and DataError for `others`."""
+        """Read all files; raises OSError and ValueError, and DataError for `others`."""
         self._paths = (*authorities, revocation_list)
         self._revocation_list = revocation_list
-        self._lock = threading.Lock()
         self._stamp = Stamp.of(revocation_list)
         self._anchors = (Anchors.read(*self._paths), *map(_read_other, others))
-        self._stores: tuple[datetime, tuple[Anchors, ...], tuple[crypto.X509Store, ...]] | None = None
+        self._now: datetime | None = None
+        self._at_now: list[_AnchorsNow] = []
+        self._thread = ThreadPoolExecutor(1, "spine_stub.trust")
 
     @property
-    def authorities(self) -> tuple[crypto.X509, ...]:
+    def authorities(self) -> tuple[x509.Certificate, ...]:
         """All authorities that are trusted, ours first."""
         return tuple(authority for anchors in self._anchors for authority in anchors.authorities)
 
-    def check_chain(self, certificate: CardCertificate, now: datetime) -> None:
-        """Raises Refused, with a reason of its own for dates and for revocation."""
+    def check_chain(self, certificate: CardCertificate, now: datetime) -> CertificatePath:
+        """The path from a certificate up; raises Refused, with a reason of its own for dates and for revocation."""
+        return self._thread.submit(self._check_chain, certificate.der, now.replace(microsecond=0)).result()
+
+    def _check_chain(self, der: bytes, now: datetime) -> CertificatePath:
         try:
-            card = _load(certificate.der)
-        except crypto.Error as exc:
+            card = crypto.X509.from_cryptography(x509.load_der_x509_certificate(der))
+        except (ValueError, crypto.Error) as exc:
             raise Refused("certificate-malformed") from exc
-        refusals = []
-        for store in self._stores_at(now.replace(microsecond=0)):
-            refusal = _verify(store, card)
-            if refusal is None:
-                return
-            refusals.append(refusal)
-        # Of several opinions, the one of the CA that knows the certificate.
-        raise next((refusal for refusal in refusals if refusal.reason != _NOT_TRUSTED), refusals[0])
+        paths: list[list[crypto.X509]] = []
+        unknown: list[UnknownIssuer] = []
+        for anchors in self._anchors_at(now):
+            try:
+                paths.append(anchors.path(card))
+            except UnknownIssuer as exc:
+                unknown.append(exc)
+        if not paths:
+            raise unknown[0]
+        return tuple(each.to_cryptography() for each in paths[0])
 
-    def _stores_at(self, second: datetime) -> tuple[crypto.X509Store, ...]:
-        """The stores for one second: a store keeps the first time that it was given."""
-        self._reload_if_changed()
-        anchors, stores = self._anchors, self._stores
-        # Another thread may have kept stores of the list before this one.
-        if stores is None or stores[0] != second or stores[1] is not anchors:
-            self._stores = stores = (second, anchors, tuple(each.store(second) for each in anchors))
-        return stores[2]
+    def _anchors_at(self, now: datetime) -> list[_AnchorsNow]:
+        if self._reload_if_changed() or self._now != now:
+            self._now, self._at_now = now, [_AnchorsNow(anchors, now) for anchors in self._anchors]
+        return self._at_now
 
-    def _reload_if_changed(self) -> None:
+    def _reload_if_changed(self) -> bool:
         stamp = Stamp.of(self._revocation_list)
         if stamp == self._stamp:
-            return
-        with self._lock:
-            try:
-                self._anchors = (Anchors.read(*self._paths), *self._anchors[1:])
-            except (OSError, ValueError, crypto.Error) as exc:
-                _log.warning("%s cannot be read (%s); the list read before still holds", self._revocation_list, exc)
-            self._stamp = stamp
+            return False
+        self._stamp = stamp
+        try:
+            self._anchors = (Anchors.read(*self._paths), *self._anchors[1:])
+        except (OSError, ValueError) as exc:
+            _log.warning("%s cannot be read (%s); the list read before still holds", self._revocation_list, exc)
+        return True
+
+
+def check_strength(path: CertificatePath) -> None:
+    """Every key and every signature from the card's certificate up is one that cannot be forged."""
+    for certificate in path:
+        # An authority is trusted because it is in a file: nobody needs the signature on it.
+        weak = key_weakness(certificate) or (certificate is not path[-1] and signature_weakness(certificate))
+        if weak:
+            raise Refused("certificate-too-weak", f"{_name(certificate, 'subject')}: {weak}")
 
 
 def check_usage(certificate: CardCertificate) -> None:
@@ -132,24 +165,31 @@ def check_usage(certificate: CardCertificate) -> None:
     """
     if "digital_signature" not in certificate.key_usage:
         raise Refused("certificate-wrong-usage", "no digitalSignature in its key usage")
+    if "non_repudiation" in certificate.key_usage:
+        raise Refused("certificate-wrong-usage", "nonRepudiation in its key usage: it is for signing documents")
     extended = certificate.extended_key_usage
     if extended is not None and extended.isdisjoint({"client_auth", "any_extended_key_usage"}):
         raise Refused("certificate-wrong-usage", "its extended key usage is not clientAuth")
 
 
-@lru_cache(maxsize=_KEPT_CERTIFICATES)
-def _load(der: bytes) -> crypto.X509:
-    return crypto.load_certificate(crypto.FILETYPE_ASN1, der)
-
-
-def _verify(store: crypto.X509Store, card: crypto.X509) -> Refused | None:
+def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
     try:
-        crypto.X509StoreContext(store, card).verify_certificate()
+        return crypto.X509StoreContext(store, card).get_verified_chain()
     except crypto.X509StoreContextError as exc:
         code, depth, text = exc.errors
+        refused = exc.certificate.to_cryptography()
+        if code in _UNKNOWN_ISSUER:
+            raise UnknownIssuer(_NOT_TRUSTED, f"{text}: {_name(refused, 'issuer')}") from exc
         reason = _REASONS.get(code) if depth == 0 else None
-        return Refused(reason or _NOT_TRUSTED, str(text))
-    return None
+        raise Refused(reason or _NOT_TRUSTED, f"{text}: {_name(refused, 'subject')}") from exc
+
+
+def _name(certificate: x509.Certificate, whose: Literal["subject", "issuer"]) -> str:
+    """A name for the log, where it can break no line."""
+    try:
+        return repr(getattr(certificate, whose).rfc4514_string())[:_LONGEST_NAME]
+    except ValueError:  # names are read only when they are asked for
+        return "a name that cannot be read"
 
 
 def _read_other(path: Path) -> Anchors:
@@ -157,7 +197,7 @@ def _read_other(path: Path) -> Anchors:
         anchors = Anchors.read(path)
     except OSError as exc:
         raise DataError(f"--trust {path} cannot be read: {exc.strerror}") from exc
-    except (ValueError, crypto.Error) as exc:
+    except ValueError as exc:
         raise DataError(f"--trust {path} is not a PEM file with certificates: {exc}") from exc
     if not anchors.authorities:
         raise DataError(f"--trust {path} has no certificate in it")

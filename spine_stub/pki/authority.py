@@ -69,11 +69,14 @@ class Issuer:
         self, subject: x509.Name, public_key: PublicKey, validity: Validity, extensions: Iterable[Extension]
     ) -> x509.Certificate:
         """Make a certificate; the identifiers of its key and of ours are added to `extensions`."""
-        own_key_id = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         builder = _builder(subject, self.certificate.subject, public_key, validity, extensions)
-        return builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own_key_id.value), critical=False
-        ).sign(self.key, SHA256())
+        return builder.add_extension(self.key_identifier, critical=False).sign(self.key, SHA256())
+
+    @property
+    def key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """What certificates and lists name this authority's key by: it may have had others."""
+        own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
 
 
 def rsa_key() -> rsa.RSAPrivateKey:
@@ -120,6 +123,7 @@ def make_revocation_list(
         .issuer_name(issuing.certificate.subject)
         .last_update(_ca_validity(now).not_before)
         .next_update(_ca_validity(now).not_after)
+        .add_extension(issuing.key_identifier, critical=False)
     )
     for known in earlier:
         builder = builder.add_revoked_certificate(known)

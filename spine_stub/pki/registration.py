@@ -28,6 +28,7 @@ from ..people.toml_writing import with_person, without_person
 from . import authority
 from .authority import Issuer
 from .demo_cards import CardPlan, Slot, write_card
+from .strength import key_weakness
 
 _CARD_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _FIRST_UID = 555000000001
@@ -261,12 +262,13 @@ def _requested_key(request: bytes) -> authority.PublicKey:
     load = x509.load_pem_x509_csr if is_pem else x509.load_der_x509_csr
     try:
         csr = load(request)
-        valid = csr.is_signature_valid
-        key = csr.public_key()
     except (ValueError, TypeError) as exc:
         raise DataError(f"not a certificate request (PKCS#10): {exc}") from exc
-    if not valid:
+    weak = key_weakness(csr)
+    if weak:
+        raise DataError(f"the request cannot be granted: it is for {weak}")
+    if not csr.is_signature_valid:
         raise DataError("the request is not signed with the key that it asks a certificate for")
-    if not isinstance(key, authority.PublicKey):
-        raise DataError("the request is for a key that is neither RSA nor EC")
+    key = csr.public_key()
+    assert isinstance(key, authority.PublicKey)  # noqa: S101 - any other has a weakness
     return key

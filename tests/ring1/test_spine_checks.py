@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 from support.spine import Desk, SettableClock
 from support.spine_client import b64, gp_object, make_card, message, resign, set_attributes, sign_cms, signer
@@ -114,6 +115,10 @@ def a_ca_of_the_same_name(desk: Desk) -> Body:
     return gp_object(**desk.answer(make_card(desk.data, UID, ec_key(), issuer=forger)))
 
 
+def a_weak_key(desk: Desk) -> Body:
+    return gp_object(**desk.answer(make_card(desk.data, UID, rsa.generate_private_key(3, 2048))))
+
+
 def the_signature_certificate(desk: Desk) -> Body:
     """9C is for signing documents."""
     return gp_object(**desk.answer(desk.card(slot="9C")))
@@ -149,6 +154,7 @@ CASES: dict[Check, tuple[Callable[[Desk], Body], str]] = {
     Check.ATTRIBUTES: (another_message_digest, "message-digest-wrong"),
     Check.SIGNATURE: (another_key, "signature-wrong"),
     Check.CHAIN: (a_ca_of_the_same_name, "certificate-not-trusted"),
+    Check.STRENGTH: (a_weak_key, "certificate-too-weak"),
     Check.USAGE: (the_signature_certificate, "certificate-wrong-usage"),
     Check.UID: (somebody_elses_uid, "uid-not-the-certificates"),
     Check.PERSON: (a_uid_nobody_has, "person-unknown"),
@@ -156,7 +162,8 @@ CASES: dict[Check, tuple[Callable[[Desk], Body], str]] = {
 }
 # What a check hands on to the next ones cannot be there when it fails.
 GIVES_NOTHING = set(Check) - {
-    Check.MESSAGE, Check.PARAMETERS, Check.RESPONSE, Check.CHALLENGE_FORM, Check.CMS, Check.ALGORITHM, Check.PERSON
+    Check.MESSAGE, Check.PARAMETERS, Check.RESPONSE, Check.CHALLENGE_FORM, Check.CMS, Check.ALGORITHM, Check.CHAIN,
+    Check.PERSON
 }  # fmt: skip
 each_check = pytest.mark.parametrize("check", Check, ids=lambda check: check.name)
 

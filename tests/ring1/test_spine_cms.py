@@ -6,9 +6,9 @@ import base64
 from dataclasses import replace
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, core
 from support.spine import Desk
-from support.spine_client import Card, message, signer
+from support.spine_client import Card, message, sign_cms, signer
 
 
 @pytest.mark.parametrize("attributes", [False, True], ids=["bare", "attributes"])
@@ -53,6 +53,46 @@ def test_a_signer_named_by_key_identifier_is_found(desk: Desk) -> None:
         signer(info)["sid"] = cms.SignerIdentifier("subject_key_identifier", identifier)
 
     assert desk.broker.validate(desk.spoiled(name_it)).ticket
+
+
+def tlv(tag: int, *parts: bytes) -> bytes:
+    """A DER value: asn1crypto makes only what it knows."""
+    content = b"".join(parts)
+    size = len(content)
+    length = bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
+def cms_with_attributes(card: Card, challenge: bytes, signed: bytes = b"", unsigned: bytes = b"") -> bytes:
+    """A SignedData with one attribute more."""
+    usual = sign_cms(card, challenge, attributes=True)
+    signed = b"".join(attribute.dump() for attribute in signer(usual)["signed_attrs"]) + signed
+    names = ("version", "sid", "digest_algorithm")
+    fields = [signer(usual)[name].dump() for name in names]
+    fields += [tlv(0xA0, signed), signer(usual)["signature_algorithm"].dump()]
+    fields += [tlv(0x04, card.raw_signature(tlv(0x31, signed), "sha256"))]
+    fields += [tlv(0xA1, unsigned)] if unsigned else []
+    content = usual["content"]
+    before = [content[name].dump() for name in ("version", "digest_algorithms", "encap_content_info", "certificates")]
+    return tlv(0x30, usual["content_type"].dump(), tlv(0xA0, tlv(0x30, *before, tlv(0x31, tlv(0x30, *fields)))))
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        pytest.param("1.2.840.113549.1.9.16.2.17", "300ea0040c024742a1060c044c656564", id="signer-location"),
+        pytest.param("1.2.3.4", "3010310e300c06035504030c055043203137", id="a-name"),
+        pytest.param("2.16.840.1.113733.1.9.99", "1f8101030a0b0c", id="a-tag-of-no-type"),
+        pytest.param("1.2.840.113549.1.9.5", "0c0774756573646179", id="a-signing-time-that-is-text"),
+    ],
+)
+def test_attributes_that_nobody_knows_do_no_harm(desk: Desk, kind: str, value: str, signed: bool) -> None:
+    card = desk.card()
+    challenge, echo = desk.challenge()
+    attribute = tlv(0x30, core.ObjectIdentifier(kind).dump(), tlv(0x31, bytes.fromhex(value)))
+    answer = cms_with_attributes(card, challenge, **{"signed" if signed else "unsigned": attribute})
+    assert desk.broker.validate(message(card.uid, answer, echo)).ticket
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,9 @@ from support.spine_client import Card, make_card
 
 from spine_stub import layout
 from spine_stub.errors import DataError
-from spine_stub.login.trust import Anchors
 from spine_stub.people.toml import People
 from spine_stub.pki import demo_cards
-from spine_stub.pki.authority import Issuer, ec_key, make_issuing, make_revocation_list, make_root, rsa_key
+from spine_stub.pki.authority import ec_key, rsa_key
 from spine_stub.pki.registration import RegistrationAuthority, with_role
 
 UID = "555000000002"
@@ -195,55 +194,3 @@ def test_a_role_that_cannot_be_is_said(registration: RegistrationAuthority, data
     for changed in (replace(person.roles[0], name="<b>"), replace(person.roles[0], org_code='"')):
         with pytest.raises(DataError, match="empty or not usable"):
             registration.edit_person(replace(person, roles=(changed,)))
-
-
-def other_ca(folder: Path, desk: Desk, with_list: bool = False) -> tuple[Path, Card, Issuer]:
-    """Somebody else's root, a card of its issuing CA, and a file to trust."""
-    root = make_root(rsa_key(), desk.clock())
-    issuing = make_issuing(root, rsa_key(), desk.clock())
-    card = make_card(desk.data, UID, ec_key(), issuer=issuing)
-    path = folder / "other.pem"
-    path.write_bytes(b"".join(each.certificate.public_bytes(Encoding.PEM) for each in (root, issuing)))
-    if with_list:
-        revocations = make_revocation_list(issuing, [card.certificate], desk.clock())
-        path.write_bytes(path.read_bytes() + revocations.public_bytes(Encoding.PEM))
-    return path, card, issuing
-
-
-def test_somebody_elses_ca_is_trusted_when_told_to(own_desk: Desk, tmp_path: Path) -> None:
-    path, card, _ = other_ca(tmp_path, own_desk)
-    assert own_desk.refusal(own_desk.answer(card)) == "certificate-not-trusted"
-    trusting = open_desk(own_desk.data, trust=(path,))
-    assert trusting.broker.validate(trusting.answer(card)).person.uid == UID
-    assert trusting.broker.validate(trusting.answer()).ticket, "and ours still is"
-    assert trusting.refusal(trusting.answer(trusting.card("revoked"))) == "certificate-revoked"
-
-
-def test_an_issuing_ca_may_be_trusted_without_its_root(own_desk: Desk, tmp_path: Path) -> None:
-    path, card, issuing = other_ca(tmp_path, own_desk)
-    path.write_bytes(issuing.certificate.public_bytes(Encoding.PEM))
-    trusting = open_desk(own_desk.data, trust=(path,))
-    assert trusting.broker.validate(trusting.answer(card)).ticket
-
-
-def test_somebody_elses_revocation_list_is_honoured(own_desk: Desk, tmp_path: Path) -> None:
-    path, card, _ = other_ca(tmp_path, own_desk, with_list=True)
-    trusting = open_desk(own_desk.data, trust=(path,))
-    assert trusting.refusal(trusting.answer(card)) == "certificate-revoked"
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "cannot be read"), ("nothing", "not a PEM file"), ("", "not a PEM file|no certif")]
-)
-def test_a_file_that_cannot_be_trusted_is_said(data: Path, tmp_path: Path, content: str | None, sentence: str) -> None:
-    path = tmp_path / "other.pem"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(DataError, match=sentence):
-        open_desk(data, trust=(path,))
-
-
-def test_a_revocation_list_alone_is_no_ca(data: Path) -> None:
-    assert Anchors.read(data / layout.REVOCATION_LIST).authorities == ()
-    with pytest.raises(DataError, match="has no certificate"):
-        open_desk(data, trust=(data / layout.REVOCATION_LIST,))

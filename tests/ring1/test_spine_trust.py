@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from OpenSSL import crypto
 from support.spine import Desk
 from support.spine_client import Card, message, sign_cms
 
+from spine_stub import layout
 from spine_stub.pki import authority
 from spine_stub.pki.demo_cards import Slot
 
@@ -52,6 +55,22 @@ def test_another_ca_with_the_same_names_is_not_trusted(desk: Desk, issue: Issue)
     root = authority.make_root(authority.rsa_key(), now)
     card = issue(UID, authority.ec_key(), issuer=authority.make_issuing(root, authority.rsa_key(), now))
     assert desk.refusal(desk.answer(card)) == "certificate-not-trusted"
+
+
+def test_a_refusal_leaves_nothing_behind_in_the_thread(desk: Desk, issue: Issue) -> None:
+    """OpenSSL keeps errors by thread, and the next TLS read of the thread would take them for its own."""
+
+    def errors() -> object:
+        """pyOpenSSL tells, and forgets, all that is in the queue."""
+        with pytest.raises(crypto.Error) as caught:
+            crypto.load_certificate(crypto.FILETYPE_ASN1, b"")
+        return caught.value.args
+
+    ours = authority.Issuer.load(desk.data / layout.ISSUING, desk.data / layout.ISSUING_KEY)
+    forged = issue(UID, authority.ec_key(), issuer=replace(ours, key=authority.rsa_key()))
+    usual = errors()
+    assert desk.refusal(desk.answer(forged)) == "certificate-not-trusted"
+    assert errors() == usual
 
 
 def test_a_card_cannot_issue_cards(desk: Desk, issue: Issue) -> None:

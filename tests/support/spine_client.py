@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import requests
 from asn1crypto import algos, cms, core
+from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -83,6 +84,33 @@ def make_card(
         Slot.AUTHENTICATION.extensions if extensions is None else extensions,
     )
     return Card(uid, certificate, key)
+
+
+def reissue(
+    certificate: x509.Certificate, issuer_key: rsa.RSAPrivateKey, *, public_key: bytes = b"", digest: str = "sha256"
+) -> x509.Certificate:
+    """A certificate as its CA might have made it: for another key (SubjectPublicKeyInfo), or with another digest."""
+    made = asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
+    if public_key:
+        made["tbs_certificate"]["subject_public_key_info"] = asn1_keys.PublicKeyInfo.load(public_key)
+    made["tbs_certificate"]["signature"] = made["signature_algorithm"] = {"algorithm": f"{digest}_rsa"}
+    covered = made["tbs_certificate"].dump(force=True)
+    made["signature_value"] = issuer_key.sign(covered, padding.PKCS1v15(), getattr(hashes, digest.upper())())
+    return x509.load_der_x509_certificate(made.dump(force=True))
+
+
+@dataclass(frozen=True)
+class KeylessCard(Card):
+    """A card whose RSA key has the public exponent 1: what is signed is its own signature, and anybody can make it."""
+
+    MODULUS = (1 << 2047) + 1
+    PUBLIC_KEY = asn1_keys.PublicKeyInfo.wrap(
+        asn1_keys.RSAPublicKey({"modulus": MODULUS, "public_exponent": 1}), "rsa"
+    ).dump()
+
+    def raw_signature(self, covered: bytes, digest: str) -> bytes:
+        info = algos.DigestInfo({"digest_algorithm": {"algorithm": digest}, "digest": _digest(digest, covered)}).dump()
+        return b"\0\1" + b"\xff" * (256 - 3 - len(info)) + b"\0" + info
 
 
 def sign_cms(card: Card, challenge: bytes, *, digest: str = "sha256", attributes: bool = False) -> cms.ContentInfo:
