@@ -160,8 +160,9 @@ def check_strength(path: CertificatePath) -> None:
 def check_usage(certificate: CardCertificate) -> None:
     """The certificate is for signing in.
 
-    9C is for signing documents (nonRepudiation) and 9E opens doors without a passcode (its
-    extended key usage says so): neither proves that its owner just typed a passcode.
+    9C is for signing documents (nonRepudiation, whether or not digitalSignature stands beside it), and
+    9E opens doors without a passcode (its extended key usage says so): neither proves that its owner
+    just typed a passcode.
     """
     if "digital_signature" not in certificate.key_usage:
         raise Refused("certificate-wrong-usage", "no digitalSignature in its key usage")

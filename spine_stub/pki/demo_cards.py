@@ -47,7 +47,8 @@ class Slot(Enum):
         if self is Slot.AUTHENTICATION:
             return [(key_usage("digital_signature"), False)]
         if self is Slot.SIGNATURE:
-            return [(key_usage("content_commitment"), False)]
+            # OpenSC lets a key verify only where its certificate says digitalSignature.
+            return [(key_usage("digital_signature", "content_commitment"), False)]
         if self is Slot.KEY_MANAGEMENT:
             return [(key_usage("key_agreement"), False)]
         return [(key_usage("digital_signature"), False), (x509.ExtendedKeyUsage([_PIV_CARD_AUTHENTICATION]), False)]

@@ -62,7 +62,7 @@ def test_certificates_suit_every_client(demo_data: Path, card: str, slot: str) -
 @pytest.mark.parametrize(
     ("slot", "uses"),
     [
-        ("9A", {"digital_signature"}), ("9C", {"non_repudiation"}),
+        ("9A", {"digital_signature"}), ("9C", {"digital_signature", "non_repudiation"}),
         ("9D", {"key_agreement"}), ("9E", {"digital_signature"}),
     ],
 )  # fmt: skip
