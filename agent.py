@@ -2092,7 +2092,7 @@ class Terminal:
     def _ask_passcode(self, before: State) -> None:
         if self._asked is None:
             card = self._card()
-            question, read = ("Passcode: ", read_hidden) if self._interactive else ("", read_piped)
+            question, read = ("Passcode: ", read_hidden) if self._interactive else ("", lambda _: read_line("") or "\n")
             self._ask(question, read, lambda answer: self._passcode_answered(card, answer))
 
     def _card(self) -> CardIn | None:
@@ -2179,15 +2179,9 @@ def read_line(question: str) -> str:
 
 def read_hidden(question: str) -> str:
     """As read_line, for what the terminal must not show."""
-    try:
+    with contextlib.suppress(EOFError):
         return getpass(f"\r{question}") + "\n"
-    except EOFError:
-        return ""
-
-
-def read_piped(question: str) -> str:
-    """A passcode that another program sends; nothing is an empty one."""
-    return sys.stdin.readline() or "\n"
+    return ""
 
 
 class ExplainHandler(logging.Handler):
@@ -2240,22 +2234,17 @@ class Theme:
         families = set(tkfont.families(root))
         sans = next((name for name in ("Arial", "DejaVu Sans", "Liberation Sans") if name in families), "TkDefaultFont")
         mono = "DejaVu Sans Mono" if "DejaVu Sans Mono" in families else "TkFixedFont"
-        self.fonts = {
-            name: tkfont.Font(
-                root,
-                family=mono if name == "mono" else sans,
-                weight="bold" if name in ("title", "heading", "pad") else "normal",
-                size=-FONT_SIZES[name],
-            )
-            for name in FONT_SIZES
-        }
+        self.fonts = {name: tkfont.Font(root, family=mono if name == "mono" else sans) for name in FONT_SIZES}
+        for name in ("title", "heading", "pad"):
+            self.fonts[name].configure(weight="bold")
+        self.fonts["pad"].configure(size=-FONT_SIZES["pad"])
         self._largest = root.winfo_screenheight() // 16
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
+        root.configure(background=Colour.PAGE)
         self._set_labels()
-        self._set_buttons()
+        self._set_buttons(root)
         self._set_list()
-        self._set_classic(root)
         self.resize(zoom)
 
     def resize(self, zoom: float) -> None:
@@ -2284,17 +2273,17 @@ class Theme:
         for name, colour in (("Quiet", Colour.SECONDARY), ("Red", Colour.RED), ("Green", Colour.GREEN)):
             for base in ("TLabel", "Title.TLabel", "Small.TLabel", "Mono.TLabel"):
                 self.style.configure(f"{name}.{base}", foreground=colour)
-        for name, colour in (("Header", Colour.BLUE), ("Failure", Colour.RED)):
+        for name, colour in (("Header", Colour.BLUE), ("White", Colour.WHITE)):
             self.style.configure(f"{name}.TFrame", background=colour)
-            self.style.configure(f"{name}.Heading.TLabel", background=colour, foreground=Colour.WHITE, padding=(40, 10))
-        self.style.configure("Side.TFrame", background=Colour.WHITE)
-        self.style.configure("List.TLabel", background=Colour.WHITE)
-        self.style.configure("Side.Quiet.Small.TLabel", background=Colour.WHITE, padding=(16, 8))
+            self.style.configure(f"{name}.TLabel", background=colour, padding=(16, 8))
+        self.style.configure("Header.TLabel", foreground=Colour.WHITE, font=self.fonts["heading"], padding=(40, 10))
 
-    def _set_buttons(self) -> None:
+    def _set_buttons(self, root: tk.Tk) -> None:
         self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12))
         self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
         self.button("Pad.TButton", Colour.WHITE, Colour.TEXT, font=self.fonts["pad"], padding=(8, 6), width=5)
+        for key in ("<Return>", "<KP_Enter>"):  # as Space, which Tk sees to
+            root.bind_class("TButton", key, lambda event: event.widget.invoke())
 
     def _set_list(self) -> None:
         white = dict.fromkeys(("fieldbackground", "background", "bordercolor", "lightcolor"), Colour.WHITE)
@@ -2308,25 +2297,12 @@ class Theme:
         self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
         self.style.configure("TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
 
-    def _set_classic(self, root: tk.Tk) -> None:
-        """Fields and running text are classic widgets: a themed field's cursor blinks, which would wake an idle PC."""
-        root.configure(background=Colour.PAGE)
-        for option, value in {
-            "*Entry.background": Colour.WHITE,
-            "*Entry.foreground": Colour.TEXT,
-            "*Entry.relief": "flat",
-            "*Entry.highlightThickness": 4,
-            "*Entry.highlightColor": Colour.TEXT,
-            "*Entry.highlightBackground": Colour.SECONDARY,
-            "*Entry.insertOffTime": 0,
-            "*Text.background": Colour.WHITE,
-            "*Text.foreground": Colour.TEXT,
-            "*Text.relief": "flat",
-            "*Text.highlightThickness": 0,
-        }.items():
-            root.option_add(option, value)
-        for key in ("<Return>", "<KP_Enter>"):  # as Space, which Tk sees to
-            root.bind_class("TButton", key, lambda event: event.widget.invoke())
+    def field(self, parent: tk.Misc, name: str, font: str, **options: Any) -> tk.Entry:
+        """A field to type in. It is no themed one: the cursor of those blinks, which would wake an idle PC."""
+        field = tk.Entry(parent, name=name, font=self.fonts[font], insertofftime=0, relief="flat", **options)
+        field.configure(background=Colour.WHITE, foreground=Colour.TEXT, exportselection=False)
+        field.configure(highlightthickness=4, highlightcolor=Colour.TEXT, highlightbackground=Colour.SECONDARY)
+        return field
 
 
 class Window:
@@ -2406,11 +2382,11 @@ class Window:
     def _make_frame(self) -> None:
         header = ttk.Frame(self.root, style="Header.TFrame")
         header.pack(side="top", fill="x")
-        ttk.Label(header, text="Lanyard", style="Header.Heading.TLabel").pack(side="left")
+        ttk.Label(header, text="Lanyard", style="Header.TLabel").pack(side="left")
         self._failure = ttk.Label(self.root, text=str(UnexpectedError()), style="Failure.Heading.TLabel")
         self.foot = ttk.Frame(self.root)
         self.foot.pack(side="bottom", fill="x")
-        self._side = ttk.Frame(self.root, style="Side.TFrame")
+        self._side = ttk.Frame(self.root, style="White.TFrame")
         self.content = ttk.Frame(self.root)
         self.content.pack(side="left", fill="both", expand=True)
 
@@ -2539,10 +2515,9 @@ class PasscodeScreen(Screen):
         self.entry.focus_set()
 
     def _make_entry(self) -> tk.Entry:
-        font = self.window.theme.fonts["dots"]
-        entry = tk.Entry(self.actions, name="passcode", show=DOT, width=LONGEST_PASSCODE + 1, font=font)
+        entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
         fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE)
-        entry.configure(exportselection=False, validate="key", validatecommand=(fits, "%P"))
+        entry.configure(validate="key", validatecommand=(fits, "%P"))
         for key in ("<Return>", "<KP_Enter>"):
             entry.bind(key, self.deliberate(self._sign_in))
         return entry
@@ -2660,15 +2635,16 @@ class RolesScreen(Screen):
 
     def build(self) -> None:
         session = self.conductor.signed_in().session
-        self._roles, self._shown = session.roles, session.roles
+        self._roles = session.roles
+        self._you = f"{shorten(session.cn)}, you have {counted(len(self._roles), 'role')}."
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
-        self._you = f"{shorten(session.cn)}, you have {counted(len(self._roles), 'role')}."
-        self.search = tk.Entry(self.frame, name="search", font=self.window.theme.fonts["body"])
+        self._sought = tk.StringVar(self.frame)
+        self._sought.trace_add("write", lambda *_: self._search())
+        self.search = self.window.theme.field(self.frame, "search", "body", textvariable=self._sought)
         self.search.pack(fill="x", ipady=6, pady=(0, 12))
-        self.search.bind("<KeyRelease>", lambda event: self._search())
         self.list = self._make_list()
-        self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
+        self._nothing = ttk.Label(self.list, text=NO_MATCH, style="White.TLabel")
         self._use = self.button("Use this role", self._choose)
         self.event_button("Log out", Event.LOG_OUT, "Quiet.TButton")
         for key, step in (("<Down>", 1), ("<Up>", -1)):
@@ -2676,7 +2652,7 @@ class RolesScreen(Screen):
         for key in ("<Return>", "<KP_Enter>"):
             self.search.bind(key, self.deliberate(self._choose))
             self.list.bind(key, self.deliberate(self._choose))
-        self._show(self._roles)
+        self._search()
         self.search.focus_set()
 
     def _make_list(self) -> ttk.Treeview:
@@ -2697,25 +2673,20 @@ class RolesScreen(Screen):
         self.search.focus_set()
 
     def _search(self) -> None:
-        words = self.search.get().lower().split()
-        matches = tuple(role for role in self._roles if all(word in role_search_text(role) for word in words))
-        if matches != self._shown:
-            self._show(matches)
-            if words:
-                self._move(1)
-
-    def _show(self, roles: Sequence[Role]) -> None:
-        """The row's number is its name: two roles of one person can have one id."""
-        self._shown = tuple(roles)
+        """List the roles that have all words. A row is named by its number: two roles can have one id."""
+        words = self._sought.get().lower().split()
+        self._shown = [role for role in self._roles if all(word in role_search_text(role) for word in words)]
         self.list.delete(*self.list.get_children())
-        for number, role in enumerate(roles):
+        for number, role in enumerate(self._shown):
             where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
             self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
-        few = f"{len(roles)} of them match." if len(roles) < len(self._roles) else "Type part of one to find it."
+        few = f"{len(self._shown)} of them match." if words else "Type part of one to find it."
         self._count.configure(text=f"{self._you} {few}")
         self._nothing.place_forget()
-        if not roles:
-            self._nothing.place(x=8, y=8)
+        if words and self._shown:
+            self._move(1)
+        elif words:
+            self._nothing.place(x=0, y=0)
         self._allow()
 
     def _allow(self) -> None:
@@ -2830,7 +2801,7 @@ class Story:
     WIDTH = 36  # characters
 
     def __init__(self, window: Window, parent: ttk.Frame) -> None:
-        ttk.Label(parent, text="What is happening", style="Side.Quiet.Small.TLabel").pack(fill="x")
+        ttk.Label(parent, text="What is happening", style="White.TLabel").pack(fill="x")
         fonts = window.theme.fonts
         self._text = tk.Text(parent, width=self.WIDTH, wrap="word", font=fonts["small"], padx=16, cursor="arrow")
         self._text.configure(exportselection=False, state="disabled", takefocus=False)
