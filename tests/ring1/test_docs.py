@@ -21,7 +21,7 @@ from spine_stub.pki.demo_cards import DEMONSTRATION_CARDS, PASSCODE
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 STORY = ROOT / "docs" / "how-it-works.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 OURS = ("agent.py", "-m emulator", "-m spine_stub")
 COMMANDS = (
