@@ -2,6 +2,9 @@
 
     python tests/benchmarks/apdu_cost.py
 
+Needs root, as it starts a pcscd of its own, with vpcd and pyscard; pytest; and for the second comparison vicc (Debian:
+vsmartcard-vpicc).
+
 Three comparisons, all in one run on one processor: where the scheduler puts the programs on several,
 the same APDU takes 30 or 100 microseconds, by luck.
 

@@ -2,6 +2,9 @@
 
     python tests/benchmarks/idle_cpu.py [SECONDS]
 
+Needs root, as it starts a pcscd of its own, with vpcd and pyscard; a screen of its own with Xvfb, xdotool, imagemagick
+and Tk; pytest.
+
 Two agents are watched at the same time, one with the embedded reader, one at a real pcscd and vpcd.
 Ends with exit code 1 when either uses more than LIMIT of one processor.
 """

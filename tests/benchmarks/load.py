@@ -4,6 +4,8 @@
     python tests/benchmarks/load.py --rounds 5 --clients 8 --stores sqlite --processes 1
     python tests/benchmarks/load.py --sign-ins 20000       does its memory stay flat?
 
+Needs pytest, and for the store in redis redis-server with Python's redis.
+
 Clients are processes of their own, over real TLS with connections that are kept open. Beside each
 number, in the same run: a bare Flask route on the same web server, and the bare cryptographic work
 of one sign-in (the RSA verification of the signature and of the chain). The bare route is sent the

@@ -2,6 +2,8 @@
 
     python tests/benchmarks/many_cards.py
 
+Needs pytest, and what `python -m emulator` needs.
+
 Every card has a folder, four private keys, four certificates, and a connection of its own to a
 reader of its own. Start-up is from starting the program until it has said "ready" of every reader,
 after that each card is used once. Both must be linear: ends with exit code 1 when a card costs more

@@ -2,6 +2,8 @@
 
     python tests/benchmarks/sign_in.py
 
+Needs root, as it starts a pcscd of its own, with vpcd and pyscard; pytest.
+
 Signs in ROUNDS times with the virtual card at the stand-in for the broker, each a program of its
 own as in the demonstration. After each sign-in the parts that no agent can do without are measured
 on their own: the same APDUs to a bare responder in pcscd's second reader, the card's RSA operation,
