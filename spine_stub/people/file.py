@@ -2,7 +2,7 @@
 
 Whether it has changed is looked at on each use, by its date, size and inode; nothing is polled.
 While what is in the file is wrong, the people that were read last go on to hold, and `problem`
-says what is wrong and in which line.
+says what is wrong, by person and field.
 """
 
 from __future__ import annotations

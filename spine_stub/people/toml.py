@@ -1,7 +1,12 @@
-"""people.toml: the people and roles of a small broker (its shape is in that file's comments)."""
+"""people.toml: the people and roles of a small broker, read and changed (its shape is in that file's comments).
+
+A mistake is named by person and field. A change by program touches the one `[[person]]` table that
+it is about: what else somebody wrote, remarks and all, stays as it is.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -10,32 +15,16 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+from tomlkit.items import AoT, InlineTable, Table
+
 from ..errors import DataError
 from .directory import Person, Role
-from .toml_places import line_of
 
 UID = re.compile(r"[0-9]{12,14}")
 PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
 TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
-
-
-class Wrong(ValueError):
-    """Something in the file is not as it must be, and where."""
-
-    def __init__(self, sentence: str, place: _Place, key: str) -> None:
-        super().__init__(sentence)
-        self.place = place
-        self.key = key
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Which table of the file: `owner` is its name in sentences."""
-
-    owner: str
-    person: int | None = None
-    role: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,9 +39,9 @@ class People:
 
     @classmethod
     def load(cls, path: Path) -> People:
-        """Read people.toml; raises DataError with a sentence that says in which line it is wrong."""
+        """Read people.toml; raises DataError with a sentence that says whose field is wrong."""
         try:
-            return cls.parse(path.read_text("utf-8"))
+            return cls.parse(read_text(path))
         except OSError as exc:
             raise DataError(f"{path} cannot be read: {exc.strerror}") from exc
         except ValueError as exc:
@@ -60,47 +49,66 @@ class People:
 
     @classmethod
     def parse(cls, text: str) -> People:
-        """Read the text of people.toml; raises ValueError, which names the line."""
-        try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as exc:
-            last = text.count("\n", 0, len(text.rstrip())) + 1
-            raise ValueError(str(exc).replace("at end of document", f"at line {last}, the end")) from exc
-        try:
-            return cls(_by_uid(document))
-        except Wrong as exc:
-            line = line_of(text, exc.place.person, exc.place.role, exc.key)
-            raise ValueError(f"line {line}: {exc}") from exc
+        """Read the text of people.toml; raises ValueError, which names person and field."""
+        people: dict[str, Person] = {}
+        for number, entry in enumerate(_tables(tomllib.loads(text), "person", "the file"), 1):
+            person = _person(entry, f"person number {number}")
+            if person.uid in people:
+                raise ValueError(f"two people have the same uid {person.uid}")
+            people[person.uid] = person
+        return cls(people)
 
 
-def _by_uid(document: dict[str, Any]) -> Mapping[str, Person]:
-    people: dict[str, Person] = {}
-    for number, entry in enumerate(_tables(document, "person", _Place("the file"))):
-        person = _person(entry, number)
-        if person.uid in people:
-            raise Wrong(f"two people have the same uid {person.uid}", _Place("", number), "uid")
-        people[person.uid] = person
-    return people
+def read_text(path: Path) -> str:
+    """Read UTF-8, with or without the byte order mark that some editors put first; raises OSError and ValueError."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise ValueError(f"this is not UTF-8 text (at byte {exc.start + 1}); save it as UTF-8") from exc
 
 
-def _person(entry: dict[str, Any], number: int) -> Person:
-    uid = _field(entry, "uid", UID, _Place("a person", number))
-    place = _Place(f"person {uid}", number)
+def with_person(text: str, person: Person) -> str:
+    """The text with this person in it, in place of an earlier one of the same uid; raises DataError."""
+    before = _parse(text)
+    expected = {**before.by_uid, person.uid: person}
+    if person.uid in before.by_uid:
+        return _checked(_replace(text, list(before.by_uid).index(person.uid), person), expected)
+    document, tables = _document(text)
+    tables.append(_person_table(person))
+    tables[-1].trivia.indent = "\n" if before.by_uid else ""
+    return _checked(document.as_string(), expected)
+
+
+def without_person(text: str, uid: str) -> str:
+    """The text without the person of this uid; raises DataError."""
+    before = _parse(text)
+    expected = {other: person for other, person in before.by_uid.items() if other != uid}
+    return _checked(_replace(text, list(before.by_uid).index(uid), None), expected)
+
+
+def to_toml(person: Person) -> str:
+    """One `[[person]]` table, each role on a line."""
+    return with_person("", person)
+
+
+def _person(entry: dict[str, Any], place: str) -> Person:
+    uid = _field(entry, "uid", UID, place)
+    place = f"person {uid}"
     roles: dict[str, Role] = {}
-    for role_number, table in enumerate(_tables(entry, "roles", place)):
-        role = _role(table, uid, number, role_number)
+    for number, table in enumerate(_tables(entry, "roles", place), 1):
+        role = _role(table, f"role number {number} of {place}", place)
         if role.id in roles:
-            raise Wrong(f"{place.owner}: two roles have the same id", _Place("", number, role_number), "id")
+            raise ValueError(f"{place}: two roles have the same id {role.id}")
         roles[role.id] = role
     active = entry.get("active", True)
     if not isinstance(active, bool):
-        raise Wrong(f"{place.owner}: active is neither true nor false ({active!r})", place, "active")
+        raise ValueError(f"{place}: active is neither true nor false ({active!r})")
     return Person(uid, _field(entry, "cn", TEXT, place), tuple(roles.values()), active)
 
 
-def _role(entry: dict[str, Any], uid: str, person: int, number: int) -> Role:
-    role_id = _field(entry, "id", PLAIN, _Place(f"a role of person {uid}", person, number))
-    place = _Place(f"role {role_id} of person {uid}", person, number)
+def _role(entry: dict[str, Any], place: str, owner: str) -> Role:
+    role_id = _field(entry, "id", PLAIN, place)
+    place = f"role {role_id} of {owner}"
     return Role(
         id=role_id,
         org_code=_field(entry, "org_code", PLAIN, place) if "org_code" in entry else None,
@@ -117,33 +125,108 @@ def _role(entry: dict[str, Any], uid: str, person: int, number: int) -> Role:
     )
 
 
-def _tables(entry: dict[str, Any], key: str, place: _Place) -> list[dict[str, Any]]:
+def _tables(entry: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
     tables = entry.get(key, [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise Wrong(f"{place.owner}: {key} is not a list of tables", place, key)
+        raise ValueError(f"{place}: {key} is not a list of tables")
     return tables
 
 
-def _names_by_code(entry: dict[str, Any], key: str, place: _Place) -> Mapping[str, str]:
+def _names_by_code(entry: dict[str, Any], key: str, place: str) -> Mapping[str, str]:
     table = entry.get(key, {})
     if not isinstance(table, dict):
-        raise Wrong(f"{place.owner}: {key} is not a table of code = name", place, key)
+        raise ValueError(f"{place}: {key} is not a table of code = name")
     for code in table:
         if not PLAIN.fullmatch(code):
-            raise Wrong(f"{place.owner}: {key} has a code that is not usable ({code!r})", place, key)
-    named = _Place(f"{place.owner}: {key}", place.person, place.role)
-    return {code: _field(table, code, TEXT, named) for code in table}
+            raise ValueError(f"{place}: {key} has a code that is not usable ({code!r})")
+    return {code: _field(table, code, TEXT, f"{place}: {key}") for code in table}
 
 
-def _date(entry: dict[str, Any], key: str, place: _Place) -> date | None:
+def _date(entry: dict[str, Any], key: str, place: str) -> date | None:
     value = entry.get(key)
     if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-        raise Wrong(f"{place.owner}: {key} is not a date like 2026-03-31, without quotes", place, key)
+        raise ValueError(f"{place}: {key} is not a date like 2026-03-31, without quotes")
     return value
 
 
-def _field(entry: dict[str, Any], key: str, form: re.Pattern[str], place: _Place) -> str:
+def _field(entry: dict[str, Any], key: str, form: re.Pattern[str], place: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not form.fullmatch(value):
-        raise Wrong(f"{place.owner}: {key} is missing or not usable ({value!r})", place, key)
+        raise ValueError(f"{place}: {key} is missing or not usable ({value!r})")
     return value
+
+
+def _document(text: str) -> tuple[tomlkit.TOMLDocument, AoT]:
+    """The text to be edited, and the `[[person]]` tables in it; raises DataError."""
+    document = tomlkit.parse(text)
+    tables = document.setdefault("person", tomlkit.aot())
+    if not isinstance(tables, AoT):
+        raise DataError("people.toml is written in a way that only a person can edit")
+    return document, tables
+
+
+def _replace(text: str, number: int, person: Person | None) -> str:
+    """The text with another person, or nobody, in the place of one."""
+    document, tables = _document(text)
+    remarks = _remarks(tables[number])
+    del tables[number]
+    if person:
+        tables.insert(number, _person_table(person))
+        tables[number].trivia.indent = ""
+        number += 1
+    if not tables:
+        del document["person"]
+    if number == len(tables):
+        return document.as_string() + remarks
+    tables[number].trivia.indent = remarks
+    return document.as_string()
+
+
+def _remarks(table: Table) -> str:
+    """The blank lines and comments at the end of a table: they are about what follows."""
+    body = table.value.body
+    last = body[-1][1]
+    if isinstance(last, AoT):  # [[person.roles]] tables
+        return _remarks(last[-1])
+    remarks = itertools.takewhile(lambda keyed: keyed[0] is None, reversed(body))
+    return "".join(reversed([remark.as_string() for _, remark in remarks]))
+
+
+def _person_table(person: Person) -> Table:
+    table = tomlkit.table()
+    table.update({"uid": person.uid, "cn": person.cn})
+    if not person.active:
+        table["active"] = False
+    roles = tomlkit.array()
+    roles.extend(map(_role_table, person.roles))
+    table["roles"] = roles.multiline(bool(person.roles))
+    return table
+
+
+def _role_table(role: Role) -> InlineTable:
+    values = {
+        "id": role.id, "org_code": role.org_code, "org_name": role.org_name, "group": role.group,
+        "sub_group": role.sub_group, "name": role.name, "code": role.code,
+        "business_functions": _inline(role.business_functions), "areas_of_work": _inline(role.areas_of_work),
+        "work_groups": _inline(role.work_groups), "opened": role.opened, "closed": role.closed,
+    }  # fmt: skip
+    return _inline({key: value for key, value in values.items() if value})
+
+
+def _inline(values: Mapping[str, Any]) -> InlineTable:
+    table = tomlkit.inline_table()
+    table.update(values)
+    return table
+
+
+def _parse(text: str) -> People:
+    try:
+        return People.parse(text)
+    except ValueError as exc:
+        raise DataError(f"people.toml: {exc}") from exc
+
+
+def _checked(text: str, expected: Mapping[str, Person]) -> str:
+    if _parse(text).by_uid != expected:
+        raise DataError("people.toml is written in a way that only a person can edit")
+    return text

@@ -23,8 +23,7 @@ from ..config import Clock, RandomBytes, system_clock
 from ..errors import DataError
 from ..files import locked, write_private
 from ..people.directory import Directory, Person, Role
-from ..people.toml import PLAIN, TEXT, UID, People
-from ..people.toml_writing import with_person, without_person
+from ..people.toml import PLAIN, TEXT, UID, People, read_text, with_person, without_person
 from . import authority
 from .authority import Issuer
 from .demo_cards import CardPlan, Slot, write_card
@@ -164,7 +163,7 @@ class RegistrationAuthority:
             raise DataError("the people are in an LDAP directory: change them there")
         path = self.data / layout.PEOPLE
         with self._changing(path):
-            text, person = change(path.read_text("utf-8"))
+            text, person = change(read_text(path))
             write_private(path, text.encode())
         return person
 

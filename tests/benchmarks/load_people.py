@@ -28,7 +28,7 @@ from support.spine_client import Card, field_of, gp_object, sign_cms, smime  # n
 from spine_stub import layout  # noqa: E402
 from spine_stub.config import system_clock  # noqa: E402
 from spine_stub.people.directory import Person, Role  # noqa: E402
-from spine_stub.people.toml_writing import to_toml  # noqa: E402
+from spine_stub.people.toml import to_toml  # noqa: E402
 from spine_stub.pki import authority, first_start  # noqa: E402
 from spine_stub.pki.authority import Issuer, Validity, key_pem  # noqa: E402
 from spine_stub.pki.demo_cards import Slot  # noqa: E402

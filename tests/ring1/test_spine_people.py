@@ -92,6 +92,12 @@ def test_what_is_wrong_with_the_file_is_said(tmp_path: Path, text: str, sentence
     assert str(tmp_path / "people.toml") in str(caught.value)
 
 
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    """Notepad and PowerShell put one first."""
+    (tmp_path / "people.toml").write_text(PERSON, "utf-8-sig")
+    assert People.load(tmp_path / "people.toml").person("555000000009")
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
         People.load(tmp_path / "people.toml")
@@ -99,5 +105,5 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     (tmp_path / "people.toml").write_bytes(b"\xff")
-    with pytest.raises(DataError, match="utf-8"):
+    with pytest.raises(DataError, match=r"not UTF-8 text \(at byte 1\); save it as UTF-8"):
         People.load(tmp_path / "people.toml")
