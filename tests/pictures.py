@@ -1,0 +1,130 @@
+"""Makes the pictures of README and docs/ anew, from the programs as they are.
+
+    python tests/pictures.py [window] [roles] [console] [tray]
+
+Needs what the window and the pages are tested with: Xvfb, xdotool, imagemagick, chromium, chromium-driver, selenium and
+aiohttp. Look at what comes out before it is committed.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from examples.made_up_client import MadeUpClient, SignInFailed  # noqa: E402
+from support.browser import own_chromium  # noqa: E402
+from support.emulator import SELECT_PIV, EmulatorProgram  # noqa: E402
+from support.emulator_links import CardReader  # noqa: E402
+from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
+from support.screen import Display, own_display  # noqa: E402
+
+from emulator.service.control import request  # noqa: E402
+from spine_stub import SpineStub  # noqa: E402
+
+PICTURES = ROOT / "docs" / "pictures"
+SETTLED = 1.0  # seconds until a window or page has drawn what it knows
+APDUS = (
+    f"{SELECT_PIV}00",
+    "00200080",
+    "00CB3FFF055C035FC10500",
+    "0020008008303030303030FFFF",
+    "0020008008313233343536FFFF",
+    "0087119E267C2482008120" + "00" * 33,
+)
+"""Choose PIV, ask for the tries, read the certificate, a wrong passcode, the right one, a signature by 9E."""
+
+
+class Mistaken(MadeUpClient):
+    """Signs the challenge's base64 in place of its bytes."""
+
+    def _sign(self, challenge: bytes, card: Path) -> bytes:
+        return super()._sign(base64.b64encode(challenge), card)
+
+
+def window(screen: Display, log: Path) -> None:
+    """The passcode being typed in the demonstration."""
+    wait_until(lambda: log.exists() and "authactivate" in log.read_text(), 60, "a card that has been read")
+    screen.type("1234")
+    take(screen, "window")
+
+
+def roles(screen: Display, log: Path) -> None:
+    """The choice of a role in the demonstration."""
+    window(screen, log)
+    screen.type("56")
+    screen.key("Return")
+    wait_until(lambda: "authvalidate" in log.read_text(), 30, "roles")
+    take(screen, "roles")
+
+
+def take(screen: Display, name: str) -> None:
+    time.sleep(SETTLED)
+    screen.screenshot(PICTURES / f"{name}.png")
+
+
+def with_demonstration(picture: Callable[[Display, Path], None]) -> None:
+    with tempfile.TemporaryDirectory() as folder, own_display() as screen:
+        log = Path(folder) / "log"
+        command = [sys.executable, "agent.py", "--demo", "--log-level", "debug", "--log-file", str(log)]
+        process = subprocess.Popen([*TIED_TO_THE_RUN, *command], cwd=ROOT, env=screen.environment)
+        try:
+            picture(screen, log)
+        finally:
+            stop(process)
+
+
+def console() -> None:
+    """A refused sign-in, explained."""
+    with SpineStub() as spine, tempfile.TemporaryDirectory() as folder:
+        with contextlib.suppress(SignInFailed):
+            Mistaken(spine.url, spine.ca_file).sign_in("555000000001", spine.card("three-roles"))
+        with own_chromium(Path(folder), "--ignore-certificate-errors") as browser:
+            browser.resize(1100, 830)
+            browser.open(f"{spine.url}/stub/")
+            browser.find("main a[href*='sign-in/']").click()
+            time.sleep(SETTLED)
+            browser.driver.save_screenshot(str(PICTURES / "console.png"))
+
+
+def tray() -> None:
+    """A card in the reader, what programs said to it, and others with faults."""
+    with SpineStub() as spine, tempfile.TemporaryDirectory() as folder, contextlib.closing(CardReader()) as reader:
+        emulator = EmulatorProgram(spine.data, reader.address, None, "--tray", "0")
+        try:
+            emulator.ready()
+            url = str(wait_until(lambda: request(spine.data, command="status")["tray"], what="the tray"))
+            emulator.ask("fault", "expired", "slow")
+            with reader.answering_in_background():
+                emulator.ask("insert", "one-role")
+            for apdu in APDUS:
+                reader.exchange(apdu)
+            with own_chromium(Path(folder)) as browser:
+                browser.resize(1280, 900)
+                browser.open(url)
+                browser.find(".card")
+                time.sleep(SETTLED)
+                browser.driver.save_screenshot(str(PICTURES / "tray.png"))
+        finally:
+            stop(emulator.process)
+
+
+MAKERS: dict[str, Callable[[], None]] = {
+    "window": lambda: with_demonstration(window),
+    "roles": lambda: with_demonstration(roles),
+    "console": console,
+    "tray": tray,
+}
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or ("roles", "console", "tray"):
+        MAKERS[wanted]()
