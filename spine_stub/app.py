@@ -6,10 +6,11 @@ import secrets
 
 from flask import Flask
 
-from . import console, layout
+from . import console
 from .config import Clock, Config, RandomBytes, system_clock
 from .errors import DataError
 from .faults import Faults, kinds
+from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT
 from .login.broker import Broker
 from .login.challenge import Challenges, Keys
 from .login.trust import Trust
@@ -63,8 +64,8 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     """Put the broker together from what lies in DIR; raises DataError."""
     data = config.data
     try:
-        keys = Keys.of((data / layout.CHALLENGE_SECRET).read_bytes())
-        trust = Trust([data / layout.ROOT, data / layout.ISSUING], data / layout.REVOCATION_LIST, config.trust)
+        keys = Keys.of((data / CHALLENGE_SECRET).read_bytes())
+        trust = Trust([data / ROOT, data / ISSUING], data / REVOCATION_LIST, config.trust)
     except (OSError, ValueError) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
     directory = open_directory(config)

@@ -23,13 +23,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import layout
 from .app import create_app
 from .config import LOOPBACK, Clock, Config, system_clock
 from .errors import DataError
 from .explain.explanation import explain, explain_exchange
 from .explain.record import Exchange, SignIn
 from .faults import Faults
+from .folder import CARDS, ROOT
 from .pki.first_start import fill
 from .pki.registration import RegistrationAuthority
 from .stub import Stub
@@ -163,7 +163,7 @@ class SpineStub:
     @property
     def ca_file(self) -> Path:
         """The certificate that clients must trust."""
-        return self.data / layout.ROOT
+        return self.data / ROOT
 
     @property
     def faults(self) -> Faults:
@@ -177,7 +177,7 @@ class SpineStub:
 
     def card(self, name: str = "one-role") -> Path:
         """The folder of a card: 9A.key.pem, 9A.cert.pem and so on; raises DataError."""
-        folder = self.data / layout.CARDS / name
+        folder = self.data / CARDS / name
         if not folder.is_dir():
             there = ", ".join(sorted(path.name for path in folder.parent.iterdir()))
             raise DataError(f"there is no card {name}; there are: {there}")

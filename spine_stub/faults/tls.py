@@ -8,9 +8,9 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from .. import layout
 from ..config import LOOPBACK, system_clock
 from ..explain.record import Exchange
+from ..folder import ROOT, ROOT_KEY
 from ..pki import authority
 from ..stub import Stub
 from . import TLS, Traits
@@ -32,7 +32,7 @@ def context_for(stub: Stub, address: str) -> ssl.SSLContext | None:
 def _context(data: Path, defect: str) -> ssl.SSLContext:
     key = authority.ec_key()
     now = system_clock()
-    root = authority.Issuer.load(data / layout.ROOT, data / layout.ROOT_KEY)
+    root = authority.Issuer.load(data / ROOT, data / ROOT_KEY)
     if defect == "unknown-ca":  # of the same name, as somebody in between would have it
         root = authority.make_root(authority.rsa_key(), now)
     if defect == "expired":

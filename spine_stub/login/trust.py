@@ -21,7 +21,7 @@ from cryptography import x509
 from OpenSSL import crypto
 
 from ..errors import DataError, Refused
-from ..files import Stamp
+from ..folder import Stamp
 from ..pki.strength import key_weakness, signature_weakness
 from .signed_data import CardCertificate
 

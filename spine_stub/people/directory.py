@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
-from .. import layout
 from ..errors import DataError
+from ..folder import PEOPLE
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -103,7 +103,7 @@ def open_directory(config: Config) -> Directory:
     if not config.directory:
         from .file import PeopleFile
 
-        return PeopleFile(config.data / layout.PEOPLE)
+        return PeopleFile(config.data / PEOPLE)
     if config.directory.startswith(("ldap://", "ldaps://", "ldapi://")):
         # Imported only here: the client library is an extra that most people do not need.
         from .ldap import LdapDirectory

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import Stamp
+from ..folder import Stamp
 from .directory import Person, matches
 from .toml import People
 

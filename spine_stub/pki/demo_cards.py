@@ -20,7 +20,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ..config import RandomBytes
-from ..files import write_private
+from ..folder import write_private
 from .authority import Extension, Issuer, PrivateKey, Validity, certificate_pem, key_pem, key_usage, name
 
 PASSCODE = "123456"

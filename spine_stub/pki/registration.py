@@ -18,10 +18,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from .. import layout
 from ..config import Clock, RandomBytes, system_clock
 from ..errors import DataError
-from ..files import locked, write_private
+from ..folder import CARDS, ISSUED, ISSUING, ISSUING_KEY, PEOPLE, REVOCATION_LIST, locked, write_private
 from ..people.directory import Directory, Person, Role
 from ..people.toml import PLAIN, TEXT, UID, People, read_text, with_person, without_person
 from . import authority
@@ -87,7 +86,7 @@ class RegistrationAuthority:
     def issue_card(self, uid: str, card: str = "", days: int = _DAYS) -> Path:
         """Make a card folder for a person, with new keys and certificates; returns the folder."""
         person = self._person(uid)
-        cards = self.data / layout.CARDS
+        cards = self.data / CARDS
         with self._changing(cards):
             name = card or _free_name(cards, person.cn)
             if not _CARD_NAME.fullmatch(name):
@@ -110,7 +109,7 @@ class RegistrationAuthority:
         extensions = Slot.AUTHENTICATION.extensions
         certificate = self._issuer().issue(authority.name("people", uid), key, validity, extensions)
         pem = authority.certificate_pem(certificate)
-        folder = self.data / layout.ISSUED
+        folder = self.data / ISSUED
         with self._changing(folder):
             folder.mkdir(mode=0o700, exist_ok=True)
             write_private(folder / f"{certificate.serial_number:x}.cert.pem", pem)
@@ -118,7 +117,7 @@ class RegistrationAuthority:
 
     def revoke_card(self, card: str) -> int:
         """Revoke the certificates of a card; returns how many were not revoked before."""
-        folder = self.data / layout.CARDS / card
+        folder = self.data / CARDS / card
         if not _CARD_NAME.fullmatch(card) or not folder.is_dir():
             raise DataError(f"there is no card {card}")
         return self._revoke([certificate for path, certificate in self._issued() if path.parent == folder])
@@ -128,7 +127,7 @@ class RegistrationAuthority:
         return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
 
     def _person(self, uid: str) -> Person:
-        directory = self.directory or People.load(self.data / layout.PEOPLE)
+        directory = self.directory or People.load(self.data / PEOPLE)
         person = directory.person(uid)
         if person is None:
             raise DataError(f"nobody has the uid {uid}: add the person first")
@@ -136,12 +135,12 @@ class RegistrationAuthority:
 
     def _issuer(self) -> Issuer:
         try:
-            return Issuer.load(self.data / layout.ISSUING, self.data / layout.ISSUING_KEY)
+            return Issuer.load(self.data / ISSUING, self.data / ISSUING_KEY)
         except (OSError, ValueError) as exc:
             raise DataError(f"{self.data} has no CA to issue with: {exc}") from exc
 
     def _issued(self) -> Iterator[tuple[Path, x509.Certificate]]:
-        for folder in (self.data / layout.CARDS, self.data / layout.ISSUED.parent):
+        for folder in (self.data / CARDS, self.data / ISSUED.parent):
             for path in sorted(folder.glob("*/*.cert.pem")):
                 try:
                     yield path, x509.load_pem_x509_certificate(path.read_bytes())
@@ -149,7 +148,7 @@ class RegistrationAuthority:
                     raise DataError(f"{path} is not a certificate: {exc}") from exc
 
     def _revoke(self, certificates: list[x509.Certificate]) -> int:
-        path = self.data / layout.REVOCATION_LIST
+        path = self.data / REVOCATION_LIST
         with self._changing(path):
             known = x509.load_pem_x509_crl(path.read_bytes())
             fresh = [c for c in certificates if known.get_revoked_certificate_by_serial_number(c.serial_number) is None]
@@ -161,7 +160,7 @@ class RegistrationAuthority:
     def _change(self, change: Callable[[str], tuple[str, Person]]) -> Person:
         if self.directory is not None:
             raise DataError("the people are in an LDAP directory: change them there")
-        path = self.data / layout.PEOPLE
+        path = self.data / PEOPLE
         with self._changing(path):
             text, person = change(read_text(path))
             write_private(path, text.encode())
@@ -179,7 +178,7 @@ class RegistrationAuthority:
             raise DataError(f"{path}: {exc}") from exc
 
     def _write_card(self, plan: CardPlan, keys: dict[Slot, authority.PrivateKey]) -> None:
-        folder = self.data / layout.CARDS / plan.name
+        folder = self.data / CARDS / plan.name
         try:
             write_card(folder, plan, keys, self._issuer(), self._now(), self.random)
         except BaseException:  # half a card is none

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import layout
 from ..config import Clock, Config
 from ..errors import DataError
+from ..folder import SESSIONS
 from . import Limits, Store
 from .memory import MemoryStore
 from .sqlite import SqliteStore
@@ -19,7 +19,7 @@ def open_store(config: Config, clock: Clock) -> Store:
     if config.store == MEMORY:
         return MemoryStore(clock, limits.absolute, limits.idle)
     if config.store == SQLITE:
-        return SqliteStore(config.data / layout.SESSIONS, limits, clock)
+        return SqliteStore(config.data / SESSIONS, limits, clock)
     if config.store.startswith(("redis://", "rediss://", "unix://")):
         # Imported only here: the client library is an extra that most people do not need.
         from .redis import RedisStore

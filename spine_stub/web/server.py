@@ -23,8 +23,8 @@ from cheroot.makefile import StreamWriter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from flask import Flask
 
-from .. import layout
 from ..faults import tls
+from ..folder import ROOT, ROOT_KEY
 from ..pki import authority
 from ..stub import Stub
 from .background import ENVIRON_KEY, Finish, Unattended
@@ -245,6 +245,6 @@ def make_tls(data: Path, hosts: Iterable[str], now: datetime) -> bytes:
     Each start makes its own: it then fits the addresses, and never expires in use.
     """
     key = authority.ec_key()
-    root = authority.Issuer.load(data / layout.ROOT, data / layout.ROOT_KEY)
+    root = authority.Issuer.load(data / ROOT, data / ROOT_KEY)
     certificate = authority.make_tls_certificate(root, key, hosts, now)
     return authority.key_pem(key) + authority.certificate_pem(certificate)

@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
 from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: E402
 from support.spine_client import Card, field_of, gp_object, sign_cms, smime  # noqa: E402
 
-from spine_stub import layout  # noqa: E402
 from spine_stub.config import system_clock  # noqa: E402
+from spine_stub.folder import ISSUING, ISSUING_KEY, PEOPLE  # noqa: E402
 from spine_stub.people.directory import Person, Role  # noqa: E402
 from spine_stub.people.toml import to_toml  # noqa: E402
 from spine_stub.pki import authority, first_start  # noqa: E402
@@ -65,7 +65,7 @@ class VirtualPerson:
 def make_people(data: Path, count: int) -> None:
     """Fill DIR, and write people.toml and load/ with this many people."""
     first_start.fill(data, system_clock(), secrets.token_bytes)
-    issuing = Issuer.load(data / layout.ISSUING, data / layout.ISSUING_KEY)
+    issuing = Issuer.load(data / ISSUING, data / ISSUING_KEY)
     keys = [authority.rsa_key() for _ in range(KEYS)]
     folder = data / "load"
     folder.mkdir()
@@ -84,7 +84,7 @@ def make_people(data: Path, count: int) -> None:
         (folder / f"{uid}.cms").write_bytes(info.dump())
         role = Role(f"5559{number:08d}", "LAN001", "THE LANYARD SURGERY", "Clinical", "Clinical Provision", "Nurse")
         entries.append(to_toml(Person(uid, f"Person {number}", (role,))))
-    with (data / layout.PEOPLE).open("a") as file:
+    with (data / PEOPLE).open("a") as file:
         file.write("\n" + "\n".join(entries))
 
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from support.spine import Desk
 from support.spine_client import Card, make_card
 
-from spine_stub import layout
 from spine_stub.errors import BrokerError, DataError
+from spine_stub.folder import ISSUING, REVOCATION_LIST
 from spine_stub.login.trust import Anchors
 from spine_stub.pki.authority import (
     Issuer,
@@ -77,14 +77,14 @@ def test_a_file_that_cannot_be_trusted_is_said(
 
 
 def test_a_revocation_list_alone_is_no_ca(demo_data: Path) -> None:
-    assert Anchors.read(demo_data / layout.REVOCATION_LIST).authorities == ()
+    assert Anchors.read(demo_data / REVOCATION_LIST).authorities == ()
     with pytest.raises(DataError, match="has no certificate"):
-        Desk.open(demo_data, trust=(demo_data / layout.REVOCATION_LIST,))
+        Desk.open(demo_data, trust=(demo_data / REVOCATION_LIST,))
 
 
 def test_our_own_ca_trusted_again_lets_no_revoked_card_in(desk: Desk) -> None:
     """Without our revocation list beside it."""
-    trusting = Desk.open(desk.data, trust=(desk.data / layout.ISSUING,))
+    trusting = Desk.open(desk.data, trust=(desk.data / ISSUING,))
     assert trusting.broker.validate(trusting.answer()).ticket
     for card in ("revoked", "expired"):
         assert trusting.refusal(trusting.answer(trusting.card(card))) == f"certificate-{card}"

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from support.spine import Desk
 from support.spine_client import Card, message, resign, set_attributes, sign_cms, signer
 
-from spine_stub import layout
 from spine_stub.errors import BrokerError
+from spine_stub.folder import ISSUING, ISSUING_KEY, ROOT, ROOT_KEY
 from spine_stub.login.challenge import Challenges, Keys
 from spine_stub.pki import authority
 from spine_stub.pki.authority import Issuer
@@ -74,12 +74,12 @@ def a_twin_of_the_certificate(desk: Desk) -> dict[str, str]:
 
 
 def the_cas_own_certificate(desk: Desk) -> dict[str, str]:
-    issuing = Issuer.load(desk.data / layout.ISSUING, desk.data / layout.ISSUING_KEY)
+    issuing = Issuer.load(desk.data / ISSUING, desk.data / ISSUING_KEY)
     return answer_of(desk, Card(UID, issuing.certificate, issuing.key))
 
 
 def the_brokers_tls_certificate(desk: Desk) -> dict[str, str]:
-    root = Issuer.load(desk.data / layout.ROOT, desk.data / layout.ROOT_KEY)
+    root = Issuer.load(desk.data / ROOT, desk.data / ROOT_KEY)
     key = authority.ec_key()
     return answer_of(desk, Card(UID, authority.make_tls_certificate(root, key, [UID], desk.clock()), key))
 
@@ -97,7 +97,7 @@ def a_name_of_other_digits(desk: Desk) -> dict[str, str]:
 
 def issued(desk: Desk, common_name: str) -> Card:
     """A card of the real CA for whatever name."""
-    issuing = Issuer.load(desk.data / layout.ISSUING, desk.data / layout.ISSUING_KEY)
+    issuing = Issuer.load(desk.data / ISSUING, desk.data / ISSUING_KEY)
     key = authority.ec_key()
     validity = authority.Validity(desk.clock() - timedelta(days=1), desk.clock() + timedelta(days=1))
     extensions = [(authority.key_usage("digital_signature"), False)]

@@ -14,9 +14,9 @@ from asn1crypto import keys, pem, x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from support.spine_client import Card
 
-from spine_stub import layout
 from spine_stub.config import system_clock
 from spine_stub.errors import DataError
+from spine_stub.folder import CHALLENGE_SECRET
 from spine_stub.pki import first_start
 from spine_stub.pki.demo_cards import DEMONSTRATION_CARDS, CardPlan
 
@@ -131,12 +131,12 @@ def test_a_start_killed_while_making_is_begun_again(tmp_path: Path) -> None:
 def test_a_start_killed_while_moving_is_completed(data: Path, moved: int) -> None:
     """ca.pem goes last, so that its presence says that all is there."""
     entries = ("ca", "cards", "people.toml", "ca.pem")
-    content = (data / layout.CHALLENGE_SECRET).read_bytes()
+    content = (data / CHALLENGE_SECRET).read_bytes()
     (data / ".filled").mkdir()
     for entry in entries[moved:]:
         (data / entry).rename(data / ".filled" / entry)
     assert fill(data)
-    assert (data / layout.CHALLENGE_SECRET).read_bytes() == content
+    assert (data / CHALLENGE_SECRET).read_bytes() == content
     assert sorted(path.name for path in data.iterdir()) == sorted(entries)
 
 

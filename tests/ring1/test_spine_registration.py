@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from support.spine import Desk
 from support.spine_client import Card, make_card
 
-from spine_stub import layout
 from spine_stub.errors import DataError
+from spine_stub.folder import REVOCATION_LIST
 from spine_stub.people.toml import People
 from spine_stub.pki import demo_cards
 from spine_stub.pki.authority import ec_key, rsa_key
@@ -104,7 +104,7 @@ def test_what_cannot_be_written_leaves_no_half_of_a_card(
 def test_a_revocation_list_that_cannot_be_read_is_said(
     registration: RegistrationAuthority, data: Path, content: bytes | None
 ) -> None:
-    path = data / layout.REVOCATION_LIST
+    path = data / REVOCATION_LIST
     path.unlink()
     if content is not None:
         path.write_bytes(content)
@@ -122,7 +122,7 @@ def test_a_revoked_card_is_refused_at_once(own_desk: Desk, registration: Registr
 
 
 def test_a_list_that_cannot_be_read_leaves_the_old_one(own_desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    (own_desk.data / layout.REVOCATION_LIST).write_text("nothing")
+    (own_desk.data / REVOCATION_LIST).write_text("nothing")
     assert own_desk.broker.validate(own_desk.answer()).ticket
     assert own_desk.refusal(own_desk.answer(own_desk.card("revoked"))) == "certificate-revoked"
     assert "the list read before still holds" in caplog.text

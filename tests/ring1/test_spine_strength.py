@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from support.spine import Desk
 from support.spine_client import Card, KeylessCard, make_card, reissue
 
-from spine_stub import layout
 from spine_stub.errors import DataError
+from spine_stub.folder import ISSUING, ISSUING_KEY
 from spine_stub.pki.authority import Issuer, PrivateKey, ec_key, make_issuing, make_root, rsa_key
 
 UID = "555000000002"
@@ -41,7 +41,7 @@ each_weak_key = pytest.mark.parametrize("make_key", WEAK_KEYS, ids=lambda make: 
 
 
 def issuing_ca(desk: Desk) -> Issuer:
-    return Issuer.load(desk.data / layout.ISSUING, desk.data / layout.ISSUING_KEY)
+    return Issuer.load(desk.data / ISSUING, desk.data / ISSUING_KEY)
 
 
 @each_weak_key

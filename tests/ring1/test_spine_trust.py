@@ -12,7 +12,7 @@ from OpenSSL import crypto
 from support.spine import Desk
 from support.spine_client import Card, message, sign_cms
 
-from spine_stub import layout
+from spine_stub.folder import ISSUING, ISSUING_KEY
 from spine_stub.pki import authority
 from spine_stub.pki.demo_cards import Slot
 
@@ -66,7 +66,7 @@ def test_a_refusal_leaves_nothing_behind_in_the_thread(desk: Desk, issue: Issue)
             crypto.load_certificate(crypto.FILETYPE_ASN1, b"")
         return caught.value.args
 
-    ours = authority.Issuer.load(desk.data / layout.ISSUING, desk.data / layout.ISSUING_KEY)
+    ours = authority.Issuer.load(desk.data / ISSUING, desk.data / ISSUING_KEY)
     forged = issue(UID, authority.ec_key(), issuer=replace(ours, key=authority.rsa_key()))
     usual = errors()
     assert desk.refusal(desk.answer(forged)) == "certificate-not-trusted"

@@ -13,7 +13,7 @@ from asn1crypto import crl, pem
 from support.spine import Spine, SpineFactory
 from support.spine_client import Client, field_of, reason
 
-from spine_stub import layout
+from spine_stub.folder import ISSUING, PEOPLE, ROOT
 from spine_stub.stub import Stub
 
 OK = "<HTML><STATUS>OK</STATUS></HTML>"
@@ -128,7 +128,7 @@ def test_a_role_is_selected_again_in_training_mode(spine: Spine) -> None:
 
 
 def test_a_role_that_closes_is_gone_from_replies_and_assertions(spine: Spine) -> None:
-    path = spine.data / layout.PEOPLE
+    path = spine.data / PEOPLE
     yesterday = spine.clock().date() - timedelta(days=1)
     text = path.read_text().replace('id = "555100000102",', f'id = "555100000102", closed = {yesterday},')
     client, ticket = spine.login("three-roles")
@@ -143,7 +143,7 @@ def test_a_role_that_closes_is_gone_from_replies_and_assertions(spine: Spine) ->
 
 def test_somebody_inactive_is_refused_in_a_running_broker(spine: Spine) -> None:
     client, ticket = spine.login("one-role")
-    path = spine.data / layout.PEOPLE
+    path = spine.data / PEOPLE
     path.write_text(path.read_text().replace('cn = "Bryn Hughes"', 'cn = "Bryn Hughes"\nactive = false'))
     assert reason(client.validate(spine.card("one-role"))) == "person-inactive"
     assert not is_valid(client, ticket)
@@ -165,7 +165,7 @@ def test_the_revocation_list_is_served_as_it_is_now(spine: Spine, stub: Stub) ->
     assert reason(client.validate(spine.card("one-role"))) == "certificate-revoked"
 
 
-@pytest.mark.parametrize(("name", "path"), [("root", layout.ROOT), ("issuing", layout.ISSUING)])
+@pytest.mark.parametrize(("name", "path"), [("root", ROOT), ("issuing", ISSUING)])
 def test_the_certificates_of_the_ca_are_served(spine: Spine, name: str, path: str) -> None:
     content = spine.client().get(f"/ca/{name}.pem").content
     assert pem.unarmor(content) == pem.unarmor((spine.data / path).read_bytes())

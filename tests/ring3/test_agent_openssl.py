@@ -17,7 +17,7 @@ from support.spine import Spine, SpineFactory
 import agent
 from agent import Broker, Challenge, Digest, State
 from demo import EmbeddedReader
-from spine_stub import layout
+from spine_stub.folder import ISSUING
 
 
 class RecordingBroker(Broker):
@@ -53,7 +53,7 @@ def sent(
 def verify(message: Path, form: str, spine: Spine, folder: Path) -> subprocess.CompletedProcess[bytes]:
     """`openssl cms -verify`: signature, chain and content."""
     chain = folder / "chain.pem"
-    issuing = spine.data / layout.ISSUING
+    issuing = spine.data / ISSUING
     chain.write_bytes(spine.ca_file.read_bytes() + issuing.read_bytes())
     command = ["openssl", "cms", "-verify", "-binary", "-inform", form, "-in", str(message)]
     return subprocess.run(

@@ -17,7 +17,7 @@ import pytest
 from support.machine import TIED_TO_THE_RUN, unavailable
 from support.spine_client import Card, Client, field_of, make_card, reason, sign_cms
 
-from spine_stub import layout
+from spine_stub.folder import ISSUING, ISSUING_KEY, SESSIONS
 from spine_stub.pki import authority
 
 PYTHON = "/usr/bin/python3"
@@ -44,13 +44,13 @@ def url(data: Path) -> Iterator[str]:
 
 
 def sessions(data: Path) -> int:
-    with closing(sqlite3.connect(data / layout.SESSIONS)) as connection:
+    with closing(sqlite3.connect(data / SESSIONS)) as connection:
         return int(connection.execute("SELECT count(*) FROM session").fetchone()[0])
 
 
 def forged_certificates(data: Path) -> Attack:
     """Our issuing CA's name and key identifier, and another key behind it."""
-    ours = authority.Issuer.load(data / layout.ISSUING, data / layout.ISSUING_KEY)
+    ours = authority.Issuer.load(data / ISSUING, data / ISSUING_KEY)
     card = make_card(data, UID, authority.ec_key(), issuer=replace(ours, key=authority.rsa_key()))
     return lambda client: check_refused(client, sign(client, card))
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from spine_stub import layout
+from spine_stub.folder import ISSUING, ISSUING_KEY
 from spine_stub.pki.authority import Extension, Issuer, PrivateKey, Validity, name
 from spine_stub.pki.demo_cards import Slot
 
@@ -76,7 +76,7 @@ def make_card(
     """A card that is not in DIR/cards; `lifetime` is in days from now."""
     now = datetime.now(UTC).replace(microsecond=0)
     start, end = (now + timedelta(days=days) for days in lifetime)
-    issuer = issuer or Issuer.load(data / layout.ISSUING, data / layout.ISSUING_KEY)
+    issuer = issuer or Issuer.load(data / ISSUING, data / ISSUING_KEY)
     certificate = issuer.issue(
         subject or name("people", uid),
         key.public_key(),
