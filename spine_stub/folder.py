@@ -3,7 +3,7 @@
 ca.pem              the root: what clients must trust. Its presence says that DIR is complete
 ca/                 the broker's own: keys, issuing CA, revocation list
 people.toml         people and roles, to be read and edited
-cards/NAME/         a demonstration card each; cards.py has the format
+cards/NAME/         a demonstration card each; pki/demo_cards.py has the format
 sessions.sqlite     sessions and used challenges, unless --store says otherwise
 """
 
