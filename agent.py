@@ -2279,7 +2279,7 @@ class Theme:
         self.style.configure("Header.TLabel", foreground=Colour.WHITE, font=self.fonts["heading"], padding=(40, 10))
 
     def _set_buttons(self, root: tk.Tk) -> None:
-        self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12))
+        self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12), width=0)
         self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
         self.button("Pad.TButton", Colour.WHITE, Colour.TEXT, font=self.fonts["pad"], padding=(8, 6), width=5)
         for key in ("<Return>", "<KP_Enter>"):  # as Space, which Tk sees to
@@ -2344,7 +2344,7 @@ class Window:
     def fit(self) -> None:
         """The side panel shows where there is room beside the screen, which makes do with the rest."""
         self.root.update_idletasks()
-        readable = 36 * self.theme.fonts["body"].measure("0")
+        readable = 45 * self.theme.fonts["body"].measure("0")
         if self.story and self.root.winfo_width() - self._side.winfo_reqwidth() >= readable:
             self._side.pack(side="right", fill="y", before=self.content)
         else:
@@ -2516,7 +2516,7 @@ class PasscodeScreen(Screen):
 
     def _make_entry(self) -> tk.Entry:
         entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
-        fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE)
+        fits = self.frame.register(lambda text: re.fullmatch(f"[0-9]{{0,{LONGEST_PASSCODE}}}", text) is not None)
         entry.configure(validate="key", validatecommand=(fits, "%P"))
         for key in ("<Return>", "<KP_Enter>"):
             entry.bind(key, self.deliberate(self._sign_in))
@@ -2636,13 +2636,16 @@ class RolesScreen(Screen):
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles = session.roles
-        self._you = f"{shorten(session.cn)}, you have {counted(len(self._roles), 'role')}."
+        self._name = shorten(session.cn)
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self._sought = tk.StringVar(self.frame)
         self._sought.trace_add("write", lambda *_: self._search())
-        self.search = self.window.theme.field(self.frame, "search", "body", textvariable=self._sought)
-        self.search.pack(fill="x", ipady=6, pady=(0, 12))
+        row = ttk.Frame(self.frame)
+        row.pack(fill="x", pady=(0, 12))
+        ttk.Label(row, text="Find").pack(side="left", padx=(0, 12))
+        self.search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
+        self.search.pack(fill="x", ipady=6)
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="White.TLabel")
         self._use = self.button("Use this role", self._choose)
@@ -2680,8 +2683,12 @@ class RolesScreen(Screen):
         for number, role in enumerate(self._shown):
             where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
             self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
-        few = f"{len(self._shown)} of them match." if words else "Type part of one to find it."
-        self._count.configure(text=f"{self._you} {few}")
+        which = (
+            f"{len(self._shown)} of your {len(self._roles)} roles match"
+            if words
+            else f"you have {len(self._roles)} roles"
+        )
+        self._count.configure(text=f"{self._name}, {which}.")
         self._nothing.place_forget()
         if words and self._shown:
             self._move(1)
@@ -2804,7 +2811,8 @@ class Story:
         ttk.Label(parent, text="What is happening", style="White.TLabel").pack(fill="x")
         fonts = window.theme.fonts
         self._text = tk.Text(parent, width=self.WIDTH, wrap="word", font=fonts["small"], padx=16, cursor="arrow")
-        self._text.configure(exportselection=False, state="disabled", takefocus=False)
+        self._text.configure(exportselection=False, state="disabled", takefocus=False, relief="flat")
+        self._text.configure(background=Colour.WHITE, foreground=Colour.TEXT, highlightthickness=0)
         self._text.tag_configure("plain", spacing1=8)
         self._text.tag_configure("technical", font=fonts["mono"], foreground=Colour.SECONDARY)
         self._text.pack(fill="both", expand=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from tkinter import ttk
 from typing import Any, ClassVar
 
 import pytest
 from support.agent import Slot
+from support.agent_screens import VISITS, Visit, passcode, technical_detail, waiting
 from support.emulator import EmulatorProgram
 from support.screen import Display
 from support.spine import Spine
@@ -18,72 +18,6 @@ from support.window import WindowOnScreen, text_of
 import agent
 import demo
 from agent import Broker, Colour, State
-
-Visit = Callable[[WindowOnScreen, Slot], None]
-
-
-def passcode(window: WindowOnScreen, slot: Slot) -> None:
-    slot.insert("expiring")
-    window.sees(State.PASSCODE)
-
-
-def wrong_passcode(window: WindowOnScreen, slot: Slot) -> None:
-    passcode(window, slot)
-    window.types("000000")
-    window.presses("Return")
-    window.waits(lambda: "2 tries left" in window.text())
-
-
-def last_try(window: WindowOnScreen, slot: Slot) -> None:
-    wrong_passcode(window, slot)
-    window.signs_in("000000")
-    window.sees(State.LAST_TRY)
-
-
-def confirming(window: WindowOnScreen, slot: Slot) -> None:
-    last_try(window, slot)
-    window.signs_in("000000")
-    window.sees(State.CONFIRMING)
-
-
-def choosing_role(window: WindowOnScreen, slot: Slot) -> None:
-    slot.insert("forty-roles")
-    window.signs_in()
-    window.sees(State.CHOOSING_ROLE)
-
-
-def signed_in(window: WindowOnScreen, slot: Slot) -> None:
-    slot.insert("expiring")
-    window.signs_in()
-    window.sees(State.SIGNED_IN)
-
-
-def without_role(window: WindowOnScreen, slot: Slot) -> None:
-    slot.insert("no-role")
-    window.signs_in()
-    window.sees(State.SIGNED_IN)
-
-
-def signed_out(window: WindowOnScreen, slot: Slot) -> None:
-    signed_in(window, slot)
-    window.clicks("Log out")
-    window.sees(State.SIGNED_OUT)
-
-
-def problem(window: WindowOnScreen, slot: Slot) -> None:
-    slot.insert("revoked")
-    window.signs_in()
-    window.sees(State.PROBLEM)
-    window.clicks("Technical detail")
-
-
-def waiting(window: WindowOnScreen, slot: Slot) -> None:
-    window.sees(State.WAITING)
-
-
-VISITS = [
-    waiting, passcode, wrong_passcode, last_try, confirming, choosing_role, signed_in, without_role, signed_out, problem
-]  # fmt: skip
 
 
 class EightCards:
@@ -98,7 +32,7 @@ class EightCards:
 
 
 @pytest.mark.parametrize("factor", [1, 2], ids=["100%", "200%"])
-@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
+@pytest.mark.parametrize("visit", [*VISITS, technical_detail], ids=lambda visit: visit.__name__)
 def test_nothing_is_cut_off_at_1024x768(window: WindowOnScreen, slot: Slot, visit: Visit, factor: float) -> None:
     demo.DemonstrationStrip(window.window, EightCards())
     window.window.zoom(factor)

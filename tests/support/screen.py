@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,13 @@ def own_display(size: str = "1024x768") -> Iterator[Display]:
 
 
 @pytest.fixture(scope="session")
-def display(request: pytest.FixtureRequest) -> Iterator[Display]:
+def displays() -> Iterator[Callable[[str], Display]]:
+    """Virtual screens by their size. They stay to the end: Xlib ends a process whose screen goes."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda size: stack.enter_context(own_display(size)))
+
+
+@pytest.fixture
+def display(request: pytest.FixtureRequest, displays: Callable[[str], Display]) -> Display:
     """A virtual screen of 1024x768, or of the size the test's parameter names."""
-    with own_display(getattr(request, "param", "1024x768")) as display:
-        yield display
+    return displays(getattr(request, "param", "1024x768"))

@@ -87,6 +87,13 @@ class WindowOnScreen:
     def buttons(self) -> list[Any]:
         return [widget for widget in self.widgets() if widget.winfo_class() == "TButton"]
 
+    def catches_up(self) -> None:
+        """Wait until the window has had every key and click so far."""
+        caught: list[object] = []
+        self.root.bind_all("<F12>", caught.append)
+        self.display.key("F12")
+        self.waits(lambda: caught)
+
     def widgets(self) -> list[Any]:
         """Every widget that can be seen, from the outside in."""
         self.root.update()
