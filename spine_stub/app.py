@@ -10,7 +10,7 @@ from . import console
 from .config import Clock, Config, RandomBytes, system_clock
 from .errors import DataError
 from .faults import Faults, kinds
-from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT
+from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, check_folder
 from .login.broker import Broker
 from .login.challenge import Challenges, Keys
 from .login.trust import Trust
@@ -64,6 +64,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     """Put the broker together from what lies in DIR; raises DataError."""
     data = config.data
     try:
+        check_folder(data)
         keys = Keys.of((data / CHALLENGE_SECRET).read_bytes())
         trust = Trust([data / ROOT, data / ISSUING], data / REVOCATION_LIST, config.trust)
     except (OSError, ValueError) as exc:

@@ -12,10 +12,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from .errors import DataError
 
 ROOT = Path("ca.pem")
 PEOPLE = Path("people.toml")
@@ -48,6 +51,40 @@ class Stamp:
         except OSError:
             return cls()
         return cls(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def take_folder(data: Path) -> None:
+    """Make DIR for its owner only, or take one that is there as it is; raises OSError and DataError."""
+    try:
+        data.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        check_folder(data)
+
+
+def check_folder(data: Path) -> None:
+    """DIR is there, is ours, and nobody else put anything into it: whoever did could bring their own CA.
+
+    Raises OSError and DataError.
+    """
+    for path in (data, *(data / entry for entry in (ROOT, CA, CARDS, PEOPLE))):
+        _check_owner(path)
+    if data.stat().st_mode & stat.S_IWOTH:
+        raise DataError(f"every user can write to {data}: chmod o-w {data}, or choose another folder with --data")
+
+
+def check_plain_file(path: Path) -> None:
+    """A file that is about to be written is no symbolic link to something else, and is ours; raises DataError."""
+    _check_owner(path)
+    if path.is_symlink():
+        raise DataError(f"{path} is a symbolic link; what it leads to is left alone")
+
+
+def _check_owner(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        owners = {path.lstat().st_uid, path.stat().st_uid}
+        if owners != {os.geteuid()}:
+            other = max(owners - {os.geteuid()})
+            raise DataError(f"{path} belongs to another user (uid {other}): choose a folder of your own with --data")
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ from ..folder import (
     ROOT,
     ROOT_KEY,
     locked,
+    take_folder,
     write_private,
 )
 from . import authority
@@ -46,14 +47,12 @@ _DEMONSTRATION_PEOPLE = Path(__file__).parent.parent / "people" / "people.toml"
 def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
     """Fill DIR unless it is complete; True when it was filled. Raises DataError."""
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        take_folder(data)
         with locked(data):
             if (data / ROOT).exists() and not (data / _FILLED).exists():
                 return False
             _fill(data, now, random)
             return True
-    except FileExistsError as exc:
-        raise DataError(f"{data} cannot be used: it is not a folder") from exc
     except OSError as exc:
         raise DataError(f"{data} cannot be used: {exc.strerror} ({exc.filename})") from exc
 
@@ -83,7 +82,6 @@ def _refuse_strangers(data: Path) -> None:
 
 
 def _move_into_place(data: Path) -> None:
-    data.chmod(0o700)
     for entry in _ENTRIES:
         made = data / _FILLED / entry
         if made.exists():  # it does not when an earlier start was killed after moving it

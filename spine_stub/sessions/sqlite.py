@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..config import Clock
 from ..errors import DataError, Unavailable
+from ..folder import check_plain_file
 from . import Limits, Session
 
 _BUSY_SECONDS = 5.0
@@ -45,8 +46,10 @@ class SqliteStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._opened = 0
+        for suffix in ("", "-wal", "-shm"):  # SQLite's own files beside it
+            check_plain_file(path.with_name(path.name + suffix))
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import stat
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from asn1crypto import keys, pem, x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from support.machine import unavailable
+from support.spine import Desk
 from support.spine_client import Card
 
 from spine_stub.config import system_clock
@@ -148,6 +151,54 @@ def test_a_folder_of_something_else_is_not_touched(tmp_path: Path, entry: str) -
     assert [path.name for path in tmp_path.iterdir()] == [entry]
 
 
+NOBODY = 65534
+
+
+@pytest.fixture
+def as_root() -> None:
+    """For tests that hand a file to somebody else."""
+    if os.geteuid() != 0:
+        unavailable("only root can give a file away")
+
+
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    assert fill(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
+
+
+def test_a_folder_that_everybody_writes_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(DataError, match=rf"every user can write to {tmp_path}: chmod o-w"):
+        fill(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("as_root")
+@pytest.mark.parametrize("entry", ["", "ca.pem", "ca", "cards", "people.toml"])
+def test_what_another_user_prepared_is_refused(data: Path, entry: str) -> None:
+    os.chown(data / entry, NOBODY, NOBODY)
+    for use in (fill, lambda data: Desk.open(data)):
+        with pytest.raises(DataError, match=rf"{data / entry} belongs to another user \(uid {NOBODY}\)"):
+            use(data)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_another_users_link_to_a_folder_of_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "link").symlink_to("ours")
+    os.chown(tmp_path / "link", NOBODY, NOBODY, follow_symlinks=False)
+    with pytest.raises(DataError, match="belongs to another user"):
+        fill(tmp_path / "link")
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_an_own_link_to_an_own_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "link").symlink_to("ours")
+    assert fill(tmp_path / "link")
+
+
 def test_other_files_in_the_folder_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "emulator.sock").touch()
     assert fill(tmp_path)
@@ -165,5 +216,5 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be used: it is not a folder"):
+    with pytest.raises(DataError, match="cannot be used: Not a directory"):
         fill(tmp_path / "file")

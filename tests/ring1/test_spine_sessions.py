@@ -176,6 +176,17 @@ def test_a_file_is_shared_and_private(clock: SettableClock, tmp_path: Path) -> N
     second.release()
 
 
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_link_is_not_followed(clock: SettableClock, tmp_path: Path, suffix: str) -> None:
+    """Somebody else's file would be written over."""
+    victim, path = tmp_path / "victim", tmp_path / "sessions.sqlite"
+    victim.write_text("")
+    path.with_name(path.name + suffix).symlink_to(victim)
+    with pytest.raises(DataError, match="is a symbolic link"):
+        SqliteStore(path, Limits(HOUR, HOUR), clock)
+    assert victim.read_text() == ""
+
+
 def test_sessions_outlive_the_process(clock: SettableClock, tmp_path: Path) -> None:
     path = tmp_path / "sessions.sqlite"
     store = SqliteStore(path, Limits(HOUR, HOUR), clock)
