@@ -89,6 +89,7 @@ EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
 CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
+CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
@@ -414,6 +415,14 @@ class SessionExpired(BrokerError):
     sentence = "Your time is up, so you were signed out. Sign in again to go on."
 
 
+class SessionIdle(SessionExpired):
+    sentence = "Your session was not used for too long, so you were signed out. Sign in again to go on."
+
+
+class LogOutUnconfirmed(BrokerError):
+    sentence = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
+
+
 # --- TLV and APDU --------------------------------------------------------------------------------------------
 
 
@@ -604,6 +613,12 @@ class CardFacts:
 
     certificate: Certificate
     tries_left: int | None
+
+    def check(self, now: datetime) -> None:
+        """Raises PasscodeLocked, CertificateExpired, CertificateNotYetValid."""
+        self.certificate.check_dates(now)
+        if self.tries_left == 0:
+            raise PasscodeLocked("VERIFY without data: no tries left, and none was spent")
 
 
 class IdentityCard(Protocol):
@@ -954,12 +969,7 @@ def read_card(source: CardSource, card: CardIn, now: datetime) -> CardFacts:
     """
     with source.open(card) as identity:
         facts = identity.facts()
-    certificate = facts.certificate
-    until = f"{certificate.subject}; until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
-    tell("The card names its owner", until)
-    certificate.check_dates(now)
-    if facts.tries_left == 0:
-        raise PasscodeLocked("VERIFY without data: no tries left, and none was spent")
+    facts.check(now)
     return facts
 
 
@@ -1201,10 +1211,6 @@ class Session:
     max_minutes: int
     idle_minutes: int
     logout_url: str
-    started: float = field(default_factory=boottime)
-
-    def seconds_left(self) -> float:
-        return self.started + self.max_minutes * 60 - boottime()
 
 
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and with them the ticket
@@ -1466,29 +1472,107 @@ class State(Enum):
     PROBLEM = auto()
 
 
-class Event(Enum):
-    """What can happen: in the reader, at the keyboard, at the broker, by the clock."""
+@dataclass(frozen=True)
+class Event:
+    """What can happen besides ReaderNews: on the card, at the keyboard, at the broker, by the clock.
 
-    READER_READY = auto()
-    READER_LOST = auto()
-    CARD_IN = auto()
-    CARD_OUT = auto()
-    CARD_READ = auto()
-    CARD_READ_LAST_TRY = auto()
-    PASSCODE_TYPED = auto()
-    CONFIRMED = auto()
-    WRONG_PASSCODE = auto()
-    WRONG_PASSCODE_LAST_TRY = auto()
-    VALIDATED_NO_ROLE = auto()
-    VALIDATED_ONE_ROLE = auto()
-    VALIDATED_ROLES = auto()
-    ROLE_CHOSEN = auto()
-    ROLE_SELECTED = auto()
-    FAILED = auto()
-    CANCELLED = auto()
-    LOG_OUT = auto()
-    TIME_UP = auto()
-    DISMISSED = auto()
+    An event carries what it brings. The table tells events apart by their exact class.
+    """
+
+
+@dataclass(frozen=True)
+class CardRead(Event):
+    """The card says whose it is, and takes a passcode."""
+
+    facts: CardFacts
+
+
+class CardReadLastTry(CardRead):
+    """As CardRead, but one more wrong passcode locks the card."""
+
+
+class NoCardLeft(Event):
+    """There is no card in any reader that could be read."""
+
+
+@dataclass(frozen=True)
+class PasscodeTyped(Event):
+    """The person typed a passcode for the card of this attempt, and pressed Enter."""
+
+    passcode: Passcode
+
+
+class Confirmed(Event):
+    """The person wants the last try to be spent."""
+
+
+class Cancelled(Event):
+    """The person gave up waiting, or does not want the last try to be spent."""
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """The broker has opened a session for a person with several roles."""
+
+    session: Session
+
+
+class ValidatedOneRole(Validated):
+    """As Validated, for a person with one role: there is nothing to choose."""
+
+
+class ValidatedNoRole(Validated):
+    """As Validated, for a person without a role."""
+
+
+@dataclass(frozen=True)
+class RoleChosen(Event):
+    """The person chose the role to work in."""
+
+    role: Role
+
+
+class RoleSelected(Event):
+    """The broker knows the chosen role."""
+
+
+class LogOut(Event):
+    """The person pressed Log out."""
+
+
+class Dismissed(Event):
+    """The person has read what was said, and wants to go on with the card that is in."""
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """Something went wrong."""
+
+    error: AgentError
+
+
+class CardUnusable(Failed):
+    """The card that was read cannot be used, and another card is in."""
+
+
+class PasscodeWrong(Failed):
+    """The card did not take the passcode; several tries are left."""
+
+
+class PasscodeWrongLastTry(Failed):
+    """The card did not take the passcode; one try is left."""
+
+
+class TimeUp(Failed):
+    """The session has reached one of the broker's two limits; the error says which."""
+
+
+class LogOutConfirmed(Event):
+    """The broker has ended the session."""
+
+
+class LogOutFailed(Event):
+    """The broker did not confirm that the session is over."""
 
 
 class Action(Enum):
@@ -1497,65 +1581,122 @@ class Action(Enum):
     NOTHING = auto()
     READ_CARD = auto()  # drop what was, read the card, fetch a challenge
     FORGET_PASSCODE = auto()
+    GIVE_UP = auto()  # forget the passcode, and end the session that an answer which is no use may have opened
     SIGN_IN = auto()
     SELECT_ROLE = auto()
     END_SESSION = auto()  # at the broker and here; drop everything of this person
 
 
-TABLE: dict[tuple[State, Event], tuple[State, Action]] = {
-    (State.NO_READER, Event.READER_READY): (State.WAITING, Action.NOTHING),
-    (State.NO_READER, Event.CARD_IN): (State.READING, Action.READ_CARD),
-    (State.WAITING, Event.CARD_IN): (State.READING, Action.READ_CARD),
-    (State.READING, Event.CARD_READ): (State.PASSCODE, Action.NOTHING),
-    (State.READING, Event.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
-    (State.READING, Event.PASSCODE_TYPED): (State.READING_TYPED, Action.NOTHING),
-    (State.READING, Event.FAILED): (State.PROBLEM, Action.FORGET_PASSCODE),
-    (State.READING_TYPED, Event.CARD_READ): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.READING_TYPED, Event.CARD_READ_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
-    (State.READING_TYPED, Event.FAILED): (State.PROBLEM, Action.FORGET_PASSCODE),
-    (State.READING_TYPED, Event.CANCELLED): (State.READING, Action.READ_CARD),
-    (State.PASSCODE, Event.PASSCODE_TYPED): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.LAST_TRY, Event.PASSCODE_TYPED): (State.CONFIRMING, Action.NOTHING),
-    (State.CONFIRMING, Event.CONFIRMED): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.CONFIRMING, Event.CANCELLED): (State.LAST_TRY, Action.FORGET_PASSCODE),
-    (State.SIGNING_IN, Event.WRONG_PASSCODE): (State.PASSCODE, Action.FORGET_PASSCODE),
-    (State.SIGNING_IN, Event.WRONG_PASSCODE_LAST_TRY): (State.LAST_TRY, Action.FORGET_PASSCODE),
-    (State.SIGNING_IN, Event.VALIDATED_NO_ROLE): (State.SIGNED_IN, Action.NOTHING),
-    (State.SIGNING_IN, Event.VALIDATED_ONE_ROLE): (State.SELECTING_ROLE, Action.SELECT_ROLE),
-    (State.SIGNING_IN, Event.VALIDATED_ROLES): (State.CHOOSING_ROLE, Action.NOTHING),
-    (State.SIGNING_IN, Event.FAILED): (State.PROBLEM, Action.FORGET_PASSCODE),
-    (State.SIGNING_IN, Event.CANCELLED): (State.READING, Action.READ_CARD),
-    (State.CHOOSING_ROLE, Event.ROLE_CHOSEN): (State.SELECTING_ROLE, Action.SELECT_ROLE),
-    (State.CHOOSING_ROLE, Event.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.CHOOSING_ROLE, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
-    (State.SELECTING_ROLE, Event.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
-    (State.SELECTING_ROLE, Event.FAILED): (State.PROBLEM, Action.END_SESSION),
-    (State.SELECTING_ROLE, Event.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.SELECTING_ROLE, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_IN, Event.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.SIGNED_IN, Event.TIME_UP): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_OUT, Event.DISMISSED): (State.READING, Action.READ_CARD),
-    (State.PROBLEM, Event.DISMISSED): (State.READING, Action.READ_CARD),
+class Mode(Enum):
+    """What a session is bound to. NORMAL: to the card, which must stay in."""
+
+    NORMAL = auto()
+
+
+Moves = dict[tuple[State, type[Event | ReaderNews]], tuple[State, Action]]
+
+BASE: Moves = {
+    (State.NO_READER, ReaderReady): (State.WAITING, Action.NOTHING),
+    (State.NO_READER, CardIn): (State.READING, Action.READ_CARD),
+    (State.WAITING, CardIn): (State.READING, Action.READ_CARD),
+    (State.WAITING, LogOutFailed): (State.WAITING, Action.NOTHING),
+    (State.READING, CardRead): (State.PASSCODE, Action.NOTHING),
+    (State.READING, CardReadLastTry): (State.LAST_TRY, Action.NOTHING),
+    (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
+    (State.READING, NoCardLeft): (State.WAITING, Action.END_SESSION),
+    (State.READING, PasscodeTyped): (State.READING_TYPED, Action.NOTHING),
+    (State.READING, Failed): (State.PROBLEM, Action.GIVE_UP),
+    (State.READING_TYPED, CardRead): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.READING_TYPED, CardReadLastTry): (State.CONFIRMING, Action.NOTHING),
+    (State.READING_TYPED, CardUnusable): (State.READING, Action.READ_CARD),
+    (State.READING_TYPED, Failed): (State.PROBLEM, Action.GIVE_UP),
+    (State.READING_TYPED, Cancelled): (State.READING, Action.READ_CARD),
+    (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.LAST_TRY, PasscodeTyped): (State.CONFIRMING, Action.NOTHING),
+    (State.CONFIRMING, Confirmed): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.CONFIRMING, Cancelled): (State.LAST_TRY, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, PasscodeWrong): (State.PASSCODE, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, PasscodeWrongLastTry): (State.LAST_TRY, Action.FORGET_PASSCODE),
+    (State.SIGNING_IN, ValidatedNoRole): (State.SIGNED_IN, Action.NOTHING),
+    (State.SIGNING_IN, ValidatedOneRole): (State.SELECTING_ROLE, Action.SELECT_ROLE),
+    (State.SIGNING_IN, Validated): (State.CHOOSING_ROLE, Action.NOTHING),
+    (State.SIGNING_IN, Failed): (State.PROBLEM, Action.GIVE_UP),
+    (State.SIGNING_IN, Cancelled): (State.READING, Action.READ_CARD),
+    (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
+    (State.CHOOSING_ROLE, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.CHOOSING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
+    (State.SELECTING_ROLE, RoleSelected): (State.SIGNED_IN, Action.NOTHING),
+    (State.SELECTING_ROLE, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.SELECTING_ROLE, Cancelled): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
+    (State.SIGNED_IN, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
+    (State.SIGNED_OUT, Dismissed): (State.READING, Action.READ_CARD),
+    (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
+    (State.SIGNED_OUT, LogOutConfirmed): (State.SIGNED_OUT, Action.NOTHING),
+    (State.SIGNED_OUT, LogOutFailed): (State.SIGNED_OUT, Action.NOTHING),
+    (State.PROBLEM, Dismissed): (State.READING, Action.READ_CARD),
+    (State.PROBLEM, CardIn): (State.READING, Action.READ_CARD),
+    (State.PROBLEM, LogOutFailed): (State.PROBLEM, Action.NOTHING),
+    # What nothing but a mistake of this program leads to. The states above that have a Failed of their own keep it.
+    (State.WAITING, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.PASSCODE, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.LAST_TRY, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.CONFIRMING, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.CHOOSING_ROLE, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.SIGNED_IN, Failed): (State.PROBLEM, Action.END_SESSION),
+    (State.SIGNED_OUT, Failed): (State.PROBLEM, Action.END_SESSION),
+    # The reader is gone, and with it whatever was going on.
+    (State.WAITING, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.READING, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.READING_TYPED, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.PASSCODE, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.LAST_TRY, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.CONFIRMING, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.SIGNING_IN, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.CHOOSING_ROLE, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.SELECTING_ROLE, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.SIGNED_IN, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.SIGNED_OUT, ReaderLost): (State.NO_READER, Action.END_SESSION),
+    (State.PROBLEM, ReaderLost): (State.NO_READER, Action.END_SESSION),
 }
-for _state in State:  # whatever was going on: the card is out, so it is over
-    if _state not in (State.NO_READER, State.WAITING):
-        TABLE[_state, Event.CARD_OUT] = (State.WAITING, Action.END_SESSION)
-    if _state is not State.NO_READER:
-        TABLE[_state, Event.READER_LOST] = (State.NO_READER, Action.END_SESSION)
+
+TABLES: Mapping[Mode, Moves] = {
+    Mode.NORMAL: BASE
+    | {
+        (State.READING, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.READING_TYPED, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.PASSCODE, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.LAST_TRY, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.CONFIRMING, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.SIGNING_IN, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.CHOOSING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.SELECTING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.SIGNED_IN, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.SIGNED_OUT, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.PROBLEM, CardOut): (State.WAITING, Action.END_SESSION),
+    }
+}
 
 
-def transition(state: State, event: Event) -> tuple[State, Action]:
-    """The next state and what to do. A pair that is not in the table, such as a late click, changes nothing."""
-    return TABLE.get((state, event), (state, Action.NOTHING))
+def transition(mode: Mode, state: State, event: Event | ReaderNews) -> tuple[State, Action] | None:
+    """The next state and what to do. None: the event, such as a late click, changes nothing here."""
+    return TABLES[mode].get((state, type(event)))
 
 
 # --- Worker bridge -------------------------------------------------------------------------------------------
+
+
+def log_unexpected(where: str, error: BaseException) -> None:
+    """The error's own text is left out: it could hold a secret."""
+    LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
 
 
 class Bridge:
     """Carries calls from worker threads to the one thread that owns the screen, which sleeps until one comes."""
 
     def __init__(self) -> None:
+        self.on_error: Callable[[Exception], object] = functools.partial(log_unexpected, "a call")
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._reading, self._writing = socket.socketpair()
         self._reading.setblocking(False)
@@ -1568,12 +1709,14 @@ class Bridge:
             self._writing.send(b"\0")
 
     def run_pending(self) -> None:
-        """From the owner's thread: make all calls that have come."""
+        """From the owner's thread: make all calls that have come. One that fails is `on_error`'s business."""
         with contextlib.suppress(BlockingIOError):
             self._reading.recv(4096)
-        with contextlib.suppress(queue.Empty):
-            while True:
+        while not self._calls.empty():
+            try:
                 self._calls.get_nowait()()
+            except Exception as error:
+                self.on_error(error)
 
     def wait(self, seconds: float | None = None) -> bool:
         """From the owner's thread: sleep until there is a call, then make it. False if none came in time."""
@@ -1600,11 +1743,6 @@ class Bridge:
         self._writing.close()
 
 
-def log_unexpected(where: str, error: BaseException) -> None:
-    """The error's own text is left out: it could hold a secret."""
-    LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
-
-
 class Lane:
     """One worker thread: what is slow runs here, one job after the other."""
 
@@ -1627,69 +1765,96 @@ class Lane:
         return self._thread.is_alive()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                job()
-            except Exception as error:  # the jobs behind it must still be done
-                log_unexpected("a lane", error)
+        while self._do(self._jobs.get()):
+            pass
+
+    @staticmethod
+    def _do(job: Callable[[], None] | None) -> bool:
+        """A frame of its own: between two jobs nothing keeps the last one, and what it knew of a person."""
+        if job is None:
+            return False
+        try:
+            job()
+        except Exception as error:  # the jobs behind it must still be done
+            log_unexpected("a lane", error)
+        return True
 
 
-class Attempt:
-    """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next.
+class Order(StrEnum):
+    """What the guardian is told of a session."""
 
-    That includes the connection to the broker and its worker: a hanging answer for one person holds up nobody.
+    HOLD = auto()  # it is open: end it when the agent has gone
+    RELEASE = auto()  # it is over, or is to stay open: forget it
+    LOG_OUT = auto()  # the broker did not confirm its end: end it now
+
+
+Guard = Callable[[Order, Session], None]
+
+
+class Conversation:
+    """One person's dealings with the broker, on a lane of their own: a hanging answer for one holds up nobody else.
+
+    Its methods run on that lane, except `end`.
     """
 
-    def __init__(self, card: CardIn, broker: Broker) -> None:
-        self.card = card
+    def __init__(self, broker: Broker, guard: Guard, logged_out: Callable[[Event], None]) -> None:
+        """`logged_out` is called on the lane with LogOutConfirmed or LogOutFailed."""
         self.broker = broker
         self.lane = Lane("broker")
         self.challenge: Challenge | None = None
-        self.facts: CardFacts | None = None
-        self.passcode: Passcode | None = None
-        self.session: Session | None = None
-        self.role: Role | None = None
-        self.timer: threading.Timer | None = None
-        self.unsigned_answer = functools.lru_cache(maxsize=1)(UnsignedAnswer)
-
-    def fresh_challenge(self) -> Challenge:
-        """Runs on the lane. Raises the Broker errors."""
-        if self.challenge is None or not self.challenge.is_fresh():
-            self.challenge = self.broker.activate()
-        return self.challenge
+        self.session: Session | None = None  # open at the broker
+        self._guard = guard
+        self._logged_out = logged_out
 
     def prefetch(self) -> None:
-        """Runs on the lane while the person types. A failure is not theirs yet: it is tried again after Enter."""
+        """While the person types. A failure is not theirs yet: it is tried again after Enter."""
         try:
             self.fresh_challenge()
         except AgentError as error:
             tell("The sign-in service does not answer yet; it is tried again after the passcode", error.technical)
 
-    def forget_passcode(self) -> None:
-        if self.passcode:
-            self.passcode.forget()
-        self.passcode = None
+    def fresh_challenge(self) -> Challenge:
+        """Raises the Broker errors."""
+        if self.challenge is None or not self.challenge.is_fresh():
+            self.challenge = self.broker.activate()
+        return self.challenge
+
+    def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
+        """Raises the Broker errors; even then there can be a session, which `log_out` ends."""
+        self.challenge = None  # good for one use
+        try:
+            self.session = session = self.broker.validate(uid, challenge, der)
+        finally:
+            self.session = self.session or self.broker.left_open
+            if self.session:
+                self._guard(Order.HOLD, self.session)
+        return session
 
     def log_out(self) -> None:
-        """Runs on the lane. The session is over here whatever the broker says."""
-        if session := self.session or self.broker.left_open:
-            try:
+        """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
+        session, self.session, self.broker.left_open = self.session, None, None
+        if session is None:
+            return
+        try:
+            with contextlib.suppress(BrokerRefused):  # it knows no such session: over as well
                 self.broker.log_out(session)
-            except AgentError as error:
-                LOG.warning("the broker did not confirm the log-out: %s", error.technical)
-            self.session = self.broker.left_open = None
+        except AgentError as error:
+            tell("The sign-in service did not confirm the log-out", error.technical, level=logging.WARNING)
+            self._guard(Order.LOG_OUT, session)
+            self._logged_out(LogOutFailed())
+        else:
+            tell("The sign-in service confirmed the log-out", level=logging.INFO)
+            self._guard(Order.RELEASE, session)
+            self._logged_out(LogOutConfirmed())
 
-    def end_after(self, seconds: float, time_up: Callable[[], None]) -> None:
-        """Call `time_up`, in a thread of its own, when that time is over and the attempt is not."""
-        self.timer = threading.Timer(seconds, time_up)
-        self.timer.daemon = True
-        self.timer.start()
+    def leave_open(self) -> None:
+        """The session is somebody else's from now on."""
+        if self.session:
+            self._guard(Order.RELEASE, self.session)
+        self.session = None
 
     def end(self) -> None:
-        """Log out if anybody is signed in, then close the connection and the worker."""
-        self.forget_passcode()
-        if self.timer:
-            self.timer.cancel()
+        """Log out if anybody is signed in, then close the connection and the lane."""
         self.lane.submit(self.log_out)
         self.lane.submit(self.broker.close)
         self.lane.finish()
@@ -1697,240 +1862,421 @@ class Attempt:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """The end of a sign-in: who, and the role that was chosen (None: the person has none, or nobody was asked)."""
+    """Who is signed in, and the role that was chosen (None: the person has none, or has not chosen).
+
+    `started` and `used` are in seconds of the conductor's clock: when the session began, and when the broker last
+    took its ticket.
+    """
 
     session: Session
     role: Role | None
     certificate: Certificate
+    started: float
+    used: float
+
+    @property
+    def ends(self) -> float:
+        """When the first of the broker's two limits is reached."""
+        return min(self.started + 60 * self.session.max_minutes, self.used + 60 * self.session.idle_minutes)
+
+    def why_over(self) -> SessionExpired:
+        """What to tell the person at that time."""
+        idle = self.ends < self.started + 60 * self.session.max_minutes
+        return SessionIdle(f"{self.session.idle_minutes} minutes") if idle else SessionExpired()
+
+
+class Attempt:
+    """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next."""
+
+    def __init__(self, card: CardIn, conversation: Conversation) -> None:
+        self.card = card
+        self.conversation = conversation
+        self.facts: CardFacts | None = None
+        self.passcode: Passcode | None = None
+        self.signed_in: SignedIn | None = None
+        self.timer: threading.Timer | None = None
+
+    def keep(self, event: Event | ReaderNews, now: float) -> None:
+        """Keep what the event brings."""
+        match event:
+            case CardRead(facts):
+                self.facts = facts
+            case PasscodeTyped(passcode):
+                self.passcode = passcode
+            case Validated(session) if self.facts:
+                role = session.roles[0] if len(session.roles) == 1 else None
+                self.signed_in = SignedIn(session, role, self.facts.certificate, now, now)
+            case RoleChosen(role) if self.signed_in:
+                self.signed_in = dataclasses.replace(self.signed_in, role=role)
+            case RoleSelected() if self.signed_in:
+                self.signed_in = dataclasses.replace(self.signed_in, used=now)
+
+    def forget_passcode(self) -> None:
+        if self.passcode:
+            self.passcode.forget()
+        self.passcode = None
+
+    def end(self) -> None:
+        self.forget_passcode()
+        if self.timer:
+            self.timer.cancel()
+        self.facts = self.signed_in = self.timer = None
+        self.conversation.end()
 
 
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
-    def __init__(self, reader: CardSource, new_broker: Callable[[], Broker], bridge: Bridge, digest: Digest) -> None:
+    _table = TABLES[Mode.NORMAL]
+
+    def __init__(
+        self,
+        source: CardSource,
+        new_broker: Callable[[], Broker],
+        bridge: Bridge,
+        digest: Digest,
+        clock: Clock = boottime,
+        guard: Guard = lambda order, session: None,
+    ) -> None:
         self.state = State.WAITING
         self.attempt: Attempt | None = None
         self.problem: AgentError | None = None  # what the person is told
+        self.log_out_confirmed: bool | None = None  # what the broker said to the last log-out; None: nothing yet
+        self.cards: list[CardIn] = []  # those that are in
         self.on_change: Callable[[State], None] = lambda before: None
-        self._reader = reader
+        self._source = source
         self._new_broker = new_broker
         self._bridge = bridge
         self._digest = digest
-        self._card: CardIn | None = None
-        self._cards: list[CardIn] = []
+        self._clock = clock
+        self._guard = guard
+        self._card: CardIn | None = None  # the one that all is about
+        self._unusable: set[CardIn] = set()
         self._card_lane = Lane("card")
-        self._ended: list[Attempt] = []
+        self._lanes = [self._card_lane]
+        self._closed = threading.Event()
         self._actions: dict[Action, Callable[[], None]] = {
             Action.NOTHING: lambda: None,
             Action.READ_CARD: self._read_card,
-            Action.FORGET_PASSCODE: lambda: self.attempt.forget_passcode() if self.attempt else None,
+            Action.FORGET_PASSCODE: self._forget_passcode,
+            Action.GIVE_UP: self._give_up,
             Action.SIGN_IN: self._sign_in,
             Action.SELECT_ROLE: self._select_role,
             Action.END_SESSION: self._end_attempt,
         }
+        bridge.on_error = self.unexpected
 
     def start(self) -> None:
         """Begin to watch the reader."""
+        threading.Thread(target=self._watch, name="reader", daemon=True).start()
+
+    def close(self, seconds: float = 5) -> None:
+        """End whatever is going on, and give the broker that long to hear of it."""
+        self._closed.set()
+        self._end_attempt()
+        self._card_lane.finish()
+        ends = time.monotonic() + seconds
+        for lane in self._lanes:
+            lane.join(ends - time.monotonic())
+        self._source.close()
+
+    def signed_in(self) -> SignedIn:
+        """Who is signed in. Raises UnexpectedError when nobody is."""
+        if self.attempt is None or self.attempt.signed_in is None:
+            raise UnexpectedError("signed in without a session")
+        return self.attempt.signed_in
+
+    def seconds_left(self) -> float:
+        """Until the session reaches the first of its limits. Raises UnexpectedError when nobody is signed in."""
+        return self.signed_in().ends - self._clock()
+
+    def leave_open(self) -> None:
+        """Have the session outlive the agent: whoever got the ticket ends it."""
+        if self.attempt:
+            self.attempt.conversation.lane.submit(self.attempt.conversation.leave_open)
+
+    # What a person does. Each is ignored where the table has no use for it.
+
+    def type_passcode(self, text: str) -> bool:
+        """Whether it was taken. Raises UnusablePasscode, with nothing spent.
+
+        It is not while one of several cards is being read: nobody has been told yet whose passcode it would be.
+        """
+        if (self.state, PasscodeTyped) not in self._table:
+            return False
+        if self.state is State.READING and len(self.cards) > 1:
+            return False
+        self.handle(PasscodeTyped(Passcode(text)))
+        return True
+
+    def choose_role(self, role: Role) -> None:
+        self.handle(RoleChosen(role))
+
+    def handle(self, event: Event | ReaderNews) -> None:
+        """Move as the table says, act, and tell the face."""
+        move = self._table.get((self.state, type(event)))
+        if move is None:
+            return
+        before, (self.state, action) = self.state, move
+        if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
+            tell("The session is over", type(event).__name__, level=logging.INFO)
+        self._keep(event)
+        self._actions[action]()
+        self.on_change(before)
+
+    def unexpected(self, error: BaseException) -> None:
+        """Something failed on the owner's thread: log it, end the session and say so. What goes on, goes on."""
+        log_unexpected("the owner's thread", error)
+        try:
+            self.handle(Failed(UnexpectedError(type(error).__name__)))
+        except Exception as again:  # there is no way to say it either
+            log_unexpected("the owner's thread", again)
+
+    def _keep(self, event: Event | ReaderNews) -> None:
+        """Keep what the event brings."""
+        match event:
+            case CardIn():
+                self._card = event
+            case Dismissed():
+                self._unusable.clear()
+            case Failed(error) | ReaderLost(error):
+                self.problem = error
+        if self.attempt:
+            self.attempt.keep(event, self._clock())
+
+    # What the reader reports.
+
+    def _watch(self) -> None:
+        """Runs in a thread of its own. Whatever goes wrong there is told, and tried again every 2 s."""
 
         def report(news: ReaderNews) -> None:
             self._bridge.call(lambda: self._reader_news(news))
 
-        threading.Thread(target=self._reader.watch, args=(report,), name="reader", daemon=True).start()
-
-    def close(self, seconds: float = 5) -> None:
-        """End whatever is going on, and give the broker that long to hear of it."""
-        self._end_attempt()
-        ends = time.monotonic() + seconds
-        for attempt in self._ended:
-            attempt.lane.join(ends - time.monotonic())
-        self._card_lane.finish()
-        self._card_lane.join(ends - time.monotonic())
-        self._reader.close()
-
-    def signed_in(self) -> SignedIn:
-        """Who is signed in. Raises UnexpectedError when nobody is."""
-        attempt = self.attempt
-        if attempt is None or attempt.session is None or attempt.facts is None:
-            raise UnexpectedError("signed in without a session")
-        return SignedIn(attempt.session, attempt.role, attempt.facts.certificate)
-
-    # What a person does. Each is ignored where the table has no use for it.
-
-    def type_passcode(self, text: str) -> None:
-        """Raises UnusablePasscode, with nothing spent."""
-        if self.attempt and (self.state, Event.PASSCODE_TYPED) in TABLE:
-            self.attempt.passcode = Passcode(text)
-            self.handle(Event.PASSCODE_TYPED)
-
-    def choose_role(self, role: Role) -> None:
-        if self.attempt and (self.state, Event.ROLE_CHOSEN) in TABLE:
-            self.attempt.role = role
-            self.handle(Event.ROLE_CHOSEN)
-
-    def handle(self, event: Event) -> None:
-        """Move as the table says, act, and tell the face."""
-        before = self.state
-        self.state, action = transition(before, event)
-        self._actions[action]()
-        if (before, event) in TABLE:
-            self.on_change(before)
-
-    # What the reader and the workers report, on the owner's thread.
+        while not self._closed.is_set():
+            try:
+                self._source.watch(report)
+                return
+            except AgentError as error:
+                report(ReaderLost(error))
+            except Exception as error:
+                log_unexpected("the reader's thread", error)
+                report(ReaderLost(ReaderError(type(error).__name__)))
+            self._closed.wait(2)
 
     def _reader_news(self, news: ReaderNews) -> None:
+        """A card that is not the one all is about comes and goes without a word."""
         match news:
             case CardIn():
-                self._cards.append(news)
-                tell("A card was put in", f"ATR {hexadecimal(news.atr)}, {news.reader}")
-                self._take_next_card()
+                self.cards.append(news)
+                tell("A card was put in", f"ATR {hexadecimal(news.atr)}, {news.reader}", level=logging.INFO)
+                self.handle(news)
             case CardOut(card):
-                self._cards = [each for each in self._cards if each is not card]
-                tell("The card was taken out", card.reader)
-                if card is self._card:
-                    self._card = None
-                    self.handle(Event.CARD_OUT)
-                    self._take_next_card()
+                tell("The card was taken out", card.reader, level=logging.INFO)
+                self._card_gone(card)
+            case ReaderLost():
+                self.cards.clear()
+                self._card = None
+                self.handle(news)
             case ReaderReady():
-                self.handle(Event.READER_READY)
-            case ReaderLost(error):
-                self._card, self._cards = None, []
-                self.problem = error
-                self.handle(Event.READER_LOST)
+                self.handle(news)
 
-    def _take_next_card(self) -> None:
-        if self._card is None and self._cards:
-            self._card = self._cards[0]
-            self.handle(Event.CARD_IN)
+    def _card_gone(self, card: CardIn) -> None:
+        """With the next card that is in, all begins as if it had just been put in."""
+        self.cards = [each for each in self.cards if each is not card]
+        self._unusable.discard(card)
+        if card is self._card:
+            self._card = None
+            self.handle(CardOut(card))
+            if following := self._next_card():
+                self.handle(following)
+
+    def _next_card(self) -> CardIn | None:
+        """The card to read: the one that all is about, or else the first that is not known to be unusable."""
+        usable = [card for card in self.cards if card not in self._unusable]
+        return self._card if self._card in usable else next(iter(usable), None)
+
+    # What is done, on the owner's thread.
 
     def _read_card(self) -> None:
         self._end_attempt()
-        if self._card is None:
+        self.problem = self.log_out_confirmed = None
+        card = self._card = self._next_card()
+        if card is None:
+            self._bridge.call(lambda: self.handle(NoCardLeft()))
             return
-        self.problem = None
-        card = self._card
-        attempt = self.attempt = Attempt(card, self._new_broker())
-        attempt.lane.submit(attempt.prefetch)
-        now = datetime.now(UTC)
-        self._run(self._card_lane, attempt, lambda: read_card(self._reader, card, now), self._card_was_read)
+        attempt = self.attempt = Attempt(card, Conversation(self._new_broker(), self._guard, self._logged_out))
+        attempt.conversation.lane.submit(attempt.conversation.prefetch)
+        self._run(self._card_lane, attempt, lambda: self._facts_of(card))
 
-    def _card_was_read(self, attempt: Attempt, facts: CardFacts) -> None:
-        attempt.facts = facts
-        attempt.lane.submit(lambda: self._prepare_answer(attempt, facts.certificate))
-        self.handle(Event.CARD_READ_LAST_TRY if facts.tries_left == 1 else Event.CARD_READ)
+    def _forget_passcode(self) -> None:
+        if self.attempt:
+            self.attempt.forget_passcode()
 
-    def _prepare_answer(self, attempt: Attempt, certificate: Certificate) -> None:
-        """Runs on the lane after the prefetch, so that it need not be done after Enter."""
-        if attempt.challenge:
-            attempt.unsigned_answer(attempt.challenge.data, self._digest, certificate)
+    def _give_up(self) -> None:
+        if self.attempt:
+            self.attempt.forget_passcode()
+            self.attempt.conversation.lane.submit(self.attempt.conversation.log_out)
 
     def _sign_in(self) -> None:
         """The challenge comes first: where the broker is away, no passcode try is spent."""
         attempt = self.attempt
-        if attempt is None:
+        if attempt is None or attempt.facts is None or attempt.passcode is None:
             return
+        certificate, passcode = attempt.facts.certificate, attempt.passcode
 
         def sign(challenge: Challenge) -> None:
-            self._run(self._card_lane, attempt, lambda: self._sign(attempt, challenge))
+            self._run(self._card_lane, attempt, lambda: self._sign(attempt, certificate, passcode, challenge))
 
-        if attempt.challenge and attempt.challenge.is_fresh():
-            sign(attempt.challenge)
+        challenge = attempt.conversation.challenge
+        if challenge and challenge.is_fresh():
+            sign(challenge)
         else:
-            self._run(attempt.lane, attempt, lambda: sign(attempt.fresh_challenge()))
-
-    def _sign(self, attempt: Attempt, challenge: Challenge) -> None:
-        """Runs on the card lane: VERIFY and sign in one transaction. The broker is asked while the card is reset."""
-        facts, passcode = attempt.facts, attempt.passcode
-        if facts is None or passcode is None:  # pulled or cancelled meanwhile
-            return
-        certificate = facts.certificate
-        answer = attempt.unsigned_answer(challenge.data, self._digest, certificate)
-        with self._reader.open(attempt.card) as identity:
-            signature = identity.sign(passcode, challenge.data, self._digest)
-            validate = functools.partial(self._validate, attempt, certificate.uid, challenge, answer, signature)
-            self._run(attempt.lane, attempt, validate, self._validated)
-
-    def _validate(
-        self, attempt: Attempt, uid: str, challenge: Challenge, answer: UnsignedAnswer, signature: bytes
-    ) -> Session:
-        started = time.perf_counter()
-        attempt.challenge = None  # good for one use
-        der = answer.signed(signature)
-        sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
-        tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
-        try:
-            attempt.session = attempt.broker.validate(uid, challenge, der)
-        except AgentError:  # its answer may have opened a session
-            attempt.lane.submit(attempt.log_out)  # once the person is told
-            raise
-        return attempt.session
-
-    def _validated(self, attempt: Attempt, session: Session) -> None:
-        roles = session.roles
-        tell(
-            f"Signed in as {session.cn}",
-            f"uid {session.uid}, {counted(len(roles), 'role')}, {counted(session.max_minutes, 'minute')}",
-        )
-        if len(roles) == 1:
-            attempt.role = roles[0]
-        events = {0: Event.VALIDATED_NO_ROLE, 1: Event.VALIDATED_ONE_ROLE}
-        self.handle(events.get(len(roles), Event.VALIDATED_ROLES))
-        attempt.end_after(session.seconds_left(), lambda: self._bridge.call(lambda: self._time_up(attempt)))
+            self._run(attempt.conversation.lane, attempt, lambda: sign(attempt.conversation.fresh_challenge()))
 
     def _select_role(self) -> None:
         attempt = self.attempt
-        if attempt is None or attempt.session is None or attempt.role is None:
+        if attempt is None or attempt.signed_in is None or attempt.signed_in.role is None:
             return
-        session, role = attempt.session, attempt.role
-        select = functools.partial(attempt.broker.select_role, session, role)
-        self._run(attempt.lane, attempt, select, lambda attempt, _: self.handle(Event.ROLE_SELECTED))
+        session, role = attempt.signed_in.session, attempt.signed_in.role
+        tell(f"The role is {role.name}", f"id {role.id}", level=logging.INFO)
 
-    def _time_up(self, attempt: Attempt) -> None:
-        if attempt is self.attempt:
-            self.problem = SessionExpired()
-            self.handle(Event.TIME_UP)
+        def select() -> Event:
+            attempt.conversation.broker.select_role(session, role)
+            return RoleSelected()
+
+        self._run(attempt.conversation.lane, attempt, select)
 
     def _end_attempt(self) -> None:
         if self.attempt:
             self.attempt.end()
-            self._ended = [ended for ended in self._ended if ended.lane.is_alive()] + [self.attempt]
-            self._card_lane.submit(self._reader.release)
+            self._lanes = [lane for lane in self._lanes if lane.is_alive()] + [self.attempt.conversation.lane]
+            self._card_lane.submit(self._source.release)
         self.attempt = None
 
-    def _failed(self, attempt: Attempt, error: AgentError) -> None:
-        tell(error.says, error.technical)
-        if attempt is not self.attempt:
+    def _check_time(self, attempt: Attempt) -> None:
+        """A timer stands still while the PC sleeps, and the clock does not: so look again every few seconds."""
+        if attempt is not self.attempt or attempt.signed_in is None:
             return
-        self.problem = error
-        if isinstance(error, CardRemoved):
-            self.handle(Event.CARD_OUT)
-        elif isinstance(error, WrongPasscode):
-            self.handle(Event.WRONG_PASSCODE_LAST_TRY if error.tries_left == 1 else Event.WRONG_PASSCODE)
+        left = attempt.signed_in.ends - self._clock()
+        if left <= 0:
+            self.handle(TimeUp(attempt.signed_in.why_over()))
         else:
-            self.handle(Event.FAILED)
+            check = functools.partial(self._bridge.call, lambda: self._check_time(attempt))
+            attempt.timer = start_timer(min(left, CHECK_TIME_SECONDS), check)
 
-    def _run(
-        self,
-        lane: Lane,
-        attempt: Attempt,
-        job: Callable[[], T],
-        done: Callable[[Attempt, T], None] = lambda attempt, result: None,
-    ) -> None:
-        """Run a job on a lane, then `done` or `_failed` on the owner's thread, unless the person is gone by then."""
+    # What runs on the lanes. Each job returns the event that it ends with.
+
+    def _run(self, lane: Lane, attempt: Attempt, job: Callable[[], Event | None]) -> None:
+        """Run a job on a lane, then hand its event to the owner's thread."""
 
         def work() -> None:
             try:
-                result = job()
+                event = job()
             except AgentError as error:
-                failure = error
-                self._bridge.call(lambda: self._failed(attempt, failure))
+                event = Failed(without_traces(error))
             except Exception as error:
                 log_unexpected("a worker", error)
-                unexpected = UnexpectedError(type(error).__name__)
-                self._bridge.call(lambda: self._failed(attempt, unexpected))
-            else:
-                self._bridge.call(lambda: done(attempt, result) if attempt is self.attempt else None)
+                event = Failed(UnexpectedError(type(error).__name__))
+            if event:
+                self._bridge.call(lambda: self._job_ended(attempt, event))
 
         lane.submit(work)
+
+    def _job_ended(self, attempt: Attempt, event: Event) -> None:
+        """Of no interest where the person is gone by now."""
+        if attempt is not self.attempt:
+            return
+        match event:
+            case Failed(error):
+                self._failed(attempt, error)
+            case CardRead(facts):
+                attempt.facts = facts  # for whoever is told that this very card cannot be used
+                try:
+                    facts.check(datetime.now(UTC))
+                except AgentError as error:
+                    self._failed(attempt, without_traces(error))
+                else:
+                    self.handle(event)
+            case _:
+                self.handle(event)
+                self._check_time(attempt)
+
+    def _failed(self, attempt: Attempt, error: AgentError) -> None:
+        tell(error.says, f"{type(error).__name__} {error.technical}", level=logging.INFO)
+        if isinstance(error, CardRemoved):
+            self._card_gone(attempt.card)
+            return
+        if isinstance(error, WrongPasscode):
+            self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
+            return
+        if attempt.facts is None and isinstance(error, UNUSABLE):
+            self._unusable.add(attempt.card)
+            if self._next_card():
+                self.handle(CardUnusable(error))
+                return
+        if len(self.cards) > 1 and isinstance(error, CardError | CertificateError | PasscodeLocked):
+            error.advice += f" The card in {attempt.card.reader} is meant."
+        self.handle(Failed(error))
+
+    def _logged_out(self, event: Event) -> None:
+        """Called on a lane. Of no interest where the next person is there already."""
+
+        def answered() -> None:
+            if self.attempt is None:
+                self.log_out_confirmed = isinstance(event, LogOutConfirmed)
+                self.handle(event)
+
+        self._bridge.call(answered)
+
+    def _facts_of(self, card: CardIn) -> Event:
+        with self._source.open(card) as identity:
+            facts = identity.facts()
+        certificate = facts.certificate
+        until = f"{certificate.subject}; until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
+        tell("The card names its owner", until)
+        return CardReadLastTry(facts) if facts.tries_left == 1 else CardRead(facts)
+
+    def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
+        """The broker is asked while the card is reset."""
+        with self._source.open(attempt.card) as identity:
+            signature = identity.sign(passcode, challenge.data, self._digest)
+            started = time.perf_counter()
+            der = UnsignedAnswer(challenge.data, self._digest, certificate).signed(signature)
+            sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
+            tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
+            validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
+            self._run(attempt.conversation.lane, attempt, validate)
+
+    def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
+        """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
+        late = Failed(BrokerTimeout(f"no answer within {ANSWER_SECONDS} s"))
+        patience = start_timer(ANSWER_SECONDS, lambda: self._bridge.call(lambda: self._job_ended(attempt, late)))
+        try:
+            session = attempt.conversation.validate(uid, challenge, der)
+        finally:
+            patience.cancel()
+        roles = len(session.roles)
+        limits = f"{counted(session.max_minutes, 'minute')}, {session.idle_minutes} unused"
+        says = f"uid {session.uid}, {counted(roles, 'role')}, {limits}"
+        tell(f"Signed in as {session.cn}", says, level=logging.INFO)
+        return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
+
+
+UNUSABLE = (CardError, CertificateMissing, CertificateUnreadable)  # no card to sign in with; the next may be one
+
+
+def start_timer(seconds: float, function: Callable[[], object]) -> threading.Timer:
+    """Calls the function after that time, in a thread of its own."""
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def without_traces(error: AgentError) -> AgentError:
+    """The error without its tracebacks, whose frames hold the passcode and the ticket they worked with."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 # --- Front ends ----------------------------------------------------------------------------------------------
@@ -1979,7 +2325,7 @@ def role_search_text(role: Role) -> str:
 
 def describe_owner(attempt: Attempt) -> str:
     """Whose card it is, as far as it is known: the name comes with the session, the uid with the certificate."""
-    name = (attempt.session.cn,) if attempt.session else ()
+    name = (attempt.signed_in.session.cn,) if attempt.signed_in else ()
     uid = (attempt.facts.certificate.uid,) if attempt.facts else ()
     return f"Card of {shorten(', '.join(name + uid))}" if name + uid else ""
 
@@ -2016,7 +2362,6 @@ class Terminal:
         self._asked: str | None = None  # the question that is open
         self._outcome: SignedIn | AgentError | None = None
         self._reactions: dict[State, Callable[[State], None]] = {
-            State.READING: self._ask_passcode,
             State.PASSCODE: self._passcode_wanted,
             State.LAST_TRY: self._last_try,
             State.CONFIRMING: self._confirm,
@@ -2049,7 +2394,7 @@ class Terminal:
     def stay(self) -> None:
         """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
         self._say("Press Enter to log out, or pull the card.")
-        self._ask("", read_line, lambda answer: self._conductor.handle(Event.LOG_OUT))
+        self._ask("", read_line, lambda answer: self._conductor.handle(LogOut()))
         while self._conductor.state is State.SIGNED_IN:
             self._bridge.wait()
 
@@ -2116,17 +2461,20 @@ class Terminal:
             self._finish(error)
 
     def _passcode_wanted(self, before: State) -> None:
-        if before is State.READING and self._conductor.attempt:
-            self._say(describe_owner(self._conductor.attempt))
+        """Nobody is asked before it is known whose passcode it is."""
         if before is State.SIGNING_IN and self._conductor.problem:
             self._again_or_finish(self._conductor.problem)
+        elif self._conductor.attempt:
+            self._say(describe_owner(self._conductor.attempt))
+            self._ask_passcode(before)
 
     def _last_try(self, before: State) -> None:
-        self._passcode_wanted(before)
         if before is State.READING and not self._interactive:
             self._finish(LastTryNotSpent())
         elif before is State.CONFIRMING:
             self._finish(Interrupted())
+        else:
+            self._passcode_wanted(before)
 
     def _confirm(self, before: State) -> None:
         if not self._interactive:
@@ -2136,7 +2484,7 @@ class Terminal:
         self._ask(question, read_line, self._confirmed)
 
     def _confirmed(self, answer: str) -> None:
-        self._conductor.handle(Event.CONFIRMED if answer.strip().lower() in ("y", "yes") else Event.CANCELLED)
+        self._conductor.handle(Confirmed() if answer.strip().lower() in ("y", "yes") else Cancelled())
 
     def _choose_role(self, before: State) -> None:
         roles = self._conductor.signed_in().session.roles
@@ -2160,7 +2508,7 @@ class Terminal:
                 self._choose_role(State.CHOOSING_ROLE)
 
     def _waiting(self, before: State) -> None:
-        if before is not State.NO_READER:
+        if before not in (State.NO_READER, State.WAITING):
             self._finish(CardRemoved())
 
     def _no_reader(self, before: State) -> None:
@@ -2173,7 +2521,7 @@ class Terminal:
 
 def read_line(question: str) -> str:
     """The answer with its line end, empty at the end of input. Asks on stderr: stdout is for the results."""
-    print(f"\r{question}", end="", file=sys.stderr, flush=True)
+    print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline()
 
 
@@ -2324,7 +2672,7 @@ class Window:
         self._place(kiosk)
         self._make_frame()
         self.story = Story(self, self._side) if explained else None
-        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: self._run_pending())
+        self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
         self.root.bind("<Key>", self._key_pressed)
@@ -2401,6 +2749,8 @@ class Window:
         wanted = SCREENS[state]
         if type(self.screen) is not wanted:
             self.screen.close()
+            for left in self.content.winfo_children():  # of a screen that could not be built
+                left.destroy()
             self.screen = wanted(self)
         self.screen.refresh(before)
         self.fit()
@@ -2409,13 +2759,6 @@ class Window:
         """What is typed while the keyboard is on no field is the screen's."""
         if event.char.isalnum() and not isinstance(event.widget, tk.Entry):
             self.screen.typed(event.char)
-
-    def _run_pending(self) -> None:
-        """An exception must not get out of here: it would end Tk's main loop."""
-        try:
-            self.bridge.run_pending()
-        except Exception as error:
-            self._unexpected(error)
 
     def _unexpected(self, error: BaseException) -> None:
         log_unexpected("the window", error)
@@ -2566,8 +2909,8 @@ class PasscodeScreen(Screen):
         typed = self.entry.get()
         self._clear()
         try:
-            if typed:
-                self.conductor.type_passcode(typed)
+            if typed and not self.conductor.type_passcode(typed):
+                self.entry.insert(0, typed)  # it is not known yet whose passcode it is
         except UnusablePasscode as error:
             self._say(str(error), "Red.TLabel")
             self.window.fit()
@@ -2594,8 +2937,8 @@ class ConfirmScreen(Screen):
         self.label("This is the last try", "Title.TLabel")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
         self.label("Are you sure of it?")
-        self.event_button("No, let me type it again", Event.CANCELLED)
-        self.event_button("Yes, use this passcode", Event.CONFIRMED, "Quiet.TButton")
+        self.event_button("No, let me type it again", Cancelled())
+        self.event_button("Yes, use this passcode", Confirmed(), "Quiet.TButton")
 
 
 class BusyScreen(Screen):
@@ -2619,7 +2962,7 @@ class BusyScreen(Screen):
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=(8, 24), ipady=4)
         moving.start(30)
-        self.event_button("Cancel", Event.CANCELLED, "Quiet.TButton")
+        self.event_button("Cancel", Cancelled(), "Quiet.TButton")
         self.settle()
         self.window.fit()
 
@@ -2649,7 +2992,7 @@ class RolesScreen(Screen):
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="White.TLabel")
         self._use = self.button("Use this role", self._choose)
-        self.event_button("Log out", Event.LOG_OUT, "Quiet.TButton")
+        self.event_button("Log out", LogOut(), "Quiet.TButton")
         for key, step in (("<Down>", 1), ("<Up>", -1)):
             self.search.bind(key, lambda event, step=step: self._move(step))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>"):
@@ -2718,9 +3061,9 @@ class SessionScreen(Screen):
 
     def build(self) -> None:
         signed_in = self.conductor.signed_in()
-        self._session, role = signed_in.session, signed_in.role
+        role = signed_in.role
         self.label("You are signed in", "Green.Title.TLabel")
-        self.label(shorten(self._session.cn), "Heading.TLabel")
+        self.label(shorten(signed_in.session.cn), "Heading.TLabel")
         if role:
             self.label(shorten(role.name))
             self.label(shorten(describe_place(role)), "Quiet.TLabel")
@@ -2731,13 +3074,13 @@ class SessionScreen(Screen):
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.label(ends, "Red.TLabel")
         self.label("Taking your card out logs you out.", "Quiet.TLabel")
-        self.event_button("Log out", Event.LOG_OUT, "Quiet.TButton")
+        self.event_button("Log out", LogOut(), "Quiet.TButton")
         self._timer = ""
         self._show_time()
 
     def _show_time(self) -> None:
         """Changes once a minute, when the minutes do."""
-        left = self._session.seconds_left()
+        left = self.conductor.seconds_left()
         self._time.configure(text=f"Time left: {describe_time_left(left)}")
         self._timer = self.frame.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
 
@@ -2752,7 +3095,7 @@ class SignedOutScreen(Screen):
     def build(self) -> None:
         self.label("You are signed out", "Title.TLabel")
         self.label("Take your card with you.")
-        self.event_button("Sign in again", Event.DISMISSED, "Quiet.TButton")
+        self.event_button("Sign in again", Dismissed(), "Quiet.TButton")
 
 
 class ProblemScreen(Screen):
@@ -2775,7 +3118,7 @@ class ProblemScreen(Screen):
             button.destroy()
         if self.conductor.state is State.PROBLEM:
             again = "Sign in again" if isinstance(problem, SessionExpired) else "Try again"
-            self.event_button(again, Event.DISMISSED)
+            self.event_button(again, Dismissed())
         detail = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
         self.button("Technical detail", lambda: self._show_detail(detail), "Quiet.TButton")
         self.settle()
@@ -3036,18 +3379,20 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     if options.json:
         print(json.dumps(hand_over(signed_in)), flush=True)
     else:
-        print_session(signed_in)
+        print_session(signed_in, conductor.seconds_left())
     if options.command is None and interactive:
         terminal.stay()
-    if options.keep and conductor.attempt:
-        conductor.attempt.session = None  # so that ending the attempt does not end the session
+    if options.keep:
+        conductor.leave_open()
     conductor.close()
     bridge.run_pending()
-    if not options.keep and not options.json:
+    if conductor.log_out_confirmed is False:
+        print(LogOutUnconfirmed(), file=sys.stderr)
+    elif not options.keep and not options.json:
         print("Logged out.")
 
 
-def print_session(signed_in: SignedIn) -> None:
+def print_session(signed_in: SignedIn, seconds_left: float) -> None:
     """The session in sentences; never the ticket."""
     session, role = signed_in.session, signed_in.role
     print(f"Signed in as {session.cn} ({session.uid})")
@@ -3059,7 +3404,7 @@ def print_session(signed_in: SignedIn) -> None:
             print(f"{number:3}  {describe_role(each)}")
     else:
         print("You have no role at any organisation. Ask your local smartcard team to give you one.")
-    print(f"Time left: {describe_time_left(session.seconds_left())}")
+    print(f"Time left: {describe_time_left(seconds_left)}")
     if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
         print(ends)
 

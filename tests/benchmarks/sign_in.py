@@ -36,7 +36,7 @@ from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.spine import Desk  # noqa: E402
 
-from agent import Broker, Event, PcscReader, State  # noqa: E402
+from agent import Broker, Dismissed, LogOut, PcscReader, State  # noqa: E402
 from emulator.keys.private_key import PrivateKey  # noqa: E402
 
 LIMIT = 2.0
@@ -80,7 +80,7 @@ def enter_to_roles(person: Person, reader: CountingReader) -> tuple[float, list[
     Returns the milliseconds and the APDUs that it took.
     """
     person.sees(State.PASSCODE)
-    wait_until(lambda: person.attempt.challenge, what="a challenge")
+    wait_until(lambda: person.attempt.conversation.challenge, what="a challenge")
     reader.apdus.clear()
 
     def sign_in() -> None:
@@ -88,8 +88,8 @@ def enter_to_roles(person: Person, reader: CountingReader) -> tuple[float, list[
         person.sees(State.CHOOSING_ROLE)
 
     took, apdus = milliseconds(sign_in), list(reader.apdus)
-    person.conductor.handle(Event.LOG_OUT)
-    person.conductor.handle(Event.DISMISSED)
+    person.conductor.handle(LogOut())
+    person.conductor.handle(Dismissed())
     return took, apdus
 
 

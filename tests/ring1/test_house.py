@@ -80,7 +80,7 @@ def banners(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def test_the_agent_stays_one_readable_file(agent_lines: list[str]) -> None:
-    assert sum(1 for line in agent_lines if line.strip()) < 2500
+    assert sum(1 for line in agent_lines if line.strip()) < 2850
 
 
 def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:

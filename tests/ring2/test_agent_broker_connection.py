@@ -14,7 +14,17 @@ from support.agent import Person
 from support.lying_broker import OK, TICKET, Authority, Lie, LyingBroker, Wrap, authority, http, tls_1_1, validation
 from support.scripted_card import BrokenCard, OneCardReader
 
-from agent import AgentError, Broker, BrokerError, BrokerNotTrusted, BrokerTimeout, BrokerUnreachable, Event, State
+from agent import (
+    AgentError,
+    Broker,
+    BrokerError,
+    BrokerNotTrusted,
+    BrokerTimeout,
+    BrokerUnreachable,
+    Dismissed,
+    LogOut,
+    State,
+)
 
 
 def tls(context: ssl.SSLContext) -> Wrap:
@@ -76,7 +86,7 @@ def test_each_bad_connection_gives_its_error_and_the_next_attempt_works(
     assert isinstance(problem, expected), f"{problem!r}, {problem.technical}"
     assert not lying_broker.requests  # nothing was said to it
     lying_broker.wrap = honest
-    person.conductor.handle(Event.DISMISSED)
+    person.conductor.handle(Dismissed())
     person.types()
     person.sees(State.SIGNED_IN)
 
@@ -128,7 +138,7 @@ def test_the_whole_conversation_is_one_connection(lying_broker: LyingBroker, per
     lying_broker.wrap = lambda connection: shaken.append(1) or honest(connection)
     person.types()
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     person.conductor.close()
     assert len(lying_broker.requests) == 4
     assert len(shaken) == 1
@@ -172,7 +182,7 @@ def test_the_ticket_goes_to_no_other_host(
     lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
     person.types()
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     person.conductor.close()
     (request,) = lying_broker.asked("/login/authlogout")
     assert TICKET.encode() in request
@@ -184,7 +194,7 @@ def test_a_logout_address_of_the_broker_itself_is_used(lying_broker: LyingBroker
     lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
     person.types()
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     person.conductor.close()
     assert lying_broker.asked("/another/authlogout")
 
@@ -197,7 +207,7 @@ def test_no_redirection_carries_the_ticket_away(
     lying_broker.lies[endpoint] = http("", "307 Temporary Redirect", Location=location)
     person.types()
     person.sees(State.SIGNED_IN, State.PROBLEM)
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     person.conductor.close()
     assert lying_broker.asked(endpoint)
     assert not thief.requests
@@ -230,6 +240,6 @@ def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
     session, attempt = person.session, person.attempt
     with pytest.raises((BrokerError, BrokerUnreachable)):
         Broker(lying_broker.url, ca_file).log_out(session)
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     person.conductor.close()
-    assert attempt.session is None
+    assert attempt.conversation.session is None

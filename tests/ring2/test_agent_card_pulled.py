@@ -12,7 +12,7 @@ from support.agent import HeldBroker, Person, Slot
 from support.machine import wait_until
 from support.spine import Spine
 
-from agent import CardIn, Event, IdentityCard, State
+from agent import Cancelled, CardIn, IdentityCard, LogOut, State
 from demo import EmbeddedReader
 
 
@@ -134,7 +134,7 @@ def signed_in(desk: Desk) -> None:
 
 def signed_out(desk: Desk) -> None:
     signed_in(desk)
-    desk.person.conductor.handle(Event.LOG_OUT)
+    desk.person.conductor.handle(LogOut())
 
 
 def problem(desk: Desk) -> None:
@@ -175,8 +175,8 @@ def test_pulled_at_any_moment(moment: Callable[[Desk], None], desk: Desk) -> Non
     desk.let_go()
     if attempt:
         assert attempt.passcode is None
-        attempt.lane.join(5)
-        assert attempt.session is None
+        attempt.conversation.lane.join(5)
+        assert attempt.conversation.session is None
     desk.person.bridge.run_pending()  # whatever came too late
     assert desk.person.state is State.WAITING
     wait_until(lambda: all(desk.spine.is_over(ticket) for ticket in desk.tickets), what="the log-out")
@@ -193,9 +193,9 @@ def test_the_next_person_gets_nothing_of_the_last(desk: Desk) -> None:
     desk.person.sees(State.PASSCODE)
     second = desk.person.attempt
     assert second is not first
-    assert second.session is None
-    assert second.broker is not first.broker
-    first.lane.join(5)
+    assert second.signed_in is None
+    assert second.conversation.broker is not first.conversation.broker
+    first.conversation.lane.join(5)
     assert desk.spine.is_over(desk.tickets[0])
 
 
@@ -206,14 +206,14 @@ def test_a_slow_broker_that_is_cancelled_does_not_hold_up_the_next_attempt(held:
     assert desk.brokers[0].reached.wait(10)
     desk.held = ""
     slow = desk.person.attempt
-    desk.person.conductor.handle(Event.CANCELLED)
+    desk.person.conductor.handle(Cancelled())
     assert desk.person.conductor.attempt is not slow
     desk.person.types()
     desk.person.sees(State.SIGNED_IN)
-    assert slow.lane.is_alive()
+    assert slow.conversation.lane.is_alive()
     mine = desk.person.session.ticket
     desk.let_go()
-    slow.lane.join(5)
+    slow.conversation.lane.join(5)
     desk.person.bridge.run_pending()
     assert desk.person.state is State.SIGNED_IN
     assert not desk.spine.is_over(mine)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.agent import Person, Slot
+from support.agent import Hands, Person, Slot
 from support.emulator import send, tries_left_on_disk
 from support.spine import Spine, SpineFactory
 from support.spine_client import reason
@@ -18,11 +18,15 @@ from agent import (
     Broker,
     BrokerRefused,
     BrokerUnreachable,
+    Cancelled,
     CertificateExpired,
+    Confirmed,
     Digest,
-    Event,
+    Dismissed,
+    LogOut,
     PasscodeLocked,
     SessionExpired,
+    SessionIdle,
     State,
 )
 from demo import EmbeddedReader
@@ -45,7 +49,7 @@ def test_several_roles_are_a_choice(card: str, roles: int, person: Person, slot:
     second = person.session.roles[1]
     person.conductor.choose_role(second)
     person.sees(State.SIGNED_IN)
-    assert person.attempt.role == second
+    assert person.conductor.signed_in().role == second
     reply = spine.client().get("/saml/RoleAssertion", token=person.session.ticket)
     assert reason(reply) is None
     assert second.id in reply.text
@@ -55,7 +59,7 @@ def test_one_role_is_chosen_at_once(person: Person, slot: Slot) -> None:
     slot.insert("one-role")
     person.types()
     person.sees(State.SIGNED_IN)
-    assert [person.attempt.role] == list(person.session.roles)
+    assert [person.conductor.signed_in().role] == list(person.session.roles)
     assert State.SELECTING_ROLE in person.states
 
 
@@ -63,7 +67,7 @@ def test_no_role_signs_in_all_the_same(person: Person, slot: Slot) -> None:
     slot.insert("no-role")
     person.types()
     person.sees(State.SIGNED_IN)
-    assert person.attempt.role is None
+    assert person.conductor.signed_in().role is None
     assert person.session.roles == ()
 
 
@@ -105,7 +109,7 @@ def test_a_wrong_passcode_leaves_everything_else_as_it_was(person: Person, slot:
     person.waits(lambda: person.conductor.problem, "problem")
     assert "2 tries left" in str(person.conductor.problem)
     assert person.state is State.PASSCODE
-    attempt, challenge = person.attempt, person.attempt.challenge
+    attempt, challenge = person.attempt, person.attempt.conversation.challenge
     assert attempt.passcode is None
     assert tries_left_on_disk(data / "cards" / "one-role") == 2
     person.types()
@@ -123,12 +127,12 @@ def test_the_last_try_is_asked_about_before_it_is_spent(person: Person, slot: Sl
     person.types("111111")
     assert person.sees(State.CONFIRMING, State.LAST_TRY) is State.CONFIRMING
     assert tries_left_on_disk(card) == 1
-    person.conductor.handle(Event.CANCELLED)
+    person.conductor.handle(Cancelled())
     assert person.state is State.LAST_TRY
     assert person.attempt.passcode is None
     assert tries_left_on_disk(card) == 1
     person.types("111111")
-    person.conductor.handle(Event.CONFIRMED)
+    person.conductor.handle(Confirmed())
     assert type(person.problem()) is PasscodeLocked
     assert tries_left_on_disk(card) == 0
 
@@ -138,7 +142,7 @@ def test_a_right_last_try_signs_in(person: Person, slot: Slot, data: Path) -> No
     slot.insert("one-role")
     person.types()
     person.sees(State.CONFIRMING)
-    person.conductor.handle(Event.CONFIRMED)
+    person.conductor.handle(Confirmed())
     person.sees(State.SIGNED_IN)
     assert tries_left_on_disk(data / "cards" / "one-role") == 3
 
@@ -168,18 +172,39 @@ def test_the_card_is_locked_again_after_use(person: Person, slot: Slot) -> None:
 # The end of a session
 
 
-def test_time_up_ends_the_session_at_the_broker(
-    spine_factory: SpineFactory, reader: EmbeddedReader, slot: Slot, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("card", "state", "longest", "idle", "expected"),
+    [
+        ("one-role", State.SIGNED_IN, 10, 30, SessionExpired),
+        ("one-role", State.SIGNED_IN, 30, 10, SessionIdle),
+        ("three-roles", State.CHOOSING_ROLE, 30, 10, SessionIdle),
+    ],
+)
+def test_either_limit_ends_the_session_even_if_the_pc_slept_through_it(
+    card: str,
+    state: State,
+    longest: int,
+    idle: int,
+    expected: type[AgentError],
+    spine_factory: SpineFactory,
+    reader: EmbeddedReader,
+    slot: Slot,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(agent.Session, "seconds_left", lambda session: 0.2)
-    spine = spine_factory()
-    person = Person(reader, lambda: Broker(spine.url, spine.ca_file))
-    slot.insert("one-role")
+    monkeypatch.setattr(agent, "CHECK_TIME_SECONDS", 0.01)
+    spine = spine_factory(max_session=timedelta(minutes=longest), idle=timedelta(minutes=idle))
+    clock = Hands()
+    person = Person(reader, lambda: Broker(spine.url, spine.ca_file), clock=clock)
+    slot.insert(card)
     person.types()
-    person.sees(State.SIGNED_IN)
+    person.sees(state)
     ticket, attempt = person.session.ticket, person.attempt
-    assert type(person.problem()) is SessionExpired
-    attempt.lane.join(5)
+    assert person.conductor.seconds_left() == 600
+    clock.now += 599
+    assert person.conductor.seconds_left() == 1
+    clock.now += 1
+    assert type(person.problem()) is expected
+    attempt.conversation.lane.join(5)
     assert spine.is_over(ticket)
     person.close()
 
@@ -189,11 +214,11 @@ def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine
     person.types()
     person.sees(State.SIGNED_IN)
     ticket, attempt = person.session.ticket, person.attempt
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     assert person.state is State.SIGNED_OUT
-    attempt.lane.join(5)
+    attempt.conversation.lane.join(5)
     assert spine.is_over(ticket)
-    person.conductor.handle(Event.DISMISSED)
+    person.conductor.handle(Dismissed())
     person.types()
     person.sees(State.SIGNED_IN)
 

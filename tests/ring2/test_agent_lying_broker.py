@@ -23,7 +23,7 @@ from agent import (
     BrokerRefused,
     BrokerTimeout,
     BrokerUnreachable,
-    Event,
+    Dismissed,
     RoleRefused,
     SessionExpired,
     State,
@@ -197,7 +197,7 @@ def test_each_lie_gives_its_error_and_the_next_attempt_works(
     assert type(problem) is expected, f"{problem!r}, {problem.technical}"
     assert len(problem.technical) < 200
     lying_broker.lies.clear()
-    person.conductor.handle(Event.DISMISSED)
+    person.conductor.handle(Dismissed())
     person.types()
     person.sees(State.SIGNED_IN)
 

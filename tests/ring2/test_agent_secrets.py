@@ -19,7 +19,7 @@ from support.machine import TIED_TO_THE_RUN, stop
 from support.spine import Spine
 
 import agent
-from agent import Event, State
+from agent import LogOut, State
 
 PASSCODE = "918273"
 
@@ -129,7 +129,7 @@ def test_every_record_of_every_logger_in_process(
     ticket = person.session.ticket
     person.conductor.choose_role(person.session.roles[1])
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(Event.LOG_OUT)
+    person.conductor.handle(LogOut())
     person.conductor.close()
     logging.getLogger("lanyard").removeHandler(caplog.handler)
     lines = [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
@@ -144,7 +144,7 @@ def test_nothing_of_a_session_says_its_secrets(person: Person, slot: Slot) -> No
     person.types(PASSCODE)
     person.sees(State.CHOOSING_ROLE)
     attempt = person.attempt
-    said = repr((vars(attempt), vars(person.conductor), attempt.session, attempt.challenge))
+    said = repr((vars(attempt), vars(person.conductor), vars(attempt.conversation), attempt.signed_in))
     assert_clean("a repr", said.encode(), PASSCODE, person.session.ticket)
 
 

@@ -20,7 +20,7 @@ PRESSES = ("Return", "KP_Enter", "space")
 def situation(window: WindowOnScreen) -> tuple[object, ...]:
     """What a key or a click may harm."""
     attempt = window.conductor.attempt
-    return window.conductor.state, window.conductor.problem, attempt, attempt and (attempt.session, attempt.role)
+    return window.conductor.state, window.conductor.problem, attempt, attempt and attempt.signed_in
 
 
 def presses_everything_twice(window: WindowOnScreen, after: float) -> None:

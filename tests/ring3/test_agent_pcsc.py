@@ -17,7 +17,7 @@ from support.reader import Pcscd
 from support.spine import Spine
 
 import agent
-from agent import Broker, Event, PcscReader, State
+from agent import Broker, Dismissed, LogOut, PcscReader, State
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_card_in_sign_in_card_out(person: Person, slot: Slot, spine: Spine) -> N
     assert not spine.is_over(ticket)
     slot.pull()
     person.sees(State.WAITING, deadline=1)
-    attempt.lane.join(5)
+    attempt.conversation.lane.join(5)
     assert spine.is_over(ticket)
 
 
@@ -123,7 +123,7 @@ def test_the_next_card_is_another_person(person: Person, slot: Slot, spine: Spin
     person.types()
     person.sees(State.SIGNED_IN)
     assert person.session.uid != first.uid
-    attempt.lane.join(5)
+    attempt.conversation.lane.join(5)
     assert spine.is_over(first.ticket)
 
 
@@ -139,8 +139,8 @@ def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> N
     for _ in range(2):
         person.types()
         person.sees(State.SIGNED_IN)
-        person.conductor.handle(Event.LOG_OUT)
-        person.conductor.handle(Event.DISMISSED)
+        person.conductor.handle(LogOut())
+        person.conductor.handle(Dismissed())
     person.sees(State.PASSCODE)
 
 
@@ -171,7 +171,7 @@ def test_pcscd_restarted_in_a_session_ends_it(person: Person, slot: Slot, pcscd:
     ticket, attempt = person.session.ticket, person.attempt
     pcscd.restart()
     person.sees(State.NO_READER, State.WAITING, State.READING)
-    attempt.lane.join(5)
+    attempt.conversation.lane.join(5)
     assert spine.is_over(ticket)
     person.types()
     person.sees(State.SIGNED_IN)

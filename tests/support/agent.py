@@ -80,12 +80,25 @@ class HeldBroker(Broker):
         return result
 
 
+class Hands:
+    """A clock whose hands a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Person:
     """Somebody in front of the agent, and the thread that a window or a terminal would be."""
 
-    def __init__(self, reader: CardSource, new_broker: Callable[[], Broker], digest: Digest = Digest.SHA256) -> None:
+    def __init__(
+        self, reader: CardSource, new_broker: Callable[[], Broker], digest: Digest = Digest.SHA256, **parts: Any
+    ) -> None:
+        """`parts`: what else the conductor is given, such as a clock."""
         self.bridge = Bridge()
-        self.conductor = Conductor(reader, new_broker, self.bridge, digest)
+        self.conductor = Conductor(reader, new_broker, self.bridge, digest, **parts)
         self.states = [self.conductor.state]
         self.conductor.on_change = lambda before: self.states.append(self.conductor.state)
         self.conductor.start()
@@ -101,8 +114,7 @@ class Person:
 
     @property
     def session(self) -> agent.Session:
-        assert self.attempt.session
-        return self.attempt.session
+        return self.conductor.signed_in().session
 
     def sees(self, *states: State, deadline: float = 10) -> State:
         """Wait for one of these states; return it."""

@@ -44,9 +44,7 @@ class WindowOnScreen:
 
     @property
     def session(self) -> agent.Session:
-        assert self.conductor.attempt
-        assert self.conductor.attempt.session
-        return self.conductor.attempt.session
+        return self.conductor.signed_in().session
 
     def waits(self, condition: Callable[[], object]) -> None:
         """Let Tk work until the condition holds."""
