@@ -70,6 +70,7 @@ import defusedxml.ElementTree
 import urllib3
 from asn1crypto import algos, cms, core, x509
 from asn1crypto import parser as asn1
+from urllib3.util.ssl_ import create_urllib3_context
 
 # --- Constants and enums -------------------------------------------------------------------------------------
 
@@ -1345,7 +1346,8 @@ class Broker:
     @functools.cached_property
     def _pool(self) -> urllib3.PoolManager:
         """Made with the first request and not before: the system's CAs take a while to read."""
-        context = ssl.create_default_context(cafile=self._ca_file)
+        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)  # urllib3 sees to the name in the certificate
+        context.load_verify_locations(self._ca_file) if self._ca_file else context.load_default_certs()
         context.sslsocket_class = BoundedSocket
         headers = {"User-Agent": f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"}
         headers |= {"Accept-Encoding": "identity", "Content-Type": "text/xml"}
@@ -1425,20 +1427,23 @@ def _is_no_session(reply: Reply, words: str) -> bool:
 
 
 def _broker_error(error: BaseException, line: str) -> AgentError:
-    """What a failed request was: the error at the bottom of urllib3's wrapping, in the system's own words."""
-    while error.__context__:
-        error = error.__context__
-    match error:
-        case ssl.SSLCertVerificationError():
-            return BrokerNotTrusted(f"{line}: {error.verify_message}")
+    """What a failed request was: the system's own error inside urllib3's, in its own words."""
+    wrapped: BaseException | None = error
+    while wrapped and not isinstance(wrapped, OSError | http.client.IncompleteRead):
+        wrapped = wrapped.__context__
+    match wrapped or error:
+        case ssl.SSLCertVerificationError() as cause:
+            return BrokerNotTrusted(f"{line}: {cause.verify_message}")
         case TimeoutError():
             return BrokerTimeout(f"{line}: no whole reply in time")
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
             return BrokerUnreachable(f"{line}: the connection ended in the middle")
-        case ssl.SSLError():
-            return BrokerNotTrusted(f"{line}: {error.reason}")
-        case OSError():
-            return BrokerUnreachable(f"{line}: {error.strerror or type(error).__name__}")
+        case ssl.SSLError() as cause:
+            return BrokerNotTrusted(f"{line}: {cause.reason}")
+        case OSError() as cause:
+            return BrokerUnreachable(f"{line}: {cause.strerror or type(cause).__name__}")
+        case urllib3.exceptions.SSLError():  # urllib3 1 compares the names itself
+            return BrokerNotTrusted(f"{line}: the certificate is for another name")
     return BrokerNonsense(f"{line}: {type(error).__name__}")
 
 
