@@ -7,7 +7,7 @@ import secrets
 from flask import Flask
 
 from . import console
-from .config import Clock, Config, RandomBytes, system_clock
+from .config import Clock, Config, RandomBytes, steady_clock, system_clock
 from .errors import DataError
 from .faults import Faults, kinds
 from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, check_folder
@@ -42,14 +42,15 @@ ROUTES: tuple[serving.Route, ...] = (
 
 
 def create_app(
-    config: Config,
-    *,
-    clock: Clock = system_clock,
-    random: RandomBytes = secrets.token_bytes,
-    store: Store | None = None,
+    config: Config, *, clock: Clock | None = None, random: RandomBytes = secrets.token_bytes, store: Store | None = None
 ) -> Flask:
-    """The WSGI application for a DIR that is already filled; raises DataError when it is not."""
-    broker = make_broker(config, clock, random, store or open_store(config, clock))
+    """The WSGI application for a DIR that is already filled; raises DataError when it is not.
+
+    `clock` takes the place of both clocks, of the time of day and of the one for sessions and challenges.
+    """
+    steady = clock or steady_clock()
+    store = store or open_store(config, steady)
+    broker = make_broker(config, clock or system_clock, random, store, steady)
     app = Flask("spine_stub", static_folder=None, template_folder="console/templates")
     app.request_class = AsciiRequest
     faults = Faults(kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES})
@@ -60,7 +61,7 @@ def create_app(
     return app
 
 
-def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store) -> Broker:
+def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store, steady: Clock | None = None) -> Broker:
     """Put the broker together from what lies in DIR; raises DataError."""
     data = config.data
     try:
@@ -72,7 +73,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store)
     directory = open_directory(config)
     return Broker(
         config=config,
-        challenges=Challenges(keys, config.challenge_age, clock, random),
+        challenges=Challenges(keys, config.challenge_age, steady or clock, random),
         trust=trust,
         directory=directory,
         store=store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,22 @@ RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
 
 
+CLOCK_SKEW = timedelta(seconds=5)
+"""How far in the future something may be: brokers that share a DIR need not agree to the second."""
+
+
 def system_clock() -> datetime:
-    """Give the real time."""
-    return datetime.now(UTC)
+    """Give the time of day: what certificates and people's dates are judged by."""
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+def steady_clock() -> Clock:
+    """A clock that starts with the time of day and then goes on evenly, also while the PC sleeps.
+
+    Sessions and challenges are judged by it, so that setting the PC's clock neither lengthens nor ends them.
+    """
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return lambda: datetime.fromtimestamp(booted + time.clock_gettime(time.CLOCK_BOOTTIME), UTC)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class SpineStub:
     """
 
     def __init__(
-        self, data: Path | None = None, *, port: int = 0, tls: bool = True, clock: Clock = system_clock, **settings: Any
+        self, data: Path | None = None, *, port: int = 0, tls: bool = True, clock: Clock | None = None, **settings: Any
     ) -> None:
         """`settings` are those of Config, such as allow_sha1=True or idle=timedelta(minutes=1)."""
         self._folder = tempfile.TemporaryDirectory(prefix="spine-stub-") if data is None else None
@@ -128,7 +128,7 @@ class SpineStub:
 
     def start(self) -> None:
         """Begin to serve; raises DataError."""
-        fill(self.data, self._clock(), secrets.token_bytes)
+        fill(self.data, (self._clock or system_clock)(), secrets.token_bytes)
         app = create_app(Config(self.data, **self._settings), clock=self._clock)
         tls = make_tls(self.data, LOOPBACK, system_clock()) if self._tls else None
         self._running = Stub.of(app)

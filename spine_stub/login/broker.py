@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..config import Clock, Config, RandomBytes
+from ..config import CLOCK_SKEW, Clock, Config, RandomBytes
 from ..errors import InvalidInput, Refused
 from ..people.directory import Directory, Person
 from ..pki.registration import RegistrationAuthority
 from ..sessions import Session, Store, new_ticket, session_key
 from . import signed_data, trust
-from .challenge import CLOCK_SKEW, Challenges
+from .challenge import Challenges
 from .checks import Check, Checks
 from .gpobject import Message, require
 from .wire import decode_response

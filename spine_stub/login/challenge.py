@@ -12,7 +12,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ..config import Clock, RandomBytes
+from ..config import CLOCK_SKEW, Clock, RandomBytes
 from ..errors import InvalidInput, Refused
 from .checks import Check, Checks
 from .encoding import b64decode, b64encode
@@ -24,8 +24,6 @@ CHALLENGE_SIZE = RANDOM_SIZE + TIME_SIZE + MAC_SIZE
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-CLOCK_SKEW = timedelta(seconds=5)
-"""How far ahead a challenge may be: brokers that share a DIR need not agree to the second."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from ..config import RandomBytes
+from ..config import CLOCK_SKEW, RandomBytes
 
 _TICKET_START = base64.b64decode("AQIC5wM2")
 """With which tickets of OpenSSO begin."""
@@ -66,8 +66,8 @@ class Limits:
         return min(session.opened + self.absolute, session.last_used + self.idle)
 
     def is_over(self, session: Session, now: datetime) -> bool:
-        """Whether a session has ended by its limits."""
-        return now >= self.end(session)
+        """Whether a session has ended by its limits, or comes from the future: then its age is unknown."""
+        return now >= self.end(session) or session.last_used > now + CLOCK_SKEW
 
 
 class Store(Protocol):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ..config import Clock
+from ..config import CLOCK_SKEW, Clock
 from ..errors import DataError, Unavailable
 from ..folder import check_plain_file
 from . import Limits, Session
@@ -33,8 +33,8 @@ CREATE TABLE IF NOT EXISTS session (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS used_challenge (challenge BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 """
-# Conditions on a session, with the time now, the absolute and the idle limit in seconds.
-_LIVE = "opened > :now - :absolute AND last_used > :now - :idle"
+# Limits.is_over, the other way round, with the time now, the limits and the skew of clocks in seconds.
+_LIVE = "opened > :now - :absolute AND last_used > :now - :idle AND last_used <= :now + :skew"
 _COLUMNS = "uid, opened, last_used, role_id, mode"
 
 
@@ -131,7 +131,8 @@ class SqliteStore:
 
     def _limits(self, now: float) -> dict[str, float]:
         limits = self.limits
-        return {"now": now, "absolute": limits.absolute.total_seconds(), "idle": limits.idle.total_seconds()}
+        lengths = {"absolute": limits.absolute, "idle": limits.idle, "skew": CLOCK_SKEW}
+        return {"now": now, **{name: length.total_seconds() for name, length in lengths.items()}}
 
     def _now(self) -> float:
         return self._clock().timestamp()

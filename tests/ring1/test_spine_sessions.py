@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 from support.spine import Desk, SettableClock
 
+from spine_stub import Config, create_app
 from spine_stub.errors import BrokerError, DataError, Unavailable
 from spine_stub.login.broker import Login
 from spine_stub.sessions import Limits, Session, from_c66, new_ticket, session_key
 from spine_stub.sessions.memory import MemoryStore
 from spine_stub.sessions.sqlite import SqliteStore
+from spine_stub.stub import Stub
 
 HOUR = timedelta(hours=1)
 
@@ -82,6 +85,48 @@ def test_an_ended_session_stays_ended(store: AnyStore) -> None:
     assert not store.close("key")
     store.choose_role("key", "1", "0")
     assert store.use("key") is None
+
+
+def test_a_session_from_the_future_is_over(store: AnyStore, clock: SettableClock) -> None:
+    """The clock went back: nobody knows how old it is. Brokers that share a store need not agree to the second."""
+    begin(store)
+    clock.advance(seconds=-5)
+    assert store.look("key")
+    clock.advance(seconds=-1)
+    assert (store.use("key"), store.look("key"), dict(store.sessions())) == (None, None, {})
+
+
+class PcClock:
+    """The two clocks of a PC: one goes on evenly, and the other is what somebody sets."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.day, self.since_boot = time.time(), 1000.0
+        patch.setattr(time, "time", lambda: self.day)
+        patch.setattr(time, "clock_gettime", lambda clock: self.since_boot)
+
+    def go_on(self, seconds: float) -> None:
+        self.day += seconds
+        self.since_boot += seconds
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("set_by", [-7200.0, -60.0, 0.0, 7200.0])
+def test_setting_the_pcs_clock_neither_lengthens_nor_ends_a_session(
+    data: Path, monkeypatch: pytest.MonkeyPatch, kind: str, set_by: float
+) -> None:
+    pc = PcClock(monkeypatch)
+    broker = Stub.of(create_app(Config(data, store=kind, max_session=HOUR))).broker
+    desk = Desk(broker, SettableClock(), data)
+    ticket, late = broker.validate(desk.answer()).ticket, desk.answer()
+    pc.go_on(240)
+    pc.day += set_by
+    assert broker.session(ticket)
+    pc.go_on(61)
+    assert desk.refusal(late) == "challenge-expired"
+    pc.go_on(3299)
+    with pytest.raises(BrokerError, match="ticket-not-valid"):
+        broker.session(ticket)
+    broker.release()
 
 
 def test_what_is_over_is_dropped_without_a_timer(store: AnyStore, clock: SettableClock) -> None:
