@@ -18,19 +18,20 @@ from .options import make_config
 
 _ROLE_FIELDS = (5, 6)
 _ROLE_HELP = (
-    "ORG CODE|ORG NAME|GROUP|SUB-GROUP|NAME[|CODE], for example "
+    "one role more: ORG CODE|ORG NAME|GROUP|SUB-GROUP|NAME[|CODE], for example "
     '"LAN001|THE LANYARD SURGERY|Clinical|Clinical Provision|Nurse Access Role|S8000:G8000:R8001"; may be repeated'
 )
+_UID_HELP = "the person's: 12 to 14 digits"
 _EVERYBODY = 1_000_000
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Give the broker's parser the commands; without one it serves."""
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="nothing: serve; or:")
-    person = commands.add_parser("person", help="add, edit, revoke, remove or list people (DIR/people.toml)")
+    person = _command(commands, "person", "add, edit, revoke, remove or list people (DIR/people.toml)")
     _add_person(person.add_subparsers(dest="action", required=True, metavar="ACTION"))
-    issue = commands.add_parser("issue", help="make a card for a person, or a certificate from a request")
-    issue.add_argument("uid")
+    issue = _command(commands, "issue", "make a card for a person, or a certificate from a request")
+    issue.add_argument("uid", help=_UID_HELP)
     issue.add_argument("--card", default="", metavar="NAME", help="the card's name (default: made of the person's)")
     issue.add_argument(
         "--days", type=int, default=730, help="how long it holds; 0: until tonight (default: %(default)s)"
@@ -41,8 +42,8 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="no card: a certificate for the key of this PKCS#10 request, PEM or DER, on standard output",
     )
-    revoke = commands.add_parser("revoke", help="put the certificates of a card on the revocation list")
-    revoke.add_argument("card", metavar="CARD")
+    revoke = _command(commands, "revoke", "put the certificates of a card on the revocation list")
+    revoke.add_argument("card", metavar="CARD", help="its name: the name of its folder under DIR/cards")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -57,26 +58,38 @@ def run(options: argparse.Namespace) -> None:
         elif options.command == "issue":
             _issue(options, desk)
         else:
-            print(f"{desk.revoke_card(options.card)} certificates revoked")
+            print(_revoked(desk.revoke_card(options.card)))
     finally:
         directory.release()
 
 
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, does: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+
+
 def _add_person(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    add = actions.add_parser("add", help="enter a new person")
-    add.add_argument("cn", metavar="NAME")
+    add = _command(actions, "add", "enter a new person, and print the uid")
+    add.add_argument("cn", metavar="NAME", help='as it is shown, such as "Jo Bloggs"')
     add.add_argument("--uid", default="", help="12 to 14 digits (default: the next that is free)")
-    edit = actions.add_parser("edit", help="change a name, the status or roles")
-    edit.add_argument("uid")
-    edit.add_argument("--name", default="", dest="cn")
-    edit.add_argument("--active", choices=["yes", "no"])
-    edit.add_argument("--drop-role", action="append", default=[], metavar="ID")
+    edit = _command(actions, "edit", "change a name, the status or roles")
+    edit.add_argument("uid", help=_UID_HELP)
+    edit.add_argument("--name", default="", dest="cn", metavar="NAME", help="another name")
+    edit.add_argument("--active", choices=["yes", "no"], help="whether the person signs in")
+    edit.add_argument(
+        "--drop-role", action="append", default=[], metavar="ID", help="take the role of this id away; may be repeated"
+    )
     for parser in (add, edit):
         parser.add_argument("--role", type=_role_fields, action="append", default=[], metavar="ROLE", help=_ROLE_HELP)
-    actions.add_parser("revoke", help="make inactive, and revoke all certificates").add_argument("uid")
-    actions.add_parser("remove", help="forget; certificates stay as they are").add_argument("uid")
-    actions.add_parser("list", help="who there is").add_argument("search", nargs="?", default="")
-    actions.add_parser("ldif", help="all people, for an LDAP server").set_defaults(search="")
+    for name, does in (
+        ("revoke", "make somebody inactive, and revoke all their certificates"),
+        ("remove", "forget somebody; certificates stay as they are"),
+    ):
+        _command(actions, name, does).add_argument("uid", help=_UID_HELP)
+    listed = _command(actions, "list", "say who there is: uid, name, number of roles")
+    listed.add_argument("search", nargs="?", default="", help="part of a uid, name, role or organisation")
+    _command(actions, "ldif", "write all people for an LDAP server")
 
 
 def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory: Directory) -> None:
@@ -85,7 +98,7 @@ def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory:
     elif options.action == "edit":
         desk.edit_person(_edited(options, directory))
     elif options.action == "revoke":
-        print(f"inactive; {desk.revoke_person(options.uid)} certificates revoked")
+        print(f"inactive; {_revoked(desk.revoke_person(options.uid))}")
     elif options.action == "remove":
         desk.remove_person(options.uid)
     elif options.action == "ldif":
@@ -95,6 +108,10 @@ def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory:
             status = "" if person.active else "  inactive"
             count = len(person.roles)
             print(f"{person.uid}  {person.cn}  {count} {'role' if count == 1 else 'roles'}{status}")
+
+
+def _revoked(count: int) -> str:
+    return "1 certificate revoked" if count == 1 else f"{count} certificates revoked"
 
 
 def _add(options: argparse.Namespace, desk: RegistrationAuthority) -> None:
