@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import ipaddress
 import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -18,12 +16,13 @@ from typing import NoReturn
 from .app import create_app
 from .cli import commands
 from .cli.options import make_config, make_parser
-from .config import LOOPBACK, system_clock
+from .config import system_clock
 from .errors import DataError
 from .pki.first_start import fill
 from .stub import Stub
 from .web import log
-from .web.server import Server, make_tls
+from .web.server import Server
+from .web.tls import Greeting, own_names
 
 _log = logging.getLogger("spine_stub")
 
@@ -57,9 +56,10 @@ def _serve(options: argparse.Namespace) -> None:
     """Serve until a signal raises KeyboardInterrupt or SystemExit."""
     data: Path = options.data.absolute()
     fill(data, system_clock(), secrets.token_bytes)
-    tls = None if options.http else _make_tls(data, options.host)
     app = create_app(make_config(options))
-    server = Server(app, options.host, options.port, tls)
+    stub = Stub.of(app)
+    greeting = None if options.http else Greeting(stub, own_names(options.host))
+    server = Server(app, options.host, options.port, greeting)
     try:
         server.prepare()
     except OSError as exc:
@@ -69,30 +69,10 @@ def _serve(options: argparse.Namespace) -> None:
         ) from exc
     try:
         _warn_unless_loopback(options.host)
-        spare_the_collector()
         print(f"ready {server.url}", flush=True)
         server.serve()
     finally:
-        server.stop()
-        Stub.of(app).broker.release()
-
-
-def spare_the_collector() -> None:
-    """Look for cyclic garbage less often, and not in what was made at the start, which stays.
-
-    Requests leave next to none, and the looking took a fifth of the time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
-def _make_tls(data: Path, host: str) -> bytes:
-    hosts = dict.fromkeys((*LOOPBACK, socket.gethostname(), host))
-    try:
-        return make_tls(data, hosts, system_clock())
-    except (OSError, ValueError) as exc:
-        raise DataError(f"cannot make a TLS certificate from {data}: {exc}") from exc
+        stub.broker.release()
 
 
 def _warn_unless_loopback(host: str) -> None:

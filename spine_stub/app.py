@@ -19,10 +19,10 @@ from .pki.registration import RegistrationAuthority
 from .sessions import Store
 from .sessions.open import open_store
 from .stub import EXTENSION, Stub
-from .web import identity, pki_pages, serving, views
-from .web.request import AsciiRequest
+from .web import endpoints, views
+from .web.endpoints import Route
 
-ROUTES: tuple[serving.Route, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("/login/authactivate", ("GET", "POST"), views.activate),
     ("/login/authvalidate", ("GET", "POST"), views.validate),
     ("/login/authlogout", ("GET", "POST"), views.log_out),
@@ -30,13 +30,10 @@ ROUTES: tuple[serving.Route, ...] = (
     ("/login/dtd", ("GET",), views.dtd),
     ("/login/error", ("GET",), views.error_page),
     ("/saml/RoleSelectionGP.jsp", ("GET",), views.select_role),
-    ("/saml/RoleAssertion", ("GET",), views.assert_role),
-    ("/identity/isTokenValid", ("GET", "POST"), identity.is_token_valid),
-    ("/identity/attributes", ("GET", "POST"), identity.attributes),
-    ("/identity/logout", ("GET", "POST"), identity.logout),
-    ("/ca/issuing.crl", ("GET",), pki_pages.revocation_list),
-    ("/ca/issuing.pem", ("GET",), pki_pages.issuing_certificate),
-    ("/ca/root.pem", ("GET",), pki_pages.root_certificate),
+    ("/saml/RoleAssertion", ("GET", "POST"), views.assert_role),
+    ("/ca/issuing.crl", ("GET",), views.revocation_list),
+    ("/ca/issuing.pem", ("GET",), views.issuing_certificate),
+    ("/ca/root.pem", ("GET",), views.root_certificate),
     ("/healthz", ("GET",), views.healthz),
 )
 
@@ -51,13 +48,16 @@ def create_app(
     steady = clock or steady_clock()
     store = store or open_store(config, steady)
     broker = make_broker(config, clock or system_clock, random, store, steady)
+    directory = broker.directory if config.directory else None
     app = Flask("spine_stub", static_folder=None, template_folder="console/templates")
-    app.request_class = AsciiRequest
-    faults = Faults(kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES})
-    app.extensions[EXTENSION] = stub = Stub(broker, faults)
-    serving.install(app, stub)
+    app.url_map.merge_slashes = False
+    app.extensions[EXTENSION] = stub = Stub(
+        broker=broker,
+        faults=Faults(kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES}),
+        registration=RegistrationAuthority(config.data, directory, broker.clock, random),
+    )
+    endpoints.install(app, stub, ROUTES)
     console.install(app, stub)
-    app.wsgi_app = serving.Protocol(stub, ROUTES, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -70,14 +70,12 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store,
         trust = Trust([data / ROOT, data / ISSUING], data / REVOCATION_LIST, config.trust)
     except (OSError, ValueError) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
-    directory = open_directory(config)
     return Broker(
         config=config,
         challenges=Challenges(keys, config.challenge_age, steady or clock, random),
         trust=trust,
-        directory=directory,
+        directory=open_directory(config),
         store=store,
-        registration=RegistrationAuthority(data, directory if config.directory else None, clock, random),
         clock=clock,
         random=random,
     )

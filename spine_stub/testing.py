@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any
 
 from .app import create_app
-from .config import LOOPBACK, Clock, Config, system_clock
+from .config import Clock, Config, system_clock
 from .errors import DataError
 from .explain.explanation import explain, explain_exchange
 from .explain.record import Exchange, SignIn
@@ -33,10 +33,9 @@ from .folder import CARDS, ROOT
 from .pki.first_start import fill
 from .pki.registration import RegistrationAuthority
 from .stub import Stub
-from .web.server import Server, make_tls
+from .web.server import Server
+from .web.tls import Greeting
 
-_STOP_SECONDS = 0.05
-"""How soon the server notices that it is to stop."""
 _NOT_RUNNING = "the stub is not running: use it as `with SpineStub() as spine:`"
 
 
@@ -130,10 +129,8 @@ class SpineStub:
         """Begin to serve; raises DataError."""
         fill(self.data, (self._clock or system_clock)(), secrets.token_bytes)
         app = create_app(Config(self.data, **self._settings), clock=self._clock)
-        tls = make_tls(self.data, LOOPBACK, system_clock()) if self._tls else None
         self._running = Stub.of(app)
-        server = Server(app, "127.0.0.1", self._port, tls)
-        server.expiration_interval = _STOP_SECONDS
+        server = Server(app, "127.0.0.1", self._port, Greeting(self._running) if self._tls else None)
         try:
             server.prepare()
         except OSError as exc:
@@ -173,7 +170,7 @@ class SpineStub:
     @property
     def people(self) -> RegistrationAuthority:
         """Who there is: add_person, edit_person, revoke_person, issue_card and so on."""
-        return self._stub.broker.registration
+        return self._stub.registration
 
     def card(self, name: str = "one-role") -> Path:
         """The folder of a card: 9A.key.pem, 9A.cert.pem and so on; raises DataError."""

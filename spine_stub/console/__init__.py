@@ -13,8 +13,8 @@ from flask import Flask, Response, request
 
 from ..errors import Unavailable
 from ..stub import Stub
-from ..web import serving
-from ..web.request import Visit
+from ..web.endpoints import CONTROLS
+from ..web.request import current
 from . import api, guard, pages, people_pages, timeline
 
 _UNAVAILABLE = 503
@@ -57,18 +57,18 @@ API: tuple[tuple[str, str, View], ...] = (
 
 def _away(exc: Unavailable) -> Response:
     """Say that the store or the directory does not answer."""
-    Visit.current().note(reason=exc.reason, detail=exc.detail)
+    current().note(reason=exc.reason, detail=exc.detail)
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
-    if request.path.startswith(f"{serving.CONTROLS}api/"):
+    if request.path.startswith(f"{CONTROLS}api/"):
         return api.error(words, _UNAVAILABLE)
     return pages.notice("Not now", words, _UNAVAILABLE)
 
 
 def install(app: Flask, stub: Stub) -> None:
     """Give the application the console."""
-    app.before_request(partial(guard.check, serving.CONTROLS))
+    app.before_request(partial(guard.check, CONTROLS))
     app.register_error_handler(Unavailable, _away)
-    app.after_request(partial(guard.protect, serving.CONTROLS))
+    app.after_request(partial(guard.protect, CONTROLS))
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
     for name in app.jinja_env.list_templates():

@@ -123,14 +123,16 @@ def _setting(setting: Setting) -> dict[str, object]:
 
 
 def _exchange(exchange: Exchange) -> dict[str, object]:
-    names = ("number", "endpoint", "method", "path", "query", "client", "status", "uid", "reason", "detail", "fault")
+    names = ("number", "endpoint", "method", "path", "client", "status", "uid", "reason", "detail", "fault")
     return {
         **{name: getattr(exchange, name) for name in names},
         "time": exchange.time.isoformat(),
         "outcome": exchange.outcome,
         "milliseconds": round(exchange.milliseconds, 1),
         "headers": dict(exchange.headers),
+        "query": dict(exchange.query),
         "message": dict(exchange.message),
+        "body_size": exchange.body_size,
         "checks": [
             {"check": result.check.name, "passed": result.passed, "reason": result.reason} for result in exchange.checks
         ],

@@ -15,7 +15,7 @@ from ..explain.explanation import explain
 from ..faults import TLS, kinds
 from ..people.directory import Person
 from ..stub import Stub
-from ..web.request import Visit
+from ..web.request import current
 from . import actions
 
 _STATIC = Path(__file__).parent / "static"
@@ -103,7 +103,7 @@ def clear_faults(stub: Stub) -> Response:
 def settings(stub: Stub) -> str:
     """What to write where, to point clients here."""
     config = stub.broker.config
-    base = Visit.current().base
+    base = current().base
     return render_template("settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
 
 

@@ -27,7 +27,7 @@ def people(stub: Stub) -> str:
 def add(stub: Stub) -> Response:
     """Enter a new person."""
     try:
-        person = stub.broker.registration.add_person(_field("cn"), uid=_field("uid"))
+        person = stub.registration.add_person(_field("cn"), uid=_field("uid"))
     except DataError as exc:
         return _wrong(_people_page(stub, str(exc)))
     return _to(person.uid)
@@ -87,7 +87,7 @@ def _change(stub: Stub, uid: str, change: Callable[[RegistrationAuthority, Perso
     if found is None:
         raise NotFound
     try:
-        change(stub.broker.registration, found)
+        change(stub.registration, found)
     except DataError as exc:
         return _wrong(_person_page(stub, uid, str(exc)))
     return _to(uid)
@@ -105,7 +105,7 @@ def _person_page(stub: Stub, uid: str, problem: str = "") -> str:
     if found is None:
         raise NotFound
     try:
-        cards = stub.broker.registration.cards_of(uid)
+        cards = stub.registration.cards_of(uid)
     except DataError as exc:
         cards, problem = [], problem or str(exc)
     today = stub.broker.clock().date()

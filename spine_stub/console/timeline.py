@@ -5,10 +5,9 @@ from __future__ import annotations
 from flask import Flask, Response, render_template, request
 
 from ..explain.events import event
-from ..explain.record import Exchange, SignIn
+from ..explain.record import SignIn
 from ..stub import Stub
 from ..web import replies
-from ..web.background import ENVIRON_KEY, stream
 
 _SERVICE_UNAVAILABLE = 503
 _SHOWN = 100
@@ -31,17 +30,12 @@ def events(stub: Stub) -> Response:
     missed = [sign_in for sign_in in stub.record.sign_ins()[:_SHOWN] if sign_in.last.number > seen]
     for sign_in in reversed(missed):
         listener.put(event("sign-in", _row(sign_in)))
-    connection = request.environ.get(ENVIRON_KEY)
-    if connection is None:  # another web server than ours
-        return Response(stub.events.read(listener), content_type="text/event-stream")
-    connection.leave(stream(lambda browser: stub.events.read(listener, browser)))
-    # An iterator, so that nobody states a length.
-    return Response(iter(()), content_type="text/event-stream", headers={"Connection": "close"})
+    return Response(listener, content_type="text/event-stream", direct_passthrough=True)
 
 
-def publish(app: Flask, stub: Stub, sign_in: SignIn | None, _: Exchange) -> None:
+def publish(app: Flask, stub: Stub, sign_in: SignIn) -> None:
     """Tell the open timelines of a sign-in that has begun or gone on."""
-    if sign_in and stub.events.count:
+    if stub.events.count:
         with app.app_context():
             stub.events.publish("sign-in", _row(sign_in))
 

@@ -1,74 +1,65 @@
 """Server-sent events for the open timelines (WHATWG HTML, "Server-sent events").
 
-Each open timeline has a listener and, in unattended.py, a thread of its own: none of the server's
-few workers waits with it. A listener can be waited for like a socket, together with the browser's
-own, so that a page that was closed is noticed at once and not by the next event.
+Each open timeline has a Listener, which is the body of a WSGI reply: an iterator that waits for the
+next event, and a `close` that any thread may call when the browser has gone (PEP 3333).
 """
 
 from __future__ import annotations
 
-import selectors
-import socket
+import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Callable
 
 MOST_STREAMS = 32
-HEARTBEAT_SECONDS = 15
+HEARTBEAT_SECONDS = 15.0
 """A comment line now and then keeps connections open, and finds out who has gone without a word."""
 _WAITING = 1000
 """Events that wait for one browser; one that reads more slowly is let go, and comes back."""
 BEGINNING = b"retry: 500\n: begin\n\n"
 HEARTBEAT = b": still there\n\n"
+_END = b""
 
 
 class Listener:
-    """What one open timeline has still to be told. Readable, for selectors, when there is something."""
+    """What one open timeline has still to be told."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._events: list[bytes] = []
-        self._near, self._far = socket.socketpair()
-        self._is_open = True
-
-    def fileno(self) -> int:
-        """For selectors."""
-        return self._near.fileno()
-
-    @property
-    def is_open(self) -> bool:
+    def __init__(self, on_close: Callable[[Listener], None]) -> None:
+        self._on_close = on_close
+        self._events: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._events.put(BEGINNING)
+        self.is_open = True
         """False once nothing more will come."""
-        return self._is_open
 
     def put(self, event: bytes) -> None:
         """Tell it something, or let it go when it has not listened for long."""
-        with self._lock:
-            if self._is_open and not self._events:
-                self._far.send(b"!")
-            self._events.append(event)
-            self._is_open = self._is_open and len(self._events) < _WAITING
-
-    def take(self) -> bytes:
-        """Everything that it was told since the last time."""
-        with self._lock:
-            if self._events:
-                self._near.recv(1)
-            told = b"".join(self._events)
-            self._events.clear()
-            return told
+        self._events.put(event)
+        if self._events.qsize() >= _WAITING:
+            self.close()
 
     def close(self) -> None:
-        """Let go of its sockets."""
-        with self._lock:
-            self._is_open = False
-            self._near.close()
-            self._far.close()
+        """Let it listen no more."""
+        self.is_open = False
+        self._events.put(_END)
+        self._on_close(self)
+
+    def __iter__(self) -> Listener:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            told = self._events.get(timeout=HEARTBEAT_SECONDS)
+        except queue.Empty:
+            return HEARTBEAT
+        if told == _END or not self.is_open:
+            raise StopIteration
+        return told
 
 
 class Events:
     """What happens, for everybody who listens. All methods can be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
 
     @property
@@ -77,41 +68,24 @@ class Events:
         return len(self._listeners)
 
     def subscribe(self) -> Listener:
-        """Begin to listen; raises OverflowError when too many do."""
+        """Begin to listen, until the listener is closed; raises OverflowError when too many do."""
         with self._lock:
             if len(self._listeners) >= MOST_STREAMS:
                 raise OverflowError(f"{MOST_STREAMS} timelines are open already")
-            listener = Listener()
+            listener = Listener(self._unsubscribe)
             self._listeners.add(listener)
         return listener
 
-    def unsubscribe(self, listener: Listener) -> None:
-        """Listen no more."""
-        with self._lock:
-            self._listeners.discard(listener)
-            listener.close()
-
     def publish(self, kind: str, data: str) -> None:
         """Tell everybody; `data` may have several lines."""
+        told = event(kind, data)
         with self._lock:
-            for listener in self._listeners:
-                listener.put(event(kind, data))
+            for listener in list(self._listeners):
+                listener.put(told)
 
-    def read(self, listener: Listener, browser: socket.socket | None = None) -> Generator[bytes, None, None]:
-        """Give what a listener is told as it comes, with heartbeats in between, until `browser` hangs up."""
-        try:
-            yield BEGINNING
-            with selectors.DefaultSelector() as selector:
-                selector.register(listener, selectors.EVENT_READ)
-                if browser:
-                    selector.register(browser, selectors.EVENT_READ)
-                while listener.is_open:
-                    ready = [key.fileobj for key, _ in selector.select(HEARTBEAT_SECONDS)]
-                    if browser in ready:  # a browser says nothing more on this connection: it has gone
-                        return
-                    yield listener.take() if ready else HEARTBEAT
-        finally:
-            self.unsubscribe(listener)
+    def _unsubscribe(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners.discard(listener)
 
 
 def event(kind: str, data: str) -> bytes:

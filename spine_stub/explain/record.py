@@ -1,7 +1,8 @@
 """What clients asked and what they were told: the last requests, and the sign-ins they belong to.
 
 A sign-in begins with authactivate. Its authvalidate is known by the challenge that it echoes, and
-what follows by the session. Everything is bounded, and tickets are cut short before they are kept.
+what follows by the session. The oldest requests are forgotten when there are too many or when they
+take too much memory, and a sign-in with its last request. What is kept of each, redact.py says.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from xml.sax.saxutils import unescape
 
@@ -20,14 +22,19 @@ from ..login.checks import Result
 from ..login.gpobject import Message
 from .hints import hint
 
-KEPT_REQUESTS = 500
-KEPT_SIGN_INS = 200
+KEPT_REQUESTS = 1000
+KEPT_BYTES = 16 * 1024 * 1024
+KEPT_REPLY = 32 * 1024
+"""How many bytes of a reply are kept."""
+_OVERHEAD = 2000
+"""About what a request takes in memory beside its texts."""
+_NONE: Message = MappingProxyType({})
 _NAME = re.compile(r'name="cn"[^>]*>([^<]*)<')
 _ISSUED_CHALLENGE = re.compile(r'name="challenge"[^>]*>\s*([A-Za-z0-9+/=]+)')
 
 
 class Exchange(NamedTuple):
-    """One request with its reply. Bodies and queries hold no whole ticket."""
+    """One request with its reply."""
 
     number: int
     time: datetime
@@ -35,20 +42,21 @@ class Exchange(NamedTuple):
     """The last part of the path, such as "authvalidate"."""
     method: str
     path: str
-    query: str
     client: str
     """The address it came from."""
-    headers: Mapping[str, str]
-    body: bytes
-    message: Message
-    """The parameters, however they were sent."""
-    status: int
-    reply_type: str
-    reply: bytes
+    query: Message = _NONE
+    """The parameters of the address."""
+    headers: Mapping[str, str] = _NONE
+    message: Message = _NONE
+    """The parameters of the gpOBJECT or, for a GET without one, of the address."""
+    body_size: int = 0
+    status: int = 0
+    reply_type: str = ""
+    reply: bytes = b""
     """The beginning of the reply's body."""
-    reply_size: int | None
+    reply_size: int | None = 0
     """None when it is not known: the body was a stream."""
-    milliseconds: float
+    milliseconds: float = 0.0
     uid: str = ""
     session: str = ""
     """The first characters of the session's key, as in the log."""
@@ -56,6 +64,22 @@ class Exchange(NamedTuple):
     detail: str = ""
     fault: str = ""
     checks: tuple[Result, ...] = ()
+
+    @property
+    def parameters(self) -> Message:
+        """Those of the address and those of the gpOBJECT."""
+        return {**self.query, **self.message}
+
+    def __repr__(self) -> str:
+        return f"<{self.line}>"
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        texts = (
+            text for fields in (self.query, self.headers, self.message) for item in fields.items() for text in item
+        )
+        return _OVERHEAD + len(self.reply) + sum(map(len, texts))
 
     @property
     def user_agent(self) -> str:
@@ -84,6 +108,10 @@ class SignIn:
 
     number: int
     exchanges: list[Exchange] = field(default_factory=list)
+
+    def copy(self) -> SignIn:
+        """The sign-in as it is now; the record's own goes on."""
+        return SignIn(self.number, list(self.exchanges))
 
     def _last(self, endpoint: str) -> Exchange | None:
         return next((e for e in reversed(self.exchanges) if e.endpoint == endpoint), None)
@@ -144,16 +172,20 @@ class SignIn:
         return self.exchanges[0].time
 
 
-Listener = Callable[[SignIn | None, Exchange], None]
+Listener = Callable[[SignIn], None]
+"""Is told of a sign-in that has begun or gone on."""
 
 
 class Record:
     """The last requests and sign-ins. All methods can be called from any thread."""
 
-    def __init__(self, requests: int = KEPT_REQUESTS, sign_ins: int = KEPT_SIGN_INS) -> None:
-        self._exchanges: deque[Exchange] = deque(maxlen=requests)
+    def __init__(self, requests: int = KEPT_REQUESTS, size: int = KEPT_BYTES) -> None:
+        self._most_requests, self._most_bytes = requests, size
+        self._exchanges: deque[Exchange] = deque()
+        self._size = 0
         self._sign_ins: OrderedDict[int, SignIn] = OrderedDict()
-        self._kept_sign_ins = sign_ins
+        self._sign_in_of: dict[int, SignIn] = {}
+        """The sign-in of each request that belongs to one, by the request's number."""
         self._by_mark: OrderedDict[str, int] = OrderedDict()
         self._changed = threading.Condition()
         self._next = 1
@@ -169,12 +201,17 @@ class Record:
         """Keep a request with its reply."""
         with self._changed:
             self._exchanges.append(exchange)
+            self._size += exchange.size
             sign_in = self._find_sign_in(exchange)
             if sign_in:
                 sign_in.exchanges.append(exchange)
+                self._sign_in_of[exchange.number] = sign_in
+            while len(self._exchanges) > self._most_requests or self._size > self._most_bytes:
+                self._forget_oldest()
+            shown = sign_in.copy() if sign_in and self.listener else None
             self._changed.notify_all()
-        if self.listener:
-            self.listener(sign_in, exchange)
+        if self.listener and shown:
+            self.listener(shown)
 
     def exchanges(self, endpoint: str | None = None, after: int = 0) -> list[Exchange]:
         """The kept requests, oldest first, of one endpoint or of all."""
@@ -184,12 +221,13 @@ class Record:
     def sign_ins(self) -> list[SignIn]:
         """The kept sign-ins, newest first."""
         with self._changed:
-            return list(reversed(self._sign_ins.values()))
+            return [sign_in.copy() for sign_in in reversed(self._sign_ins.values())]
 
     def sign_in(self, number: int) -> SignIn | None:
         """One sign-in, if it is still kept."""
         with self._changed:
-            return self._sign_ins.get(number)
+            found = self._sign_ins.get(number)
+            return found.copy() if found else None
 
     def uid_of(self, session: str) -> str:
         """Whose session this is, as far as it is still recorded; `session` as in Exchange."""
@@ -211,9 +249,18 @@ class Record:
     def clear(self) -> None:
         """Forget everything; numbers go on."""
         with self._changed:
-            self._exchanges.clear()
-            self._sign_ins.clear()
+            while self._exchanges:
+                self._forget_oldest()
             self._by_mark.clear()
+
+    def _forget_oldest(self) -> None:
+        oldest = self._exchanges.popleft()
+        self._size -= oldest.size
+        sign_in = self._sign_in_of.pop(oldest.number, None)
+        if sign_in:
+            sign_in.exchanges.pop(0)
+            if not sign_in.exchanges:
+                del self._sign_ins[sign_in.number]
 
     def _find_sign_in(self, exchange: Exchange) -> SignIn | None:
         """The sign-in that a request belongs to; a new one where it is the first of one."""
@@ -225,12 +272,10 @@ class Record:
         sign_in = None if is_new else next(filter(None, known), None)
         if sign_in is None:
             sign_in = self._sign_ins[exchange.number] = SignIn(exchange.number)
-            while len(self._sign_ins) > self._kept_sign_ins:
-                self._sign_ins.popitem(last=False)
         for mark in marks:
             self._by_mark[mark] = sign_in.number
             self._by_mark.move_to_end(mark)
-        while len(self._by_mark) > 4 * self._kept_sign_ins:
+        while len(self._by_mark) > 3 * self._most_requests:
             self._by_mark.popitem(last=False)
         return sign_in
 

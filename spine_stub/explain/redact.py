@@ -1,87 +1,81 @@
-"""Tickets made unusable before anything is kept: what is recorded, shown or logged is cut short.
+"""What is kept of a request: parsed fields, each of a bounded size, and no whole ticket in any of them.
 
-A ticket is known by its form (nhs-facts.md 3.4), as it is or URL-encoded, and by the names under
-which clients send one, so that a made-up ticket is cut short too.
+A body, a query and a cookie are not kept at all: a ticket can be spelt there in more ways than can be
+looked for. Of parameters that clients of the broker are known to send the values are kept, a ticket's
+up to its tenth character; of others no more than fits into half a ticket.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from urllib.parse import unquote
+
+from ..login.gpobject import Message
 
 SHOWN = 10
 """How many characters of a ticket are left: all tickets begin with the same eight."""
+HEADERS = ("User-Agent", "Content-Type", "Content-Length", "Host", "Analytics", "Accept")
+"""The headers that are kept."""
 
-_CUT = b"..."
-_PARAMETERS = ("token", "tokenid", "ticket", "sso_ticket", "subjectid", "iplanetdirectorypro")
-_LONGEST_TICKET = 1024
-"""Longer values are a CMS, which holds no ticket."""
-_BY_FORM = re.compile(rb"(AQIC[A-Za-z0-9+/]{%d})(?:[A-Za-z0-9+/=@#*._-]|%%(?:2[BbFf3]|3[Dd]|40))+" % (SHOWN - 4))
-_NAMES = b"(?:" + "|".join(_PARAMETERS).encode() + b")"
-_IN_QUERY = re.compile(rb"((?:^|[?&;\s])" + _NAMES + rb"=[^&;\s#]{0,%d})[^&;\s]*" % SHOWN, re.IGNORECASE)
-_IN_XML = re.compile(rb"(name=[\"']?" + _NAMES + rb"[\"']?[^>]*>\s*[^<]{0,%d})[^<]*" % SHOWN, re.IGNORECASE)
-
-
-def redact(content: bytes) -> bytes:
-    """Cut every ticket in a body, a query or a header short."""
-    if not _may_hold_ticket(content.lower()):
-        return content
-    content = _IN_QUERY.sub(_shorten, content)
-    content = _IN_XML.sub(_shorten, content)
-    return _BY_FORM.sub(rb"\1" + _CUT, content)
-
-
-def redact_reply(content: bytes) -> bytes:
-    """Do the same for what the broker itself wrote: it repeats no ticket that is not one of its own."""
-    return _BY_FORM.sub(rb"\1" + _CUT, content) if b"AQIC" in content else content
+_CUT = "..."
+_TICKETS = ("sso_ticket", "token", "ticket")
+_SIZES = {
+    **dict.fromkeys(_TICKETS, SHOWN),
+    **dict.fromkeys(("service", "uid", "auth_method", "app_url", "log_session_id", "device_id"), 200),
+    **dict.fromkeys(("card_type", "mobility", "selectedRoleUid", "ssbMode"), 200),
+    "challenge": 500,
+    "signature": 500,
+    "response": 64 * 1024,
+}
+"""How many characters of each known parameter are kept (nhs-facts.md 3.2 and 3.4)."""
+_UNKNOWN_SIZE = 30
+_MOST_PARAMETERS = 50
+_HEADER_SIZE = 1000
+_MOST_ENCODINGS = 5
+_BY_FORM = re.compile(rf"(AQIC[A-Za-z0-9+/_-]{{{SHOWN - 4}}})[A-Za-z0-9+/=@#*._-]{{20,}}")
+"""A ticket as this broker gives it (nhs-facts.md 3.4), or in OpenAM's c66 encoding."""
+_PATH = re.compile(r"(?:/[\w.-]{1,24}(?![\w.-])){0,6}/?", re.ASCII)
 
 
-def redact_text(content: str) -> str:
-    """Do the same for text."""
-    if _is_harmless((content,)):
-        return content
-    return redact(content.encode("utf-8", "replace")).decode("utf-8", "replace")
+def without_ticket(text: str) -> str:
+    """Cut a ticket in a text short, also one that is encoded for an address, once or several times."""
+    plain = text
+    for _ in range(_MOST_ENCODINGS):
+        plain = unquote(plain)
+    return _BY_FORM.sub(rf"\1{_CUT}", plain) if "AQIC" in plain else text
 
 
-def redact_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Do the same for the values of headers."""
-    return headers if _is_harmless(headers.values()) else {name: redact_text(headers[name]) for name in headers}
+def kept_parameters(message: Message) -> Message:
+    """The parameters as they may be kept."""
+    return {
+        _shortened(name, _UNKNOWN_SIZE): _kept(name, value) for name, value in list(message.items())[:_MOST_PARAMETERS]
+    }
 
 
-def redact_message(message: Mapping[str, str]) -> Mapping[str, str]:
-    """Do the same for the values of parameters, by their names too."""
-    if _is_harmless((*message, *filter(_may_be_ticket, message.values()))):
-        return message
-    return {name: _redact_parameter(name, value) for name, value in message.items()}
+def kept_headers(header: Callable[[str], str | None]) -> Mapping[str, str]:
+    """Those of a request's headers that are kept, by the names that HEADERS has."""
+    found = ((name, header(name)) for name in HEADERS)
+    return {name: _shortened(without_ticket(value), _HEADER_SIZE) for name, value in found if value is not None}
 
 
-def _redact_parameter(name: str, value: str) -> str:
-    if len(value) > SHOWN and name.casefold() in _PARAMETERS:
-        return value[:SHOWN] + _CUT.decode()
-    return redact_text(value) if _may_be_ticket(value) else value
+def kept_path(path: str) -> str:
+    """The path as far as its parts are plain words."""
+    found = _PATH.match(path)
+    plain = found[0] if found else ""
+    return plain if plain == path else plain + _CUT
 
 
-def _may_be_ticket(value: str) -> bool:
-    return len(value) < _LONGEST_TICKET
+def kept_reply(content: bytes, size: int) -> bytes:
+    """The beginning of a reply; it may repeat what the client sent."""
+    return without_ticket(content[:size].decode("utf-8", "replace")).encode()
 
 
-def _is_harmless(texts: Iterable[str]) -> bool:
-    """Whether none of many texts needs a closer look: to ask for each alone takes many times as long."""
-    text = " ".join(texts)
-    return text.isascii() and not _may_hold_ticket(text.lower().encode("ascii"))
+def _kept(name: str, value: str) -> str:
+    if name == "response":
+        return _shortened(value, _SIZES[name])  # a CMS
+    return _shortened(without_ticket(value), _SIZES.get(name, _UNKNOWN_SIZE))
 
 
-def _may_hold_ticket(lowered: bytes) -> bool:
-    # Written out, since this looks at every byte of every request and reply.
-    return (
-        b"aqic" in lowered
-        or b"token" in lowered
-        or b"ticket" in lowered
-        or b"subjectid" in lowered
-        or b"iplanet" in lowered
-    )
-
-
-def _shorten(match: re.Match[bytes]) -> bytes:
-    kept = match[1]
-    return kept if len(kept) == len(match[0]) else kept + _CUT
+def _shortened(text: str, size: int) -> str:
+    return text if len(text) <= size else text[:size] + _CUT

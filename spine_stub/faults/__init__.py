@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from flask import Response
 
 from ..errors import BrokerError, DataError
-from ..login.broker import Broker
 
 TLS = "tls"
 """Stands for an endpoint: the handshake of a new connection."""
@@ -38,22 +37,19 @@ class Call:
     """One request on its way to its view, in the hands of a fault."""
 
     endpoint: str
-    broker: Broker
     base: str
     """Where the client reached us, such as https://127.0.0.1:8443."""
-    answer: Callable[[Broker], Response]
+    answer: Callable[[], Response]
     """The normal way; raises BrokerError."""
     refusal: Callable[[BrokerError], Response]
     end_session: Callable[[], None]
     """Ends the session that the request belongs to, as the server's own time limit would."""
     delivery: Delivery | None = None
-    keep_broker: bool = False
-    """Whether the session that this request begins goes on with the changed `broker`."""
 
     def proceed(self) -> Response:
         """The reply that would be sent without the fault, be it a refusal."""
         try:
-            return self.answer(self.broker)
+            return self.answer()
         except BrokerError as exc:
             return self.refusal(exc)
 

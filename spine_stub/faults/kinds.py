@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flask import Response
 
 from ..errors import DataError, InvalidInput, Refused
 from . import Call, Delivery, Fault
 from .hostile_xml import DEEP, bomb, external, huge
-from .made_up_roles import WithMadeUpRoles
 
 _XML = "text/xml; charset=UTF-8"
+_FIRST_ROLE = 555_900_000_000
+_ROLES = re.compile(r'<gpPARAM name="nhsjobrole\d+"[^>]*>[^<]*</gpPARAM>\n')
+_AFTER_ROLES = '<gpPARAM name="gas_version">'
+"""Roles stand before this parameter."""
 _UNREACHABLE = "http://192.0.2.1:8093/sessionmanager/session/update"
 """An address of TEST-NET-1 (RFC 5737), which nobody has, in the form that one capture shows."""
 
@@ -93,17 +96,23 @@ def session_url(url: str) -> Fault:
 
 
 def roles(count: str) -> Fault:
-    """This many made-up roles; they can be chosen, for as long as the session lasts."""
+    """The normal reply with this many made-up roles in place of the person's own."""
     number = int(count)
     if not 0 <= number <= 10_000:
         raise ValueError(count)
+    made_up = "".join(map(_made_up_role, range(number)))
 
-    def fault(call: Call) -> Response:
-        call.broker = replace(call.broker, directory=WithMadeUpRoles(call.broker.directory, number))
-        call.keep_broker = True
-        return call.proceed()
+    def change(text: str) -> str:
+        without = _ROLES.sub("", text)
+        return without.replace(_AFTER_ROLES, made_up + _AFTER_ROLES, 1)
 
-    return fault
+    return _rewritten(change)
+
+
+def _made_up_role(number: int) -> str:
+    name = f'TEST SURGERY {number + 1}, O\'BRIEN & SONS (EAST), "Clinical":"Clinical Provision":"Nurse Access Role"'
+    identity = f'id="{_FIRST_ROLE + number}" orgcode="T{number:05}"'
+    return f'<gpPARAM name="nhsjobrole{number}" {identity}>{name}</gpPARAM>\n'
 
 
 def refuse(exc: InvalidInput | Refused) -> Fault:
@@ -119,7 +128,7 @@ def session_ended(call: Call) -> Response:
 
 @dataclass(frozen=True)
 class TlsFault:
-    """A wrong certificate; server.py asks which one before it shakes hands."""
+    """A wrong certificate; web/tls.py asks which one before hands are shaken."""
 
     defect: str
     is_tls = True

@@ -1,4 +1,4 @@
-"""TLS certificates that a client must not accept, for one handshake each or for as long as wanted."""
+"""TLS certificates that a client must not accept."""
 
 from __future__ import annotations
 
@@ -9,27 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..config import LOOPBACK, system_clock
-from ..explain.record import Exchange
 from ..folder import ROOT, ROOT_KEY
 from ..pki import authority
-from ..stub import Stub
-from . import TLS, Traits
-from .kinds import TlsFault
 
 _OTHER_HOSTS = ("another-broker.example",)
 
 
-def context_for(stub: Stub, address: str) -> ssl.SSLContext | None:
-    """Return what a new connection is to be greeted with, when a fault is set for it."""
-    setting = stub.faults.take(TLS, lambda: Traits([address]))
-    if setting is None or not isinstance(setting.fault, TlsFault):
-        return None
-    stub.record.add(_exchange(stub, address, setting.name))
-    return _context(stub.broker.config.data, setting.fault.defect)
-
-
 @lru_cache(maxsize=8)
-def _context(data: Path, defect: str) -> ssl.SSLContext:
+def wrong_context(data: Path, defect: str) -> ssl.SSLContext:
+    """TLS with a certificate that is wrong: `unknown-ca`, `wrong-name` or `expired`."""
     key = authority.ec_key()
     now = system_clock()
     root = authority.Issuer.load(data / ROOT, data / ROOT_KEY)
@@ -39,31 +27,15 @@ def _context(data: Path, defect: str) -> ssl.SSLContext:
         now -= timedelta(days=1000)
     hosts = _OTHER_HOSTS if defect == "wrong-name" else LOOPBACK
     certificate = authority.make_tls_certificate(root, key, hosts, now)
+    return context_of(authority.key_pem(key) + authority.certificate_pem(certificate))
+
+
+def context_of(key_and_certificate: bytes) -> ssl.SSLContext:
+    """A server's TLS, 1.2 or better, with a key and a certificate in one PEM."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with tempfile.NamedTemporaryFile() as file:  # OpenSSL reads keys from files only
-        file.write(authority.key_pem(key) + authority.certificate_pem(certificate))
+    with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # ssl reads files only
+        file.write(key_and_certificate)
         file.flush()
         context.load_cert_chain(file.name)
     return context
-
-
-def _exchange(stub: Stub, address: str, fault: str) -> Exchange:
-    return Exchange(
-        number=stub.record.next_number(),
-        time=stub.broker.clock(),
-        endpoint=TLS,
-        method="TLS",
-        path="handshake",
-        query="",
-        client=address,
-        headers={},
-        body=b"",
-        message={},
-        status=0,
-        reply_type="",
-        reply=b"",
-        reply_size=0,
-        milliseconds=0.0,
-        fault=fault,
-    )

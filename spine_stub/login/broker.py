@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ..config import CLOCK_SKEW, Clock, Config, RandomBytes
 from ..errors import InvalidInput, Refused
 from ..people.directory import Directory, Person
-from ..pki.registration import RegistrationAuthority
 from ..sessions import Session, Store, new_ticket, session_key
 from . import signed_data, trust
 from .challenge import Challenges
@@ -39,7 +38,6 @@ class Broker:
     trust: trust.Trust
     directory: Directory
     store: Store
-    registration: RegistrationAuthority
     clock: Clock
     random: RandomBytes
 

@@ -13,7 +13,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from ..errors import BrokerError, InvalidInput, Unavailable
-from .request import Visit
+from .request import BrokerRequest, current
 
 _log = logging.getLogger("spine_stub")
 
@@ -42,19 +42,19 @@ def plain(words: str, code: int = 200) -> Response:
     return Response(words + "\n", code, content_type="text/plain; charset=UTF-8")
 
 
-def failure(visit: Visit, exc: Exception) -> Response:
-    """Answer whatever was raised on the way to a reply."""
+def failure(exc: Exception) -> Response:
+    """Answer whatever was raised on the way to a reply: the only place where an error becomes one."""
     if isinstance(exc, BrokerError):
-        return refusal(visit, exc)
+        return refusal(exc)
     if isinstance(exc, HTTPException):
         return _http_error(exc)
     _log.error("unexpected %s", type(exc).__name__, exc_info=exc)
     return plain("Internal error", 500)
 
 
-def refusal(visit: Visit, exc: BrokerError) -> Response:
+def refusal(exc: BrokerError) -> Response:
     """Say the wire's words to the client, and the reason to its developer."""
-    visit.note(reason=exc.reason, detail=exc.detail)
+    current().note(reason=exc.reason, detail=exc.detail)
     reply = status(exc.words)
     reply.headers[REASON_HEADER] = exc.reason
     if isinstance(exc, Unavailable):
@@ -71,7 +71,7 @@ def _http_error(exc: HTTPException) -> Response:
     return reply
 
 
-def check_host(visit: Visit) -> None:
+def check_host(asked: BrokerRequest) -> None:
     """Refuse a Host that cannot be in the addresses which replies are full of; raises InvalidInput."""
-    if not _HOST.fullmatch(visit.request.host):
+    if not _HOST.fullmatch(asked.host):
         raise InvalidInput("bad-host")

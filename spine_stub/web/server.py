@@ -1,250 +1,162 @@
-"""The web server: cheroot, threaded, TLS 1.2 or better, connections kept open.
+"""The web server: HTTP/1.1 over TLS 1.2 or better, for any WSGI application (PEP 3333).
 
-cheroot shakes TLS hands in the thread that accepts connections, so that one silent client would
-stop everybody, and gives each new connection a worker at once, to wait with it. Here the handshake
-is a worker's work as each request is, and a connection without anything to read has no worker.
+One event loop accepts connections, shakes hands, reads requests and sends replies, so that a client
+that is slow, silent or gone costs a little memory and nothing else. A request that is there as a
+whole is answered in one of a few threads. connection.py has what happens on one connection.
 """
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import os
 import socket
 import ssl
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from cheroot import server, wsgi
-from cheroot.makefile import StreamWriter
-from cheroot.ssl.builtin import BuiltinSSLAdapter
-from flask import Flask
+from .connection import Connection
 
-from ..faults import tls
-from ..folder import ROOT, ROOT_KEY
-from ..pki import authority
-from ..stub import Stub
-from .background import ENVIRON_KEY, Finish, Unattended
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _log = logging.getLogger("spine_stub")
 
 THREADS = 16
+STREAMS = 48
+"""Replies that are sent as they are made, such as open timelines: each has a thread while its next part is made."""
 BACKLOG = 128
 """How many may knock at once; one too many tries again after a whole second."""
-KEEP_ALIVE_SECONDS = 600
-"""How long a silent connection stays open: longer than anyone takes to type a passcode."""
-READ_SECONDS = 10
-"""How long a client may pause in the middle of a handshake or a request."""
-MAX_HEADER_BYTES = 64 * 1024
-MAX_BODY_BYTES = 1024 * 1024
-"""Larger bodies are not even read; up to here the application can answer properly."""
-
+MOST_CONNECTIONS = 800
+"""Below the usual limit of 1,024 open files; the connection that has been idle longest makes room."""
+HANDSHAKE_SECONDS = 10.0
+_GOODBYE_SECONDS = 1.0
+"""How long a client may take to answer the end of TLS."""
+_PAUSE_SECONDS = 0.1
+"""How long to wait when the process has no file descriptor left."""
 _HTTP_ON_TLS = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\nThis port speaks https only.\n"
 )
 
-
-class Adapter(BuiltinSSLAdapter):
-    """TLS that leaves the handshake for later, and that can be told to begin with a wrong certificate."""
-
-    def __init__(self, key_and_certificate: bytes, stub: Stub) -> None:
-        with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # ssl reads files only
-            file.write(key_and_certificate)
-            file.flush()
-            super().__init__(file.name, file.name)
-        self._stub = stub
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-
-    def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
-        """Return the TLS socket, and what it adds to each request's environment."""
-        context = tls.context_for(self._stub, _address(sock)) or self.context
-        wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
+Greeting = Callable[[str], ssl.SSLContext]
+"""Gives the TLS settings for a new connection from an address."""
 
 
-class Writer(StreamWriter):
-    """Holds the head of a reply back until its body comes, so that both leave in one TLS record."""
+class Server:
+    """A web server. `prepare` it, then `serve` in any thread until somebody calls `stop`."""
 
-    _holding = False
-    _held = b""
-    withholding = False
-    """Nothing is sent; it all goes to `withheld`."""
-    withheld = b""
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Hold back what is written meanwhile, until the next write."""
-        self._holding = True
-        try:
-            yield
-        finally:
-            self._holding = False
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        """Send, or hold back, some bytes."""
-        if self.withholding:
-            self.withheld += data
-            return len(data)
-        if self._holding:
-            self._held += data
-            return len(data)
-        held, self._held = self._held, b""
-        return int(super().write(held + data))  # type: ignore[no-untyped-call]
-
-    def release(self) -> None:
-        """Send what is still held: the head of a reply without a body."""
-        if self._held:
-            self.write(b"")
-
-
-class Request(server.HTTPRequest):
-    """A request whose reply leaves as one."""
-
-    def send_headers(self) -> None:
-        """Write the head of the reply."""
-        if self.conn.is_unattended:
-            # What follows is not chunked, and the end of the connection ends it.
-            self.response_protocol = "HTTP/1.0"
-            self.close_connection = True
-        with self.conn.wfile.holding():
-            super().send_headers()
-
-    def respond(self) -> None:
-        """Write the reply."""
-        super().respond()
-        self.conn.wfile.release()
-
-
-class Gateway(wsgi.Gateway_10):
-    """Lets the application find its connection."""
-
-    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
-        """Return the environment of a request."""
-        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
-        return {**environ, ENVIRON_KEY: self.req.conn}
-
-
-class Connection(server.HTTPConnection):
-    """A connection that begins with its handshake, and that cannot bring its worker down."""
-
-    RequestHandlerClass = Request
-
-    def __init__(self, owner: Server, sock: socket.socket, makefile: Any) -> None:
-        super().__init__(owner, sock, makefile)
-        sock.settimeout(READ_SECONDS)
-        self.wfile = Writer(sock, "wb", self.wbufsize)
-        self.is_new = True
-        self._shaken = not isinstance(sock, ssl.SSLSocket)
-        self._finish: Finish | None = None
-
-    def communicate(self) -> bool:
-        """Do one handshake or one request; True keeps the connection open."""
-        if self._shaken:
-            return bool(super().communicate())  # type: ignore[no-untyped-call]
-        self._shaken = True
-        return self._shake_hands()
-
-    @property
-    def is_unattended(self) -> bool:
-        """Whether the rest of this reply is not the worker's to send."""
-        return self._finish is not None
-
-    def leave(self, finish: Finish) -> None:
-        """When the worker is done with this request, go on with `finish` in a thread of its own."""
-        self._finish = finish
-
-    def withhold(self, finish: Finish) -> None:
-        """Likewise, but leave everything to `finish`: it finds the reply in `wfile.withheld`."""
-        self.wfile.withholding = True
-        self.leave(finish)
-
-    def close(self) -> None:
-        """Close, or go on without a worker."""
-        if self._finish:
-            self.server.unattended.take(self, self._finish)
-        else:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        """Close, whatever state the other side left it in."""
-        # A thread that still writes here would keep the socket's file open.
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
-            self.wfile.close()  # cheroot leaves this, and what could not be sent, to the collector
-        with suppress(OSError):
-            super().close()
-
-    def _shake_hands(self) -> bool:
-        try:
-            self.socket.do_handshake()
-        except OSError as exc:
-            _log.info("no TLS with %s: %s", self.remote_addr, exc)
-            if getattr(exc, "reason", "") == "HTTP_REQUEST":
-                with suppress(OSError):  # the client has gone
-                    os.write(self.socket.fileno(), _HTTP_ON_TLS)
-            return False
-        return True
-
-
-class Server(wsgi.Server):
-    """A broker's web server. `prepare` it, then `serve` until somebody calls `stop`."""
-
-    ConnectionClass = Connection
-    keep_alive_conn_limit = 10_000
-    max_request_header_size = MAX_HEADER_BYTES
-
-    def __init__(self, app: Flask, host: str, port: int, tls: bytes | None) -> None:
-        # server_name is what a client of HTTP/1.0 without a Host header is told.
-        super().__init__((host, port), app, numthreads=THREADS, server_name=host, request_queue_size=BACKLOG)
-        self.gateway = Gateway
-        self.unattended = Unattended()
-        self.timeout = KEEP_ALIVE_SECONDS
-        self.shutdown_timeout = 1
-        self.max_request_body_size = MAX_BODY_BYTES
-        self.ssl_adapter = Adapter(tls, Stub.of(app)) if tls else None
+    def __init__(self, app: WSGIApplication, host: str, port: int, greeting: Greeting | None) -> None:
+        """`greeting` is None for HTTP without TLS; port 0 takes any free one."""
+        self.app = app
+        self.workers = ThreadPoolExecutor(THREADS, "worker")
+        self.streams = ThreadPoolExecutor(STREAMS, "stream")
+        self.scheme = "https" if greeting else "http"
+        self.host, self.port = host, port
+        self._greeting = greeting
+        self._stopping = asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        self.idle: dict[Connection, None] = {}
+        """The connections that wait for a request, the one that waits longest first."""
 
     @property
     def url(self) -> str:
         """Where the server listens; the port is the real one after `prepare`."""
-        host, port = self.bind_addr[:2]
-        scheme = "https" if self.ssl_adapter else "http"
-        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
 
-    def process_conn(self, conn: Connection) -> None:
-        """Give a connection to a worker, a new one not before something can be read from it."""
-        if conn.is_new:
-            conn.is_new = False
-            self.put_conn(conn)
-        else:
-            super().process_conn(conn)
+    def prepare(self) -> None:
+        """Begin to listen; raises OSError."""
+        family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+        is_ipv6 = family == socket.AF_INET6
+        self._listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=is_ipv6)
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+
+    def serve(self) -> None:
+        """Serve until `stop` is called or a signal raises an exception; then close everything."""
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.run_until_complete(self._close())
+            self._loop.close()
 
     def stop(self) -> None:
-        """Stop, and then close what has no worker: until then a worker may still leave a connection."""
-        super().stop()
-        self.unattended.close()
+        """Let `serve` return soon; can be called from any thread, and more than once."""
+        with suppress(RuntimeError):  # it has returned already
+            self._loop.call_soon_threadsafe(self._stopping.set)
 
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        """Log what cheroot has to say."""
-        _log.log(level, "%s", msg, exc_info=traceback)
+    async def _serve(self) -> None:
+        accepting = self._loop.create_task(self._accept())
+        await self._stopping.wait()
+        accepting.cancel()
 
+    async def _close(self) -> None:
+        self._listener.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # for the sockets to close
+        for pool in (self.workers, self.streams):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-def _address(sock: socket.socket) -> str:
-    try:
-        return str(sock.getpeername()[0])
-    except OSError:  # gone already
-        return ""
+    async def _accept(self) -> None:
+        while True:
+            try:
+                accepted, address = await self._loop.sock_accept(self._listener)
+            except OSError as exc:
+                if exc.errno not in (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED):
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            if len(self._connections) >= MOST_CONNECTIONS:
+                self._make_room()
+            task = self._loop.create_task(self._converse(accepted, address))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
 
+    def _make_room(self) -> None:
+        if self.idle:
+            next(iter(self.idle)).hang_up()
 
-def make_tls(data: Path, hosts: Iterable[str], now: datetime) -> bytes:
-    """Make a TLS key and certificate for these names and addresses, both in one PEM.
+    async def _converse(self, accepted: socket.socket, address: tuple[str, int]) -> None:
+        """Shake hands, then answer requests until the connection ends."""
+        try:
+            streams = await self._shake_hands(accepted, address[0])
+        except OSError as exc:
+            _log.info("no TLS with %s: %s", address[0], exc)
+            return
+        try:
+            await Connection(self, *streams, address).answer()
+        except OSError as exc:
+            _log.debug("the connection with %s broke: %s", address[0], exc)
 
-    Each start makes its own: it then fits the addresses, and never expires in use.
-    """
-    key = authority.ec_key()
-    root = authority.Issuer.load(data / ROOT, data / ROOT_KEY)
-    certificate = authority.make_tls_certificate(root, key, hosts, now)
-    return authority.key_pem(key) + authority.certificate_pem(certificate)
+    async def _shake_hands(
+        self, accepted: socket.socket, address: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return the two streams of a new connection; raises OSError when there is no TLS with the client."""
+        reader = asyncio.StreamReader(loop=self._loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self._loop)
+        if self._greeting is None:
+            transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, accepted)
+        else:
+            plain = os.dup(accepted.fileno())  # what asyncio has closed can tell the client nothing more
+            try:
+                transport, _ = await self._loop.connect_accepted_socket(
+                    lambda: protocol,
+                    accepted,
+                    ssl=self._greeting(address),
+                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                    ssl_shutdown_timeout=_GOODBYE_SECONDS,
+                )
+            except ssl.SSLError as exc:
+                if exc.reason == "HTTP_REQUEST":
+                    os.write(plain, _HTTP_ON_TLS)
+                raise
+            finally:
+                os.close(plain)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)

@@ -10,94 +10,111 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from asn1crypto import pem
 from flask import Response
 
 from ..errors import Refused
+from ..folder import ISSUING, REVOCATION_LIST, ROOT
 from ..login.broker import Broker
 from ..login.checks import Check, Checks
 from ..sessions import session_key
 from . import replies, xml
-from .request import Visit
+from .request import BrokerRequest
 
 _DTD = Path(__file__).with_name("gpOBJECT.dtd")
 
 
-def activate(broker: Broker, visit: Visit) -> Response:
+def activate(broker: Broker, asked: BrokerRequest) -> Response:
     """Give a challenge to sign."""
-    message = visit.message()
+    message = asked.message()
     challenge, signature = broker.activate(message)
-    return replies.xml(xml.activation(visit.base, message, challenge, signature))
+    return replies.xml(xml.activation(asked.base, message, challenge, signature))
 
 
-def validate(broker: Broker, visit: Visit) -> Response:
+def validate(broker: Broker, asked: BrokerRequest) -> Response:
     """Give a ticket and the roles for a signed challenge."""
-    checks = visit.checks = Checks()
+    checks = asked.checks = Checks()
     with checks(Check.MESSAGE):
-        message = visit.message()
-    visit.note(uid=message.get("uid", ""))
+        message = asked.message()
+    asked.note(uid=message.get("uid", ""))
     login = broker.validate(message, checks)
-    visit.session_key = session_key(login.ticket)
-    visit.note(session=visit.session_key[:8])
-    return replies.xml(xml.login(visit.base, message, login.person, login.ticket, broker.store.limits))
+    asked.note(session=session_key(login.ticket)[:8])
+    return replies.xml(xml.login(asked.base, message, login.person, login.ticket, broker.store.limits))
 
 
-def log_out(broker: Broker, visit: Visit) -> Response:
+def log_out(broker: Broker, asked: BrokerRequest) -> Response:
     """End the session of a ticket."""
-    visit.note(ended=broker.log_out(_ticket(visit)))
+    asked.note(ended=broker.log_out(_ticket(asked)))
     return replies.status("OK")
 
 
-def keep_alive(broker: Broker, visit: Visit) -> Response:
+def keep_alive(broker: Broker, asked: BrokerRequest) -> Response:
     """Take a sign of life from the owner of a ticket."""
-    session, _ = broker.session(_ticket(visit))
-    visit.note(uid=session.uid)
+    session, _ = broker.session(_ticket(asked))
+    asked.note(uid=session.uid)
     return replies.status("OK")
 
 
-def select_role(broker: Broker, visit: Visit) -> Response:
+def select_role(broker: Broker, asked: BrokerRequest) -> Response:
     """Choose one of the roles for the session."""
-    query = visit.request.args
+    query = asked.args
     role_id = query.get("selectedRoleUid", "")
-    session = broker.select_role(_ticket(visit), role_id, query.get("ssbMode", "0"))
-    visit.note(uid=session.uid, role=role_id)
+    session = broker.select_role(_ticket(asked), role_id, query.get("ssbMode", "0"))
+    asked.note(uid=session.uid, role=role_id)
     return replies.status("OK")
 
 
-def assert_role(broker: Broker, visit: Visit) -> Response:
+def assert_role(broker: Broker, asked: BrokerRequest) -> Response:
     """Give a SAML 1.1 response; without a live session one that is no success."""
     now = broker.clock()
     try:
-        session, person = broker.session(_ticket(visit))
+        session, person = broker.session(_ticket(asked))
     except Refused as exc:
-        visit.note(reason=exc.reason)
+        asked.note(reason=exc.reason)
         reply = replies.xml(xml.no_assertion(_saml_id(broker), exc.words, now))
         reply.headers[replies.REASON_HEADER] = exc.reason
         return reply
-    visit.note(uid=session.uid)
+    asked.note(uid=session.uid)
     ids = _saml_id(broker), _saml_id(broker)
-    return replies.xml(xml.role_assertion(visit.base, ids, session, person, now))
+    return replies.xml(xml.role_assertion(asked.base, ids, session, person, now))
 
 
-def dtd(_: Broker, __: Visit) -> Response:
+def dtd(_: Broker, __: BrokerRequest) -> Response:
     """Serve the DTD that replies refer to."""
     return Response(_DTD.read_bytes(), mimetype="application/xml-dtd")
 
 
-def error_page(_: Broker, __: Visit) -> Response:
+def error_page(_: Broker, __: BrokerRequest) -> Response:
     """The page that error_url of replies leads to."""
     return replies.plain("The sign-in did not succeed.")
 
 
-def healthz(_: Broker, __: Visit) -> Response:
+def healthz(_: Broker, __: BrokerRequest) -> Response:
     """Say that the broker answers."""
     return replies.plain("ok")
 
 
-def _ticket(visit: Visit) -> str:
+def revocation_list(broker: Broker, _: BrokerRequest) -> Response:
+    """The issuing CA's list as it is now, DER (RFC 5280; media type of RFC 2585)."""
+    *_, der = pem.unarmor((broker.config.data / REVOCATION_LIST).read_bytes())
+    return Response(der, content_type="application/pkix-crl")
+
+
+def root_certificate(broker: Broker, _: BrokerRequest) -> Response:
+    """The root, PEM: what clients must trust."""
+    return Response((broker.config.data / ROOT).read_bytes(), content_type="application/x-pem-file")
+
+
+def issuing_certificate(broker: Broker, _: BrokerRequest) -> Response:
+    """The CA that issues the cards' certificates, PEM."""
+    return Response((broker.config.data / ISSUING).read_bytes(), content_type="application/x-pem-file")
+
+
+def _ticket(asked: BrokerRequest) -> str:
     """The ticket. A short name for its session is noted: it itself is never written anywhere."""
-    ticket = visit.ticket()
+    ticket = asked.ticket()
     if ticket:
-        visit.note(session=session_key(ticket)[:8])
+        asked.note(session=session_key(ticket)[:8])
     return ticket
 
 

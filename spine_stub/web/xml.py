@@ -5,7 +5,7 @@ A template takes four times as long, which a broker under load cannot spare.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, quoteattr
@@ -13,7 +13,6 @@ from xml.sax.saxutils import escape, quoteattr
 from ..login.gpobject import Message
 from ..people.directory import Person, Role
 from ..sessions import Limits, Session
-from . import assertion
 
 GAS_VERSION = "5.2.7"
 _GAC_VERSION = "3.9.1"
@@ -21,6 +20,8 @@ _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 _SAMLP = "urn:oasis:names:tc:SAML:1.0:protocol"
 _SAML = "urn:oasis:names:tc:SAML:1.0:assertion"
 _BEARER = "urn:oasis:names:tc:SAML:1.0:cm:bearer"
+_NAMESPACE = "http://www.syntegra.com"
+_ASSERTION_VERSION = "1.1"
 _METHOD = "urn:com:sun:identity:ExtendedLoginModule"
 _VALID_BEFORE = timedelta(minutes=3)
 _VALID_AFTER = timedelta(minutes=1)
@@ -28,6 +29,8 @@ _MINUTE = timedelta(minutes=1)
 
 Parameter = tuple[str, str]
 """A name and its value, as text."""
+Attribute = tuple[str, Iterable[str]]
+"""A name of the role assertion (nhs-facts.md 5.3), and its values."""
 
 
 def activation(base: str, asked: Message, challenge: str, signature: str) -> str:
@@ -98,7 +101,7 @@ def role_assertion(base: str, ids: tuple[str, str], session: Session, person: Pe
         "</saml:AuthenticationStatement>",
         "<saml:AttributeStatement>",
         subject,
-        assertion.attributes(session, person),
+        _attributes(session, person),
         "</saml:AttributeStatement>",
         "</saml:Assertion>",
         "</samlp:Response>",
@@ -157,3 +160,41 @@ def _instant(value: datetime) -> str:
 
 def _host(base: str) -> str:
     return urlsplit(base).hostname or ""
+
+
+def _attributes(session: Session, person: Person) -> str:
+    """All attributes as XML, each on a line; those without a value are left out, as the real broker does."""
+    found = ((name, [value for value in values if value]) for name, values in _all_attributes(session, person))
+    return "\n".join(_element(name, values) for name, values in found if values)
+
+
+def _all_attributes(session: Session, person: Person) -> Iterator[Attribute]:
+    yield "ssbAssertionVersion", [_ASSERTION_VERSION]
+    yield "cn", [person.cn]
+    yield "uid", [person.uid]
+    yield "ssbSessionRoleUid", [session.role_id or ""]
+    yield "ssbMode", [session.mode]
+    for role in person.roles:
+        yield from _of_role(role)
+
+
+def _of_role(role: Role) -> Iterator[Attribute]:
+    yield "nhsIdCode", [role.org_code or ""]
+    yield "o", [role.org_name]
+    yield "nhsJobRole", [role.job]
+    yield "nhsJobRoleCode", [role.code]
+    yield "uniqueIdentifier", [role.id]
+    yield from _coded("nhsBusinessFunctions", role.business_functions)
+    yield from _coded("nhsAreaOfWork", role.areas_of_work)
+    yield from _coded("nhsWorkGroups", role.work_groups)
+
+
+def _coded(name: str, by_code: Mapping[str, str]) -> Iterator[Attribute]:
+    yield name, by_code.values()
+    yield f"{name}Codes", by_code
+
+
+def _element(name: str, values: Iterable[str]) -> str:
+    inner = "".join(f"<saml:AttributeValue>{escape(value)}</saml:AttributeValue>" for value in values)
+    start = f'<saml:Attribute AttributeName="{name}" AttributeNamespace="{_NAMESPACE}">'
+    return f"{start}{inner}</saml:Attribute>"

@@ -160,9 +160,7 @@ def test_a_cms_with_wrong_tags_and_lengths_is_refused(
     refuse_or_take(lambda: fuzzed.broker.validate(message("555000000002", changed, echo)))
 
 
-PATHS = st.sampled_from(
-    ["/login/authactivate", "/login/authvalidate", "/login/authlogout", "/login/ssoupdate", "/identity/isTokenValid"]
-)
+PATHS = st.sampled_from(["/login/authactivate", "/login/authvalidate", "/login/authlogout", "/login/ssoupdate"])
 
 
 @cases(path=PATHS, body=bodies, fields=st.dictionaries(names, values, max_size=3))
@@ -172,15 +170,7 @@ def test_no_body_makes_the_application_fail(app: Flask, path: str, body: bytes, 
         assert reply.status_code < 500, reply.headers.get("X-Spine-Stub-Reason")
 
 
-QUERIES = st.sampled_from(
-    [
-        "/saml/RoleAssertion",
-        "/saml/RoleSelectionGP.jsp",
-        "/identity/isTokenValid",
-        "/identity/attributes",
-        "/login/authlogout",
-    ]
-)
+QUERIES = st.sampled_from(["/saml/RoleAssertion", "/saml/RoleSelectionGP.jsp", "/login/authlogout"])
 PARAMETERS = st.dictionaries(
     st.sampled_from(["token", "tokenid", "subjectid", "selectedRoleUid", "ssbMode", "sso_ticket"]), values, max_size=5
 )

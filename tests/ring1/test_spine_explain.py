@@ -22,11 +22,6 @@ from spine_stub.explain.record import Exchange
 from spine_stub.login.checks import Check, Checks
 from spine_stub.pki.authority import Validity, ec_key, make_issuing, make_root, name, rsa_key
 
-NOTHING: dict[str, Any] = {
-    "method": "POST", "path": "/login/authvalidate", "query": "", "client": "127.0.0.1", "headers": {}, "body": b"",
-    "status": 200, "reply_type": "", "reply": b"", "reply_size": 0, "milliseconds": 0.0,
-}  # fmt: skip
-
 
 def explained(desk: Desk, answer: dict[str, str], issued: str = "") -> Explanation:
     """As for a request that asked so."""
@@ -37,8 +32,8 @@ def explained(desk: Desk, answer: dict[str, str], issued: str = "") -> Explanati
     except BrokerError as exc:
         reason = exc.reason
     exchange = Exchange(
-        number=2, time=desk.clock(), endpoint="authvalidate", message=answer, reason=reason,
-        checks=tuple(checks.results), **NOTHING,
+        2, desk.clock(), "authvalidate", "POST", "/login/authvalidate", "127.0.0.1", message=answer, reason=reason,
+        checks=tuple(checks.results),
     )  # fmt: skip
     first = f'<gpPARAM name="challenge">{issued}</gpPARAM>'.encode()
     activation = exchange._replace(endpoint="authactivate", reply=first) if issued else None

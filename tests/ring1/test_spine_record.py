@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +15,7 @@ from spine_stub.explain.record import Exchange, Record
 def exchange(record: Record, endpoint: str, **more: Any) -> Exchange:
     made = Exchange(
         number=record.next_number(), time=datetime.now(UTC), endpoint=endpoint, method="POST", path=endpoint,
-        query="", headers={}, body=b"", reply_type="", reply_size=0, milliseconds=1.0,
-        **{"client": "127.0.0.1", "message": {}, "status": 200, "reply": b"", **more},
+        **{"client": "127.0.0.1", "status": 200, **more},
     )  # fmt: skip
     record.add(made)
     return made
@@ -32,7 +32,7 @@ def validate(record: Record, challenge: str, **more: Any) -> Exchange:
 
 @pytest.fixture
 def record() -> Record:
-    return Record(requests=10, sign_ins=3)
+    return Record(requests=10, size=100_000)
 
 
 def stories(record: Record) -> list[list[str]]:
@@ -68,13 +68,37 @@ def test_a_request_of_nobodys_sign_in_is_kept_by_itself(record: Record) -> None:
     assert [e.endpoint for e in record.exchanges()] == ["dtd"]
 
 
-def test_it_is_bounded(record: Record) -> None:
+def held(record: Record) -> set[int]:
+    """The numbers of all requests that the record holds on to, be it in a sign-in."""
+    of_sign_ins = (e for sign_in in record.sign_ins() for e in sign_in.exchanges)
+    return {e.number for e in (*record.exchanges(), *of_sign_ins)}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(lambda number: {"message": {"challenge": str(number)}}, id="each-by-itself"),
+        pytest.param(lambda _: {"message": {"challenge": "x", "log_session_id": "one"}}, id="one-log-session-id"),
+        pytest.param(lambda _: {"session": "one"}, id="one-session"),
+        pytest.param(lambda number: {"reply": b"x" * (5000 * (number % 7))}, id="large-replies"),
+        pytest.param(lambda _: {"message": {"response": "x" * 60_000}}, id="large-requests"),
+    ],
+)
+def test_it_is_bounded_in_count_and_size(record: Record, more: Callable[[int], dict[str, Any]]) -> None:
+    for number in range(200):
+        exchange(record, "authvalidate", **more(number))
+        assert len(held(record)) <= 10
+        assert sum(e.size for e in record.exchanges()) <= 100_000
+    assert held(record) == {e.number for e in record.exchanges()}
+    assert len(record._by_mark) <= 30
+    record.clear()
+    assert (record._size, held(record), record._sign_in_of) == (0, set(), {})
+
+
+def test_whose_session_it_is_is_known_while_it_is_recorded(record: Record) -> None:
     for number in range(50):
         activate(record, f"{number:04}")
         validate(record, f"{number:04}", session=str(number), uid=str(number))
-    assert len(record.exchanges()) == 10
-    assert len(record.sign_ins()) == 3
-    assert len(record._by_mark) <= 12
     assert record.uid_of("49") == "49"
     assert record.uid_of("1") == ""
 

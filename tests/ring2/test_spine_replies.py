@@ -137,7 +137,6 @@ def test_plain_pages_answer(spine: Spine, path: str) -> None:
         ("GET", "/login/none-such", 404),
         ("GET", "/login/authactivate/", 404),
         ("GET", "/login/ssoupdate", 405),
-        ("POST", "/saml/RoleAssertion", 405),
         ("DELETE", "/login/authlogout", 405),
     ],
 )
@@ -157,7 +156,7 @@ def test_a_body_too_large_is_refused_and_not_kept(spine: Spine, stub: Stub, body
     data = iter(body) if isinstance(body, list) else body
     reply = spine.client().http.post(spine.url + "/login/authvalidate", data=data, timeout=10)
     assert reply.status_code == 413
-    assert stub.record.exchanges()[-1].body == b""
+    assert not stub.record.exchanges()[-1].message
 
 
 def test_replies_are_kept_by_nobody_and_set_no_cookie(spine: Spine) -> None:

@@ -43,7 +43,6 @@ def test_one_that_does_not_run_says_so(tmp_path: Path) -> None:
             getattr(SpineStub(tmp_path), ask)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # cheroot leaves the socket to gc
 def test_a_port_in_use_is_said(spine_stub: SpineStub) -> None:
     port = int(spine_stub.url.rpartition(":")[2])
     with pytest.raises(DataError, match=str(port)):

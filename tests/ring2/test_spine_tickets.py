@@ -71,7 +71,7 @@ def test_the_assertion_names_the_person_and_every_role(spine: Spine) -> None:
         ("nhsWorkGroups", ["Lanyard Test Group"]),
         ("nhsWorkGroupsCodes", ["W9001"]),
     ]
-    assert [values for name, values in named if name == "nhsIdCode"] == [["LAN001"], ["LAN002"], [""]]
+    assert [values for name, values in named if name == "nhsIdCode"] == [["LAN001"], ["LAN002"]]  # the third has none
     assert [values for name, values in named if name == "o"][2] == ["OUT-OF-HOURS SERVICE, MOOR & DALE"]
 
 

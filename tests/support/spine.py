@@ -25,14 +25,15 @@ from flask import Flask
 
 from spine_stub import Config, create_app
 from spine_stub.app import make_broker
-from spine_stub.config import LOOPBACK, RandomBytes, system_clock
+from spine_stub.config import RandomBytes, system_clock
 from spine_stub.errors import BrokerError
 from spine_stub.login.broker import Broker
 from spine_stub.pki import first_start
 from spine_stub.pki.authority import ec_key
 from spine_stub.sessions.memory import MemoryStore
 from spine_stub.stub import Stub
-from spine_stub.web.server import Server, make_tls
+from spine_stub.web.server import Server
+from spine_stub.web.tls import Greeting
 
 from .spine_client import Card, Client, make_card, message, reason, sign_cms
 
@@ -152,11 +153,9 @@ class SpineFactory:
 
     def __call__(self, tls: bool = True, **settings: Any) -> Spine:
         config = replace(self._config, **settings)
-        pem = make_tls(config.data, LOOPBACK, system_clock()) if tls else None
         clock = SettableClock()
         app = create_app(config, clock=clock)
-        server = Server(app, "127.0.0.1", 0, pem)
-        server.expiration_interval = 0.02  # how soon cheroot notices that it is to stop
+        server = Server(app, "127.0.0.1", 0, Greeting(Stub.of(app)) if tls else None)
         server.prepare()
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()
