@@ -40,7 +40,7 @@ def own_desk(data: Path) -> Desk:
 
 @pytest.fixture
 def registration(own_desk: Desk) -> RegistrationAuthority:
-    return RegistrationAuthority(own_desk.data, None, own_desk.clock, own_desk.broker.random)
+    return own_desk.registration
 
 
 def test_a_new_person_signs_in_with_a_new_card(own_desk: Desk, registration: RegistrationAuthority) -> None:

@@ -103,10 +103,10 @@ def request_with(public_key: bytes) -> bytes:
 @each_weak_key
 def test_a_weak_key_is_not_certified(desk: Desk, make_key: Callable[[], PrivateKey]) -> None:
     with pytest.raises(DataError, match=r"the request cannot be granted: it is for an? (RSA )?key "):
-        desk.broker.registration.issue_certificate(UID, request_for(make_key()))
+        desk.registration.issue_certificate(UID, request_for(make_key()))
 
 
 @pytest.mark.parametrize("public_key", [KeylessCard.PUBLIC_KEY, SECP160R1], ids=["exponent-1", "secp160r1"])
 def test_a_key_that_libraries_refuse_to_know_is_not_certified(desk: Desk, public_key: bytes) -> None:
     with pytest.raises(DataError, match=r"the request cannot be granted: it is for an? (RSA )?key |not a cert"):
-        desk.broker.registration.issue_certificate(UID, request_with(public_key))
+        desk.registration.issue_certificate(UID, request_with(public_key))

@@ -12,6 +12,7 @@ from support.spine_client import Card, Client, sign_cms
 
 from spine_stub.console import API, PAGES
 from spine_stub.errors import Unavailable
+from spine_stub.login.checks import Check
 from spine_stub.people.directory import Person
 from spine_stub.stub import Stub
 
@@ -53,7 +54,7 @@ def test_a_refused_sign_in_says_which_check_and_which_bytes(spine: Spine, client
     )
     number = stub.record.sign_ins()[0].number
     page = client.get(f"/stub/sign-in/{number}").text
-    assert "Check 10 of 19 does not hold: The signed content is the challenge." in page
+    assert f"of {len(Check)} does not hold: The signed content is the challenge." in page
     assert "<code>content-not-the-challenge</code>" in page
     assert "The challenge&#39;s base64 was signed; decode it first." in page
     assert f"<mark>{base64.b64decode(challenge)[0]:02x}</mark>" in page

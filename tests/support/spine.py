@@ -30,6 +30,7 @@ from spine_stub.errors import BrokerError
 from spine_stub.login.broker import Broker
 from spine_stub.pki import first_start
 from spine_stub.pki.authority import ec_key
+from spine_stub.pki.registration import RegistrationAuthority
 from spine_stub.sessions.memory import MemoryStore
 from spine_stub.stub import Stub
 from spine_stub.web.server import Server
@@ -99,6 +100,11 @@ class Desk:
         clock, config = SettableClock(), Config(data, **settings)
         store = MemoryStore(clock, config.max_session, config.idle)
         return cls(make_broker(config, clock, random, store), clock, data)
+
+    @property
+    def registration(self) -> RegistrationAuthority:
+        """Who enters people and issues cards in this DIR."""
+        return RegistrationAuthority(self.data, None, self.clock, self.broker.random)
 
     def card(self, name: str = "one-role", slot: str = "9A") -> Card:
         return Card.load(self.data, name, slot)
