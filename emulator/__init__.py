@@ -7,7 +7,7 @@ In a terminal: `python -m emulator --help`. In Python:
     card.power_on()                                          # the ATR
     card.transmit(bytes.fromhex("00A4040005A000000308"))     # answer data, SW1, SW2
 
-Bytes flow link -> vpcd -> virtual_card -> apdu -> transport -> parsing -> piv, and the answer back.
+Bytes flow reader/link -> virtual_card -> iso7816 -> piv/parsing -> piv/application, and the answer back.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .errors import CardError
     from .store.card import Card
-    from .store.card_json import CardError
     from .virtual_card import VirtualCard
 
 __version__ = "0.1.0"
 __all__ = ["Card", "CardError", "VirtualCard"]
 
-_MODULES = {"Card": "store.card", "CardError": "store.card_json", "VirtualCard": "virtual_card"}
+_MODULES = {"Card": "store.card", "CardError": "errors", "VirtualCard": "virtual_card"}
 
 
 def __getattr__(name: str) -> object:

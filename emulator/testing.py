@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from .faults.layers import NoAnswerError
+from .errors import NoAnswerError
 from .reader.slot import Address, Reader
 from .store.personalise import LAYOUT, issue
 from .virtual_card import VirtualCard

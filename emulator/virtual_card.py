@@ -3,7 +3,7 @@
     with VirtualCard.open("cards/three-roles") as card:
         card.transmit(bytes.fromhex("00A4040005A000000308"))
 
-Whatever bytes come in, some status word comes back, unless a fault was set on purpose (faults.py).
+Whatever bytes come in, some status word comes back, unless a fault was set on purpose (faults/).
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
-from .faults.layers import Application, Faults, NoAnswerError, Reply
+from .errors import CardError, NoAnswerError
+from .faults.layers import Faults, Reply
 from .iso7816.apdu import CommandApdu, parse_apdu
 from .iso7816.chaining import exchange
 from .iso7816.status_words import StatusError, StatusWord
-from .piv.application import PivApplication
+from .piv import application
+from .piv.commands import ChangeReferenceData, Command, FactoryReset, ResetRetryCounter, SetTries, VerifyPasscode
+from .piv.parsing import parse
 from .piv.volatile_state import NOTHING, VolatileState
-from .service.describe import Exchange
 from .store.card import Card
-from .store.card_json import CardError
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +56,28 @@ ATR = _with_check_byte(
 """Answer to reset, ISO/IEC 7816-3, section 8.2."""
 
 
+class Exchange(NamedTuple):
+    """One command APDU and its answer, for whoever listens. The bytes may hold a passcode."""
+
+    apdu: bytes
+    asked: str | None
+    """The command in words; None for what is only a part of one, or no command."""
+    answer: bytes | None
+    """None: none ever came."""
+    milliseconds: float
+    faults: tuple[str, ...] = ()
+    """The kinds of faults that had a hand in it (faults/layers.py)."""
+    may_change_tries: bool = False
+    """How many tries are left may be another number now."""
+
+    def __repr__(self) -> str:
+        """Return no bytes that may be a passcode."""
+        return f"<Exchange {self.asked}>"
+
+
+_CHANGE_TRIES = VerifyPasscode | ChangeReferenceData | ResetRetryCounter | SetTries | FactoryReset
+
+
 class VirtualCard:
     """What a reader holds: a card with power, and the state that goes with the power."""
 
@@ -67,7 +91,8 @@ class VirtualCard:
         self.state = VolatileState()
         self.observer: Callable[[Exchange], None] | None = None
         """Told of every command and its answer, when anybody listens."""
-        self._application = PivApplication(card)
+        self._command: Command | None = None
+        """What the last APDU asked for, if it was a whole command."""
 
     @classmethod
     def open(cls, folder: Path | str) -> VirtualCard:
@@ -88,7 +113,8 @@ class VirtualCard:
         return self.reset()
 
     def power_off(self) -> None:
-        """Forget everything volatile."""
+        """Forget everything volatile, also for a command that is still being carried out."""
+        self.state.powered = False
         self.state = VolatileState()
 
     def reset(self) -> bytes:
@@ -112,33 +138,29 @@ class VirtualCard:
             raise NoAnswerError("the card was pulled" if reply.pulled else "the card is mute", reply.pulled)
         return reply.data
 
-    def respond(self, raw: bytes, seconds_ahead: float = 0.0) -> Reply:
-        """Return what a reader has to do for the answer to one command APDU; nobody waits here.
-
-        `seconds_ahead` is what a part of it has taken that was done before (ahead.py).
-        """
-        started = time.perf_counter() - seconds_ahead
+    def respond(self, raw: bytes) -> Reply:
+        """Return what a reader has to do for the answer to one command APDU; a slow card is not waited for."""
+        started = time.perf_counter()
+        self._command = None
         acted: tuple[str, ...] = ()
         if self.faults.entries:
-            reply = self.faults.at_contacts(raw, self._at_contacts)
+            reply = self.faults.at_contacts(raw, lambda raw: Reply(self._answer(raw)))
             acted = tuple(self.faults.acted)
         else:
-            reply = Reply(self._answer(raw, self._application.respond))
+            reply = Reply(self._answer(raw))
         if reply.pulled:
             self.power_off()
         if self.observer:
-            seconds = time.perf_counter() - started + reply.seconds
-            self.observer(Exchange(raw, reply.data, seconds * 1000, acted))
+            milliseconds = (time.perf_counter() - started + reply.seconds) * 1000
+            self.observer(_exchange(raw, self._command, reply.data, milliseconds, acted))
         return reply
 
-    def _at_contacts(self, raw: bytes) -> Reply:
-        return Reply(self._answer(raw, self._respond_with_faults))
-
-    def _answer(self, raw: bytes, application: Application) -> bytes:
+    def _answer(self, raw: bytes) -> bytes:
+        state = self.state
         try:
-            return exchange(parse_apdu(raw), self.state, application)
+            return exchange(parse_apdu(raw), state.fragments, lambda apdu: self._carry_out(apdu, state))
         except StatusError as error:
-            self.state.leaves = NOTHING  # whatever was refused, it came in between
+            state.leaves = NOTHING  # whatever was refused, it came in between
             return error.word.to_bytes(2, "big")
         except (OSError, CardError) as error:
             _log.error("the card cannot write its memory: %s", error)
@@ -147,5 +169,16 @@ class VirtualCard:
             _log.exception("the card failed; it answers 6F00")
             return StatusWord.INTERNAL_ERROR.octets
 
-    def _respond_with_faults(self, apdu: CommandApdu, state: VolatileState) -> bytes:
-        return self.faults.in_application(apdu, state, self._application.respond)
+    def _carry_out(self, apdu: CommandApdu, state: VolatileState) -> bytes:
+        """Read a whole command and do what it says, with the faults around that."""
+        command = self._command = parse(apdu)
+        if not self.faults.entries:
+            return application.respond(command, self.card, state)
+        return self.faults.in_application(apdu, state, lambda _, state: application.respond(command, self.card, state))
+
+
+def _exchange(
+    apdu: bytes, command: Command | None, answer: bytes | None, milliseconds: float, faults: tuple[str, ...]
+) -> Exchange:
+    asked = None if command is None else str(command)
+    return Exchange(apdu, asked, answer, milliseconds, faults, isinstance(command, _CHANGE_TRIES))

@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 from .. import __version__
+from ..errors import AlreadyRunningError, CardError, ControlError, NotRunningError
 from ..faults import KINDS
 from ..faults.text import usual_values
 from ..reader.slot import Address
-from ..service.control import AlreadyRunningError, ControlError, NotRunningError, request, requests
+from ..service.control import request, requests
 from ..service.describe import one_line
 from ..service.emulator import run
 from ..store.card import card_names
-from ..store.card_json import CardError
 from . import cards as card_commands
 from . import readers as reader_commands
 

@@ -1,4 +1,4 @@
-"""The command line's commands that make and change cards; cli.py has the others."""
+"""The command line's commands that make and change cards."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import CardError, ControlError, NotRunningError
 from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from ..keys.key_pairs import GENERATED
-from ..service.control import ControlError, NotRunningError, request
+from ..service.control import request
 from ..store import personalise
 from ..store.card import card_names, open_card, summaries
-from ..store.card_json import CardError, write_durably
+from ..store.durable import write_durably
 
 Subcommands = argparse._SubParsersAction
 

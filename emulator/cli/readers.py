@@ -1,4 +1,4 @@
-"""The command line's commands that move the cards of a running emulator; cli.py has the others."""
+"""The command line's commands that move the cards of a running emulator."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The kinds of faults: each a small frozen dataclass of what is wrong with a card.
 
-    pulled, truncated, oversized, mute, slow, atr                  contact_faults.py
-    status, certificate, wrong-key, signature-bit, tries           application_faults.py
+    pulled, truncated, oversized, mute, slow, atr                  contacts.py
+    status, certificate, wrong-key, signature-bit, tries           application.py
 
-How they take effect, and which comes first, is in faults.py; docs/testing-with-the-card.md has a table.
+How they take effect, and which comes first, is in layers.py; docs/testing-with-the-card.md has a table.
 """
 
 from __future__ import annotations

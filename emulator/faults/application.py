@@ -1,13 +1,13 @@
-"""Faults inside the card: what it does to whole commands and answers of the application (faults.py)."""
+"""Faults inside the card: what it does to whole commands and answers of the application (layers.py)."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import FaultError
 from ..identifiers import (
     CERTIFICATE_OBJECTS,
     Algorithm,
@@ -21,15 +21,14 @@ from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError
 from ..keys.key_pairs import generate
 from ..keys.private_key import PrivateKey, PrivateKeyError
+from ..piv.commands import GetData
+from ..piv.parsing import parse
 from ..piv.volatile_state import VolatileState
-from ..store.card_json import CardError
-from .layers import Application, Fault, FaultError, FewCommands, Layer
+from .layers import Application, Fault, FewCommands, Layer
 from .wrong_certificates import Wrong, altered
 
 if TYPE_CHECKING:
     from ..store.card import Card
-
-_TAG_LIST = 0x5C
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +70,7 @@ class Certificate(Fault):
 
     def concerns(self, apdu: CommandApdu) -> bool:
         """Return whether this certificate is being read."""
-        if apdu.ins != Instruction.GET_DATA:
-            return False
-        with contextlib.suppress(tlv.TlvError):
-            return int.from_bytes(tlv.parse(apdu.data).get(_TAG_LIST, b""), "big") == CERTIFICATE_OBJECTS[self.key]
-        return False
+        return parse(apdu) == GetData(CERTIFICATE_OBJECTS[self.key])
 
     def in_application(self, card: Card, apdu: CommandApdu, state: VolatileState, go_on: Application) -> bytes:
         return altered(go_on(apdu, state), self.wrong, _authorities(card))
@@ -157,10 +152,9 @@ class Tries(Fault):
         if not 0 <= self.left <= card.passcode.tries:
             raise FaultError(f"The card has 0 to {card.passcode.tries} tries.")
         try:
-            card.file.update(tries_left=self.left)
-        except (OSError, CardError) as error:
+            card.passcode.set_tries_left(self.left)
+        except OSError as error:
             raise FaultError(str(error)) from error
-        card.passcode.tries_left = self.left
 
 
 @functools.cache

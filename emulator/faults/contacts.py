@@ -1,13 +1,14 @@
-"""Faults at the contacts: what a card does to single APDUs, to time, and to its own presence (faults.py)."""
+"""Faults at the contacts: what a card does to single APDUs, to time, and to its own presence (layers.py)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..errors import FaultError
 from ..identifiers import Instruction
 from ..iso7816.apdu import CommandApdu
-from .layers import Contacts, Fault, FaultError, FewCommands, Layer, Reply
+from .layers import Contacts, Fault, FewCommands, Layer, Reply
 
 _STATUS_BYTES = 2
 _CHAINING = 0x10

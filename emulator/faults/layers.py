@@ -7,7 +7,7 @@
 One rule says which comes first: faults for a number of commands, in the order in which they were
 set, then standing ones in theirs, then the card itself. Each is wrapped around all that come after
 it, like the layers of an onion: it hands the command on, and changes what comes back; or it does
-not, and then those inside it never see that command. The kinds of faults are in fault_kinds.py.
+not, and then those inside it never see that command. The kinds of faults are in contacts.py and application.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from ..errors import FaultError
 from ..identifiers import Instruction
 from ..iso7816.apdu import CommandApdu
 from ..piv.volatile_state import VolatileState
@@ -53,18 +54,6 @@ class Layer(Enum):
     """Around the application: it sees whole commands and whole answers."""
     MEMORY = 3
     """In what the card keeps: it is done when it is set, and then there is nothing to clear."""
-
-
-class NoAnswerError(Exception):
-    """A fault keeps the card from answering: it was pulled, or it is mute."""
-
-    def __init__(self, sentence: str, pulled: bool = False) -> None:
-        super().__init__(sentence)
-        self.pulled = pulled
-
-
-class FaultError(ValueError):
-    """Not a fault that this card can have; the text is one plain sentence."""
 
 
 @dataclass(frozen=True)

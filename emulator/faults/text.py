@@ -5,7 +5,7 @@
     status word=6581 instruction=VERIFY nth=2
     certificate wrong=expired key=9A
 
-The names are those of the fields in fault_kinds.py, so that the command line, the tray and JSON
+The names are those of the fields in contacts.py and application.py, so that the command line, the tray and JSON
 know every fault without being told of it.
 """
 
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from enum import IntEnum, StrEnum
+from dataclasses import dataclass
 from typing import Any
 
+from ..errors import FaultError
 from ..identifiers import Instruction, KeyReference
 from . import KINDS, Slow
-from .layers import Fault, FaultError
+from .layers import Fault
 from .wrong_certificates import Wrong
 
 _ANY = "any"
@@ -30,35 +31,33 @@ def parse_fault(kind: str, values: Mapping[str, object]) -> Fault:
         raise FaultError(f'There is no fault "{kind}"; there are: {", ".join(KINDS)}.')
     if kind == Slow.kind and set(values) == {"preset"}:
         return Slow.like(str(values["preset"]))
-    fields = {field.name: field for field in dataclasses.fields(KINDS[kind])}
+    fields = [field.name for field in dataclasses.fields(KINDS[kind])]
     unknown = sorted(set(values) - set(fields))
     if unknown:
         known = ", ".join(fields) or "nothing"
         raise FaultError(f'"{unknown[0]}" is not something that {kind} has; it has: {known}.')
-    return KINDS[kind](**{name: _read(fields[name], value) for name, value in values.items()})
+    return KINDS[kind](**{name: _read(KINDS[kind], name, value) for name, value in values.items()})
 
 
 def as_json(fault: Fault) -> dict[str, object]:
     """Return kind and values, as parse_fault() takes them, and a sentence for people."""
-    values = {field.name: _written(getattr(fault, field.name)) for field in dataclasses.fields(fault)}
-    return {"kind": fault.kind, "values": values, "says": in_words(fault)}
+    return {"kind": fault.kind, "values": _written(fault), "says": in_words(fault)}
 
 
 def in_words(fault: Fault) -> str:
     """Return what is wrong, for people."""
-    usual = type(fault)()
-    fields = list(dataclasses.fields(fault))
+    usual, values = type(fault)(), _written(fault)
     said = [
-        _SAID[field.name].format(_written(getattr(fault, field.name)))
-        for field in fields
-        if getattr(fault, field.name) != getattr(usual, field.name) or field.name in _ALWAYS_SAID
+        _VALUES[name].says.format(value)
+        for name, value in values.items()
+        if getattr(fault, name) != getattr(usual, name) or _VALUES[name].always_said
     ]
     return f"{fault.explanation} ({', '.join(said)})" if said else fault.explanation
 
 
 def usual_values(fault: Fault) -> str:
     """Return the values as the command line takes them."""
-    return " ".join(f"{field.name}={_written(getattr(fault, field.name))}" for field in dataclasses.fields(fault))
+    return " ".join(f"{name}={value}" for name, value in _written(fault).items())
 
 
 def catalogue() -> list[dict[str, object]]:
@@ -68,8 +67,8 @@ def catalogue() -> list[dict[str, object]]:
             "kind": name,
             "explanation": kind.explanation,
             "fields": [
-                {"name": field.name, "usual": _written(field.default), "choices": _choices(field)}
-                for field in dataclasses.fields(kind)
+                {"name": field, "usual": usual, "choices": _choices(kind, field)}
+                for field, usual in _written(kind()).items()
             ],
             "presets": {name: list(values) for name, values in Slow.PRESETS.items()} if kind is Slow else {},
         }
@@ -77,88 +76,74 @@ def catalogue() -> list[dict[str, object]]:
     ]
 
 
-_ALWAYS_SAID = frozenset({"word", "command", "signature", "wrong", "left", "answer"})
-_SAID = {
-    "instruction": "only {}",
-    "nth": "from number {} on",
-    "times": "{} times",
-    "word": "{}",
-    "missing": "{} bytes missing",
-    "status": "keeping the status word: {}",
-    "extra": "{} bytes too many",
-    "command": "{} ms for each command",
-    "signature": "{} ms more for a signature",
-    "answer": "{}",
-    "wrong": "{}",
-    "key": "key {}",
-    "left": "{} left",
-}
-_READERS: dict[str, Callable[[str], object]] = {
-    "int": int,
-    "bool": lambda text: {"true": True, "false": False}[text.lower()],
-    "bytes": bytes.fromhex,
-    "Wrong": Wrong,
-    "KeyReference": lambda text: KeyReference(int(text, 16)),
-    "KeyReference | None": lambda text: None if text.lower() == _ANY else KeyReference(int(text, 16)),
-    "Instruction | None": lambda text: _instruction(text),
-}
-_HEX_NUMBERS = frozenset({"word"})
+@dataclass(frozen=True)
+class _Value:
+    """How people write one value of a fault; `write` undoes `read`."""
+
+    read: Callable[[str], object]
+    says: str
+    """The value in a sentence."""
+    write: Callable[[Any], str | int | bool] = lambda value: value
+    choices: tuple[str, ...] = ()
+    always_said: bool = False
 
 
-def _read(field: dataclasses.Field[Any], value: object) -> object:
-    text = "" if value is None else str(value)
-    try:
-        if field.name in _HEX_NUMBERS:
-            return int(text, 16)
-        return _READERS[str(field.type)](text)
-    except (ValueError, KeyError):
-        choices = _choices(field)
-        wanted = f"one of {', '.join(choices)}" if choices else f"something like {_written(field.default)}"
-        raise FaultError(f'{field.name} is {wanted}, not "{text}".') from None
-
-
-def _instruction(text: str) -> Instruction | None:
+def _read_instruction(text: str) -> Instruction | None:
     if text.lower() == _ANY:
         return None
     name = text.upper().replace(" ", "_").replace("-", "_")
     return Instruction[name] if name in Instruction.__members__ else Instruction(int(text, 16))
 
 
-def _written(value: object) -> str | int | bool:
-    """Return a value so that _read() understands it."""
-    match value:
-        case None:
-            return _ANY
-        case StrEnum() | bool():
-            return value
-        case Instruction():
-            return value.name
-        case IntEnum():
-            return f"{value:02X}"
-        case bytes():
-            return value.hex().upper()
-        case int():
-            return value if value < 0x6000 else f"{value:04X}"
-    raise TypeError(value)
+def _read_key(text: str) -> KeyReference | None:
+    return None if text.lower() == _ANY else KeyReference(int(text, 16))
 
 
-def _choices(field: dataclasses.Field[Any]) -> list[str]:
-    match str(field.type):
-        case "Wrong":
-            return list(Wrong)
-        case "Instruction | None":
-            return [_ANY, *(instruction.name for instruction in Instruction)]
-        case "KeyReference" | "KeyReference | None" as kind:
-            keys = [f"{key:02X}" for key in _KEYS]
-            return [_ANY, *keys] if "None" in kind else keys
-        case "bool":
-            return ["true", "false"]
-    return []
+_INSTRUCTIONS = tuple(instruction.name for instruction in Instruction)
+_KEYS = ("9A", "9C", "9D", "9E")
+_VALUES = {
+    "instruction": _Value(
+        _read_instruction, "only {}", lambda value: value.name if value else _ANY, (_ANY, *_INSTRUCTIONS)
+    ),
+    "nth": _Value(int, "from number {} on"),
+    "times": _Value(int, "{} times"),
+    "word": _Value(lambda text: int(text, 16), "{}", "{:04X}".format, always_said=True),
+    "missing": _Value(int, "{} bytes missing"),
+    "status": _Value(
+        lambda text: {"true": True, "false": False}[text.lower()],
+        "keeping the status word: {}",
+        choices=("true", "false"),
+    ),
+    "extra": _Value(int, "{} bytes too many"),
+    "command": _Value(int, "{} ms for each command", always_said=True),
+    "signature": _Value(int, "{} ms more for a signature", always_said=True),
+    "answer": _Value(bytes.fromhex, "{}", lambda value: value.hex().upper(), always_said=True),
+    "wrong": _Value(Wrong, "{}", choices=tuple(Wrong), always_said=True),
+    "key": _Value(_read_key, "key {}", lambda key: f"{key:02X}" if key else _ANY, (_ANY, *_KEYS)),
+    "left": _Value(int, "{} left", always_said=True),
+}
+"""By name, which means the same in every kind of fault."""
 
 
-_KEYS = (
-    KeyReference.AUTHENTICATION,
-    KeyReference.SIGNATURE,
-    KeyReference.KEY_MANAGEMENT,
-    KeyReference.CARD_AUTHENTICATION,
-)
+def _read(kind: type[Fault], name: str, value: object) -> object:
+    text = "" if value is None else str(value)
+    choices = _choices(kind, name)
+    try:
+        if text.lower() == _ANY and _ANY not in choices:
+            raise ValueError("it is about one of them")
+        return _VALUES[name].read(text)
+    except (ValueError, KeyError):
+        wanted = f"one of {', '.join(choices)}" if choices else f"something like {_written(kind())[name]}"
+        raise FaultError(f'{name} is {wanted}, not "{text}".') from None
+
+
+def _written(fault: Fault) -> dict[str, str | int | bool]:
+    """Return the values by name, so that _read() understands them."""
+    names = [field.name for field in dataclasses.fields(fault)]
+    return {name: _VALUES[name].write(getattr(fault, name)) for name in names}
+
+
+def _choices(kind: type[Fault], name: str) -> list[str]:
+    """Return what there is to choose from; "any" only where that is how the fault usually is."""
+    choices = _VALUES[name].choices
+    return [choice for choice in choices if choice != _ANY or getattr(kind(), name) is None]

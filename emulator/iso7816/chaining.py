@@ -7,13 +7,13 @@ ISO/IEC 7816-4, sections 5.3.3 and 5.3.4 (payload fragmentation), as SP 800-73-4
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ..identifiers import Instruction
-from ..piv.volatile_state import Chain, VolatileState
 from .apdu import CommandApdu
 from .status_words import StatusError, StatusWord, more_data
 
-Application = Callable[[CommandApdu, VolatileState], bytes]
+Application = Callable[[CommandApdu], bytes]
 
 LONGEST_DATA = 0x4000
 """No chain may get longer: the longest object of PIV has 12,710 bytes (Part 1, table 7)."""
@@ -35,7 +35,25 @@ _CHAINABLE = frozenset(
 _SUCCESS = StatusWord.SUCCESS.octets
 
 
-def exchange(apdu: CommandApdu, state: VolatileState, application: Application) -> bytes:
+@dataclass(slots=True)
+class Chain:
+    """The links of a chained command that have come so far."""
+
+    header: tuple[int, int, int]
+    """INS, P1 and P2, which are the same in every link."""
+    data: bytearray = field(default_factory=bytearray, repr=False)
+
+
+@dataclass(slots=True)
+class Fragments:
+    """What is under way between card and reader: at most one command, or one answer."""
+
+    chain: Chain | None = None
+    pending: bytes = b""
+    """The rest of an answer, for GET RESPONSE."""
+
+
+def exchange(apdu: CommandApdu, state: Fragments, application: Application) -> bytes:
     """Return the answer to one APDU, data and status word; raise StatusError for any other."""
     chain, state.chain = state.chain, None
     pending, state.pending = state.pending, b""
@@ -46,7 +64,7 @@ def exchange(apdu: CommandApdu, state: VolatileState, application: Application) 
         return _SUCCESS
     if chain is not None and apdu.cla == 0 and chain.header == apdu[1:4]:
         apdu = apdu._replace(data=bytes(_lengthen(chain, apdu).data))
-    return _first_part(application(apdu, state), apdu.ne, state)
+    return _first_part(application(apdu), apdu.ne, state)
 
 
 def _lengthen(chain: Chain | None, apdu: CommandApdu) -> Chain:
@@ -61,7 +79,7 @@ def _lengthen(chain: Chain | None, apdu: CommandApdu) -> Chain:
     return chain
 
 
-def _get_response(apdu: CommandApdu, pending: bytes, state: VolatileState) -> bytes:
+def _get_response(apdu: CommandApdu, pending: bytes, state: Fragments) -> bytes:
     if apdu.p1 or apdu.p2:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if not pending:
@@ -69,7 +87,7 @@ def _get_response(apdu: CommandApdu, pending: bytes, state: VolatileState) -> by
     return _first_part(pending, apdu.ne, state)
 
 
-def _first_part(data: bytes, wanted: int, state: VolatileState) -> bytes:
+def _first_part(data: bytes, wanted: int, state: Fragments) -> bytes:
     """Return as much as was asked for; the rest waits, and 61XX says how much that is."""
     wanted = wanted or _WITHOUT_LE
     if len(data) <= wanted:

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from ..errors import CardError
 from ..identifiers import KeyReference
-from ..store.card_json import CardError
 from .key_pairs import KeyPair
 
 _CARD_AUTHENTICATION = ObjectIdentifier("2.16.840.1.101.3.6.8")  # id-PIV-cardAuth, FIPS 201-2, appendix B.1

@@ -1,37 +1,38 @@
 """The PIV Card Application: what each command does (SP 800-73-4 Part 2, section 3).
 
 Commands are typed by parsing.py, answers go out without status word: a command that returns
-has succeeded, any other ending is a StatusError. Chaining and GET RESPONSE are in transport.py,
-GENERAL AUTHENTICATE is in authentication.py, Yubico's additions are in yubico.py.
+has succeeded, any other ending is a StatusError. GENERAL AUTHENTICATE is in authentication.py,
+Yubico's additions are in yubico.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 
 from ..identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyReference, ObjectTag
 from ..iso7816 import tlv
-from ..iso7816.apdu import CommandApdu
 from ..iso7816.chaining import LONGEST_DATA
 from ..iso7816.status_words import StatusError, StatusWord, tries_left
 from ..keys import key_pairs
 from ..keys.private_key import PrivateKeyError
-from ..store.card import Card
 from . import authentication, objects, yubico
+from .card_memory import CardMemory
 from .commands import (
+    AuthenticationCommand,
     ChangeReferenceData,
     Command,
     GenerateKeyPair,
     GetData,
+    NotUnderstood,
+    PasscodeCommand,
     PutData,
     ResetRetryCounter,
     Select,
     VerifyPasscode,
     VerifyReset,
     VerifyStatus,
+    YubicoCommand,
 )
-from .parsing import parse
 from .reference_data import ReferenceData, digits
 from .volatile_state import NOTHING, JustBefore, VolatileState
 
@@ -41,25 +42,51 @@ _OWN_OBJECTS = range(0x5FFF00, 0x600000)
 """Where tools keep objects of their own: Yubico's are 5FFF00 and on."""
 
 
-class PivApplication:
-    """The application on one card. It holds what the card keeps; what it forgets is handed in."""
+def respond(command: Command, card: CardMemory, state: VolatileState) -> bytes:
+    """Carry out one command, change `state`, return the answer's data.
 
-    def __init__(self, card: Card) -> None:
-        self._card = card
+    Raises StatusError, and OSError or CardError when the card's memory cannot be written.
+    """
+    if isinstance(command, NotUnderstood):
+        raise StatusError(command.word)
+    state.just_before, state.leaves = state.leaves, NOTHING
+    if not state.selected and not isinstance(command, Select):
+        raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
+    match command:
+        case Select():
+            return _select(command, card, state)
+        case GetData():
+            return _get_data(command, card, state)
+        case PutData():
+            return _put_data(command, card, state)
+        case GenerateKeyPair():
+            return _generate(command, card, state)
+    if isinstance(command, PasscodeCommand):
+        return _respond_about_codes(command, card, state)
+    if isinstance(command, AuthenticationCommand):
+        return authentication.respond(command, card, state)
+    if isinstance(command, YubicoCommand):
+        return yubico.respond(command, card, state)
+    assert_never(command)
 
-    def respond(self, apdu: CommandApdu, state: VolatileState) -> bytes:
-        """Carry out one command, change `state`, return the answer's data.
 
-        Raises StatusError, and OSError or CardError when the card's memory cannot be written.
-        """
-        command = parse(apdu)
-        state.just_before, state.leaves = state.leaves, NOTHING
-        if not state.selected and not isinstance(command, Select):
-            raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
-        return HANDLERS[type(command)](command, self._card, state)
+def _respond_about_codes(command: PasscodeCommand, card: CardMemory, state: VolatileState) -> bytes:
+    match command:
+        case VerifyPasscode():
+            return _verify(command, card, state)
+        case VerifyStatus():
+            return _verify_status(card, state)
+        case VerifyReset():
+            state.passcode_verified = False
+            return b""
+        case ChangeReferenceData():
+            return _change_reference_data(command, card, state)
+        case ResetRetryCounter():
+            return _reset_retry_counter(command, card, state)
+    assert_never(command)
 
 
-def _select(command: Select, card: Card, state: VolatileState) -> bytes:
+def _select(command: Select, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.1.1: an AID that is not ours changes nothing, ours again changes nothing."""
     if len(command.aid) < SHORTEST_AID or not PIV_AID.startswith(command.aid):
         raise StatusError(StatusWord.OBJECT_NOT_FOUND)
@@ -69,7 +96,7 @@ def _select(command: Select, card: Card, state: VolatileState) -> bytes:
     return objects.application_property_template(sorted({key.algorithm for key in card.keys.values()}))
 
 
-def _get_data(command: GetData, card: Card, state: VolatileState) -> bytes:
+def _get_data(command: GetData, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.1.2; which objects need the passcode is in Part 1, table 2."""
     if command.tag in PASSCODE_PROTECTED_OBJECTS and not state.passcode_verified:
         raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
@@ -79,7 +106,7 @@ def _get_data(command: GetData, card: Card, state: VolatileState) -> bytes:
     return data
 
 
-def _verify(command: VerifyPasscode, card: Card, state: VolatileState) -> bytes:
+def _verify(command: VerifyPasscode, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.2.1. An earlier success ends before the try, and does not come back."""
     passcode = card.passcode
     _need_tries(passcode)
@@ -91,25 +118,20 @@ def _verify(command: VerifyPasscode, card: Card, state: VolatileState) -> bytes:
     return b""
 
 
-def _verify_status(_command: VerifyStatus, card: Card, state: VolatileState) -> bytes:
+def _verify_status(card: CardMemory, state: VolatileState) -> bytes:
     """Page 12: 63CX says how many tries there are, 63C0 too; 6983 is for a try."""
     if not state.passcode_verified:
         raise StatusError(tries_left(card.passcode.tries_left))
     return b""
 
 
-def _verify_reset(_command: VerifyReset, card: Card, state: VolatileState) -> bytes:
-    state.passcode_verified = False
-    return b""
-
-
-def _change_reference_data(command: ChangeReferenceData, card: Card, state: VolatileState) -> bytes:
+def _change_reference_data(command: ChangeReferenceData, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.2.2: 6983 when locked; 6A80, which spends no try, for what may not be chosen; 63CX.
 
     The passcode that was right is verified now, the one that was wrong no longer is.
     """
     is_passcode = command.key == KeyReference.PASSCODE
-    code = card.passcode if is_passcode else card.file.unblocking_code
+    code = card.passcode if is_passcode else card.unblocking_code
     new = _chosen(command.current, command.new, code)
     if is_passcode:
         state.passcode_verified = False
@@ -120,9 +142,9 @@ def _change_reference_data(command: ChangeReferenceData, card: Card, state: Vola
     return b""
 
 
-def _reset_retry_counter(command: ResetRetryCounter, card: Card, state: VolatileState) -> bytes:
+def _reset_retry_counter(command: ResetRetryCounter, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.2.3: status words as above; after 63CX the passcode is not verified, else nothing changes there."""
-    unblocking_code = card.file.unblocking_code
+    unblocking_code = card.unblocking_code
     new = _chosen(command.unblocking_code, command.new, unblocking_code)
     if not unblocking_code.unblock(command.unblocking_code, card.passcode, new):
         state.passcode_verified = False
@@ -148,7 +170,7 @@ def _need_tries(code: ReferenceData) -> None:
         raise StatusError(StatusWord.AUTHENTICATION_METHOD_BLOCKED)
 
 
-def _put_data(command: PutData, card: Card, state: VolatileState) -> bytes:
+def _put_data(command: PutData, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.3.1. A tag that no card has is 6A81, what is longer than any object of PIV 6A84."""
     state.need_management()
     if command.tag not in _PIV_OBJECTS and command.tag not in _OWN_OBJECTS and command.tag not in list(ObjectTag):
@@ -159,29 +181,14 @@ def _put_data(command: PutData, card: Card, state: VolatileState) -> bytes:
     return b""
 
 
-def _generate(command: GenerateKeyPair, card: Card, state: VolatileState) -> bytes:
+def _generate(command: GenerateKeyPair, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.3.2: 6A80 for an algorithm that no new key has."""
     state.need_management()
-    made, state.key_made = state.key_made, None
     try:
-        if made is None or (made.algorithm, made.policy) != (command.algorithm, command.policy):
-            made = key_pairs.generate(command.algorithm, command.policy)
+        made = key_pairs.generate(command.algorithm, command.policy)
     except PrivateKeyError as error:
         raise StatusError(StatusWord.INCORRECT_DATA) from error
+    if not state.powered:  # it took so long that the card was pulled meanwhile; nobody hears this
+        raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
     card.put_key(command.key, made)
     return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(made))
-
-
-HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
-    Select: _select,
-    GetData: _get_data,
-    VerifyPasscode: _verify,
-    VerifyStatus: _verify_status,
-    VerifyReset: _verify_reset,
-    ChangeReferenceData: _change_reference_data,
-    ResetRetryCounter: _reset_retry_counter,
-    PutData: _put_data,
-    GenerateKeyPair: _generate,
-    **authentication.HANDLERS,
-    **yubico.HANDLERS,
-}

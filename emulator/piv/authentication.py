@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 
 from ..identifiers import KEY_AGREEMENT_KEYS, PASSCODE_POLICIES, KeyReference, PasscodePolicy
 from ..identifiers import DynamicAuthenticationTag as Tag
@@ -17,8 +16,8 @@ from ..iso7816.status_words import StatusError, StatusWord
 from ..keys import key_pairs
 from ..keys.management_key import ManagementKey
 from ..keys.private_key import PrivateKey, PrivateKeyError
-from ..store.card import Card
 from . import objects
+from .card_memory import CardMemory
 from .commands import (
     Agree,
     AnswerChallenge,
@@ -26,13 +25,31 @@ from .commands import (
     AskForChallenge,
     AskForWitness,
     Authenticate,
-    Command,
+    AuthenticationCommand,
     GeneralAuthenticate,
 )
 from .volatile_state import JustBefore, VolatileState
 
 
-def _authenticate(command: Authenticate, card: Card, state: VolatileState) -> bytes:
+def respond(command: AuthenticationCommand, card: CardMemory, state: VolatileState) -> bytes:
+    """Carry out one GENERAL AUTHENTICATE; raise StatusError."""
+    match command:
+        case Authenticate():
+            return _authenticate(command, card, state)
+        case Agree():
+            return _agree(command, card, state)
+        case AskForChallenge():
+            return _ask_for_challenge(command, card, state)
+        case AnswerChallenge():
+            return _answer_challenge(command, card, state)
+        case AskForWitness():
+            return _ask_for_witness(command, card, state)
+        case AnswerWitness():
+            return _answer_witness(command, card, state)
+    assert_never(command)
+
+
+def _authenticate(command: Authenticate, card: CardMemory, state: VolatileState) -> bytes:
     """Sections A.3 and A.4: apply a private key to a block or a hash."""
     key = _usable_key(command, card, state)
     try:
@@ -42,7 +59,7 @@ def _authenticate(command: Authenticate, card: Card, state: VolatileState) -> by
     return objects.dynamic_authentication(Tag.RESPONSE, response)
 
 
-def _agree(command: Agree, card: Card, state: VolatileState) -> bytes:
+def _agree(command: Agree, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.5: the shared secret of ECDH."""
     key = _usable_key(command, card, state)
     if command.key not in KEY_AGREEMENT_KEYS:
@@ -54,7 +71,7 @@ def _agree(command: Agree, card: Card, state: VolatileState) -> bytes:
     return objects.dynamic_authentication(Tag.RESPONSE, secret)
 
 
-def _usable_key(command: GeneralAuthenticate, card: Card, state: VolatileState) -> PrivateKey:
+def _usable_key(command: GeneralAuthenticate, card: CardMemory, state: VolatileState) -> PrivateKey:
     """Raise StatusError 6A86 for a key that is not there, 6982 for one not allowed now."""
     key = card.keys.get(command.key)
     if key is None or key.algorithm != command.algorithm:
@@ -70,14 +87,14 @@ def _usable_key(command: GeneralAuthenticate, card: Card, state: VolatileState) 
     return key
 
 
-def _ask_for_challenge(command: AskForChallenge, card: Card, state: VolatileState) -> bytes:
+def _ask_for_challenge(command: AskForChallenge, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.1, first step. OpenSC takes its random numbers from here, too."""
     challenge = secrets.token_bytes(_management_key(command, card).block_bytes)
     state.leaves = JustBefore(challenge=challenge)
     return objects.dynamic_authentication(Tag.CHALLENGE, challenge)
 
 
-def _answer_challenge(command: AnswerChallenge, card: Card, state: VolatileState) -> bytes:
+def _answer_challenge(command: AnswerChallenge, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.1, second step: the client has encrypted the challenge of the command before."""
     key = _management_key(command, card)
     challenge = state.just_before.challenge
@@ -86,7 +103,7 @@ def _answer_challenge(command: AnswerChallenge, card: Card, state: VolatileState
     return b""
 
 
-def _ask_for_witness(command: AskForWitness, card: Card, state: VolatileState) -> bytes:
+def _ask_for_witness(command: AskForWitness, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.2, first step: a random number, encrypted."""
     key = _management_key(command, card)
     witness = secrets.token_bytes(key.block_bytes)
@@ -94,7 +111,7 @@ def _ask_for_witness(command: AskForWitness, card: Card, state: VolatileState) -
     return objects.dynamic_authentication(Tag.WITNESS, key.encrypt(witness))
 
 
-def _answer_witness(command: AnswerWitness, card: Card, state: VolatileState) -> bytes:
+def _answer_witness(command: AnswerWitness, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.2, second step. Only who has decrypted the witness gets anything encrypted."""
     key = _management_key(command, card)
     witness = state.just_before.witness
@@ -106,18 +123,8 @@ def _answer_witness(command: AnswerWitness, card: Card, state: VolatileState) ->
     return objects.dynamic_authentication(Tag.RESPONSE, key.encrypt(command.challenge))
 
 
-def _management_key(command: GeneralAuthenticate, card: Card) -> ManagementKey:
-    key = card.file.management_key
+def _management_key(command: GeneralAuthenticate, card: CardMemory) -> ManagementKey:
+    key = card.management_key
     if command.key != KeyReference.MANAGEMENT or not key.is_for(command.algorithm):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     return key
-
-
-HANDLERS: dict[type[Command], Callable[[Any, Card, VolatileState], bytes]] = {
-    Authenticate: _authenticate,
-    Agree: _agree,
-    AskForChallenge: _ask_for_challenge,
-    AnswerChallenge: _answer_challenge,
-    AskForWitness: _ask_for_witness,
-    AnswerWitness: _answer_witness,
-}

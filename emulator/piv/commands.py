@@ -2,14 +2,16 @@
 
 Each is a frozen dataclass named after SP 800-73-4 Part 2, section 3, or after Yubico's additions.
 The types hold what the standard allows, not what this card happens to have: whether a key or an
-object exists is asked later. No repr shows a passcode or a key.
+object exists is asked later. No repr shows a passcode or a key. A command's str() is a sentence for
+people, without a full stop, that says what it asks for; no secret is in it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..identifiers import Algorithm, KeyReference, PasscodePolicy
+from ..identifiers import PIV_AID, Algorithm, Instruction, KeyReference, PasscodePolicy
+from .words import algorithm_in_words, key_in_words, object_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,20 @@ class Select:
     aid: bytes
     answer: bool = True
 
+    def __str__(self) -> str:
+        return (
+            "Choose the identity application (PIV)" if PIV_AID.startswith(self.aid) else "Look for another application"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class GetData:
     """GET DATA (section 3.1.2): the tag of the data object that is wanted."""
 
     tag: int
+
+    def __str__(self) -> str:
+        return f"Read {object_in_words(self.tag)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +43,24 @@ class VerifyPasscode:
 
     passcode: bytes = field(repr=False)
 
+    def __str__(self) -> str:
+        return "Try a passcode"
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyStatus:
     """VERIFY without data: is the passcode verified, and if not, how many tries are left?"""
 
+    def __str__(self) -> str:
+        return "Ask whether a passcode is needed, and how many tries are left"
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReset:
     """VERIFY with P1 = FF: forget that the passcode was verified."""
+
+    def __str__(self) -> str:
+        return "Forget that the passcode was right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,9 @@ class ChangeReferenceData:
     current: bytes = field(repr=False)
     new: bytes = field(repr=False)
 
+    def __str__(self) -> str:
+        return f"Change {key_in_words(self.key)}"
+
 
 @dataclass(frozen=True, slots=True)
 class ResetRetryCounter:
@@ -59,6 +81,9 @@ class ResetRetryCounter:
 
     unblocking_code: bytes = field(repr=False)
     new: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return "Unblock the passcode and set a new one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +104,9 @@ class Authenticate(GeneralAuthenticate):
 
     challenge: bytes
 
+    def __str__(self) -> str:
+        return f"Sign or decrypt with {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Agree(GeneralAuthenticate):
@@ -86,10 +114,16 @@ class Agree(GeneralAuthenticate):
 
     point: bytes
 
+    def __str__(self) -> str:
+        return f"Agree on a secret with {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+
 
 @dataclass(frozen=True, slots=True)
 class AskForChallenge(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, the client will prove itself (section A.1): its first step."""
+
+    def __str__(self) -> str:
+        return f"Ask for a random number, to prove to have {key_in_words(self.key)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +132,16 @@ class AnswerChallenge(GeneralAuthenticate):
 
     response: bytes
 
+    def __str__(self) -> str:
+        return f"Prove to have {key_in_words(self.key)}"
+
 
 @dataclass(frozen=True, slots=True)
 class AskForWitness(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, both prove themselves (section A.2): its first step."""
+
+    def __str__(self) -> str:
+        return f"Ask the card to prove that it has {key_in_words(self.key)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +151,9 @@ class AnswerWitness(GeneralAuthenticate):
     witness: bytes
     challenge: bytes
 
+    def __str__(self) -> str:
+        return f"Prove to have {key_in_words(self.key)}, and have the card prove it"
+
 
 @dataclass(frozen=True, slots=True)
 class PutData:
@@ -118,6 +161,9 @@ class PutData:
 
     tag: int
     content: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"Write {object_in_words(self.tag)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +173,9 @@ class GenerateKeyPair:
     key: KeyReference
     algorithm: Algorithm
     policy: PasscodePolicy | None = None
+
+    def __str__(self) -> str:
+        return f"Make a new {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +187,9 @@ class ImportKey:
     numbers: tuple[int, ...] = field(repr=False)
     policy: PasscodePolicy | None = None
 
+    def __str__(self) -> str:
+        return f"Write {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+
 
 @dataclass(frozen=True, slots=True)
 class SetManagementKey:
@@ -145,6 +197,9 @@ class SetManagementKey:
 
     algorithm: Algorithm
     value: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return "Set another management key, 9B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +209,13 @@ class MoveKey:
     source: KeyReference
     target: KeyReference | None
 
+    def __str__(self) -> str:
+        return (
+            f"Move {key_in_words(self.source)} to {self.target:02X}"
+            if self.target
+            else f"Delete {key_in_words(self.source)}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SetTries:
@@ -162,6 +224,9 @@ class SetTries:
     passcode: int
     unblocking_code: int
 
+    def __str__(self) -> str:
+        return "Set how many tries there are"
+
 
 @dataclass(frozen=True, slots=True)
 class GetMetadata:
@@ -169,44 +234,57 @@ class GetMetadata:
 
     key: KeyReference
 
+    def __str__(self) -> str:
+        return f"Ask about {key_in_words(self.key)}"
+
 
 @dataclass(frozen=True, slots=True)
 class GetVersion:
     """Yubico's GET VERSION: of the card's application, three bytes."""
+
+    def __str__(self) -> str:
+        return "Ask for the version of the card's software"
 
 
 @dataclass(frozen=True, slots=True)
 class GetSerial:
     """Yubico's GET SERIAL: four bytes."""
 
+    def __str__(self) -> str:
+        return "Ask for the card's serial number"
+
 
 @dataclass(frozen=True, slots=True)
 class FactoryReset:
     """Yubico's RESET: a blank card, once passcode and unblocking code are both locked."""
 
+    def __str__(self) -> str:
+        return "Empty the card"
 
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """A command that the standard does not have, or not as it stands: the card refuses it with `word`."""
+
+    instruction: int
+    word: int
+
+    def __str__(self) -> str:
+        known = self.instruction in list(Instruction)
+        name = Instruction(self.instruction).name.replace("_", " ") if known else f"{self.instruction:02X}"
+        return f"{name}, but not as PIV has it" if known else f"A command that PIV does not have, {name}"
+
+
+PasscodeCommand = VerifyPasscode | VerifyStatus | VerifyReset | ChangeReferenceData | ResetRetryCounter
+AuthenticationCommand = Authenticate | Agree | AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness
+YubicoCommand = ImportKey | SetManagementKey | MoveKey | SetTries | GetMetadata | GetVersion | GetSerial | FactoryReset
 Command = (
     Select
     | GetData
-    | VerifyPasscode
-    | VerifyStatus
-    | VerifyReset
-    | ChangeReferenceData
-    | ResetRetryCounter
-    | Authenticate
-    | Agree
-    | AskForChallenge
-    | AnswerChallenge
-    | AskForWitness
-    | AnswerWitness
     | PutData
     | GenerateKeyPair
-    | ImportKey
-    | SetManagementKey
-    | MoveKey
-    | SetTries
-    | GetMetadata
-    | GetVersion
-    | GetSerial
-    | FactoryReset
+    | PasscodeCommand
+    | AuthenticationCommand
+    | YubicoCommand
+    | NotUnderstood
 )

@@ -1,8 +1,7 @@
-"""From a CommandApdu to a typed command of commands.py, or to a status word.
+"""From a CommandApdu to a typed command of commands.py.
 
 The one match of CLA, INS, P1, P2 and Lc with the "Command Syntax" boxes of SP 800-73-4 Part 2,
-section 3, is here; whoever handles a command sees none of them. Yubico's additions are in
-yubico_parsing.py.
+section 3, is here; whoever handles a command sees none of them. Yubico's additions are read in yubico.py.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from ..identifiers import Algorithm, Instruction, KeyReference, ObjectTag
 from ..identifiers import DynamicAuthenticationTag as Tag
 from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError, StatusWord
-from . import yubico_parsing
+from . import yubico
 from .commands import (
     Agree,
     AnswerChallenge,
@@ -27,6 +26,7 @@ from .commands import (
     Command,
     GenerateKeyPair,
     GetData,
+    NotUnderstood,
     PutData,
     ResetRetryCounter,
     Select,
@@ -58,13 +58,17 @@ _CODES = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
 
 
 def parse(apdu: CommandApdu) -> Command:
-    """Return the command; raise StatusError when the standard does not allow it as it stands."""
-    if apdu.cla != _INTERINDUSTRY:
-        _refuse_class(apdu.cla)
-    parser = _PARSERS.get(apdu.ins)
-    if parser is None:
-        raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
-    return parser(apdu)
+    """Return the command; one that the standard does not allow as it stands is NotUnderstood."""
+    try:
+        if apdu.cla != _INTERINDUSTRY:
+            _refuse_class(apdu.cla)
+        return _PARSERS.get(apdu.ins, _refuse_instruction)(apdu)
+    except StatusError as error:
+        return NotUnderstood(apdu.ins, error.word)
+
+
+def _refuse_instruction(_apdu: CommandApdu) -> NoReturn:
+    raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
 
 
 def _refuse_class(cla: int) -> NoReturn:
@@ -215,5 +219,5 @@ _PARSERS: dict[int, Callable[[CommandApdu], Command]] = {
     Instruction.GENERAL_AUTHENTICATE: _parse_general_authenticate,
     Instruction.PUT_DATA: _parse_put_data,
     Instruction.GENERATE_ASYMMETRIC_KEY_PAIR: _parse_generate,
-    **yubico_parsing.PARSERS,
+    **yubico.PARSERS,
 }

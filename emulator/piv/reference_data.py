@@ -20,6 +20,11 @@ CODE_PATTERN = r"\d{6,8}"
 MOST_TRIES = 15
 """63CX has room for no more."""
 
+USUAL_PASSCODE = "123456"
+USUAL_UNBLOCKING_CODE = "12345678"
+USUAL_TRIES = 3
+"""What blank cards and the demonstration's cards have."""
+
 _PADDING = b"\xff"
 _CODE = re.compile(rb"[0-9]{6,8}")
 
@@ -89,6 +94,11 @@ class ReferenceData:
         """Take digits and all tries, which are in the file already."""
         self._value = _padded(new)
         self.tries_left = self.tries = tries or self.tries
+
+    def set_tries_left(self, count: int) -> None:
+        """Have so many tries left, as no command can. Raises OSError or CardError."""
+        self._file.update(**{self._left_name: count})
+        self.tries_left = count
 
     def _try(self, presented: bytes) -> bool:
         if self.tries_left == 0:

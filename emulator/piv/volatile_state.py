@@ -1,24 +1,14 @@
 """What a card forgets when it loses power or is reset: one object, replaced whole.
 
-What a card keeps is in storage.py. The rules for the security status are SP 800-73-4 Part 2,
-sections 2.4 and 3.2; chaining and GET RESPONSE are ISO/IEC 7816-4, sections 5.3.3 and 5.3.4.
+The rules for the security status are SP 800-73-4 Part 2, sections 2.4 and 3.2.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..iso7816.chaining import Fragments
 from ..iso7816.status_words import StatusError, StatusWord
-from ..keys.private_key import PrivateKey
-
-
-@dataclass(slots=True)
-class Chain:
-    """The links of a chained command that have come so far."""
-
-    header: tuple[int, int, int]
-    """INS, P1 and P2, which are the same in every link."""
-    data: bytearray = field(default_factory=bytearray, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +39,10 @@ class VolatileState:
     """What the command before this one did,"""
     leaves: JustBefore = NOTHING
     """and what this one does, for the next."""
-    chain: Chain | None = None
-    key_made: PrivateKey | None = field(default=None, repr=False)
-    """A key pair made ahead (ahead.py) for the command that is about to ask for it."""
-    pending: bytes = b""
-    """The rest of an answer, for GET RESPONSE."""
+    fragments: Fragments = field(default_factory=Fragments)
+    """The command or answer that is under way."""
+    powered: bool = True
+    """False when the power has gone while a command was still being carried out."""
 
     def need_management(self) -> None:
         """Raise StatusError 6982 unless the management key was proved (Part 2, section 3.3)."""

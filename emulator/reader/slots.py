@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..service.control import ControlError
-from ..store.card_json import CardError
+from ..errors import CardError, ReaderError
 from .slot import Address, Reader
 
 _SLOTS = 1000
@@ -79,7 +78,7 @@ class Readers:
         return self._readers[place]
 
     def named(self, name: object) -> Reader:
-        """Return the reader that a request names; raise ControlError.
+        """Return the reader that a request names; raise ReaderError.
 
         By its number among all readers, from 1; or as text by SLOT, PORT or HOST:PORT; or (None) the
         first one.
@@ -89,12 +88,12 @@ class Readers:
         if isinstance(name, int):
             readers = list(self)
             if not 1 <= name <= len(readers):
-                raise ControlError(f"There is no reader {name}; there are {len(readers)}.")
+                raise ReaderError(f"There is no reader {name}; there are {len(readers)}.")
             return readers[name - 1]
         try:
             return self.at(parse_place(str(name), self._first))
         except ValueError as error:
-            raise ControlError(f"{error}.") from None
+            raise ReaderError(f"{error}.") from None
 
     def holding(self, card: str) -> Reader | None:
         """Return the reader in which a card is."""

@@ -8,13 +8,15 @@ One JSON object a line, each way, as many as wanted on a connection:
             "readers": [the same of every reader, ...],
             "tray": "http://127.0.0.1:8036/" or null}
        insert, remove and status take "reader": its number from 1, or SLOT, PORT or HOST:PORT as text
-       (readers.py); without it the first. remove takes "card" in its place, wherever that is
+       (slots.py); without it the first. remove takes "card" in its place, wherever that is
     {"command": "list"}
         -> {"ok": true, "cards": [{"name", "uid", "tries_left", "not_after": "YYYY-MM-DD"}, ...]}
     {"command": "trace"}
         -> {"ok": true}, then one object for each command to the card, until you hang up
     {"command": "fault", ...}  {"command": "kinds"}
-        -> what is wrong with a card, see fault_table.py
+        -> what is wrong with a card, see faults.py
+    {"command": "unlock", "card": "one-role"}
+        -> {"ok": true}; both codes have all their tries again
     anything that cannot be done -> {"ok": false, "error": "one plain sentence"}
 
 Only the user who runs the emulator can open it: the file has mode 0600, and the kernel is asked
@@ -31,35 +33,23 @@ import json
 import logging
 import os
 import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..store.card import CARDS
+from ..errors import AlreadyRunningError, ControlError, EmulatorError, NotRunningError
+from ..store.card import CARDS, printable
 from .journal import Conversation, Listener, Said
+from .peers import is_own_unix
 
 _log = logging.getLogger(__name__)
 
 SOCKET_NAME = "emulator.sock"
-_PEER = struct.Struct("3i")  # struct ucred: process, user and group id
 _LONGEST_LINE = 4096
 _MOST_WAITING = 1 << 20
 
 Answer = dict[str, object]
 Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
-
-
-class ControlError(Exception):
-    """A request that cannot be done; the text is one plain sentence."""
-
-
-class NotRunningError(ControlError):
-    """No emulator is running on this DIR."""
-
-
-class AlreadyRunningError(ControlError):
-    """Another emulator has this DIR."""
 
 
 def request(data: Path, **fields: object) -> Answer:
@@ -145,7 +135,7 @@ class ControlServer:
         self._connections.add(writer)
         listener = functools.partial(_tell, writer)
         try:
-            if _peer_user(writer) == os.geteuid():
+            if is_own_unix(writer.get_extra_info("socket")):
                 await self._answer_lines(reader, writer, listener)
         except (OSError, asyncio.CancelledError):
             pass
@@ -187,8 +177,8 @@ class ControlServer:
             return {"ok": False, "error": f"A request is a JSON object with a command: {known}."}
         try:
             return {"ok": True, **await handler(fields)}
-        except ControlError as error:
-            return {"ok": False, "error": str(error)}
+        except (EmulatorError, OSError) as error:
+            return {"ok": False, "error": printable(str(error))}
 
 
 def _tell(writer: asyncio.StreamWriter, said: Said) -> None:
@@ -201,12 +191,6 @@ def _tell(writer: asyncio.StreamWriter, said: Said) -> None:
 
 def _line(answer: Answer) -> bytes:
     return json.dumps(answer).encode() + b"\n"
-
-
-def _peer_user(writer: asyncio.StreamWriter) -> int:
-    peer = writer.get_extra_info("socket")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    return int(_PEER.unpack(credentials)[1])
 
 
 @contextlib.contextmanager

@@ -1,68 +1,70 @@
-"""The conversation with a card in words: for the log at DEBUG and for `emulator trace`.
+"""The conversation with a card in words, for the tray, `emulator trace` and the log at DEBUG.
 
-Works from the bytes alone, so that it costs nothing while nobody listens, and never fails: what it
-does not understand it calls by its number. Bytes that may hold a passcode are never shown.
+A command says itself what it asks for (piv/commands.py). Bytes that may hold a passcode are never shown.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..identifiers import PIV_AID, Algorithm, Instruction, ObjectTag
-from ..iso7816 import tlv
-from ..iso7816.apdu import CommandApdu, parse_apdu
-from ..iso7816.status_words import StatusError, meaning
-from .words import plain_words
+from ..identifiers import Instruction
+from ..iso7816.status_words import meaning
+from ..virtual_card import Exchange
 
-_CODES = frozenset({Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER})
-_SECRET = _CODES | {Instruction.SET_MANAGEMENT_KEY, Instruction.IMPORT_ASYMMETRIC_KEY}
-_COUNTS_TRIES = _CODES | {Instruction.SET_TRIES, Instruction.FACTORY_RESET}
+_SECRET = frozenset(
+    {
+        Instruction.VERIFY,
+        Instruction.CHANGE_REFERENCE_DATA,
+        Instruction.RESET_RETRY_COUNTER,
+        Instruction.SET_MANAGEMENT_KEY,
+        Instruction.IMPORT_ASYMMETRIC_KEY,
+    }
+)
 _HEADER = 4
 _STATUS = 2
 _CHAINING = 0x10
-_TAG_LIST = 0x5C
 
 
-class Exchange(NamedTuple):
-    """One command and its answer, which is None when none ever came."""
+def as_json(exchange: Exchange) -> dict[str, object]:
+    """Return an exchange in words, with the bytes that may be shown, for a JSON line."""
+    status, says = _ending(exchange.answer)
+    answer = exchange.answer or b""
+    return {
+        "says": exchange.asked or _from_the_header(exchange.apdu),
+        "command": _header_in_words(exchange.apdu),
+        "apdu": blanked(exchange.apdu),
+        "status": status,
+        "meaning": says,
+        "answer": answer[:-_STATUS].hex(" ").upper(),
+        "answer_bytes": max(0, len(answer) - _STATUS),
+        "milliseconds": round(exchange.milliseconds, 3),
+        "faults": list(exchange.faults),
+    }
 
-    command: bytes
-    answer: bytes | None
-    milliseconds: float
-    faults: tuple[str, ...] = ()
-    """The kinds of faults that had a hand in it (faults.py)."""
 
-    @property
-    def changes_tries(self) -> bool:
-        """It is a command that may change how many tries are left."""
-        raw = self.command
-        if len(raw) < _HEADER or raw[1] not in _COUNTS_TRIES:
-            return False
-        return raw[1] != Instruction.VERIFY or len(raw) > _HEADER + 1  # without data it only asks
+def one_line(said: dict[str, Any]) -> str:
+    """Return what as_json() says as one line for people; other lines say themselves."""
+    if "command" not in said:
+        return str(said.get("says", ""))
+    ending = " ".join(filter(None, (said["status"], said["meaning"])))
+    faults = f" (fault: {', '.join(said['faults'])})" if said["faults"] else ""
+    asked = f"{said['says']} ({said['command']})"
+    return f"{asked}: {ending}, {said['answer_bytes']} bytes, {said['milliseconds']} ms{faults}"
 
-    def as_json(self) -> dict[str, object]:
-        """Return it in words, with the bytes that may be shown, for a JSON line."""
-        status, says = _ending(self.answer)
-        answer = self.answer or b""
-        return {
-            "says": plain_words(self.command),
-            "command": in_words(self.command),
-            "apdu": blanked(self.command),
-            "status": status,
-            "meaning": says,
-            "answer": answer[:-_STATUS].hex(" ").upper(),
-            "answer_bytes": max(0, len(answer) - _STATUS),
-            "milliseconds": round(self.milliseconds, 3),
-            "faults": list(self.faults),
-        }
 
-    def __str__(self) -> str:
-        """Return one line for people."""
-        return one_line(self.as_json())
+def without_secrets(exchange: Exchange) -> Exchange:
+    """Return the exchange with zeros for the bytes of a passcode: nothing that keeps it has them."""
+    raw = exchange.apdu
+    if len(raw) <= _HEADER or raw[1] not in _SECRET:
+        return exchange
+    return exchange._replace(apdu=raw[: _HEADER + 1].ljust(len(raw), b"\0"))
 
-    def __repr__(self) -> str:
-        """Return that line: no bytes that may be a passcode."""
-        return f"<Exchange {self}>"
+
+def blanked(raw: bytes) -> str:
+    """Return a command in hex, with everything after the header of a passcode command blanked."""
+    if len(raw) > 1 and raw[1] in _SECRET:
+        return raw[:_HEADER].hex(" ").upper() + " .." * max(0, len(raw) - _HEADER)
+    return raw.hex(" ").upper()
 
 
 def _ending(answer: bytes | None) -> tuple[str, str]:
@@ -75,72 +77,21 @@ def _ending(answer: bytes | None) -> tuple[str, str]:
     return f"{status:04X}", meaning(status)
 
 
-def one_line(said: dict[str, Any]) -> str:
-    """Return what Exchange.as_json says as one line for people; other lines say themselves."""
-    if "command" not in said:
-        return str(said.get("says", ""))
-    ending = " ".join(filter(None, (said["status"], said["meaning"])))
-    faults = f" (fault: {', '.join(said['faults'])})" if said["faults"] else ""
-    return f"{said['command']}: {ending}, {said['answer_bytes']} bytes, {said['milliseconds']} ms{faults}"
+def _from_the_header(raw: bytes) -> str:
+    """Return what an APDU is that has not become a command."""
+    if len(raw) < _HEADER:
+        return f"Something that is no command, {len(raw)} bytes"
+    if raw[0] == _CHAINING:
+        return "A part of a long command"
+    if raw[1] == Instruction.GET_RESPONSE:
+        return "Fetch the rest of the answer"
+    return "A command whose lengths do not add up"
 
 
-def without_secrets(exchange: Exchange) -> Exchange:
-    """Return the exchange with zeros for the bytes of a passcode: nothing that keeps it has them."""
-    raw = exchange.command
-    if len(raw) <= _HEADER or raw[1] not in _SECRET:
-        return exchange
-    return exchange._replace(command=raw[: _HEADER + 1].ljust(len(raw), b"\0"))
-
-
-def blanked(raw: bytes) -> str:
-    """Return a command in hex, with everything after the header of a passcode command blanked."""
-    if len(raw) > 1 and raw[1] in _SECRET:
-        return raw[:_HEADER].hex(" ").upper() + " .." * max(0, len(raw) - _HEADER)
-    return raw.hex(" ").upper()
-
-
-def in_words(raw: bytes) -> str:
-    """Return what a command asks for."""
-    try:
-        apdu = parse_apdu(raw)
-    except StatusError:
-        return f"malformed command of {len(raw)} bytes"
-    name = _name(Instruction, apdu.ins, "INS")
-    detail = _detail(apdu)
-    if apdu.cla == _CHAINING:
-        detail += ", to be continued"
-    return f"{name} {detail}".strip()
-
-
-def _detail(apdu: CommandApdu) -> str:
-    match apdu.ins:
-        case Instruction.SELECT:
-            ours = apdu.data and PIV_AID.startswith(apdu.data)
-            return "PIV" if ours else f"application {apdu.data.hex().upper()}"
-        case Instruction.GET_DATA:
-            return _object_name(apdu.data)
-        case Instruction.GENERAL_AUTHENTICATE:
-            algorithm = _name(Algorithm, apdu.p1, "algorithm")
-            return f"{algorithm} with key {apdu.p2:02X}, {len(apdu.data)} bytes"
-        case Instruction.VERIFY:
-            asked = "forget" if apdu.p1 else "status"
-            return "passcode" if apdu.data else asked
-        case Instruction.GET_RESPONSE:
-            return ""
-        case _:
-            return f"P1 {apdu.p1:02X} P2 {apdu.p2:02X}, {len(apdu.data)} bytes"
-
-
-def _object_name(data: bytes) -> str:
-    try:
-        tag = int.from_bytes(tlv.parse(data)[_TAG_LIST], "big")
-    except (tlv.TlvError, KeyError):
-        return "of an unreadable tag list"
-    return _name(ObjectTag, tag, "object")
-
-
-def _name(kind: type[Instruction | Algorithm | ObjectTag], number: int, otherwise: str) -> str:
-    try:
-        return kind(number).name.replace("_", " ")
-    except ValueError:
-        return f"{otherwise} {number:02X}"
+def _header_in_words(raw: bytes) -> str:
+    """Return instruction, P1 and P2, as whoever has the standard at hand looks for them."""
+    if len(raw) < _HEADER:
+        return "malformed"
+    known = raw[1] in list(Instruction)
+    name = Instruction(raw[1]).name.replace("_", " ") if known else f"INS {raw[1]:02X}"
+    return f"{name}, P1 {raw[2]:02X}, P2 {raw[3]:02X}"

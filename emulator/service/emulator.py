@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ReaderError
 from ..faults import Pulled
 from ..reader.slot import Address, Reader
 from ..reader.slots import Readers, parse_cards
 from ..store.card import Card, open_card, summaries
-from ..store.card_json import CardError
-from ..virtual_card import VirtualCard
-from .control import Answer, ControlError, ControlServer, Handler, exclusive, serve
-from .describe import Exchange
+from ..virtual_card import Exchange, VirtualCard
+from .control import Answer, ControlServer, Handler, exclusive, serve
+from .describe import as_json, one_line
 from .faults import FaultTable
 from .journal import Conversation, Said
 from .serve_tray import serve_tray
@@ -47,7 +47,7 @@ def run(
 ) -> int:
     """Run until told to stop; return the exit code. `announce` gets a ready line for each reader.
 
-    `cards` are CARD or CARD@PLACE (readers.py), `address` is where slot 0 listens.
+    `cards` are CARD or CARD@PLACE (slots.py), `address` is where slot 0 listens.
 
     `tray` is the port of the page on which the cards lie (serve_tray.py); None: no such page.
 
@@ -56,7 +56,11 @@ def run(
     inserted = {place: open_card(data, card) for place, card in parse_cards(cards, address).items()}
     _allow_many_connections()
     with exclusive(data):
-        return asyncio.run(Emulator(data, address, announce).run(inserted, stop_with_stdin, tray))
+
+        async def serve_cards() -> int:
+            return await Emulator(data, address, announce).run(inserted, stop_with_stdin, tray)
+
+        return asyncio.run(serve_cards())
 
 
 class Emulator:
@@ -67,7 +71,9 @@ class Emulator:
         self._announce = announce
         self._readers = Readers(address, self._changed)
         self._moving = asyncio.Lock()
-        self._faults = FaultTable(data, self._inserted, self._changed)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._faults = FaultTable(data, self._inserted, functools.partial(self._in_loop, self._changed))
         self._conversation = Conversation()
         if _log.isEnabledFor(logging.DEBUG):
             self._conversation.listen(_log_it)
@@ -79,6 +85,7 @@ class Emulator:
             "status": self._status,
             "fault": self._faults.handle,
             "kinds": self._faults.kinds,
+            "unlock": self._faults.unlock,
         }
         self._control = ControlServer(self._commands, self._conversation)
 
@@ -112,7 +119,7 @@ class Emulator:
         self._announce(f"ready {reader.address}")
 
     async def _put_in(self, reader: Reader, card: VirtualCard) -> None:
-        card.observer = functools.partial(self._observe, reader, card)
+        card.observer = functools.partial(self._in_loop, self._observe, reader, card)
         await reader.insert(card)
         _log.info("card %s is in %s", card.card.name, reader.address)
         self._happened(reader, card, "The card was put in")
@@ -130,11 +137,8 @@ class Emulator:
             return await self._status({"reader": str(reader.address)})
 
     def _open(self, name: str) -> VirtualCard:
-        try:
-            card = open_card(self._data, name)
-            return VirtualCard(card, self._faults.of(card))
-        except CardError as error:
-            raise ControlError(str(error)) from error
+        card = open_card(self._data, name)
+        return VirtualCard(card, self._faults.of(card))
 
     async def _remove(self, fields: dict[str, Any]) -> Answer:
         """Pull the card in a reader, or (`card`) a card wherever it is."""
@@ -142,7 +146,7 @@ class Emulator:
             name = fields.get("card")
             reader = self._readers.holding(str(name)) if name else self._readers.named(fields.get("reader"))
             if reader is None:
-                raise ControlError(f"{name} is in no reader.")
+                raise ReaderError(f"{name} is in no reader.")
             await self._pull(reader)
             return await self._status({"reader": str(reader.address)})
 
@@ -174,9 +178,16 @@ class Emulator:
         reader = self._readers.holding(name)
         return reader.card.card if reader and reader.card else None
 
+    def _in_loop(self, tell: Callable[..., None], *what: object) -> None:
+        """Tell at once, or, from the thread in which a link makes a key pair, when the loop comes to it."""
+        if threading.get_ident() == self._thread:
+            tell(*what)
+        else:
+            self._loop.call_soon_threadsafe(tell, *what)
+
     def _observe(self, reader: Reader, card: VirtualCard, exchange: Exchange) -> None:
         self._conversation.exchanged(reader.where, card.card.name, exchange)
-        if self._tray and exchange.changes_tries:
+        if self._tray and exchange.may_change_tries:
             self._tray.changed()
         if Pulled.kind in exchange.faults:
             self._happened(reader, card, "The card was pulled in the middle of that")
@@ -192,7 +203,7 @@ class Emulator:
 
 def _log_it(said: Said) -> None:
     if said.exchange:
-        _log.debug("%s", said.exchange)
+        _log.debug("%s", one_line(as_json(said.exchange)))
 
 
 def _status_of(reader: Reader) -> Answer:

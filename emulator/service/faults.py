@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..faults.layers import FaultError, Faults
+from ..errors import FaultError
+from ..faults.layers import Faults
 from ..faults.text import as_json, catalogue, parse_fault
 from ..store.card import Card, open_card
-from ..store.card_json import CardError
-from .control import Answer, ControlError
+from .control import Answer
 
 
 class FaultTable:
@@ -42,17 +42,24 @@ class FaultTable:
         return [as_json(fault) for fault in self._faults.get(name, ())]
 
     async def handle(self, fields: dict[str, Any]) -> Answer:
-        """Set, clear or tell faults; raise ControlError."""
-        name = str(fields.get("card"))
-        try:
-            card = self._inserted(name) or open_card(self._data, name)
-            if fields.get("clear"):
-                self.of(card).clear(None if fields["clear"] is True else str(fields["clear"]))
-            elif "kind" in fields:
-                await self._set(card, str(fields["kind"]), fields.get("values") or {})
-        except (CardError, FaultError) as error:
-            raise ControlError(str(error)) from error
-        return {"card": name, "faults": self.as_json(name)}
+        """Set, clear or tell faults; raise EmulatorError."""
+        card = self._card(str(fields.get("card")))
+        if fields.get("clear"):
+            self.of(card).clear(None if fields["clear"] is True else str(fields["clear"]))
+        elif "kind" in fields:
+            await self._set(card, str(fields["kind"]), fields.get("values") or {})
+        return {"card": card.name, "faults": self.as_json(card.name)}
+
+    async def unlock(self, fields: dict[str, Any]) -> Answer:
+        """Give a card all its tries back; raise EmulatorError."""
+        card = self._card(str(fields.get("card")))
+        card.unlock()
+        self._on_change()
+        return {"card": card.name}
+
+    def _card(self, name: str) -> Card:
+        """Return the card that is in a reader, or else the one in its folder."""
+        return self._inserted(name) or open_card(self._data, name)
 
     async def kinds(self, _fields: dict[str, Any]) -> Answer:
         """Tell every kind of fault there is."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from .describe import Exchange, without_secrets
+from ..virtual_card import Exchange
+from .describe import as_json, without_secrets
 
 _LATELY = 300
 
@@ -30,7 +31,7 @@ class Said(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         """Return it in words, for a JSON line."""
-        said = self.exchange.as_json() if self.exchange else {"says": self.happened}
+        said = as_json(self.exchange) if self.exchange else {"says": self.happened}
         when = datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds")
         return {"number": self.number, "time": when, "reader": self.reader, "card": self.card, **said}
 

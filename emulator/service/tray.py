@@ -1,12 +1,13 @@
 """The tray: a page on which cards lie, go into a reader and are pulled, and which shows what is said.
 
     GET  /            the page, with /tray.css and /tray.js beside it: nothing comes from elsewhere
-    GET  /events      server-sent events: `overview` (readers and cards), `said` (see conversation.py)
+    GET  /events      server-sent events: `overview` (readers and cards), `said` (see journal.py)
     POST /api/NAME    what the control socket does with {"command": NAME, ...}, with the same answers
 
-Only this PC reaches it, and only the page itself presses its buttons: every request must name this
-server as its Host (a rebound DNS name does not), and what changes something must come from a page of
-this server, which browsers say in Origin. Scripts use the control socket or the command line.
+Only programs of the user who runs the emulator are answered, and only the page itself presses its
+buttons: every request must name this server as its Host (a rebound DNS name does not), and what changes
+something must come from a page of this server, which browsers say in Origin. Scripts use the control
+socket or the command line.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from typing import Any
 
 from aiohttp import web
 
-from .control import Answer, ControlError, Handler
+from ..errors import EmulatorError
+from ..store.card import printable
+from .control import Answer, Handler
 from .journal import Conversation, Said
+from .peers import is_own_tcp
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +120,9 @@ class Tray:
         return response
 
     def _refusal(self, request: web.Request) -> str:
+        here, there = (request.transport and request.transport.get_extra_info(end) for end in ("sockname", "peername"))
+        if not here or not there or not is_own_tcp(here, there):
+            return "Only the user who runs the emulator may use this page."
         port = self.url.rstrip("/").rpartition(":")[2]
         if request.host not in (f"{HOST}:{port}", f"localhost:{port}"):
             return "This is not the name of this server."
@@ -139,8 +146,8 @@ class Tray:
             return web.json_response({"ok": False, "error": "There is no such button."}, status=404)
         try:
             return web.json_response({"ok": True, **await handler(fields)})
-        except ControlError as error:
-            return web.json_response({"ok": False, "error": str(error)}, status=409)
+        except (EmulatorError, OSError) as error:
+            return web.json_response({"ok": False, "error": printable(str(error))}, status=409)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Tell a page everything until it goes; one that comes back is told what it has missed."""

@@ -1,34 +1,53 @@
 """A card: its passcode, private keys and data objects, opened from a card folder.
 
-The folder's format is in storage.py.
+The folder's format is in card_json.py.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import CardError
 from ..identifiers import CERTIFICATE_OBJECTS, RETIRED_KEYS, KeyReference, ObjectTag
 from ..keys.management_key import ManagementKey
 from ..keys.private_key import PrivateKey
 from ..piv import objects
-from ..piv.reference_data import ReferenceData
+from ..piv.reference_data import USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 from .card_folder import CardFolder
-from .card_json import CARD_FILE, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE, CardError, CardFile
+from .card_json import CARD_FILE, CardFile
+from .durable import check_folder
 
 CARDS = "cards"
 """The folder inside DIR that holds the card folders."""
 
+_NOT_PRINTED = ("C", "Zl", "Zp")
+"""Unicode's categories of control, format and unassigned characters, and of breaks between lines."""
+
+
+def printable(text: str) -> str:
+    """Return text for one line of a terminal, log or page, with "?" for what would change how it looks.
+
+    Names of folders and of certificates' holders may hold escape sequences, line breaks and marks that
+    turn the direction of writing.
+    """
+    return "".join("?" if unicodedata.category(char).startswith(_NOT_PRINTED) else char for char in text)
+
 
 class Card:
-    """Everything a card keeps while it has no power. What is put on it is on the disk first."""
+    """Everything a card keeps while it has no power (CardMemory). What is put on it is on the disk first."""
 
     def __init__(self, name: str, file: CardFile, folder: CardFolder) -> None:
         self.name = name
         self.file = file
-        """Codes, tries, management key, version."""
+        """card.json: codes, tries, management key, version."""
+        self.passcode = file.passcode
+        """What VERIFY compares with."""
+        self.unblocking_code = file.unblocking_code
+        self.version = file.version
         self.keys: dict[KeyReference, PrivateKey] = folder.keys()
         self.objects: dict[int, bytes] = {}
         """GET DATA answers by tag."""
@@ -39,14 +58,15 @@ class Card:
 
     @classmethod
     def open(cls, folder: Path | str) -> Card:
-        """Read a card folder; raise CardError when anything in it is not as it must be."""
+        """Read a card folder; raise CardError when anything in it is not as it must be, or another user's."""
         folder = Path(folder)
+        check_folder(folder)
         return cls(folder.name, CardFile(folder), CardFolder(folder))
 
     @property
-    def passcode(self) -> ReferenceData:
-        """What VERIFY compares with."""
-        return self.file.passcode
+    def management_key(self) -> ManagementKey:
+        """What proves who may write to the card."""
+        return self.file.management_key
 
     @property
     def serial(self) -> int:
@@ -82,8 +102,21 @@ class Card:
         self.keys.clear()
         self._contents.clear()
         self._show_objects()
-        self.file.set_management_key(ManagementKey())
-        self.file.set_codes(USUAL_PASSCODE, USUAL_UNBLOCKING_CODE)
+        self.set_management_key(ManagementKey())
+        self.set_codes(USUAL_PASSCODE, USUAL_UNBLOCKING_CODE)
+
+    def set_management_key(self, key: ManagementKey) -> None:
+        """Keep another management key. Raises OSError or CardError."""
+        self.file.set_management_key(key)
+
+    def set_codes(self, passcode: str, unblocking_code: str, tries: tuple[int, int] | None = None) -> None:
+        """Take new codes, with all tries left. Raises OSError or CardError."""
+        self.file.set_codes(passcode, unblocking_code, tries)
+
+    def unlock(self) -> None:
+        """Have all tries of both codes again, as no card of plastic can. Raises OSError or CardError."""
+        for code in (self.passcode, self.unblocking_code):
+            code.set_tries_left(code.tries)
 
     def _show_objects(self) -> None:
         """Say by itself what nobody has written to the card."""
@@ -126,17 +159,31 @@ class Summary:
         }
         return {**said, "problem": self.problem} if self.problem else said
 
+    def __str__(self) -> str:
+        """Return it as a line of a list."""
+        if self.problem:
+            return self.problem
+        locked = "" if self.tries_left else f", locked: `unlock {self.name}` gives them back"
+        uid, until = self.uid or "no certificate", self.not_after or "-"
+        return f"{self.name:<14} {uid:<14} {self.tries_left} tries left{locked}, certificate until {until}"
+
 
 def card_names(data: Path) -> list[str]:
     """Return the names of the cards under DIR, sorted."""
+    _check(data)
     return sorted(entry.parent.name for entry in (data / CARDS).glob(f"*/{CARD_FILE}"))
 
 
 def open_card(data: Path, name: str) -> Card:
     """Open the card with this name under DIR; raise CardError, which lists the names there are."""
+    _check(data)
     folder = data / CARDS / name
+    if name != printable(name):
+        raise CardError(f'"{printable(name)}" is no name for a card: it has characters that cannot be shown.')
     if folder.parent != data / CARDS or folder.name != name or not (folder / CARD_FILE).is_file():
-        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {_list(card_names(data))}.')
+        raise CardError(
+            f'There is no card "{name}" in {data / CARDS}; there are: {_list(map(printable, card_names(data)))}.'
+        )
     return Card.open(folder)
 
 
@@ -146,20 +193,29 @@ def summaries(data: Path) -> Iterator[Summary]:
         try:
             yield _summary(data / CARDS / name)
         except CardError as error:
-            yield Summary(name, problem=str(error))
+            yield Summary(printable(name), problem=printable(str(error)))
+
+
+def _check(data: Path) -> None:
+    """Refuse a DIR that another user may have prepared."""
+    check_folder(data)
+    check_folder(data / CARDS)
 
 
 def _summary(folder: Path) -> Summary:
+    if folder.name != printable(folder.name):
+        raise CardError(f"{folder}: no name for a card, it has characters that cannot be shown.")
+    check_folder(folder)
     tries_left = CardFile(folder).passcode.tries_left
     certificate = CardFolder(folder).certificate(KeyReference.AUTHENTICATION)
     if certificate is None:
         return Summary(folder.name, tries_left=tries_left)
     try:
         uid = certificate.subject.native.get("common_name")
-        return Summary(folder.name, uid, tries_left, certificate.not_valid_after.date())
+        return Summary(folder.name, uid and printable(str(uid)), tries_left, certificate.not_valid_after.date())
     except (ValueError, TypeError):
         raise CardError(f"{folder}: the 9A certificate's subject or dates cannot be read.") from None
 
 
-def _list(names: list[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"

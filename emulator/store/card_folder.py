@@ -1,6 +1,6 @@
 """The files of a card folder besides card.json: keys, certificates and other data objects.
 
-Which files there are, and which comes before which, is said in storage.py.
+Which files there are, and which comes before which, is said in card_json.py.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from asn1crypto import pem, x509
 
+from ..errors import CardError
 from ..identifiers import CERTIFICATE_OBJECTS, KeyReference
 from ..keys.private_key import PrivateKey, PrivateKeyError
 from ..piv import objects
-from .card_json import CardError, remove_durably, write_durably
+from .durable import read, remove_durably, write_durably
 
 _KEY_OF_OBJECT: dict[int, KeyReference] = {tag: key for key, tag in CERTIFICATE_OBJECTS.items()}
 _KEY = re.compile(r"([0-9A-F]{2})\.key\.pem")
@@ -146,8 +147,6 @@ def _certificate(path: Path, der: bytes) -> x509.Certificate:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read(path)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise CardError(f"{path}: {error.strerror}.") from error

@@ -32,31 +32,21 @@ because the disk can take longer than all else in a sign-in.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
-import os
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..errors import CardError
 from ..identifiers import Algorithm
 from ..keys.management_key import ALGORITHMS, DEFAULT_VALUE, ManagementKey
-from ..piv.reference_data import ReferenceData
+from ..piv.reference_data import USUAL_PASSCODE, USUAL_TRIES, USUAL_UNBLOCKING_CODE, ReferenceData
+from .durable import read, write_atomically, write_digit, write_durably
 
 CARD_FILE = "card.json"
 DEFAULT_VERSION = "5.7.0"
-
-USUAL_PASSCODE = "123456"
-USUAL_UNBLOCKING_CODE = "12345678"
-USUAL_TRIES = 3
-"""What blank cards and the demonstration's cards have."""
-
-
-class CardError(Exception):
-    """A card folder that cannot be used; the text is one plain sentence."""
 
 
 class CardFile:
@@ -92,8 +82,12 @@ class CardFile:
         content = json.dumps({**_read(self.path), **values}, indent=2).encode() + b"\n"
         if any(value == 0 or not name.endswith("tries_left") for name, value in values.items()):
             write_durably(self.path, content)
-        elif not _write_digit(self.path, content):
+        elif not write_digit(self.path, content):
             write_atomically(self.path, content)
+
+    def renumber(self) -> None:
+        """Give the card another GUID: it is the copy of one that has this."""
+        self.update(guid=secrets.token_hex(16))
 
     def set_management_key(self, key: ManagementKey) -> None:
         """Keep another management key."""
@@ -146,65 +140,10 @@ def new_card_file(folder: Path, expires: datetime.date, **values: object) -> Non
     write_durably(folder / CARD_FILE, json.dumps({**usual, **values}, indent=2).encode() + b"\n")
 
 
-def write_atomically(path: Path, content: bytes, *, sync: bool = False) -> None:
-    """Replace a file so that, whatever kills us, either the old or the new one is there."""
-    temporary = path.with_name(f".{path.name}.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def _write_digit(path: Path, content: bytes) -> bool:
-    """Change one byte of a file, which no kill can tear; False when the new content differs in more.
-
-    A rename costs a sign-in a hundred times as much: the file system hurries to the disk for it.
-    """
-    try:
-        with open(path, "r+b", buffering=0) as file:
-            old = file.read()
-            places = [place for place, pair in enumerate(zip(old, content, strict=False)) if pair[0] != pair[1]]
-            if len(old) != len(content) or len(places) > 1:
-                return False
-            for place in places:
-                os.pwrite(file.fileno(), content[place : place + 1], place)
-    except PermissionError:  # a read-only file can still be replaced
-        return False
-    return True
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """As write_atomically, and return when the new file would outlast a loss of power."""
-    write_atomically(path, content, sync=True)
-    with _open_folder(path.parent) as folder:
-        os.fsync(folder)
-
-
-def remove_durably(paths: list[Path]) -> None:
-    """Remove files of one folder, those that are there."""
-    if not paths:
-        return
-    for path in paths:
-        path.unlink(missing_ok=True)
-    with _open_folder(paths[0].parent) as folder:
-        os.fsync(folder)
-
-
-@contextlib.contextmanager
-def _open_folder(path: Path) -> Iterator[int]:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
+        values = json.loads(read(path))
+    except FileNotFoundError as error:
         raise CardError(f"{path}: {error.strerror}.") from error
     except (ValueError, RecursionError):
         raise CardError(f"{path}: not a JSON file.") from None

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ..errors import CardError
 from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from ..keys import certificates
 from ..keys.key_pairs import from_pair, generate, key_pair
@@ -22,7 +23,8 @@ from ..keys.private_key import PrivateKeyError
 from ..piv import objects
 from .card import CARDS, Card, open_card
 from .card_folder import CardFolder
-from .card_json import CARD_FILE, CardError, CardFile, new_card_file
+from .card_json import CARD_FILE, CardFile, new_card_file
+from .durable import check_folder
 
 LAYOUT = {
     KeyReference.AUTHENTICATION: Algorithm.RSA_2048,
@@ -109,7 +111,7 @@ def copy(data: Path, name: str, new_name: str) -> Card:
     old = open_card(data, name)
     with _new_card(data, new_name) as folder:
         shutil.copytree(old.folder, folder.path, dirs_exist_ok=True)
-        CardFile(folder.path).update(guid=secrets.token_hex(16))
+        CardFile(folder.path).renumber()
     return open_card(data, new_name)
 
 
@@ -128,7 +130,9 @@ def _new_card(data: Path, name: str) -> Iterator[CardFolder]:
     folder = data / CARDS / _checked(name)
     if folder.exists():
         raise CardError(f"There is a card {name} already; `delete {name}` first, or take another name.")
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (data, folder.parent):
+        check_folder(place)
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _workshop(data) as workshop:
         new = workshop / name
         new.mkdir(mode=0o700)

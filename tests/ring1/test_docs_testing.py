@@ -8,8 +8,8 @@ from pathlib import Path
 
 from emulator import pytest_plugin
 from emulator.faults import KINDS, Slow
-from emulator.service.describe import Exchange
 from emulator.service.journal import Said
+from emulator.virtual_card import Exchange
 
 TEXT = (Path(__file__).parents[2] / "docs" / "testing-with-the-card.md").read_text()
 
@@ -39,6 +39,6 @@ def test_every_fixture_is_in_the_table() -> None:
 
 
 def test_every_part_of_a_line_of_the_trace_is_told() -> None:
-    said = Said(1, 0.0, "127.0.0.1:35963", "one-role", Exchange(b"\0\xa4\4\0", b"\x90\0", 0.1)).as_json()
+    said = Said(1, 0.0, "127.0.0.1:35963", "one-role", Exchange(b"\0\xa4\4\0", None, b"\x90\0", 0.1)).as_json()
     told = TEXT.partition("one JSON object a line:\n  `number`")[2]
     assert set(said) == {"number", *re.findall(r"`(\w+)`", told)}

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from support.emulator import SELECT_PIV, card_keys, send, tries_left_on_disk
 
 from emulator import Card, VirtualCard
+from emulator.errors import FaultError, NoAnswerError
 from emulator.faults import (
     KINDS,
     Certificate,
@@ -29,12 +30,12 @@ from emulator.faults import (
     WrongAtr,
     WrongKey,
 )
-from emulator.faults.layers import Fault, FaultError, NoAnswerError
+from emulator.faults.layers import Fault
 from emulator.faults.text import as_json, catalogue, parse_fault
 from emulator.faults.wrong_certificates import Wrong
 from emulator.identifiers import Instruction, KeyReference
 from emulator.iso7816 import tlv
-from emulator.service.describe import Exchange
+from emulator.virtual_card import Exchange
 
 CHUID = "00CB3FFF055C035FC10200"
 CERTIFICATE = "00CB3FFF0000055C035FC1050000"

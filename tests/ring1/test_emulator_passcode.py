@@ -15,7 +15,7 @@ from support.emulator import write_settings as write
 from support.emulator_links import CardReader
 
 from emulator import Card, VirtualCard
-from emulator.store import card_json as storage
+from emulator.store import card_json, durable
 
 WRONG = "0020008008303030303030FFFF"
 RIGHT = "0020008008313233343536FFFF"
@@ -139,8 +139,9 @@ def test_a_file_that_is_read_only_is_replaced(
         raise PermissionError(13, "Permission denied")  # as anybody but root is told
 
     with monkeypatch.context() as patch:
-        patch.setattr("emulator.store.card_json.open", refuse, raising=False)
-        patch.setattr(storage, "write_atomically", lambda path, content: path.write_bytes(content))
+        patch.setattr(durable, "open", refuse, raising=False)
+        patch.setattr(card_json, "read", Path.read_bytes)
+        patch.setattr(card_json, "write_atomically", lambda path, content: path.write_bytes(content))
         assert send(selected, WRONG) == ("", "63C2")
     assert tries_left_on_disk(card_folder) == 2
 
@@ -168,5 +169,5 @@ def test_killed_at_a_verify_gives_no_try_back(
 
 def test_passcodes_are_in_no_repr(card_folder: Path) -> None:
     card = select(card_folder)
-    things = [card, card.card, card.card.passcode, storage.CardFile(card_folder), card.state]
+    things = [card, card.card, card.card.passcode, card_json.CardFile(card_folder), card.state]
     assert not any("123456" in repr(thing) for thing in things)

@@ -11,7 +11,8 @@ from support.emulator import SELECT_PIV, EmulatorProgram, ask, make_card, tries_
 from support.emulator_links import CardReader
 from support.machine import wait_until
 
-from emulator.service.control import ControlError, request
+from emulator.errors import ControlError
+from emulator.service.control import request
 
 Run = Callable[..., EmulatorProgram]
 SELECT = SELECT_PIV + "00"

@@ -10,10 +10,10 @@ from support.emulator import SELECT_PIV, EmulatorProgram, ask, make_card, tries_
 from support.emulator_links import CardReader
 from support.machine import wait_until
 
+from emulator.errors import CardError
 from emulator.reader.slot import Address
 from emulator.reader.slots import parse_cards, parse_place
 from emulator.service.control import request
-from emulator.store.card_json import CardError
 
 Run = Callable[..., EmulatorProgram]
 FIRST = Address("127.0.0.1", 35963)

@@ -12,11 +12,9 @@ from support.emulator_links import CardReader
 from support.machine import wait_until
 from support.management import encrypt
 
-from emulator import VirtualCard
 from emulator.iso7816 import tlv
 from emulator.keys.management_key import ManagementKey
 from emulator.service.control import request
-from emulator.service.describe import Exchange
 
 GENERATE = "0047009A05AC03800116 00"  # RSA 4096
 PUBLIC_KEY = "7F49"
@@ -105,11 +103,3 @@ def test_the_emulator_may_end_meanwhile(running: EmulatorProgram, readers: list[
     running.process.terminate()
     assert running.process.wait(10) == 0
     assert (card_folder / "9A.key.pem").read_bytes() == before
-
-
-def test_what_was_done_ahead_is_part_of_the_command(virtual_card: VirtualCard) -> None:
-    """The conversation says how long the program waited, wherever the card did the work."""
-    seen: list[Exchange] = []
-    virtual_card.observer = seen.append
-    virtual_card.respond(bytes.fromhex(SELECT_PIV), seconds_ahead=2.0)
-    assert seen[0].milliseconds >= 2000

@@ -17,9 +17,9 @@ from support.tray import events
 from emulator.service.control import request
 
 SEEN = {
-    "SELECT PIV": "Choose the identity application (PIV)",
-    "GET DATA CERTIFICATE 9A": "Read the certificate of key 9A, which says whose card this is",
-    "VERIFY passcode": "Try a passcode",
+    "Choose the identity application (PIV)",
+    "Read the certificate of key 9A, which says whose card this is",
+    "Try a passcode",
 }
 PASSCODE_IN_HEX = PASSCODE.encode().hex(" ").upper()
 
@@ -48,7 +48,7 @@ def test_it_shows_what_a_real_program_does(emulator: EmulatorProgram) -> None:
         emulator.stop()
         assert trace.stdout
         lines = trace.stdout.read()
-    assert {line["command"]: line["says"] for line in said if line.get("command") in SEEN} == SEEN
+    assert {line["says"] for line in said} >= SEEN
     (tried, *_) = [line for line in said if line["says"] == "Try a passcode"]
     assert (tried["apdu"], tried["meaning"]) == ("00 20 00 80" + " .." * 9, "done")
     assert [json.loads(line) for line in lines.splitlines()] == said[1:]  # the trace began after the card was put in
