@@ -7,6 +7,7 @@ Exit codes: 0 done; 2 usage or configuration; 3 no emulator is running; 4 no car
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -14,14 +15,14 @@ import sys
 from pathlib import Path
 
 from .. import __version__
-from ..errors import AlreadyRunningError, CardError, ControlError, NotRunningError
+from ..errors import AlreadyRunningError, CardError, EmulatorError, NotRunningError
 from ..faults import KINDS
 from ..faults.text import usual_values
 from ..reader.slot import Address
 from ..service.control import request, requests
 from ..service.describe import one_line
 from ..service.emulator import run
-from ..store.card import card_names
+from ..store.card import card_names, printable
 from . import cards as card_commands
 from . import readers as reader_commands
 
@@ -39,6 +40,7 @@ examples:
   python -m emulator trace                           watch what programs say to the card
   python -m emulator issue anna                      make a card; more: issue --help
   python -m emulator fault one-role slow             make something wrong with a card
+  python -m emulator unlock one-role                 after too many wrong passcodes: all tries again
 
 Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes eight of them at
 its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartcard-vpcd), or
@@ -56,41 +58,47 @@ Each card has its own connection. A card is in one reader at a time; for load te
 """
 
 
-class _NoCardsError(Exception):
-    pass
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Parse, do, and turn every failure into one sentence on stderr and an exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    _set_up_output(options.log_level.upper())
     try:
         return int(options.do(options))
-    except (_NoCardsError, CardError) as error:
-        return _fail(error, _NO_CARD)
     except NotRunningError as error:
         return _fail(error, _NO_EMULATOR)
-    except AlreadyRunningError as error:
+    except (AlreadyRunningError, OSError) as error:
         return _fail(error, _USAGE)
-    except ControlError as error:
+    except EmulatorError as error:
         return _fail(error, _NO_CARD)
-    except OSError as error:
-        return _fail(error, _USAGE)
     except KeyboardInterrupt:
         return _INTERRUPTED
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(error, file=sys.stderr)
+    print(printable(str(error)), file=sys.stderr)
     return code
+
+
+class _OneLine(logging.Formatter):
+    """Keeps what comes from names of cards and folders within its line; a traceback has its own lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatMessage(record))
+
+
+def _set_up_output(level: str) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal in Latin-1 shows other letters by number
+            stream.reconfigure(errors="backslashreplace")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
 def _run(options: argparse.Namespace) -> int:
     if not card_names(options.data):
-        raise _NoCardsError(_no_cards(options.data))
+        raise CardError(_no_cards(options.data))
     return run(
         options.data,
         options.cards,
@@ -103,7 +111,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     if not card_commands.print_list(options.data, options.json):
-        raise _NoCardsError(_no_cards(options.data))
+        raise CardError(_no_cards(options.data))
     return 0
 
 
@@ -117,7 +125,7 @@ def _fault(options: argparse.Namespace) -> int:
     answer = request(options.data, command="fault", **asked)
     faults = answer["faults"]
     for fault in faults if isinstance(faults, list) else []:
-        print(f"{options.card}: {fault['says']}")
+        print(printable(f"{options.card}: {fault['says']}"))
     if not faults:
         print(f"{options.card}: nothing is wrong")
     return 0
@@ -135,7 +143,7 @@ def _trace(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps(said), flush=True)
         else:
-            print(one_line(said), flush=True)
+            print(printable(one_line(said)), flush=True)
     return 0
 
 

@@ -14,7 +14,7 @@ from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from ..keys.key_pairs import GENERATED
 from ..service.control import request
 from ..store import personalise
-from ..store.card import card_names, open_card, summaries
+from ..store.card import card_names, open_card, printable, summaries
 from ..store.durable import write_durably
 
 Subcommands = argparse._SubParsersAction
@@ -59,6 +59,7 @@ def add(commands: Subcommands[argparse.ArgumentParser]) -> None:
     copy = _command(commands, "copy", "make a card with the same keys, but a number of its own", _copy)
     copy.add_argument("new_name", metavar="NEW", help="the copy's name")
     _command(commands, "delete", "destroy a card", _delete)
+    _command(commands, "unlock", "give a card all its tries back, wherever it is", _unlock)
 
 
 def print_list(data: Path, as_json: bool) -> bool:
@@ -68,11 +69,9 @@ def print_list(data: Path, as_json: bool) -> bool:
         print(json.dumps([card.as_json() for card in cards]))
         return True
     for card in cards:
-        print(
-            card.problem
-            or f"{card.name:<14} {card.uid or 'no certificate':<14} {card.tries_left} tries left, "
-            f"certificate until {card.not_after or '-'}"
-        )
+        print(card)
+        if card.tries_left == 0:
+            print(f"{card.name} is locked; python -m emulator unlock {card.name} mends that", file=sys.stderr)
     return bool(cards)
 
 
@@ -146,8 +145,20 @@ def _issue(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     content, password = _read(options.file), _password(options)
-    personalise.import_pkcs12(options.data, options.card, content, password, options.key, options.replace)
+    left_out = personalise.import_pkcs12(options.data, options.card, content, password, options.key, options.replace)
     print(f"{options.card} has the key {options.key:02X} of {options.file}")
+    for certificate in left_out:
+        whose = printable(certificate.subject.rfc4514_string())
+        print(f"left out, because it is for another key: the certificate of {whose}", file=sys.stderr)
+    return 0
+
+
+def _unlock(options: argparse.Namespace) -> int:
+    try:
+        request(options.data, command="unlock", card=options.card)
+    except NotRunningError:
+        open_card(options.data, options.card).unlock()
+    print(f"{options.card} has all its tries again")
     return 0
 
 

@@ -73,15 +73,17 @@ def is_for(certificate: x509.Certificate, pair: KeyPair) -> bool:
         return False
 
 
-def read_pkcs12(content: bytes, password: bytes | None) -> tuple[KeyPair, x509.Certificate | None]:
-    """Return private key and certificate of a PKCS#12 file; raise CardError."""
+def read_pkcs12(
+    content: bytes, password: bytes | None
+) -> tuple[KeyPair, x509.Certificate | None, list[x509.Certificate]]:
+    """Return the private key of a PKCS#12 file, its certificate, and those of other keys; raise CardError."""
     try:
-        pair, certificate, _ = pkcs12.load_key_and_certificates(content, password)
+        pair, certificate, others = pkcs12.load_key_and_certificates(content, password)
     except ValueError:
         raise CardError("The PKCS#12 file cannot be read: it is broken, or the password is wrong.") from None
     if not isinstance(pair, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise CardError("The PKCS#12 file holds no RSA or EC private key.")
-    return pair, certificate
+    return pair, certificate, others
 
 
 def write_pkcs12(name: str, pair: KeyPair, certificates: Iterable[bytes], password: bytes | None) -> bytes:
@@ -106,7 +108,7 @@ def _extensions(reference: KeyReference, pair: KeyPair) -> list[x509.ExtensionTy
     """What the key is for (SP 800-73-4 Part 1, table 4b; FIPS 201-2, appendix B.1)."""
     wanted = {"digital_signature"}
     if reference == KeyReference.SIGNATURE:
-        wanted = {"content_commitment"}
+        wanted = {"digital_signature", "content_commitment"}
     elif reference not in (KeyReference.AUTHENTICATION, KeyReference.CARD_AUTHENTICATION):
         wanted = {"key_encipherment" if isinstance(pair, rsa.RSAPrivateKey) else "key_agreement"}
     uses: list[x509.ExtensionType] = [x509.KeyUsage(**{use: use in wanted for use in _USES})]

@@ -48,7 +48,7 @@ def one_line(said: dict[str, Any]) -> str:
         return str(said.get("says", ""))
     ending = " ".join(filter(None, (said["status"], said["meaning"])))
     faults = f" (fault: {', '.join(said['faults'])})" if said["faults"] else ""
-    asked = f"{said['says']} ({said['command']})"
+    asked = f"{said['says']} [{said['command']}]"
     return f"{asked}: {ending}, {said['answer_bytes']} bytes, {said['milliseconds']} ms{faults}"
 
 

@@ -163,9 +163,8 @@ class Summary:
         """Return it as a line of a list."""
         if self.problem:
             return self.problem
-        locked = "" if self.tries_left else f", locked: `unlock {self.name}` gives them back"
         uid, until = self.uid or "no certificate", self.not_after or "-"
-        return f"{self.name:<14} {uid:<14} {self.tries_left} tries left{locked}, certificate until {until}"
+        return f"{self.name:<14} {uid:<14} {self.tries_left} tries left, certificate until {until}"
 
 
 def card_names(data: Path) -> list[str]:

@@ -17,7 +17,7 @@
                                   passcode: once                   or never, always
     DIR/cards/NAME/9A.cert.pem   X.509; its subject's CN is the holder's uid. Or, in its place,
     DIR/cards/NAME/9A.cert.gz    the same in DER and compressed by gzip, as the card then has it
-                                 9C, 9D, 9E and the retired 82 to 95 likewise; any may be missing
+                                 Of 9C, 9D, 9E and the retired 82 to 95, too; any may be missing
     DIR/cards/NAME/5FC109.object any other data object: what is inside its tag 53 (7E and 7F61:
                                  inside that tag). It comes before what the card would say by
                                  itself (CHUID, Discovery, ..., and certificates in odd forms)

@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cryptography import x509
+
 from ..errors import CardError
 from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from ..keys import certificates
@@ -77,9 +79,12 @@ def take_certificates(card: Card, text: bytes) -> list[KeyReference]:
 
 def import_pkcs12(
     data: Path, name: str, content: bytes, password: bytes | None, reference: KeyReference, replace: bool = False
-) -> Card:
-    """Put key and certificate of a PKCS#12 file in a place of a card, a new one if there is none."""
-    pair, certificate = certificates.read_pkcs12(content, password)
+) -> list[x509.Certificate]:
+    """Put key and certificate of a PKCS#12 file in a place of a card, a new one if there is none.
+
+    Returns the file's other certificates, for which the card has no place: those of other keys and of CAs.
+    """
+    pair, certificate, left_out = certificates.read_pkcs12(content, password)
     try:
         key = from_pair(pair)
     except PrivateKeyError as error:
@@ -94,7 +99,7 @@ def import_pkcs12(
     card.put_key(reference, key)
     content = objects.certificate(certificates.to_der(certificate)) if certificate else b""
     card.put_object(CERTIFICATE_OBJECTS[reference], content)
-    return card
+    return left_out
 
 
 def export_pkcs12(card: Card, reference: KeyReference, password: bytes | None) -> bytes:

@@ -128,7 +128,7 @@ def test_the_log_at_debug_holds_no_passcode(virtual_card: VirtualCard, caplog: p
     virtual_card.observer = lambda exchange: log.debug("%s", one_line(as_json(exchange)))
     for command in (SELECT_PIV, "0020008008313233343536FFFF", "0020008009313233343536FFFF"):
         virtual_card.transmit(bytes.fromhex(command))
-    assert "Try a passcode (VERIFY, P1 00, P2 80): 9000 done" in caplog.text
+    assert "Try a passcode [VERIFY, P1 00, P2 80]: 9000 done" in caplog.text
     assert "123456" not in caplog.text
     assert "313233" not in caplog.text
 

@@ -65,6 +65,8 @@ def test_issue(ask: Ask, tmp_path: Path) -> None:
         assert found.subject.rfc4514_string() == f"CN={UID},OU=people,O=nhs"
         assert isinstance(found.public_key(), kind)
         assert not any(extension.critical for extension in found.extensions)
+    signs = certificate(tmp_path, "9C").extensions.get_extension_for_class(x509.KeyUsage).value
+    assert (signs.digital_signature, signs.content_commitment) == (True, True)  # OpenSC signs with no other
     card = VirtualCard(Card.open(folder(tmp_path)))
     send(card, SELECT_PIV)
     assert send(card, "0020008008313233343536FFFF") == ("", "9000")
@@ -177,6 +179,28 @@ def test_import_and_export(ask: Ask, tmp_path: Path) -> None:
     assert "has no key 9C" in ask("export", "anna", "--key", "9C", code=4).stderr
 
 
+def test_what_is_left_out_of_an_import_is_said(ask: Ask, tmp_path: Path) -> None:
+    """Certificates of CAs, and one that is for another key than the file's: a card has no place for them."""
+    file, other = tmp_path / "in.p12", ec.generate_private_key(ec.SECP256R1())
+    strangers = [self_signed("555000000777", other)]
+    key = card_keys()["9A"]
+    file.write_bytes(
+        pkcs12.serialize_key_and_certificates(b"x", key, self_signed(UID, key), strangers, serialization.NoEncryption())
+    )
+    said = ask("import", "anna", str(file)).stderr
+    assert "left out, because it is for another key: the certificate of CN=555000000777" in said
+    assert certificate(tmp_path, "9A") == self_signed(UID, key)
+
+
+def test_unlock(ask: Ask, tmp_path: Path) -> None:
+    make_card(folder(tmp_path), tries_left=0, unblocking_tries_left=0)
+    assert "anna is locked; python -m emulator unlock anna mends that" in ask("list").stderr
+    ask("unlock", "anna")
+    values = json.loads((folder(tmp_path) / "card.json").read_text())
+    assert (values["tries_left"], values["unblocking_tries_left"]) == (3, 3)
+    assert "no card" in ask("unlock", "bert", code=4).stderr
+
+
 def test_import_replaces_only_when_told_to(ask: Ask, tmp_path: Path) -> None:
     make_card(folder(tmp_path))
     file = p12(tmp_path / "in.p12", ec.generate_private_key(ec.SECP256R1()))
@@ -224,6 +248,17 @@ def test_usage(arguments: list[str], ask: Ask) -> None:
 @pytest.mark.parametrize("command", ["issue", "import", "export", "copy", "delete"])
 def test_help_teaches(command: str, ask: Ask) -> None:
     assert "the card's name" in ask(command, "--help").stdout
+
+
+def test_a_card_in_a_reader_is_unlocked_there(
+    card_folder: Path, card_reader: CardReader, run_emulator: Callable[..., EmulatorProgram]
+) -> None:
+    program = run_emulator(card_folder.parents[1], card_reader.address, "one-role")
+    card_reader.accept()
+    card_reader.exchange(SELECT_PIV)
+    assert [card_reader.exchange("0020008008303030303030FFFF") for _ in range(3)][-1] == "63C0"
+    assert program.ask("unlock", "one-role").returncode == 0
+    assert card_reader.exchange("00200080") == "63C3"
 
 
 def test_a_card_in_a_reader_is_not_deleted(

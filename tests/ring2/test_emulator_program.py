@@ -158,8 +158,10 @@ def test_trace(running: EmulatorProgram, card_reader: CardReader, run_emulator: 
         wait_until(lambda: running.log.read_text().count("somebody watches") == 2)
         card_reader.exchange(SELECT_PIV + "00")
         card_reader.exchange("0020008008313233343536FFFF")
-        assert words.stdout.readline().startswith("SELECT PIV: 9000 done, 62 bytes, ")
-        assert words.stdout.readline().startswith("VERIFY passcode: 9000 done, 0 bytes, ")
+        assert words.stdout.readline().startswith(
+            "Choose the identity application (PIV) [SELECT, P1 04, P2 00]: 9000 done, 62 bytes, "
+        )
+        assert words.stdout.readline().startswith("Try a passcode [VERIFY, P1 00, P2 80]: 9000 done, 0 ")
         assert json.loads(lines.stdout.readline())["status"] == "9000"
         assert json.loads(lines.stdout.readline())["apdu"] == "00 20 00 80" + " .." * 9
         running.stop()

@@ -21,6 +21,7 @@ SELECT = SELECT_PIV + "00"
 WRONG_PASSCODE = "0020008008303030303030FFFF"
 RIGHT_PASSCODE = "0020008008313233343536FFFF"
 SIZES = {"phone": (360, 740), "laptop": (1280, 900), "projector": (1920, 1080)}
+DARK = {"light": "", "dark": "-dark"}
 PICTURES = os.environ.get("LANYARD_PICTURES")
 TAB, ENTER, ESCAPE, SPACE = "\ue004", "\ue007", "\ue00c", " "
 
@@ -263,10 +264,12 @@ def test_a_page_of_another_origin_presses_nothing(
     assert request(running.data, command="status")["card"] == "one-role"
 
 
+@pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_each_size_is_readable(
-    size: str, page: Browser, card_reader: CardReader, running: EmulatorProgram, tmp_path: Path
+    colours: str, size: str, page: Browser, card_reader: CardReader, running: EmulatorProgram, tmp_path: Path
 ) -> None:
+    page.prefer(colours)
     page.resize(*SIZES[size])
     put_in(page, "one-role", card_reader)
     for command in (SELECT, "00200080", WRONG_PASSCODE, RIGHT_PASSCODE, "00CB3FFF055C035FC10C00"):
@@ -277,12 +280,26 @@ def test_each_size_is_readable(
     page.run("document.querySelectorAll('.new').forEach((entry) => entry.classList.remove('new'))")
     assert page.low_contrast() == []
     assert page.wider_than_the_screen() == []
-    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}.png")
+    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}{DARK[colours]}.png")
     page.find(card(page, "three-roles", ".wrong")).click()
     page.find("#faults[open]")
     assert page.low_contrast() == []
     assert page.wider_than_the_screen() == []
-    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}-faults.png")
+    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}{DARK[colours]}-faults.png")
+
+
+def test_what_happens_is_in_sight_on_a_phone(page: Browser, card_reader: CardReader) -> None:
+    page.resize(*SIZES["phone"])
+    put_in(page, "one-role", card_reader)
+    card_reader.exchange(SELECT)
+    page.wait_for_text("Choose the identity application", "#said")
+    assert page.run("return document.querySelector('#said li').getBoundingClientRect().bottom") < SIZES["phone"][1]
+
+
+def test_a_locked_card_is_unlocked(page: Browser, running: EmulatorProgram) -> None:
+    page.find(card(page, "locked", ".unlock")).click()
+    page.wait_for_text("3 tries left", card(page, "locked", ".tries"))
+    assert request(running.data, command="status")["card"] is None
 
 
 @pytest.mark.parametrize("size", ["phone", "laptop"])

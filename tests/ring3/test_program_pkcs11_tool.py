@@ -139,5 +139,5 @@ def test_pkcs11_tool_counts_wrong_passcodes(own_card: Path) -> None:
 def test_no_passcode_in_the_log_of_all_that(card: Path, card_desk: CardDesk) -> None:
     run("pkcs11-tool", *WITH_PASSCODE, "--list-objects")
     log = card_desk.log.read_text()
-    assert "VERIFY passcode: 9000" in log
+    assert "Try a passcode [VERIFY, P1 00, P2 80]: 9000" in log
     assert PASSCODE not in log

@@ -97,6 +97,11 @@ class Browser:
         """Likewise for a script that calls back: its last argument is the function to call."""
         return self.driver.execute_async_script(script, *arguments)
 
+    def prefer(self, colours: str) -> None:
+        """Be a browser whose user likes pages "light" or "dark"."""
+        features = [{"name": "prefers-color-scheme", "value": colours}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def resize(self, width: int, height: int, zoom: float = 1) -> None:
         """Be a screen of this many pixels, on which pages are zoomed as by Ctrl and +."""
         size = {"width": round(width / zoom), "height": round(height / zoom), "mobile": False}

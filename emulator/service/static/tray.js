@@ -46,6 +46,10 @@ async function move(name, reader) {
   }
 }
 
+async function unlock(name) {
+  said(await press("unlock", { card: name }), `${name} has all its tries again.`);
+}
+
 function said(answer, success) {
   notice(answer.ok ? success : answer.error, !answer.ok);
 }
@@ -103,13 +107,19 @@ function showCard(card) {
   $(".move", element).setAttribute("aria-label", reader ? `Pull ${card.name} out` : `Put ${card.name} in`);
   $(".wrong", element).setAttribute("aria-label", `Faults of ${card.name}`);
   $(".badges", element).replaceChildren(...card.faults.map(badge));
+  $(".unlock", element).hidden = card.tries_left !== 0;
+  $(".unlock", element).setAttribute("aria-label", `Give ${card.name} all its tries back`);
   if (!reader) keepOrder(element);
 }
 
 function newCard(name) {
   const element = $("#card-template").content.firstElementChild.cloneNode(true);
   cards.set(name, element);
-  element.addEventListener("click", (event) => (event.target.closest(".wrong") ? openFaults(name) : move(name)));
+  element.addEventListener("click", ({ target }) => {
+    if (target.closest(".wrong")) openFaults(name);
+    else if (target.closest(".unlock")) unlock(name);
+    else move(name);
+  });
   element.addEventListener("dragstart", (event) => {
     event.dataTransfer.setData("text/plain", name);
     element.classList.add("dragged");
