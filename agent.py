@@ -2328,11 +2328,12 @@ def role_search_text(role: Role) -> str:
     return " ".join((role.name, role.org_name, role.org_code or "", role.group, role.sub_group)).lower()
 
 
-def describe_owner(attempt: Attempt) -> str:
-    """Whose card it is, as far as it is known: the name comes with the session, the uid with the certificate."""
-    name = (attempt.signed_in.session.cn,) if attempt.signed_in else ()
-    uid = (attempt.facts.certificate.uid,) if attempt.facts else ()
-    return f"Card of {shorten(', '.join(name + uid))}" if name + uid else ""
+def describe_owner(conductor: Conductor) -> str:
+    """Whose card all is about, as far as it is known, and which where several are in."""
+    attempt = conductor.attempt
+    whose = f" of {attempt.facts.certificate.uid}" if attempt and attempt.facts else ""
+    where = f" in {attempt.card.reader}" if attempt and len(conductor.cards) > 1 else ""
+    return shorten(f"Card{whose}{where}") if whose or where else ""
 
 
 def shorten(text: str) -> str:
@@ -2441,22 +2442,16 @@ class Terminal:
 
     def _ask_passcode(self, before: State) -> None:
         if self._asked is None:
-            card = self._card()
             question, read = ("Passcode: ", read_hidden) if self._interactive else ("", lambda _: read_line("") or "\n")
-            self._ask(question, read, lambda answer: self._passcode_answered(card, answer))
+            self._ask(question, read, self._passcode_answered)
 
-    def _card(self) -> CardIn | None:
-        return self._conductor.attempt.card if self._conductor.attempt else None
-
-    def _passcode_answered(self, card: CardIn | None, passcode: str) -> None:
-        """What was typed for one card is never sent to another."""
-        if card is not self._card():
-            self._again_or_finish(CardRemoved())
-            return
-        try:
-            self._conductor.type_passcode(passcode)
-        except UnusablePasscode as error:
-            self._again_or_finish(error)
+    def _passcode_answered(self, passcode: str) -> None:
+        """What was typed for a card that is out by now is sent to no other."""
+        if self._outcome is None:
+            try:
+                self._conductor.type_passcode(passcode)
+            except UnusablePasscode as error:
+                self._again_or_finish(error)
 
     def _again_or_finish(self, error: AgentError) -> None:
         if self._interactive:
@@ -2470,7 +2465,7 @@ class Terminal:
         if before is State.SIGNING_IN and self._conductor.problem:
             self._again_or_finish(self._conductor.problem)
         elif self._conductor.attempt:
-            self._say(describe_owner(self._conductor.attempt))
+            self._say(describe_owner(self._conductor))
             self._ask_passcode(before)
 
     def _last_try(self, before: State) -> None:
@@ -2629,7 +2624,7 @@ class Theme:
         for name, colour in (("Header", Colour.BLUE), ("White", Colour.WHITE)):
             self.style.configure(f"{name}.TFrame", background=colour)
             self.style.configure(f"{name}.TLabel", background=colour, padding=(16, 8))
-        self.style.configure("Header.TLabel", foreground=Colour.WHITE, font=self.fonts["heading"], padding=(40, 10))
+        self.style.configure("Header.TLabel", foreground=Colour.WHITE, font=self.fonts["pad"], padding=(40, 8))
 
     def _set_buttons(self, root: tk.Tk) -> None:
         self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12), width=0)
@@ -2671,11 +2666,11 @@ class Window:
         self._early_timer = ""
         self.root = tk.Tk(className="Lanyard")
         self.root.title("Lanyard: sign in with your smartcard")
-        self.root.report_callback_exception = lambda kind, error, trace: self._unexpected(error)
+        self.root.report_callback_exception = lambda kind, error, trace: conductor.unexpected(error)
         self._first_zoom = self._suitable_zoom(kiosk)
         self.theme = Theme(self.root, self._first_zoom)
-        self._place(kiosk)
         self._make_frame()
+        self._place(kiosk)
         self.story = Story(self, self._side) if explained else None
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
@@ -2727,16 +2722,15 @@ class Window:
             self.root.geometry(f"{min(1024, width)}x{min(768, height)}")
             self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
             return
-        self.root.geometry(f"{width}x{height}+0+0")  # without a window manager nobody heeds -fullscreen
+        self.root.geometry(f"{width}x{height}+0+0")  # where no window manager heeds -fullscreen
         self.root.attributes("-fullscreen", True)
-        self.root.bind("<Map>", lambda event: (self.root.focus_lastfor() or self.root).focus_force())  # nor gives focus
+        self.content.bind("<Visibility>", lambda event: self.screen.first.focus_force())  # nor gives the keyboard
         self.root.protocol("WM_DELETE_WINDOW", lambda: None)
 
     def _make_frame(self) -> None:
         header = ttk.Frame(self.root, style="Header.TFrame")
         header.pack(side="top", fill="x")
         ttk.Label(header, text="Lanyard", style="Header.TLabel").pack(side="left")
-        self._failure = ttk.Label(self.root, text=str(UnexpectedError()), style="Failure.Heading.TLabel")
         self.foot = ttk.Frame(self.root)
         self.foot.pack(side="bottom", fill="x")
         self._side = ttk.Frame(self.root, style="White.TFrame")
@@ -2745,7 +2739,6 @@ class Window:
 
     def _state_changed(self, before: State) -> None:
         """A new screen, or the same one told of the change: what was typed early stays."""
-        self._failure.pack_forget()
         state = self.conductor.state
         if state in (State.WAITING, State.NO_READER):
             self.theme.resize(self._first_zoom)
@@ -2765,11 +2758,6 @@ class Window:
         if event.char.isalnum() and not isinstance(event.widget, tk.Entry):
             self.screen.typed(event.char)
 
-    def _unexpected(self, error: BaseException) -> None:
-        log_unexpected("the window", error)
-        self._failure.configure(wraplength=self.root.winfo_width() - 80)
-        self._failure.pack(side="top", fill="x", before=self.content)
-
 
 class Screen:
     """A screen: one sentence of what to do now, one thing to do.
@@ -2787,9 +2775,10 @@ class Screen:
         self.frame.pack(fill="both" if self.fills else "x", expand=self.fills)
         self.actions = ttk.Frame(self.frame)
         self.actions.pack(side="bottom", fill="x")  # packed first: where there is too little room, they still show
-        self.frame.focus_set()
+        self.first: tk.Misc = self.frame  # has the keyboard on arrival
         self.settle()
         self.build()
+        self.first.focus_set()
         self.actions.lift()  # last in the order of Tab
 
     def build(self) -> None:
@@ -2842,6 +2831,11 @@ class WaitingScreen(Screen):
     def build(self) -> None:
         self.label("Put your card into the reader", "Title.TLabel")
         self.label("Then type your passcode. You can start typing straight away.", "Quiet.TLabel")
+        self._last = self.label("", "Red.TLabel")
+
+    def refresh(self, before: State) -> None:
+        if self.conductor.log_out_confirmed is False:
+            self._last.configure(text="The sign-in service has not confirmed the last log-out yet. It is asked again.")
 
     def typed(self, character: str) -> None:
         if character in digits:
@@ -2856,11 +2850,10 @@ class PasscodeScreen(Screen):
         self._whose = self.label("")
         self._notice = self.label("", "Quiet.TLabel")
         self._card: CardIn | None = None
-        self.entry = self._make_entry()
+        self.first = self.entry = self._make_entry()
         self.entry.insert(0, self.window.take_early_typing())
         self.button("Sign in", self._sign_in)
         self._pad = self._make_pad()
-        self.entry.focus_set()
 
     def _make_entry(self) -> tk.Entry:
         entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
@@ -2891,7 +2884,7 @@ class PasscodeScreen(Screen):
             if self._card:
                 self._clear()  # typed for the card before
             self._card = attempt.card
-        self._whose.configure(text=describe_owner(attempt) if attempt else "")
+        self._whose.configure(text=describe_owner(self.conductor))
         self._say(*self._most_pressing())
 
     def _say(self, text: str, style: str) -> None:
@@ -2941,7 +2934,6 @@ class ConfirmScreen(Screen):
     def build(self) -> None:
         self.label("This is the last try", "Title.TLabel")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
-        self.label("Are you sure of it?")
         self.event_button("No, let me type it again", Cancelled())
         self.event_button("Yes, use this passcode", Confirmed(), "Quiet.TButton")
 
@@ -2992,7 +2984,7 @@ class RolesScreen(Screen):
         row = ttk.Frame(self.frame)
         row.pack(fill="x", pady=(0, 12))
         ttk.Label(row, text="Find").pack(side="left", padx=(0, 12))
-        self.search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
+        self.first = self.search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
         self.search.pack(fill="x", ipady=6)
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="White.TLabel")
@@ -3004,7 +2996,6 @@ class RolesScreen(Screen):
             self.search.bind(key, self.deliberate(self._choose))
             self.list.bind(key, self.deliberate(self._choose))
         self._search()
-        self.search.focus_set()
 
     def _make_list(self) -> ttk.Treeview:
         frame = ttk.Frame(self.frame)
@@ -3098,9 +3089,18 @@ class SignedOutScreen(Screen):
     """After Log out, while the card is still in."""
 
     def build(self) -> None:
-        self.label("You are signed out", "Title.TLabel")
-        self.label("Take your card with you.")
+        self._title = self.label("", "Title.TLabel")
+        self._notice = self.label("")
         self.event_button("Sign in again", Dismissed(), "Quiet.TButton")
+
+    def refresh(self, before: State) -> None:
+        confirmed = self.conductor.log_out_confirmed
+        titles = {None: "Signing you out", True: "You are signed out", False: "You are signed out on this PC only"}
+        self._title.configure(text=titles[confirmed])
+        if confirmed is False:
+            self._notice.configure(text=str(LogOutUnconfirmed()), style="Red.TLabel")
+        else:
+            self._notice.configure(text="Take your card with you.")
 
 
 class ProblemScreen(Screen):
@@ -3113,15 +3113,15 @@ class ProblemScreen(Screen):
         self._detail = self.label("", "Quiet.Mono.TLabel")
 
     def refresh(self, before: State) -> None:
-        """A lost reader comes back by itself: nothing to press."""
-        problem, attempt = self.conductor.problem or UnexpectedError(), self.conductor.attempt
+        """A lost reader comes back by itself, and nothing helps a locked or expired card here."""
+        problem, owner = self.conductor.problem or UnexpectedError(), describe_owner(self.conductor)
         self._title.configure(text=problem.says)
         self._advice.configure(text=problem.advice)
-        self._whose.configure(text=describe_owner(attempt) if attempt else "")
+        self._whose.configure(text=owner and f"If you ask for help, read this out: {owner}.")
         self._detail.configure(text="")
         for button in self.actions.winfo_children():
             button.destroy()
-        if self.conductor.state is State.PROBLEM:
+        if self.conductor.state is State.PROBLEM and not isinstance(problem, PasscodeLocked | CertificateError):
             again = "Sign in again" if isinstance(problem, SessionExpired) else "Try again"
             self.event_button(again, Dismissed())
         detail = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"

@@ -122,18 +122,6 @@ def test_a_slow_broker_shows_progress_and_can_be_cancelled(
         window.close()
 
 
-def test_a_kiosk_fills_the_screen_and_cannot_be_closed(
-    screen: Display, spine: Spine, reader: demo.EmbeddedReader
-) -> None:
-    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False)
-    try:
-        assert window.root.attributes("-fullscreen")
-        window.root.tk.eval(window.root.protocol("WM_DELETE_WINDOW"))
-        window.waits(window.root.winfo_viewable)
-    finally:
-        window.close()
-
-
 def test_the_demonstrations_strip_puts_cards_in_and_pulls_them(
     window: WindowOnScreen, data: Path, reader: demo.EmbeddedReader
 ) -> None:

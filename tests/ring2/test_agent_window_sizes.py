@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from support.agent import Slot
 from support.agent_screens import VISITS, Visit
+from support.screen import Display
+from support.spine import Spine
 from support.window import WindowOnScreen, text_of
 
-from agent import State
+from agent import Broker, State
+from demo import EmbeddedReader
 
 SIZES = ["800x600", "1024x768", "1920x1080"]
 
@@ -43,6 +46,23 @@ def test_every_button_can_be_reached_on_a_small_screen_with_the_largest_text(
             assert widget.winfo_rootx() + widget.winfo_width() <= 800, text_of(widget)
             assert widget.winfo_rooty() + widget.winfo_height() <= 600, text_of(widget)
             assert widget.winfo_height() >= widget.winfo_reqheight(), text_of(widget)
+
+
+@pytest.mark.parametrize("display", SIZES, indirect=True)
+def test_a_kiosk_without_a_window_manager_fills_the_screen_has_the_keyboard_and_cannot_be_closed(
+    screen: Display, spine: Spine, reader: EmbeddedReader, slot: Slot
+) -> None:
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False)
+    try:
+        whole = (window.root.winfo_screenwidth(), window.root.winfo_screenheight())
+        window.waits(lambda: (window.root.winfo_width(), window.root.winfo_height()) == whole)
+        window.root.tk.eval(window.root.protocol("WM_DELETE_WINDOW"))
+        slot.insert("one-role")
+        window.signs_in()
+        window.sees(State.SIGNED_IN)
+        window.picture(f"kiosk-{whole[0]}")
+    finally:
+        window.close()
 
 
 def test_the_next_person_finds_the_text_as_large_as_it_was(window: WindowOnScreen, slot: Slot) -> None:
