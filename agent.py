@@ -31,6 +31,7 @@ import argparse
 import base64
 import codecs
 import contextlib
+import ctypes
 import dataclasses
 import functools
 import hashlib
@@ -54,7 +55,7 @@ import time
 import tomllib
 import traceback
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
@@ -68,7 +69,7 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 import defusedxml
 import defusedxml.ElementTree
 import urllib3
-from asn1crypto import algos, cms, core, x509
+from asn1crypto import cms, core, keys, x509
 from asn1crypto import parser as asn1
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -89,6 +90,9 @@ PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section
 EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (nhs-facts, 2.1)
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
 CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
+CARD_OPERATION_SECONDS = 20  # the longest that reading the card, or signing, may take in all
+CARD_LEAVING_SECONDS = 1.5  # the longest until a card that was pulled is seen to be gone
+CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the card
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
@@ -96,6 +100,7 @@ LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 ro
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
 LONGEST_LINE = 1000  # characters of a technical line
+LONGEST_ANSWER = 65548  # bytes that a reader may hand over at once: MAX_BUFFER_SIZE_EXTENDED of PCSC/pcsclite.h
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
 PASSCODE = re.compile("[0-9]{4,8}")  # NHS passcodes have had 4 to 8 digits over the years
 VPCD_PORT = 35963  # where the embedded reader of demo.py, and vpcd, wait for a card
@@ -122,8 +127,10 @@ class StatusWord(IntEnum):
     """The answers the agent acts on: SP 800-73-4 part 1, table 6."""
 
     SUCCESS = 0x9000
+    VERIFICATION_FAILED = 0x6300
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
     FILE_NOT_FOUND = 0x6A82
+    REFERENCE_NOT_FOUND = 0x6A88
 
 
 class Tag(IntEnum):
@@ -132,21 +139,33 @@ class Tag(IntEnum):
     DATA_OBJECT_LIST = 0x5C
     DATA_OBJECT = 0x53
     CERTIFICATE = 0x70
-    CERTIFICATE_INFO = 0x71
     DYNAMIC_AUTHENTICATION = 0x7C
+    DISCOVERY = 0x7E
     CHALLENGE = 0x81
     RESPONSE = 0x82
+    PIN_USAGE_POLICY = 0x5F2F
 
 
 AUTHENTICATION_CERTIFICATE = bytes.fromhex("5FC105")  # SP 800-73-4 part 1, table 3
 AUTHENTICATION_KEY = 0x9A
-APPLICATION_PASSCODE = 0x80
+APPLICATION_PASSCODE, GLOBAL_PASSCODE = 0x80, 0x00  # key references
+BOTH_PASSCODES, GLOBAL_PREFERRED = 0x60, 0x20  # the two bytes of the PIN usage policy
 COMMAND_CHAINING = 0x10  # ISO 7816-4, class byte, bit 5
 LONGEST_COMMAND_DATA = 255
-GZIPPED = 0x01  # certificate information byte: SP 800-73-4 part 1, appendix A
+DER_SEQUENCE = 0x30  # what every certificate begins with
+NET_ID_COMPRESSED = b"\x01\x00"  # what Net iD puts, with a length, before a compressed one
+
+# PCSC/pcsclite.h
+SCOPE_SYSTEM, SHARE_SHARED, LEAVE_CARD, RESET_CARD = 2, 2, 0, 1
+PROTOCOL_T0, PROTOCOL_T1 = 1, 2
+STATE_CHANGED, STATE_PRESENT = 0x0002, 0x0020
+MOST_READERS = 16
+FOR_EVER, LOOK_AGAIN_MILLISECONDS = 0xFFFFFFFF, 5000
+PLUG_AND_PLAY = b"\\\\?PnP?\\Notification"  # the reader whose state changes when a reader comes or goes
 
 STATUS_MEANINGS = {
     0x9000: "success",
+    0x6300: "verification failed",
     0x6581: "memory failure",
     0x6700: "wrong length",
     0x6982: "security status not satisfied",
@@ -270,6 +289,15 @@ class NoReader(ReaderError):
     sentence = "No card reader is connected to this PC. Plug the card reader in, or tell your service desk."
 
 
+class ReaderNotFound(NoReader):
+    sentence = "The card reader that this PC is set up to use is not connected. Plug it in, or tell your service desk."
+
+    def __init__(self, wanted: str, there: Sequence[str]) -> None:
+        super().__init__(f"--reader {wanted}")
+        says = f"No card reader has \u201c{wanted}\u201d in its name. There is: {'; '.join(there)}."
+        self.says = clean(says, LONGEST_LINE)
+
+
 class NoSmartcardService(ReaderError):
     sentence = (
         "The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."
@@ -283,7 +311,7 @@ class SmartcardServiceRefuses(NoSmartcardService):
 
 
 class NoSmartcardLibrary(ReaderError):
-    sentence = "This PC has no software for smartcard readers. Ask your service desk to install it (python3-pyscard)."
+    sentence = "This PC has no software for smartcard readers. Ask your service desk to install it (libpcsclite1)."
 
 
 class CardError(AgentError):
@@ -297,6 +325,10 @@ class NoCard(CardError):
 
 class CardNotUsable(CardError):
     sentence = "This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk its kind."
+
+
+class KeyNotSupported(CardNotUsable):
+    sentence = "This card's kind of key is not supported here. If it is your NHS smartcard, tell your service desk."
 
 
 class CardUnresponsive(CardError):
@@ -330,10 +362,13 @@ class PasscodeError(AgentError):
 class WrongPasscode(PasscodeError):
     sentence = "That passcode is not right. Check your passcode and type it again."
 
-    def __init__(self, tries_left: int) -> None:
-        super().__init__(f"VERIFY \u2192 {describe_status(0x63C0 | tries_left)}")
+    def __init__(self, tries_left: int | None) -> None:
+        """`tries_left`: None where the card does not say."""
+        status = StatusWord.VERIFICATION_FAILED if tries_left is None else 0x63C0 | tries_left
+        super().__init__(f"VERIFY \u2192 {describe_status(status)}")
         self.tries_left = tries_left
-        self.says = f"That passcode is not right. {counted(tries_left, 'try', 'tries')} left."
+        if tries_left is not None:
+            self.says += f" {counted(tries_left, 'try', 'tries')} left."
 
 
 class LastTryNotSpent(PasscodeError):
@@ -428,10 +463,20 @@ class LogOutUnconfirmed(BrokerError):
 
 
 def tries_left(status: int) -> int | None:
-    """The passcode tries that a status word reports, None where it reports none (SP 800-73-4 part 2, 3.2.1)."""
+    """The passcode tries that a status word reports, None where it reports none.
+
+    63CX is the standard's way (SP 800-73-4 part 2, 3.2.1); early YubiKeys say 630X. 6300 says nothing.
+    """
     if status == StatusWord.AUTHENTICATION_METHOD_BLOCKED:
         return 0
-    return status & 0x0F if status & 0xFFF0 == 0x63C0 else None
+    if status & 0xFFF0 == 0x63C0 or 0x6300 < status <= 0x630F:
+        return status & 0x0F
+    return None
+
+
+def wipe(secret: bytearray) -> None:
+    """Overwrite it with zeros."""
+    secret[:] = bytes(len(secret))
 
 
 def encode_tlv(tag: int, value: bytes) -> bytes:
@@ -440,15 +485,16 @@ def encode_tlv(tag: int, value: bytes) -> bytes:
 
 
 def decode_tlvs(data: bytes) -> dict[int, bytes]:
-    """One level of BER-TLV objects as {tag: value}; of a longer tag the first byte counts.
+    """One level of BER-TLV objects as {tag: value}; 00 and FF between them are filler (ISO 7816-4, 5.2.2.1).
 
     Raises CardNonsense where a length runs past the end or a tag comes twice.
     """
     objects: dict[int, bytes] = {}
     try:
-        while data:
+        while data := data.lstrip(b"\x00\xff"):
             size = asn1.peek(data)
-            tag, value = data[0], asn1.parse(data[:size])[4]
+            _, _, number, _, value, _ = asn1.parse(data[:size])
+            tag = data[0] if number < 31 else data[0] << 8 | number  # one byte, or two
             if tag in objects:
                 raise CardNonsense(f"TLV {tag:02X} comes twice")
             objects[tag], data = value, data[size:]
@@ -464,12 +510,12 @@ class Command:
     instruction: Instruction
     p1: int
     p2: int
-    data: bytes = field(default=b"", repr=False)
+    data: bytes | bytearray = field(default=b"", repr=False)
     plain: str = ""
-    secret: bool = False  # the data is a passcode: never shown
+    secret: bool = False  # the data is a passcode: never shown, and wiped once sent
     answer_expected: bool = True
 
-    def apdus(self) -> Iterator[bytes]:
+    def apdus(self) -> Iterator[bytearray]:
         """The APDUs that carry this command, in order: all but the last with the chaining bit."""
         rest = self.data
         while len(rest) > LONGEST_COMMAND_DATA:
@@ -477,9 +523,13 @@ class Command:
             rest = rest[LONGEST_COMMAND_DATA:]
         yield self._apdu(0x00, rest, le=b"\x00" if self.answer_expected else b"")
 
-    def _apdu(self, cla: int, data: bytes, le: bytes) -> bytes:
-        header = bytes([cla, self.instruction, self.p1, self.p2])
-        return header + (bytes([len(data)]) + data if data else b"") + le
+    def _apdu(self, cla: int, data: bytes | bytearray, le: bytes) -> bytearray:
+        apdu = bytearray([cla, self.instruction, self.p1, self.p2])
+        if data:
+            apdu.append(len(data))
+            apdu += data
+        apdu += le
+        return apdu
 
     def __str__(self) -> str:
         header = hexadecimal(bytes([0, self.instruction, self.p1, self.p2]))
@@ -491,22 +541,19 @@ class Command:
 class CardLink(Protocol):
     """An open way to a card, inside one transaction."""
 
-    def transmit(self, apdu: bytes) -> bytes:
-        """One command APDU there, data and status word back. Raises CardRemoved, CardUnresponsive, ..."""
+    def transmit(self, apdu: bytearray) -> bytes:
+        """One command APDU there, data and status word back, within CARD_ANSWER_SECONDS.
+
+        Keeps no copy of the APDU. Raises CardRemoved, CardUnresponsive, ...
+        """
 
 
 def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
     """Send a command and collect its whole answer: (data, status word). Nobody above sees 61xx or 6Cxx."""
     started = time.perf_counter()
-    data, status = b"", int(StatusWord.SUCCESS)
-    for apdu in command.apdus():
-        data, status = _transmit(link, apdu)
-        if apdu[0] & COMMAND_CHAINING and status != StatusWord.SUCCESS:
-            break
-    if status >> 8 == 0x6C and command.answer_expected:  # wrong Le: the card names its own
-        data, status = _transmit(link, apdu[:-1] + bytes([status & 0xFF]))
+    data, status = _send(link, command)
     while status >> 8 == 0x61:
-        more, status = _transmit(link, bytes([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
+        more, status = _transmit(link, bytearray([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
         if not more or len(data) > LONGEST_CERTIFICATE:
             raise CardNonsense(f"{command}: the answer does not end, {len(data)} bytes so far")
         data += more
@@ -515,8 +562,26 @@ def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
     return data, status
 
 
-def _transmit(link: CardLink, apdu: bytes) -> tuple[bytes, int]:
+def _send(link: CardLink, command: Command) -> tuple[bytes, int]:
+    """The answer to the last APDU of a command, or to that of a chain which the card refuses."""
+    data, status = b"", int(StatusWord.SUCCESS)
+    for apdu in command.apdus():
+        ends_in_le = command.answer_expected and not apdu[0] & COMMAND_CHAINING
+        try:
+            data, status = _transmit(link, apdu, ends_in_le)
+        finally:
+            if command.secret:
+                wipe(apdu)
+        if status != StatusWord.SUCCESS:
+            break
+    return data, status
+
+
+def _transmit(link: CardLink, apdu: bytearray, ends_in_le: bool = True) -> tuple[bytes, int]:
+    """One APDU: data and status word. Where the card answers 6Cxx to an Le, again with the Le that it names."""
     answer = link.transmit(apdu)
+    if len(answer) == 2 and answer[0] == 0x6C and ends_in_le:
+        answer = link.transmit(apdu[:-1] + answer[1:])
     if len(answer) < 2:
         raise CardNonsense(f"an answer of {len(answer)} bytes, a status word has 2")
     return answer[:-2], int.from_bytes(answer[-2:], "big")
@@ -534,15 +599,16 @@ class Passcode:
             raise UnusablePasscode()
         self._digits = bytearray(text, "ascii")
 
-    def padded(self) -> bytes:
+    def padded(self) -> bytearray:
         """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises UnusablePasscode once forgotten."""
-        digits = bytes(self._digits)
-        if 0 in digits:  # forgotten meanwhile: zeros would cost a try
+        if 0 in self._digits:  # forgotten meanwhile: zeros would cost a try
             raise UnusablePasscode()
-        return digits.ljust(LONGEST_PASSCODE, b"\xff")
+        padded = bytearray(b"\xff" * LONGEST_PASSCODE)
+        padded[: len(self._digits)] = self._digits
+        return padded
 
     def forget(self) -> None:
-        self._digits[:] = bytes(len(self._digits))
+        wipe(self._digits)
 
     def __repr__(self) -> str:
         return "Passcode(hidden)"
@@ -550,7 +616,7 @@ class Passcode:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A key type the agent can use: SP 800-78-4, table 6-2."""
+    """A key type the agent can use: SP 800-78-4, table 6-2, and Yubico's identifiers for longer RSA keys."""
 
     identifier: int
     name: str
@@ -559,12 +625,27 @@ class Algorithm:
 
 
 ALGORITHMS = {
-    ("rsa", 1024): Algorithm(0x06, "RSA 1024", 128, True),
-    ("rsa", 2048): Algorithm(0x07, "RSA 2048", 256, True),
-    ("rsa", 3072): Algorithm(0x05, "RSA 3072", 384, True),
-    ("ec", 256): Algorithm(0x11, "ECC P-256", 32, False),
-    ("ec", 384): Algorithm(0x14, "ECC P-384", 48, False),
+    "rsa 1024": Algorithm(0x06, "RSA 1024", 128, True),
+    "rsa 2048": Algorithm(0x07, "RSA 2048", 256, True),
+    "rsa 3072": Algorithm(0x05, "RSA 3072", 384, True),
+    "rsa 4096": Algorithm(0x16, "RSA 4096", 512, True),
+    "secp256r1": Algorithm(0x11, "ECC P-256", 32, False),
+    "secp384r1": Algorithm(0x14, "ECC P-384", 48, False),
 }
+# What a digest is preceded by in a signature block: DigestInfo, DER (RFC 8017, section 9.2, note 1).
+DIGEST_INFO = {
+    Digest.SHA1: bytes.fromhex("3021300906052B0E03021A05000414"),
+    Digest.SHA256: bytes.fromhex("3031300D060960864801650304020105000420"),
+}
+
+
+def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
+    """What the card's key works on: an EMSA-PKCS1-v1_5 block (RFC 8017, 9.2) for RSA, the bare hash for ECC."""
+    hashed = hashlib.new(digest.value, message).digest()
+    if not algorithm.is_rsa:
+        return hashed
+    encoded = DIGEST_INFO[digest] + hashed
+    return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
 @dataclass(frozen=True)
@@ -573,29 +654,31 @@ class Certificate:
 
     der: bytes = field(repr=False)
     uid: str
-    subject: str
     not_before: datetime
     not_after: datetime
     algorithm: Algorithm
 
     @classmethod
-    def parse(cls, der: bytes) -> Certificate:
-        """From DER. Raises CertificateUnreadable for what is no X.509 certificate of a person we can use."""
+    def parse(cls, data: bytes) -> Certificate:
+        """From DER, whatever filler is behind it.
+
+        Raises CertificateUnreadable for what is no X.509 certificate of a person, KeyNotSupported.
+        """
         try:
+            der = data[: asn1.peek(data)]
             parsed = x509.Certificate.load(der, strict=True)
-            key = parsed.public_key
-            names = parsed.subject.native
-            _ = parsed.issuer.native, parsed.serial_number  # parsed late: fail here, not after VERIFY
+            attributes = [attribute for each in parsed.subject.chosen for attribute in each]
+            names = [each["value"].native for each in attributes if each["type"].native == "common_name"]
+            _ = parsed.issuer, parsed.serial_number  # parsed late: fail here, not after VERIFY
             return cls(
                 der=der,
-                uid=str(names["common_name"]),
-                subject=parsed.subject.human_friendly,
-                not_before=parsed.not_valid_before,
-                not_after=parsed.not_valid_after,
-                algorithm=ALGORITHMS[key.algorithm, key.bit_size],
+                uid=clean(names[-1]),  # of several the most specific
+                not_before=_in_utc(parsed.not_valid_before),
+                not_after=_in_utc(parsed.not_valid_after),
+                algorithm=_algorithm(parsed.public_key),
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CertificateUnreadable(f"{type(error).__name__} in a certificate of {len(der)} bytes") from None
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise CertificateUnreadable(f"{type(error).__name__} in a certificate of {len(data)} bytes") from None
 
     def check_dates(self, now: datetime) -> None:
         """Raises CertificateExpired or CertificateNotYetValid."""
@@ -606,6 +689,27 @@ class Certificate:
 
     def days_left(self, now: datetime) -> int:
         return (self.not_after - now).days
+
+
+def _in_utc(moment: object) -> datetime:
+    """Raises ValueError for the year 0, which asn1crypto takes and datetime does not have."""
+    if not isinstance(moment, datetime):
+        raise ValueError("no year of the calendar")
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _algorithm(key: keys.PublicKeyInfo) -> Algorithm:
+    """Raises KeyNotSupported."""
+    match key.algorithm:
+        case "rsa":
+            kind = f"rsa {key.bit_size}"
+        case "ec":
+            kind = str(key.curve[1])
+        case other:
+            kind = other
+    if kind not in ALGORITHMS:
+        raise KeyNotSupported(f"key 9A: {kind}")
+    return ALGORITHMS[kind]
 
 
 @dataclass(frozen=True)
@@ -635,62 +739,87 @@ class IdentityCard(Protocol):
 class PivCard:
     """The PIV application of one card, from insertion to removal (SP 800-73-4 part 2)."""
 
-    def __init__(self, link: CardLink) -> None:
-        self._link = link
+    def __init__(self, link: CardLink, clock: Clock = time.monotonic) -> None:
+        self._link, self._clock = link, clock
+        self._ends = 0.0
         self._certificate: Certificate | None = None
+        self._passcode_reference = APPLICATION_PASSCODE
         self.passcode_shown = False  # since select(): the card must be reset before others get it
 
     def select(self) -> None:
-        """Begin an operation. Raises CardNotUsable where the card has no such application."""
-        self.passcode_shown = False
+        """Begin an operation, which has CARD_OPERATION_SECONDS. Raises CardNotUsable where there is no PIV."""
+        self.passcode_shown, self._ends = False, self._clock() + CARD_OPERATION_SECONDS
         plain = "Ask the card for its identity application (PIV)"
         command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
-        _, status = exchange(self._link, command)
+        _, status = exchange(self, command)
         if status != StatusWord.SUCCESS:
             raise CardNotUsable(f"{command} \u2192 {describe_status(status)}")
 
+    def transmit(self, apdu: bytearray) -> bytes:
+        """As its link, but not beyond the end of the operation, however short each command was."""
+        if self._clock() >= self._ends:
+            raise CardUnresponsive(f"not done within {CARD_OPERATION_SECONDS} s")
+        return self._link.transmit(apdu)
+
     def facts(self) -> CardFacts:
+        self._passcode_reference = self._preferred_passcode()
         left = self._tries_left()
         self._certificate = self._read_certificate()
         return CardFacts(self._certificate, left)
 
     def sign(self, passcode: Passcode, message: bytes, digest: Digest) -> bytes:
-        certificate = self._certificate or self._read_certificate()
+        certificate = self._certificate or self.facts().certificate
         self._verify(passcode)
-        passcode.forget()
         return self._authenticate(signature_block(message, digest, certificate.algorithm), certificate.algorithm)
+
+    def _preferred_passcode(self) -> int:
+        """The key reference of the holder's passcode, as the Discovery object has it (part 1, section 3.3.2)."""
+        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, bytes([Tag.DISCOVERY]))
+        command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, "Ask which passcode its holder uses")
+        data, _ = exchange(self, command)
+        with contextlib.suppress(CardNonsense):  # optional, and many a card's is odd
+            policy = decode_tlvs(decode_tlvs(data).get(Tag.DISCOVERY, b"")).get(Tag.PIN_USAGE_POLICY, b"")
+            if len(policy) == 2 and policy[0] & BOTH_PASSCODES == BOTH_PASSCODES and policy[1] == GLOBAL_PREFERRED:
+                return GLOBAL_PASSCODE
+        return APPLICATION_PASSCODE
 
     def _tries_left(self) -> int | None:
         """Passcode tries left, asked without spending one (part 2, section 3.2.1). None where not said."""
         plain = "Ask how many passcode tries are left"
-        command = Command(Instruction.VERIFY, 0, APPLICATION_PASSCODE, plain=plain, answer_expected=False)
-        return tries_left(exchange(self._link, command)[1])
+        command = Command(Instruction.VERIFY, 0, self._passcode_reference, plain=plain, answer_expected=False)
+        return tries_left(exchange(self, command)[1])
 
     def _read_certificate(self) -> Certificate:
         """The authentication certificate (slot 9A). Raises CertificateMissing, CertificateUnreadable."""
         wanted = encode_tlv(Tag.DATA_OBJECT_LIST, AUTHENTICATION_CERTIFICATE)
         plain = "Read the certificate that says whose card this is (key 9A)"
         command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
-        data, status = exchange(self._link, command)
-        if status == StatusWord.FILE_NOT_FOUND:
+        data, status = exchange(self, command)
+        if status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND):
             raise CertificateMissing(f"{command} \u2192 {describe_status(status)}")
         self._expect_success(command, status)
         return Certificate.parse(_unpack_certificate(data))
 
     def _verify(self, passcode: Passcode) -> None:
-        """Show the passcode (part 2, section 3.2.1). Raises WrongPasscode, PasscodeLocked."""
+        """Show the passcode, then forget it (part 2, section 3.2.1). Raises WrongPasscode, PasscodeLocked."""
         plain = "Show the passcode to the card, which checks it itself"
+        padded = passcode.padded()
         command = Command(
-            Instruction.VERIFY, 0, APPLICATION_PASSCODE, passcode.padded(), plain, secret=True, answer_expected=False
+            Instruction.VERIFY, 0, self._passcode_reference, padded, plain, secret=True, answer_expected=False
         )
         self.passcode_shown = True
-        _, status = exchange(self._link, command)
-        left = tries_left(status)
+        try:
+            _, status = exchange(self, command)
+        finally:
+            wipe(padded)
+            passcode.forget()
+        if status >> 8 != 0x63 and status != StatusWord.AUTHENTICATION_METHOD_BLOCKED:
+            self._expect_success(command, status)
+            return
+        left = self._tries_left() if status == StatusWord.VERIFICATION_FAILED else tries_left(status)
         if left == 0:
             raise PasscodeLocked(f"VERIFY \u2192 {describe_status(status)}")
-        if left is not None:
-            raise WrongPasscode(left)
-        self._expect_success(command, status)
+        raise WrongPasscode(left)
 
     def _authenticate(self, block: bytes, algorithm: Algorithm) -> bytes:
         """The private-key operation of key 9A over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
@@ -699,7 +828,7 @@ class PivCard:
             Tag.DYNAMIC_AUTHENTICATION, encode_tlv(Tag.RESPONSE, b"") + encode_tlv(Tag.CHALLENGE, block)
         )
         command = Command(Instruction.GENERAL_AUTHENTICATE, algorithm.identifier, AUTHENTICATION_KEY, template, plain)
-        data, status = exchange(self._link, command)
+        data, status = exchange(self, command)
         self._expect_success(command, status)
         signature = decode_tlvs(decode_tlvs(data).get(Tag.DYNAMIC_AUTHENTICATION, b"")).get(Tag.RESPONSE, b"")
         if not signature or (algorithm.is_rsa and len(signature) != algorithm.key_bytes):
@@ -712,29 +841,27 @@ class PivCard:
             raise CardRefused(f"{command} \u2192 {describe_status(status)}")
 
 
-def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
-    """What the card's key works on: an EMSA-PKCS1-v1_5 block (RFC 8017, 9.2) for RSA, the bare hash for ECC."""
-    hashed = hashlib.new(digest.value, message).digest()
-    if not algorithm.is_rsa:
-        return hashed
-    info = algos.DigestInfo(
-        {"digest_algorithm": {"algorithm": digest.value, "parameters": core.Null()}, "digest": hashed}
-    )
-    encoded: bytes = info.dump()
-    return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
-
-
 def _unpack_certificate(data: bytes) -> bytes:
-    """DER out of the data object 53 { 70 certificate, 71 information }, unzipped where it says so."""
-    objects = decode_tlvs(decode_tlvs(data).get(Tag.DATA_OBJECT, b""))
-    der = objects.get(Tag.CERTIFICATE, b"")
-    if not der:
+    """DER out of the data object 53 { 70 certificate, 71 information }.
+
+    Whether it is compressed, its first bytes say: of the information byte bit 1 means so in the standard, bit 8 in
+    what OpenSC wrote until 2014, and some writers leave it 0.
+    """
+    stored = decode_tlvs(decode_tlvs(data).get(Tag.DATA_OBJECT, b"")).get(Tag.CERTIFICATE, b"")
+    if not stored:
         raise CertificateMissing("the certificate's data object is empty")
-    if not (objects.get(Tag.CERTIFICATE_INFO) or b"\0")[0] & GZIPPED:
-        return der
+    if stored[0] == DER_SEQUENCE:
+        return stored
+    if stored[:2] == NET_ID_COMPRESSED:
+        return _decompress(stored[4:])  # behind the length in 2 bytes
+    return _decompress(stored)
+
+
+def _decompress(stored: bytes) -> bytes:
+    """From gzip or zlib. Raises CertificateUnreadable."""
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either, by its header
     try:
-        unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-        der = unzip.decompress(der, LONGEST_CERTIFICATE)
+        der = unzip.decompress(stored, LONGEST_CERTIFICATE)
     except zlib.error:
         raise CertificateUnreadable("the compressed certificate is damaged") from None
     if not unzip.eof:
@@ -744,7 +871,10 @@ def _unpack_certificate(data: bytes) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class CardIn:
-    """A card went in. Two insertions are never equal, so that nothing of one is used for the next."""
+    """A card went in. Two insertions are never equal, so that nothing of one is used for the next.
+
+    `reader` is the reader's name as it may be shown.
+    """
 
     reader: str
     atr: bytes
@@ -777,7 +907,7 @@ class CardSource(Protocol):
     """A way to cards. `watch` blocks in a thread of its own; the other methods belong to the card worker."""
 
     def watch(self, report: Report) -> None:
-        """Report each card that comes and goes, until closed."""
+        """Report each card that comes and goes, until closed. Raises the Reader errors: watch again later."""
 
     def open(self, card: CardIn) -> contextlib.AbstractContextManager[IdentityCard]:
         """One operation that no other program can come between; a card that was shown a passcode is reset after it.
@@ -791,187 +921,325 @@ class CardSource(Protocol):
     def close(self) -> None: ...
 
 
+# PC/SC, by ctypes from pcsc-lite's winscard.h. (pyscard takes no reader's name beyond ASCII, lists no reader at all
+# beside one whose name is not UTF-8, and leaves the passcode in freed memory.)
+LONG, DWORD = ctypes.c_long, ctypes.c_ulong
+
+
+class ReaderState(ctypes.Structure):
+    """SCARD_READERSTATE of PCSC/pcsclite.h."""
+
+    _fields_ = (
+        ("szReader", ctypes.c_char_p),
+        ("pvUserData", ctypes.c_void_p),
+        ("dwCurrentState", DWORD),
+        ("dwEventState", DWORD),
+        ("cbAtr", DWORD),
+        ("rgbAtr", ctypes.c_ubyte * 33),
+    )
+
+
+class PcscResult(IntEnum):
+    """The results of PCSC/pcsclite.h that the agent acts on."""
+
+    SUCCESS = 0
+    CANCELLED = 0x80100002
+    INVALID_HANDLE = 0x80100003
+    UNKNOWN_READER = 0x80100009
+    TIMEOUT = 0x8010000A
+    SHARING_VIOLATION = 0x8010000B
+    NO_SMARTCARD = 0x8010000C
+    PROTO_MISMATCH = 0x8010000F  # with how another program uses the card
+    COMM_ERROR = 0x80100013
+    READER_UNAVAILABLE = 0x80100017
+    NO_SERVICE = 0x8010001D
+    SERVICE_STOPPED = 0x8010001E
+    NO_READERS_AVAILABLE = 0x8010002E
+    RESET_CARD = 0x80100068
+    REMOVED_CARD = 0x80100069
+    SECURITY_VIOLATION = 0x8010006A
+
+
+_R = PcscResult
+PCSC_ERRORS: dict[type[AgentError], Sequence[int]] = {
+    CardBusy: (_R.SHARING_VIOLATION, _R.PROTO_MISMATCH),
+    CardRemoved: (_R.REMOVED_CARD, _R.NO_SMARTCARD, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE),
+    NoSmartcardService: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
+    SmartcardServiceRefuses: (_R.SECURITY_VIOLATION,),
+}
+
+
+def check_pcsc(function: str, result: int) -> None:
+    """The one place that turns a PC/SC result into an error."""
+    if result != PcscResult.SUCCESS:
+        errors = (error for error, results in PCSC_ERRORS.items() if result in results)
+        raise next(errors, CardUnresponsive)(f"{function}: {result:08X} of pcsclite.h")
+
+
+class PcscContext:
+    """A connection to the smartcard service. Its calls are made in a thread of its own, each with a time limit.
+
+    A call that does not come back (another program's transaction, a mute card) holds up that thread alone.
+    """
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self.handle = LONG()
+        self.is_closed = False
+        threading.Thread(target=self._work, name="PC/SC", daemon=True).start()
+        try:
+            self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle))
+        except AgentError:
+            self.close()
+            raise
+
+    def call(self, function: str, *arguments: Any) -> None:
+        """Raises what PCSC_ERRORS makes of the result."""
+        check_pcsc(function, self.result(function, *arguments))
+
+    def result(
+        self, function: str, *arguments: Any, seconds: float | None = None, late: type[AgentError] = CardUnresponsive
+    ) -> int:
+        """Raises `late`, and is closed, where the function takes longer (None: than CARD_ANSWER_SECONDS)."""
+        if self.is_closed:
+            raise late(f"{function}: the connection is closed")
+        results: queue.SimpleQueue[int] = queue.SimpleQueue()
+        sized = [DWORD(each) if isinstance(each, int) else each for each in arguments]
+        self._calls.put(lambda: results.put(getattr(self._library, function)(*sized) & 0xFFFFFFFF))
+        try:
+            return results.get(timeout=seconds or CARD_ANSWER_SECONDS)
+        except queue.Empty:
+            self.close()
+            raise late(f"{function} does not come back") from None
+
+    def cancel(self) -> None:
+        """From another thread: end the wait for a status change."""
+        self._library.SCardCancel(self.handle)
+
+    def close(self) -> None:
+        """Once the last call has come back. The service then resets a card that is in a transaction of this context."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._calls.put(lambda: self._library.SCardReleaseContext(self.handle))
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+class PcscLink:
+    """A card that is connected through PC/SC: the way to it, and its PIV application."""
+
+    def __init__(self, library: Any, card: CardIn, reader: bytes) -> None:
+        """Raises the Card and Reader errors."""
+        self.card = card
+        self.piv = PivCard(self)
+        self._context = PcscContext(library)
+        self._handle, self._protocol = LONG(), DWORD()
+        try:
+            check_pcsc("SCardConnect", self._connect(reader))
+        except AgentError:
+            self.close()
+            raise
+
+    def _connect(self, reader: bytes) -> int:
+        """Where another program has the card for itself, for a moment as it mostly is, wait for it."""
+        mode, ends = (SHARE_SHARED, PROTOCOL_T0 | PROTOCOL_T1), time.monotonic() + CARD_BUSY_SECONDS
+        opened = ctypes.byref(self._handle), ctypes.byref(self._protocol)
+        while True:
+            result = self._context.result("SCardConnect", self._context.handle, reader, *mode, *opened)
+            if result != PcscResult.SHARING_VIOLATION or time.monotonic() >= ends:
+                return result
+            time.sleep(0.1)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[PivCard]:
+        """One operation with the card, PIV selected. Raises CardBusy, CardRemoved, ..."""
+        result = self._begin()
+        if result == PcscResult.RESET_CARD:  # by another program, between two of our transactions
+            mode = (SHARE_SHARED, self._protocol.value, LEAVE_CARD)
+            self._context.call("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
+            result = self._begin()
+        check_pcsc("SCardBeginTransaction", result)
+        try:
+            self.piv.select()
+            yield self.piv
+        finally:
+            self._end()
+
+    def _begin(self) -> int:
+        return self._context.result("SCardBeginTransaction", self._handle, seconds=CARD_BUSY_SECONDS, late=CardBusy)
+
+    def _end(self) -> None:
+        started = time.perf_counter()
+        disposition = RESET_CARD if self.piv.passcode_shown else LEAVE_CARD
+        with contextlib.suppress(CardUnresponsive):
+            self._context.result("SCardEndTransaction", self._handle, disposition)
+        if disposition == RESET_CARD:
+            tell("Lock the card again, so that no other program finds it open", "card reset", started)
+
+    def transmit(self, apdu: bytearray) -> bytes:
+        size, protocol = len(apdu), self._protocol.value
+        if protocol == PROTOCOL_T0:
+            apdu, size = t0_command(apdu)
+        request = (DWORD * 2)(protocol, 2 * ctypes.sizeof(DWORD))  # SCARD_IO_REQUEST
+        sent = (ctypes.c_ubyte * len(apdu)).from_buffer(apdu)  # the bytes themselves: no copy of a passcode
+        answer, length = ctypes.create_string_buffer(LONGEST_ANSWER), DWORD(LONGEST_ANSWER)
+        received = None, answer, ctypes.byref(length)
+        self._context.call("SCardTransmit", self._handle, request, sent, size, *received)
+        if not length.value:  # what vpcd makes of a card that is pulled while it is asked
+            raise CardUnresponsive("an answer of 0 bytes")
+        return ctypes.string_at(answer, length.value)
+
+    def close(self) -> None:
+        """Let go of the card, left as it is: it was reset after each use."""
+        self._context.close()
+
+
+def t0_command(apdu: bytearray) -> tuple[bytearray, int]:
+    """An APDU for T=0, and how many of its bytes are sent (ISO 7816-3, 12.2).
+
+    T=0 has one length byte: there is none for Le behind data, and one too where there is neither.
+    """
+    if len(apdu) == 4:
+        return apdu + b"\x00", 5
+    return apdu, min(len(apdu), 5 + apdu[4]) if len(apdu) > 5 else 5
+
+
 class PcscReader:
-    """The readers of this PC, through the PC/SC service (pyscard's thin scard module, winscard.h names).
+    """The readers of this PC, through the smartcard service (PC/SC; winscard.h names).
 
     The watching thread has a context of its own: a blocking status change would hold up every other call on it.
     """
 
-    def __init__(self, name: str = "") -> None:
-        """`name`: only readers with this in their name. Raises NoSmartcardLibrary without pyscard."""
+    def __init__(self, name: str = "", library: Any = None) -> None:
+        """`name`: only readers with this in their name. Raises NoSmartcardLibrary."""
         try:
-            from smartcard import scard
-        except ImportError:
-            raise NoSmartcardLibrary("import smartcard") from None
-        self._scard: Any = scard
+            self._library = library or ctypes.CDLL("libpcsclite.so.1")
+        except OSError as error:
+            raise NoSmartcardLibrary(str(error)) from None
         self._name = name
-        self._watching: Any = None
-        self._context: Any = None
-        self._handle: Any = None
-        self._protocol: int = 0
-        self._card: CardIn | None = None
-        self._piv = PivCard(self)
+        self._cards: dict[tuple[bytes, int], CardIn] = {}  # by reader's name and its count of insertions and removals
+        self._changed = threading.Condition()
+        self._link: PcscLink | None = None
+        self._watching: PcscContext | None = None
         self._closed = threading.Event()
 
     def watch(self, report: Report) -> None:
-        """Reports until closed. Where the service is away, tries again every 2 s: nothing announces its return."""
-        while not self._closed.is_set():
-            try:
-                (self._watching,) = self._call("SCardEstablishContext", self._scard.SCARD_SCOPE_USER)
-                self._watch_readers(report)
-            except AgentError as error:
-                lost = error if isinstance(error, ReaderError) else NoSmartcardService(error.technical)
-                report(ReaderLost(lost))
-                self._closed.wait(2)
+        """Where the service goes away nothing announces its return, so watch again every now and then."""
+        try:
+            with contextlib.closing(PcscContext(self._library)) as self._watching:
+                self._watch_readers(self._watching, report)
+        except (CardError, CardRemoved) as error:
+            raise NoSmartcardService(error.technical) from None
+        finally:
+            self._keep({})
 
-    def _watch_readers(self, report: Report) -> None:
-        known: dict[str, int] = {}
-        cards: dict[tuple[str, int], CardIn] = {}
-        had_readers: bool | None = None
+    def _watch_readers(self, context: PcscContext, report: Report) -> None:
+        known: dict[bytes, int] = {}
+        reported: bool | list[bytes] | None = None
         while not self._closed.is_set():
-            names = self._list_readers()
-            if bool(names) != had_readers:
-                report(ReaderReady() if names else ReaderLost(NoReader()))
-                had_readers, cards = bool(names), cards if names else {}
-            try:
-                changed = self._status_change({name: known.get(name, 0) for name in names})
-            except (CardRemoved, CardUnresponsive):  # cancelled, or a reader went away between the two calls
-                self._closed.wait(0.1)
-                continue
-            known = {name: state for name, state, _ in changed}
-            self._report_change(report, cards, changed)
+            there = list_readers(context)
+            names = [name for name in there if self._name in shown(name) or os.fsencode(self._name) in name]
+            if reported != (bool(names) or there):
+                reported = bool(names) or there
+                report(ReaderReady() if names else self._lost(there))
+            if states := self._status_change(context, names, known):
+                known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
+                self._report_cards(report, states)
 
-    def _report_change(
-        self, report: Report, cards: dict[tuple[str, int], CardIn], changed: Sequence[tuple[str, int, bytes]]
-    ) -> None:
+    def _lost(self, there: Sequence[bytes]) -> ReaderLost:
+        self._keep({})
+        return ReaderLost(ReaderNotFound(self._name, [shown(name) for name in there]) if there else NoReader())
+
+    def _status_change(
+        self, context: PcscContext, names: Sequence[bytes], known: Mapping[bytes, int]
+    ) -> Iterable[ReaderState]:
+        """Blocks until a reader or a card comes or goes; none where it ended for nothing.
+
+        pcscd takes MOST_READERS at a time, and before version 2.4 it has no more: then no other can come.
+        """
+        full = len(names) == MOST_READERS
+        names = names if full else [*names, PLUG_AND_PLAY]
+        states = (ReaderState * len(names))(*(ReaderState(name, None, known.get(name, 0)) for name in names))
+        wait = LOOK_AGAIN_MILLISECONDS if full else FOR_EVER
+        watch = "SCardGetStatusChange", context.handle, wait, states, len(states)
+        result = context.result(*watch, seconds=threading.TIMEOUT_MAX)
+        if result == PcscResult.TIMEOUT:
+            return ()
+        if result in (PcscResult.CANCELLED, PcscResult.UNKNOWN_READER, PcscResult.READER_UNAVAILABLE):
+            self._closed.wait(0.1)  # closed, or a reader went away between the two calls
+            return ()
+        check_pcsc("SCardGetStatusChange", result)
+        return states
+
+    def _report_cards(self, report: Report, states: Iterable[ReaderState]) -> None:
         """The high half of a state counts insertions and removals: a quick swap shows as a new number."""
-        present = {(name, state >> 16): atr for name, state, atr in changed if state & self._scard.SCARD_STATE_PRESENT}
-        for identity in [*cards]:
-            if identity not in present:
-                report(CardOut(cards.pop(identity)))
-        for identity, atr in present.items():
-            if identity not in cards:
-                cards[identity] = CardIn(identity[0], atr)
-                report(cards[identity])
+        present, before = [state for state in states if state.dwEventState & STATE_PRESENT], self._cards
+        places = {(state.szReader, state.dwEventState >> 16): bytes(state.rgbAtr[: state.cbAtr]) for state in present}
+        cards = {place: before.get(place) or CardIn(shown(place[0]), atr) for place, atr in places.items()}
+        self._keep(cards)
+        for card in [before[place] for place in before if place not in cards]:
+            report(CardOut(card))
+        for card in [cards[place] for place in cards if place not in before]:
+            report(card)
 
-    def _status_change(self, known: Mapping[str, int]) -> list[tuple[str, int, bytes]]:
-        """Blocks until a reader or a card comes or goes; (name, state, ATR) of each reader."""
-        s = self._scard
-        plug_and_play = ("\\\\?PnP?\\Notification", len(known) << 16)
-        (states,) = self._call("SCardGetStatusChange", self._watching, s.INFINITE, [*known.items(), plug_and_play])
-        return [(name, state & ~s.SCARD_STATE_CHANGED, bytes(atr)) for name, state, atr in states if name in known]
-
-    def _list_readers(self) -> list[str]:
-        result, names = self._scard.SCardListReaders(self._watching, [])
-        if result != self._scard.SCARD_E_NO_READERS_AVAILABLE:
-            self._check(result)
-        return [name for name in names if self._name in name]
+    def _keep(self, cards: dict[tuple[bytes, int], CardIn]) -> None:
+        with self._changed:
+            self._cards = cards
+            self._changed.notify_all()
 
     @contextlib.contextmanager
     def open(self, card: CardIn) -> Iterator[IdentityCard]:
         try:
-            with self._transaction(card) as piv:
-                piv.select()
+            with self._linked(card).transaction() as piv:
                 yield piv
-        except CardUnresponsive as error:
-            if self._is_leaving(card.reader):
+        except (ReaderError, CardRemoved, CardBusy, CardUnresponsive) as error:
+            self.release()
+            if isinstance(error, CardUnresponsive) and self._is_leaving(card):
                 raise CardRemoved(error.technical) from None
             raise
 
-    def _is_leaving(self, reader: str) -> bool:
+    def _linked(self, card: CardIn) -> PcscLink:
+        if self._link is None or self._link.card is not card:
+            self.release()
+            reader = next((reader for (reader, _), each in self._cards.items() if each is card), None)
+            if reader is None:
+                raise CardRemoved()
+            self._link = PcscLink(self._library, card, reader)
+        return self._link
+
+    def _is_leaving(self, card: CardIn) -> bool:
         """A pulled card fails first, and is seen to be gone a moment later: drivers look every 0.4 s, or later."""
-        s, state, ends = self._scard, 0, time.monotonic() + 1.5
-        while (left := ends - time.monotonic()) > 0 and not state & s.SCARD_STATE_EMPTY:
-            known = [(reader, state & ~s.SCARD_STATE_CHANGED)]
-            result, states = s.SCardGetStatusChange(self._context, int(left * 1000), known)
-            if result != s.SCARD_S_SUCCESS:
-                break
-            state = states[0][1]
-        return bool(state & s.SCARD_STATE_EMPTY)
-
-    @contextlib.contextmanager
-    def _transaction(self, card: CardIn) -> Iterator[PivCard]:
-        s = self._scard
-        handle = self._connect(card)
-        result = s.SCardBeginTransaction(handle)
-        if result == s.SCARD_W_RESET_CARD:  # another program reset it between two of our transactions
-            mode = (s.SCARD_SHARE_SHARED, self._protocol, s.SCARD_LEAVE_CARD)
-            (self._protocol,) = self._call("SCardReconnect", handle, *mode)
-            result = s.SCardBeginTransaction(handle)
-        self._check(result)
-        try:
-            yield self._piv
-        finally:
-            started = time.perf_counter()
-            reset = self._piv.passcode_shown
-            s.SCardEndTransaction(handle, s.SCARD_RESET_CARD if reset else s.SCARD_LEAVE_CARD)
-            if reset:
-                tell("Lock the card again, so that no other program finds it open", "card reset", started)
-
-    def _connect(self, card: CardIn) -> Any:
-        if self._card is card and self._handle is not None:
-            return self._handle
-        self.release()
-        s = self._scard
-        if self._context is None:
-            (self._context,) = self._call("SCardEstablishContext", s.SCARD_SCOPE_USER)
-        mode = (s.SCARD_SHARE_SHARED, s.SCARD_PROTOCOL_T0 | s.SCARD_PROTOCOL_T1)
-        self._handle, self._protocol = self._call("SCardConnect", self._context, card.reader, *mode)
-        self._card, self._piv = card, PivCard(self)
-        return self._handle
-
-    def transmit(self, apdu: bytes) -> bytes:
-        s = self._scard
-        protocol = s.SCARD_PCI_T0 if self._protocol == s.SCARD_PROTOCOL_T0 else s.SCARD_PCI_T1
-        (answer,) = self._call("SCardTransmit", self._handle, protocol, list(apdu))
-        if not answer:  # what vpcd makes of a card that is pulled while it is asked
-            raise CardUnresponsive("an answer of 0 bytes")
-        return bytes(answer)
+        with self._changed:
+            return self._changed.wait_for(lambda: card not in self._cards.values(), CARD_LEAVING_SECONDS)
 
     def release(self) -> None:
-        """Let go of the card, left as it is: it was reset after each use."""
-        if self._handle is not None:
-            self._scard.SCardDisconnect(self._handle, self._scard.SCARD_LEAVE_CARD)
-        self._handle = self._card = None
+        if self._link:
+            self._link.close()
+        self._link = None
 
     def close(self) -> None:
         self._closed.set()
-        if self._watching is not None:
-            self._scard.SCardCancel(self._watching)
-
-    def _call(self, function: str, *arguments: Any) -> Any:
-        """A function of winscard.h: what it returns after its result. Raises what `_check` makes of the result."""
-        result, *returned = getattr(self._scard, function)(*arguments)
-        self._check(result)
-        return returned
-
-    def _check(self, result: int) -> None:
-        """The one place that turns a PC/SC result into an error."""
-        s = self._scard
-        if result == s.SCARD_S_SUCCESS:
-            return
-        what = f"PC/SC {result & 0xFFFFFFFF:08X}: {s.SCardGetErrorMessage(result)}"
-        if result in (s.SCARD_W_REMOVED_CARD, s.SCARD_E_NO_SMARTCARD, s.SCARD_E_READER_UNAVAILABLE):
-            raise CardRemoved(what)
-        if result == s.SCARD_E_SHARING_VIOLATION:
-            raise CardBusy(what)
-        if result == s.SCARD_W_SECURITY_VIOLATION:
-            raise SmartcardServiceRefuses(what)
-        if result in (s.SCARD_E_NO_SERVICE, s.SCARD_F_COMM_ERROR, s.SCARD_E_INVALID_HANDLE):
-            self._handle = self._card = self._context = None
-            raise NoSmartcardService(what)
-        raise CardUnresponsive(what)
+        if self._watching:
+            self._watching.cancel()
 
 
-def read_card(source: CardSource, card: CardIn, now: datetime) -> CardFacts:
-    """What can be known before a passcode is typed.
+def list_readers(context: PcscContext) -> list[bytes]:
+    """The names of all readers, in whatever encoding their makers chose."""
+    names, size = ctypes.create_string_buffer(LONGEST_ANSWER), DWORD(LONGEST_ANSWER)
+    result = context.result("SCardListReaders", context.handle, None, names, ctypes.byref(size))
+    if result == PcscResult.NO_READERS_AVAILABLE:
+        return []
+    check_pcsc("SCardListReaders", result)
+    return [name for name in ctypes.string_at(names, size.value).split(b"\0") if name]
 
-    Raises PasscodeLocked, the Certificate errors and the Card errors.
-    """
-    with source.open(card) as identity:
-        facts = identity.facts()
-    facts.check(now)
-    return facts
+
+def shown(reader: bytes) -> str:
+    """A reader's name, as it may be shown."""
+    return clean(reader.decode(errors="replace"))
 
 
 # --- CMS and XML messages ------------------------------------------------------------------------------------
@@ -2237,8 +2505,8 @@ class Conductor:
         with self._source.open(card) as identity:
             facts = identity.facts()
         certificate = facts.certificate
-        until = f"{certificate.subject}; until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
-        tell("The card names its owner", until)
+        until = f"until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
+        tell("The card names its owner", f"uid {certificate.uid}, {until}")
         return CardReadLastTry(facts) if facts.tries_left == 1 else CardRead(facts)
 
     def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:

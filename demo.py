@@ -64,8 +64,7 @@ class VpcdControl(bytes, Enum):
 class EmbeddedReader:
     """The reader's side of the vpcd protocol, in the agent itself: no daemon, no driver, loopback only.
 
-    A card is whoever connects; when the connection ends, the card is out. The watching thread is the only one
-    that receives; it passes answers on to the card worker.
+    A card is whoever connects; when the connection ends, the card is out.
     """
 
     def __init__(self, port: int = VPCD_PORT) -> None:
@@ -74,10 +73,7 @@ class EmbeddedReader:
         except OSError as error:
             raise UsageError(f"The embedded reader cannot use port {port}: {error.strerror}.") from None
         self.address = "{}:{}".format(*self._listener.getsockname())
-        self._socket: socket.socket | None = None
-        self._card: CardIn | None = None
-        self._piv = PivCard(self)
-        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._link: EmbeddedLink | None = None
 
     def watch(self, report: Report) -> None:
         report(ReaderReady())
@@ -99,51 +95,23 @@ class EmbeddedReader:
         except (OSError, StopIteration):
             return  # gone, or silent, before it said what it is
         connection.settimeout(None)
-        self._answers = queue.SimpleQueue()
-        self._socket, self._card, self._piv = connection, card, PivCard(self)
+        link = self._link = EmbeddedLink(connection, card)
         report(card)
-        for answer in frames:
-            self._answers.put(answer)
-        self._card = None
-        self._answers.put(None)
+        link.receive(frames)
+        self._link = None
         report(CardOut(card))
 
     @contextlib.contextmanager
     def open(self, card: CardIn) -> Iterator[IdentityCard]:
-        if card is not self._card:
+        link = self._link
+        if link is None or link.card is not card:
             raise CardRemoved()
-        piv = self._piv
         try:
-            piv.select()
-            yield piv
+            link.piv.select()
+            yield link.piv
         finally:
-            if piv.passcode_shown:
-                self._reset()
-
-    def transmit(self, apdu: bytes) -> bytes:
-        self._send(apdu)
-        try:
-            answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
-        except queue.Empty:
-            self._hang_up()  # an answer that comes late must not be taken for the next one
-            raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
-        if answer is None:
-            raise CardRemoved()
-        return answer
-
-    def _send(self, payload: bytes) -> None:
-        if self._socket is None:
-            raise CardRemoved()
-        try:
-            self._socket.sendall(frame(payload))
-        except OSError:
-            raise CardRemoved() from None
-
-    def _reset(self) -> None:
-        started = time.perf_counter()
-        with contextlib.suppress(CardRemoved):
-            self._send(VpcdControl.RESET)
-            tell("Lock the card again, so that no other program finds it open", "card reset", started)
+            if link.piv.passcode_shown:
+                link.reset()
 
     def release(self) -> None:
         pass
@@ -152,12 +120,57 @@ class EmbeddedReader:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._hang_up()
+        if self._link:
+            self._link.hang_up()
 
-    def _hang_up(self) -> None:
-        if self._socket:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+
+class EmbeddedLink:
+    """The card that is plugged in, until its connection ends: the watching thread receives, the card worker asks."""
+
+    def __init__(self, connection: socket.socket, card: CardIn) -> None:
+        self.card = card
+        self.piv = PivCard(self)
+        self._connection = connection
+        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._asked = False
+
+    def receive(self, frames: Iterator[bytes]) -> None:
+        """Pass answers on until there are no more, or one comes that nobody asked for."""
+        for answer in frames:
+            if not self._asked:
+                break
+            self._asked = False
+            self._answers.put(answer)
+        self._answers.put(None)
+
+    def transmit(self, apdu: bytearray) -> bytes:
+        self._asked = True
+        self._send(apdu)
+        try:
+            answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
+        except queue.Empty:
+            self.hang_up()  # an answer that comes late must not be taken for the next one
+            raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
+        if answer is None:
+            self._answers.put(None)
+            raise CardRemoved()
+        return answer
+
+    def reset(self) -> None:
+        started = time.perf_counter()
+        with contextlib.suppress(CardRemoved):
+            self._send(VpcdControl.RESET)
+            tell("Lock the card again, so that no other program finds it open", "card reset", started)
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, payload: bytes | bytearray) -> None:
+        try:  # one write, and no copy of a passcode
+            self._connection.sendmsg([len(payload).to_bytes(2, "big"), payload])
+        except OSError:
+            raise CardRemoved() from None
 
 
 def frame(payload: bytes) -> bytes:

@@ -41,6 +41,9 @@ def test_length_fields_at_their_boundaries(size: int) -> None:
         ("5C035FC105", {0x5C: b"\x5f\xc1\x05"}),
         ("8101AA8201BB", {0x81: b"\xaa", 0x82: b"\xbb"}),
         ("53820001AA", {0x53: b"\xaa"}),  # longer than it need be, as some cards write it
+        ("00FF008101AAFF00008201BBFFFF", {0x81: b"\xaa", 0x82: b"\xbb"}),  # filler (ISO 7816-4, 5.2.2.1)
+        ("4F01AA5F2F024010", {0x4F: b"\xaa", 0x5F2F: b"\x40\x10"}),
+        ("7F210100", {0x7F21: b"\0"}),
     ],
 )
 def test_objects_side_by_side(data: str, objects: dict[int, bytes]) -> None:
@@ -48,7 +51,8 @@ def test_objects_side_by_side(data: str, objects: dict[int, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["53", "5F", "5381", "538201", "5380", "5384", "530501020304", "53FFFFFF", "530053", "53005300"]
+    "data",
+    ["53", "5F", "5381", "538201", "5380", "5384", "530501020304", "53FFFFFF", "530053", "53005300", "5F2F005F2F00"],
 )
 def test_what_is_no_tlv_says_so(data: str) -> None:
     with pytest.raises(CardNonsense):
@@ -111,8 +115,9 @@ READ_APDU = bytes.fromhex("00CB3FFF055C035FC10500")
         (["AA6100", "BB6101", "CC9000"], ["00C0000000", "00C0000001"], "AABBCC", 0x9000),
         (["6CFF", "AA9000"], ["00CB3FFF055C035FC105FF"], "AA", 0x9000),
         (["6C10", "AA6101", "BB9000"], ["00CB3FFF055C035FC10510", "00C0000001"], "AABB", 0x9000),
+        (["6110", "6C02", "AABB9000"], ["00C0000010", "00C0000002"], "AABB", 0x9000),
     ],
-    ids=["whole", "refused", "61", "61-twice", "6C", "6C-then-61"],
+    ids=["whole", "refused", "61", "61-twice", "6C", "6C-then-61", "61-then-6C"],
 )
 def test_nobody_above_sees_61_or_6c(answers: list[str], sent_then: list[str], data: str, status: int) -> None:
     card = ScriptedCard(*answers)
@@ -133,7 +138,11 @@ def test_a_chain_ends_where_the_card_refuses() -> None:
     assert len(card.sent) == 1
 
 
-@pytest.mark.parametrize(("status", "left"), [(0x63C0, 0), (0x63C2, 2), (0x63CF, 15), (0x6983, 0), (0x9000, None)])
+# 630X is what early YubiKeys say for 63CX; 6300 says nothing of tries.
+TRIES_LEFT = [(0x63C0, 0), (0x63C2, 2), (0x63CF, 15), (0x6983, 0), (0x9000, None), (0x6302, 2), (0x6300, None)]
+
+
+@pytest.mark.parametrize(("status", "left"), TRIES_LEFT)
 def test_tries_left_in_a_status_word(status: int, left: int | None) -> None:
     assert agent.tries_left(status) == left
 

@@ -19,6 +19,7 @@ from support.scripted_card import (
     ScriptedCard,
     card_certificate,
     certificate_object,
+    read_card,
     tlv,
     use_card,
 )
@@ -95,19 +96,21 @@ BROKEN: dict[str, tuple[type[AgentError], dict[str, Any]]] = {
     "duplicate tag": (CardNonsense, {"certificate": tlv(0x53, tlv(0x70, DER), tlv(0x70, DER)) + SUCCESS}),
     "certificate of garbage": (CertificateUnreadable, {"certificate": stored(b"\xa5" * 800)}),
     "certificate cut short": (CertificateUnreadable, {"certificate": stored(DER[:-1])}),
-    "certificate with a tail": (CertificateUnreadable, {"certificate": stored(DER + b"\0")}),
     "certificate without a name": (CertificateUnreadable, {"certificate": stored(renamed(DER))}),
     "certificate of an unknown key": (CertificateUnreadable, {"certificate": stored(unknown_key())}),
     "certificate without a number": (CertificateUnreadable, {"certificate": stored(without_serial_number())}),
     "gzip bomb": (CertificateUnreadable, {"certificate": stored(BOMB, 1)}),
     "gzip cut short": (CertificateUnreadable, {"certificate": stored(gzip.compress(DER)[:-9], 1)}),
     "gzip of garbage": (CertificateUnreadable, {"certificate": stored(b"\x1f\x8b" + DER, 1)}),
-    "said to be gzip": (CertificateUnreadable, {"certificate": stored(DER, 1)}),
-    "gzip unsaid": (CertificateUnreadable, {"certificate": stored(gzip.compress(DER))}),
+    "Net iD without its zlib": (CertificateUnreadable, {"certificate": stored(b"\x01\x00\x20\x03", 1)}),
+    "Net iD of garbage": (CertificateUnreadable, {"certificate": stored(b"\x01\x00\x20\x03" + DER, 1)}),
     # The passcode
     "wrong passcode": (WrongPasscode, {"verify": "63C2"}),
     "wrong, and locked by it": (PasscodeLocked, {"verify": "63C0"}),
     "locked meanwhile": (PasscodeLocked, {"verify": "6983"}),
+    "wrong, no count": (WrongPasscode, {"verify": "6300", "tries": "6300"}),
+    "wrong, the count asked for": (PasscodeLocked, {"verify": "6300", "tries": ["63C3", "6983"]}),
+    "wrong, counted as 630X": (WrongPasscode, {"verify": "6301"}),
     "VERIFY without that key": (CardRefused, {"verify": "6A88"}),
     "VERIFY unknown instruction": (CardRefused, {"verify": "6D00"}),
     "VERIFY asks for another length": (CardRefused, {"verify": "6C08"}),
@@ -127,6 +130,7 @@ BROKEN: dict[str, tuple[type[AgentError], dict[str, Any]]] = {
     # The card itself
     "removed before the certificate": (CardRemoved, {"certificate": CardRemoved()}),
     "removed with the passcode shown": (CardRemoved, {"sign": CardRemoved()}),
+    "odd Discovery object": (WrongPasscode, {"discovery": "7E125F9000", "verify": "63C2"}),
     "mute when asked to sign": (CardUnresponsive, {"sign": CardUnresponsive()}),
 }
 
@@ -177,5 +181,5 @@ def test_a_damaged_certificate_raises_nothing_but_agent_errors(at: int, damage: 
     damaged = DER[:at] + damage + DER[at + len(damage) :]
     with suppress(AgentError):
         card = BrokenCard(certificate=stored(damaged))
-        facts = agent.read_card(OneCardReader(card), CARD, NOW)
+        facts = read_card(OneCardReader(card), CARD, NOW)
         agent.UnsignedAnswer(b"challenge", agent.Digest.SHA256, facts.certificate).signed(SIGNATURE)

@@ -24,7 +24,7 @@ EXIT_CODES = {
     "CardRemoved": 10,
     "Interrupted": 130,
 }
-WITH_A_REASON = {"WrongPasscode": (2,), "UsageError": ("No such thing.",)}
+WITH_A_REASON = {"WrongPasscode": (2,), "UsageError": ("No such thing.",), "ReaderNotFound": ("One", ["Another"])}
 WITH_A_REASON |= dict.fromkeys(("DemonstrationFailed", "NoWindow"), WITH_A_REASON["UsageError"])
 
 

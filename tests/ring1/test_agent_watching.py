@@ -1,79 +1,313 @@
-"""Watching PC/SC readers goes on whatever the service answers: without it no card is ever noticed."""
+"""The PC/SC reader watches whatever the service answers, and no wait for a card is endless."""
 
 from __future__ import annotations
 
-import sys
 import threading
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
+from support.machine import wait_until
+from support.scripted_card import MESSAGE, BrokenCard
+from support.winscard import Winscard
 
-from agent import AgentError, NoSmartcardService, PcscReader, ReaderLost, ReaderNews, SmartcardServiceRefuses
+import agent
+from agent import (
+    PLUG_AND_PLAY,
+    AgentError,
+    CardBusy,
+    CardIn,
+    CardNonsense,
+    CardOut,
+    CardRemoved,
+    CardUnresponsive,
+    Digest,
+    NoReader,
+    NoSmartcardService,
+    Passcode,
+    PcscReader,
+    PcscResult,
+    ReaderLost,
+    ReaderNews,
+    ReaderNotFound,
+    ReaderReady,
+    SmartcardServiceRefuses,
+)
 
-# winscard.h, as pcsclite.h has it
-CODES = {
-    "SCARD_S_SUCCESS": 0,
-    "SCARD_F_INTERNAL_ERROR": 0x80100001,
-    "SCARD_E_INVALID_HANDLE": 0x80100003,
-    "SCARD_E_SHARING_VIOLATION": 0x8010000B,
-    "SCARD_E_NO_SMARTCARD": 0x8010000C,
-    "SCARD_F_COMM_ERROR": 0x80100013,
-    "SCARD_E_READER_UNAVAILABLE": 0x80100017,
-    "SCARD_E_NO_SERVICE": 0x8010001D,
-    "SCARD_E_SERVICE_STOPPED": 0x8010001E,
-    "SCARD_E_NO_READERS_AVAILABLE": 0x8010002E,
-    "SCARD_W_REMOVED_CARD": 0x80100069,
-    "SCARD_W_SECURITY_VIOLATION": 0x8010006A,
-}
-TROUBLES = [name for name in CODES if name not in ("SCARD_S_SUCCESS", "SCARD_E_NO_READERS_AVAILABLE")]
-
-
-class Service(ModuleType):
-    """pyscard's scard module, with a service that answers one call with trouble."""
-
-    def __init__(self, call: str, trouble: str) -> None:
-        super().__init__("smartcard.scard")
-        vars(self).update(CODES, SCARD_SCOPE_USER=0, INFINITE=-1)
-        self._results = {call: CODES[trouble]}
-
-    def SCardEstablishContext(self, scope: int) -> list[Any]:  # noqa: N802
-        return [self._results.get("establish", 0), 1]
-
-    def SCardListReaders(self, context: int, groups: list[str]) -> list[Any]:  # noqa: N802
-        return [self._results.get("list", 0), []]
-
-    def SCardGetErrorMessage(self, result: int) -> str:  # noqa: N802
-        return "trouble"
-
-    def SCardCancel(self, context: int) -> int:  # noqa: N802
-        return 0
+READER, OTHER = b"Maker Reader 00 00", b"Maker Token 01 00"
+TROUBLES = [result for result in PcscResult if result not in (0, PcscResult.NO_READERS_AVAILABLE)]
 
 
-@pytest.mark.parametrize("call", ["establish", "list"])
-@pytest.mark.parametrize("trouble", TROUBLES)
-def test_the_watcher_reports_and_goes_on(call: str, trouble: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = ModuleType("smartcard")
-    service = Service(call, trouble)
-    vars(package)["scard"] = service
-    monkeypatch.setitem(sys.modules, "smartcard", package)
-    monkeypatch.setitem(sys.modules, "smartcard.scard", service)
-    reader = PcscReader()
-    news: list[ReaderNews] = []
-    reported = threading.Event()
+class Watch:
+    """A PcscReader that is watched in a thread, and what it reported."""
 
-    def report(each: ReaderNews) -> None:
-        news.append(each)
-        if isinstance(each, ReaderLost) and isinstance(each.error, NoSmartcardService):
-            reported.set()
+    def __init__(self, service: Winscard, name: str = "") -> None:
+        self.service = service
+        self.reader = PcscReader(name, service)
+        self.news: list[ReaderNews] = []
+        self.failed: list[AgentError] = []
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
 
-    watcher = threading.Thread(target=reader.watch, args=(report,))
-    watcher.start()
-    assert reported.wait(5)
-    assert watcher.is_alive()
-    reader.close()
-    watcher.join(5)
-    assert not watcher.is_alive()
-    errors: list[AgentError] = [each.error for each in news if isinstance(each, ReaderLost)]
-    assert isinstance(errors[-1], SmartcardServiceRefuses) == (trouble == "SCARD_W_SECURITY_VIOLATION")
-    assert all(error.exit_code == 3 for error in errors)
+    def _watch(self) -> None:
+        try:
+            self.reader.watch(self.news.append)
+        except AgentError as error:
+            self.failed.append(error)
+
+    def reports(self, kind: type[ReaderNews], number: int = 1) -> list[ReaderNews]:
+        """Wait until so many of that kind were reported; return them."""
+
+        def found() -> list[ReaderNews]:
+            return [each for each in self.news if isinstance(each, kind)]
+
+        wait_until(lambda: len(found()) >= number, what=f"{number} {kind.__name__} in {self.news}")
+        return found()
+
+    def card(self) -> CardIn:
+        (card,) = self.reports(CardIn)
+        assert isinstance(card, CardIn)
+        return card
+
+    def lost(self) -> AgentError:
+        news = self.reports(ReaderLost)[-1]
+        assert isinstance(news, ReaderLost)
+        return news.error
+
+    def close(self) -> None:
+        self.service.let_go()
+        self.reader.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., Watch]]:
+    watches: list[Watch] = []
+
+    def begin(service: Winscard, name: str = "") -> Watch:
+        watches.append(Watch(service, name))
+        return watches[-1]
+
+    yield begin
+    for each in watches:
+        each.close()
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a card as long as a test does."""
+    monkeypatch.setattr(agent, "CARD_BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(agent, "CARD_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(agent, "CARD_LEAVING_SECONDS", 0.1)
+
+
+Begin = Callable[..., Watch]
+
+
+@pytest.mark.parametrize("function", ["SCardEstablishContext", "SCardListReaders", "SCardGetStatusChange"])
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+def test_trouble_with_the_service_has_a_sentence(function: str, trouble: PcscResult, watch: Begin) -> None:
+    service = Winscard(READER)
+    service.results[function] = trouble
+    watched = watch(service)
+    harmless = (PcscResult.TIMEOUT, PcscResult.CANCELLED, PcscResult.UNKNOWN_READER, PcscResult.READER_UNAVAILABLE)
+    if function == "SCardGetStatusChange" and trouble in harmless:
+        wait_until(lambda: service.calls.count("SCardListReaders") > 1)
+        assert watched.news == [ReaderReady()]
+        return
+    wait_until(lambda: watched.failed)
+    (error,) = watched.failed
+    assert isinstance(error, NoSmartcardService)
+    assert isinstance(error, SmartcardServiceRefuses) == (trouble == PcscResult.SECURITY_VIOLATION)
+    assert error.exit_code == 3
+
+
+def test_every_card_is_reported_with_its_own_end(watch: Begin) -> None:
+    service = Winscard(READER, OTHER)
+    watched = watch(service)
+    watched.reports(ReaderReady)
+    service.insert(READER, BrokenCard())
+    service.insert(OTHER, BrokenCard())
+    watched.reports(CardIn, 2)
+    service.pull(READER)
+    (out,) = watched.reports(CardOut)
+    assert isinstance(out, CardOut)
+    assert out.card in watched.news
+    assert out.card.reader == READER.decode()
+
+
+def test_a_quick_swap_is_two_cards(watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard())
+    watched = watch(service)
+    first = watched.card()
+    service.swap(READER, BrokenCard())
+    second = watched.reports(CardIn, 2)[1]
+    assert watched.news[-2:] == [CardOut(first), second]
+    assert second is not first
+    with pytest.raises(CardRemoved), watched.reader.open(first):
+        pass
+
+
+@pytest.mark.parametrize("name", ["Leser \uff20 00 00".encode(), "Leser f\xfcr Karten 00 00".encode("latin-1")])
+def test_a_readers_name_may_be_in_any_encoding(name: bytes, watch: Begin) -> None:
+    service = Winscard(name)
+    service.insert(name, BrokenCard())
+    watched = watch(service, "Leser")
+    card = watched.card()
+    assert card.reader.startswith("Leser")
+    assert card.reader.isprintable()
+    with watched.reader.open(card) as identity:
+        assert identity.facts().tries_left == 3
+
+
+@pytest.mark.parametrize("number", [0, 1, 15, 16, 17])
+def test_as_many_readers_as_pcscd_has(number: int, watch: Begin) -> None:
+    """16 is the most, and the most states that it takes at a time."""
+    readers = [b"Hub 00 %02d" % each for each in range(number)]
+    service = Winscard(*readers)
+    watched = watch(service)
+    watched.reports(ReaderReady if number else ReaderLost)
+    wait_until(lambda: service.watched)
+    assert service.watched[0] == readers + [PLUG_AND_PLAY] * (number != 16)
+
+
+def test_a_reader_that_comes_and_goes(watch: Begin) -> None:
+    service = Winscard()
+    watched = watch(service)
+    assert isinstance(watched.lost(), NoReader)
+    service.plug_in(READER)
+    watched.reports(ReaderReady)
+    service.insert(READER, BrokenCard())
+    watched.card()
+    service.unplug(READER)
+    watched.reports(ReaderLost, 2)
+    with pytest.raises(CardRemoved), watched.reader.open(watched.card()):
+        pass
+
+
+def test_a_name_that_no_reader_has_is_said_with_those_that_are_there(watch: Begin) -> None:
+    service = Winscard(READER, b"Gemalto \x1b[2J 00")
+    watched = watch(service, "Omnikey")
+    error = watched.lost()
+    assert isinstance(error, ReaderNotFound)
+    assert "Omnikey" in error.says
+    assert "Maker Reader 00 00; Gemalto [2J 00" in error.says
+    service.plug_in(b"Omnikey 00 00")
+    watched.reports(ReaderReady)
+
+
+# The card
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+@pytest.mark.parametrize("function", ["SCardConnect", "SCardTransmit", "SCardReconnect"])
+def test_any_trouble_with_a_card_is_an_error_with_a_sentence(function: str, trouble: PcscResult, watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard())
+    watched = watch(service)
+    card = watched.card()
+    service.results[function] = trouble
+    if function == "SCardReconnect":
+        service.results["SCardBeginTransaction"] = PcscResult.RESET_CARD
+    with pytest.raises(AgentError), watched.reader.open(card):
+        pass
+    service.results.clear()
+    with watched.reader.open(card) as identity:
+        assert identity.facts().tries_left == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        ("SCardBeginTransaction", CardBusy),
+        ("SCardConnect", CardUnresponsive),
+        ("SCardTransmit", CardUnresponsive),
+        ("SCardEstablishContext", CardUnresponsive),
+    ],
+)
+def test_a_call_that_does_not_come_back_holds_up_nobody(function: str, error: type[AgentError], watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard())
+    watched = watch(service)
+    card = watched.card()
+    service.stuck.add(function)
+    with pytest.raises(error), watched.reader.open(card):
+        pass
+    released = service.calls.count("SCardReleaseContext")
+    service.let_go()
+    wait_until(lambda: service.calls.count("SCardReleaseContext") > released, what="its connection released")
+    with watched.reader.open(card) as identity:
+        assert identity.facts().tries_left == 3
+
+
+def test_another_program_that_keeps_the_card_to_itself(watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard())
+    watched = watch(service)
+    service.results["SCardConnect"] = PcscResult.SHARING_VIOLATION
+    with pytest.raises(CardBusy), watched.reader.open(watched.card()):
+        pass
+    assert service.calls.count("SCardConnect") > 1
+
+
+def test_a_card_that_fails_because_it_is_pulled(watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard(certificate=b""))
+    watched = watch(service)
+
+    def read() -> None:
+        with watched.reader.open(watched.card()) as identity:
+            service.pull(READER)
+            identity.facts()
+
+    with pytest.raises(CardRemoved):
+        read()
+
+
+@pytest.mark.parametrize(("passcode", "disposition"), [(None, agent.LEAVE_CARD), ("123456", agent.RESET_CARD)])
+def test_a_card_that_was_shown_a_passcode_is_reset(passcode: str | None, disposition: int, watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard())
+    watched = watch(service)
+    with watched.reader.open(watched.card()) as identity:
+        identity.facts()
+        if passcode:
+            identity.sign(Passcode(passcode), MESSAGE, Digest.SHA256)
+    assert service.dispositions == [disposition]
+
+
+@pytest.mark.parametrize("verify", ["63C2", "6983", "6F00"])
+def test_a_card_that_refused_is_reset_as_well(verify: str, watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard(verify=verify))
+    watched = watch(service)
+    with pytest.raises(AgentError), watched.reader.open(watched.card()) as identity:
+        identity.sign(Passcode("123456"), MESSAGE, Digest.SHA256)
+    assert service.dispositions == [agent.RESET_CARD]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "sent"),
+    [
+        (2, ["00A404000BA00000030800001000010000", "00CB3FFF035C017E00", "00200080", "00CB3FFF055C035FC10500"]),
+        (1, ["00A404000BA000000308000010000100", "00CB3FFF035C017E", "0020008000", "00CB3FFF055C035FC105"]),
+    ],
+    ids=["T=1", "T=0"],
+)
+def test_what_is_sent_in_each_protocol(protocol: int, sent: list[str], watch: Begin) -> None:
+    """ISO 7816-3, 12.2: T=0 has one length byte, so no Le behind data, and a 00 where there is neither."""
+    service = Winscard(READER, protocol=protocol)
+    service.insert(READER, BrokenCard())
+    watched = watch(service)
+    with watched.reader.open(watched.card()) as identity:
+        identity.facts()
+    assert [apdu.hex().upper() for apdu in service.sent] == sent
+
+
+def test_an_answer_of_no_sense_leaves_the_card_connected(watch: Begin) -> None:
+    service = Winscard(READER)
+    service.insert(READER, BrokenCard(select="90"))
+    watched = watch(service)
+    with pytest.raises(CardNonsense), watched.reader.open(watched.card()):
+        pass
+    assert watched.card() in watched.news

@@ -30,7 +30,7 @@ SECTIONS = (
     "Main",
 )
 # The one section of agent.py that may name a library.
-HOME_OF = {"smartcard": "Card session", "urllib3": "Broker client", "tkinter": "Front ends"}
+HOME_OF = {"ctypes": "Card session", "urllib3": "Broker client", "tkinter": "Front ends"}
 
 
 def sources() -> Iterator[Path]:
@@ -80,7 +80,7 @@ def banners(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def test_the_agent_stays_one_readable_file(agent_lines: list[str]) -> None:
-    assert sum(1 for line in agent_lines if line.strip()) < 2850
+    assert sum(1 for line in agent_lines if line.strip()) < 3050
 
 
 def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:

@@ -148,7 +148,8 @@ def test_a_reader_of_another_name_is_not_used(pcscd: Pcscd, slot: Slot, spine: S
     person = Person(PcscReader("Gemalto"), lambda: Broker(spine.url, spine.ca_file))
     slot.insert("one-role")
     person.sees(State.NO_READER)
-    assert isinstance(person.conductor.problem, agent.NoReader)
+    assert isinstance(person.conductor.problem, agent.ReaderNotFound)
+    assert "Virtual PCD 00 00; Virtual PCD 00 01" in str(person.conductor.problem)
     person.close()
 
 

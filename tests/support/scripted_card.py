@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 
 import agent
-from agent import CardIn, CardLink, Digest, IdentityCard
+from agent import CardFacts, CardIn, CardLink, CardSource, Digest, IdentityCard
 from support.emulator import PASSCODE, UID, card_keys, self_signed
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ class ScriptedCard:
         self.sent: list[bytes] = []
 
     def transmit(self, apdu: bytes) -> bytes:
-        self.sent.append(apdu)
+        self.sent.append(bytes(apdu))
         assert self._answers, f"nobody expected {apdu.hex()}"
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
@@ -56,6 +56,8 @@ def certificate_object(der: bytes, information: int = 0) -> bytes:
 def step_of(apdu: bytes) -> str:
     """Which step of a sign-in a command belongs to."""
     names = {0xA4: "select", 0xCB: "certificate", 0x87: "sign", 0xC0: "more"}
+    if apdu[1] == 0xCB and apdu[5:8] == b"\x5c\x01\x7e":
+        return "discovery"
     if apdu[1] == 0x20:
         return "verify" if len(apdu) > 5 else "tries"
     if apdu[0] == 0x10:
@@ -69,6 +71,7 @@ class BrokenCard:
     def __init__(self, **wrong: Answer | list[Answer]) -> None:
         right: dict[str, Answer] = {
             "select": tlv(0x61, tlv(0x4F, agent.PIV_AID)) + SUCCESS,
+            "discovery": "6A82",
             "tries": "63C3",
             "certificate": certificate_object(card_certificate()) + SUCCESS,
             "verify": SUCCESS,
@@ -77,14 +80,28 @@ class BrokenCard:
             "more": "6A88",
         }
         self._answers: Mapping[str, Answer | list[Answer]] = {**right, **wrong}
+        self.sent: list[bytes] = []
 
     def transmit(self, apdu: bytes) -> bytes:
+        self.sent.append(bytes(apdu))
         answer = self._answers[step_of(apdu)]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if isinstance(answer, Exception):
             raise answer
         return octets(answer)
+
+
+class KeepingLink(BrokenCard):
+    """A good card, and the very buffers that were sent to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[bytes] = []
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self.kept.append(apdu)
+        return super().transmit(apdu)
 
 
 class OneCardReader:
@@ -112,9 +129,17 @@ class OneCardReader:
         pass
 
 
+def read_card(source: CardSource, card: CardIn, now: datetime) -> CardFacts:
+    """All that the agent asks before a passcode is typed."""
+    with source.open(card) as identity:
+        facts = identity.facts()
+    facts.check(now)
+    return facts
+
+
 def use_card(link: CardLink, passcode: str = PASSCODE, now: datetime = NOW) -> bytes:
     """All that the agent asks of a card in one sign-in; the signature over MESSAGE."""
     reader = OneCardReader(link)
-    agent.read_card(reader, CARD, now)
+    read_card(reader, CARD, now)
     with reader.open(CARD) as identity:
         return identity.sign(agent.Passcode(passcode), MESSAGE, Digest.SHA256)
