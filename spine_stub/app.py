@@ -14,7 +14,7 @@ from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, check_fold
 from .login.broker import Broker
 from .login.challenge import Challenges, Keys
 from .login.trust import Trust
-from .people.directory import open_directory
+from .people.open import open_directory
 from .pki.registration import RegistrationAuthority
 from .sessions import Store
 from .sessions.open import open_store

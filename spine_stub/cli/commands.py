@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ..config import system_clock
 from ..errors import DataError
-from ..people.directory import Directory, Person, Role, open_directory
+from ..people.directory import Directory, Person, Role
 from ..people.ldif import to_ldif
+from ..people.open import open_directory
 from ..pki.first_start import fill
 from ..pki.registration import RegistrationAuthority, with_role
 from .options import make_config

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from ..config import CLOCK_SKEW, Clock, RandomBytes
 from ..errors import InvalidInput, Refused
 from .checks import Check, Checks
-from .encoding import b64decode, b64encode
+from .wire import b64decode, b64encode
 
 RANDOM_SIZE = 20
 TIME_SIZE = 8

@@ -9,13 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
-
-from ..errors import DataError
-from ..folder import PEOPLE
-
-if TYPE_CHECKING:
-    from ..config import Config
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -96,26 +90,3 @@ def matches(person: Person, search: str) -> bool:
     """Whether a search finds a person; capitals do not matter."""
     words = " ".join((person.uid, person.cn, *(f"{role.id} {role.org_code} {role.text}" for role in person.roles)))
     return search.casefold() in words.casefold()
-
-
-def open_directory(config: Config) -> Directory:
-    """Open the directory that `config.directory` names; raises DataError."""
-    if not config.directory:
-        from .file import PeopleFile
-
-        return PeopleFile(config.data / PEOPLE)
-    if config.directory.startswith(("ldap://", "ldaps://", "ldapi://")):
-        # Imported only here: the client library is an extra that most people do not need.
-        from .ldap import LdapDirectory
-
-        return LdapDirectory.connect(config.directory, config.directory_user, _password(config))
-    raise DataError(f"--directory {config.directory} is not an ldap:// or ldaps:// address")
-
-
-def _password(config: Config) -> str:
-    if config.directory_password is None:
-        return ""
-    try:
-        return config.directory_password.read_text("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as exc:
-        raise DataError(f"the directory's password cannot be read from {config.directory_password}: {exc}") from exc

@@ -14,8 +14,9 @@ from support.spine_client import reason
 
 from spine_stub.config import Config
 from spine_stub.errors import DataError, Unavailable
-from spine_stub.people.directory import Directory, open_directory
+from spine_stub.people.directory import Directory
 from spine_stub.people.ldif import to_ldif
+from spine_stub.people.open import open_directory
 from spine_stub.people.toml import People
 
 PEOPLE_TOML = LDAP_FILES.parent / "people.toml"
