@@ -1,4 +1,4 @@
-"""What the broker can be told, in one place (design.md, "Contract")."""
+"""What the broker can be told, in one place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def steady_clock() -> Clock:
 
 @dataclass(frozen=True)
 class Config:
-    """The broker's settings. Session times are what real replies carry (nhs-facts.md 3.4)."""
+    """The broker's settings. Session times are what real replies carry (docs/protocol.md 4)."""
 
     data: Path
     directory: str = ""

@@ -1,4 +1,4 @@
-"""The ways a request can fail, each with the words the real wire uses (nhs-facts.md 3.5)."""
+"""The ways a request can fail, each with the words the real wire uses (docs/protocol.md 5)."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Broker:
         return self._owned(self.store.use(session_key(ticket)))
 
     def check_ticket(self, ticket: str) -> tuple[Session, Person]:
-        """The same for somebody who only asks: it does not count as activity."""
+        """The live session of a ticket and its person, for somebody who only asks: it does not count as activity."""
         if not ticket:
             raise InvalidInput("missing-ticket")
         return self._owned(self.store.look(session_key(ticket)))

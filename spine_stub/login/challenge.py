@@ -1,6 +1,6 @@
 """The broker's challenge: 48 bytes that prove their own age, so that no state is kept for them.
 
-Layout as captured on the real wire (nhs-facts.md 3.3): 20 random bytes, the time of issue in
+Layout as captured on the real wire (docs/protocol.md 3): 20 random bytes, the time of issue in
 milliseconds since 1970 as 8 big-endian bytes, and 20 bytes that have the size of an HMAC-SHA1.
 With it travels a server signature over the 48 bytes; the client echoes both. Nobody but the broker
 looks at that signature, so ours is a MAC too, by another key.

@@ -1,4 +1,4 @@
-"""Requests as the agents send them: gpOBJECT XML (nhs-facts.md 3.2).
+"""Requests as the agents send them: gpOBJECT XML (docs/protocol.md 2).
 
     <!DOCTYPE USER SYSTEM "gpOBJECT.DTD">
     <gpOBJECT><gpPARAM name="service">ACTIVATION</gpPARAM>...</gpOBJECT>

@@ -2,7 +2,7 @@
 
 `read` turns bytes into a `SignedChallenge` of plain values, which is the only place that meets
 asn1crypto's lazy parsing; every `check_*` then is one rule. Agents of 2017 sign without signed
-attributes (nhs-facts.md 3.3), newer libraries with them: both are valid CMS and both are taken.
+attributes (docs/protocol.md 3), newer libraries with them: both are valid CMS and both are taken.
 """
 
 from __future__ import annotations

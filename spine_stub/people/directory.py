@@ -16,7 +16,7 @@ from typing import Protocol
 class Role:
     """One role of a person: `id` and `org_code` are attributes of the nhsjobrole parameter.
 
-    The three mappings give names by code, for the role assertion (nhs-facts.md 5.3).
+    The three mappings give names by code, for the role assertion (docs/protocol.md 6).
     """
 
     id: str
@@ -41,7 +41,7 @@ class Role:
 
     @property
     def text(self) -> str:
-        """The whole text of an nhsjobrole parameter (nhs-facts.md 3.2)."""
+        """The whole text of an nhsjobrole parameter (docs/protocol.md 2)."""
         return f"{self.org_name}, {self.job}"
 
     def is_open(self, today: date) -> bool:

@@ -1,6 +1,6 @@
 """The test certificate authority: names, keys, certificates and the revocation list (RFC 5280).
 
-Subjects have the order and the values of the real ones (nhs-facts.md 6): O=nhs, OU=people, CN=<uid>
+Subjects have the order and the values of the real ones (docs/protocol.md 7): O=nhs, OU=people, CN=<uid>
 under O=nhs, OU=CA. Authorities and 9A have RSA 2048 keys, which the oldest clients understand.
 """
 

@@ -1,11 +1,11 @@
 """The demonstration cards: folders of plain files that the emulator takes as smartcards.
 
     cards/NAME/card.json        passcode, unblocking code, tries, GUID, expiry
-    cards/NAME/9A.key.pem       PKCS#8, not encrypted: test keys. 9C, 9D and 9E likewise
+    cards/NAME/9A.key.pem       PKCS#8, not encrypted: test keys; so for 9C, 9D, 9E
     cards/NAME/9A.cert.pem      X.509, subject O=nhs, OU=people, CN=<uid>
 
 A card's certificates have no critical extension and no BOOLEAN TRUE: one client re-encodes them
-with an encoder that writes TRUE as 01 and so breaks the signature (clients.md, "From the card").
+with an encoder that writes TRUE as 01 and so breaks the signature (docs/clients.md, "From the card").
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tickets, the sessions behind them, and what a store of sessions and used challenges can do.
 
-A ticket has the form that OpenSSO gives it (nhs-facts.md 3.4): 35 bytes in base64, "@", a site in
+A ticket has the form that OpenSSO gives it (docs/protocol.md 4): 35 bytes in base64, "@", a site in
 base64, "#". A client that puts it into a URL without encoding it loses the "#" and is refused.
 """
 
@@ -56,7 +56,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a session lasts: at most, and unused (nhs-facts.md 3.4)."""
+    """How long a session lasts: at most, and unused (docs/protocol.md 4)."""
 
     absolute: timedelta
     idle: timedelta

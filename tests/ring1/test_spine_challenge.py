@@ -1,4 +1,4 @@
-"""The challenge proves its own origin and age (nhs-facts.md 3.3 has the layout)."""
+"""The challenge proves its own origin and age (docs/protocol.md 3 has the layout)."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_the_cards_are_those_of_the_design(demo_data: Path) -> None:
 @pytest.mark.parametrize("slot", SLOTS)
 @pytest.mark.parametrize("card", CARDS)
 def test_certificates_suit_every_client(demo_data: Path, card: str, slot: str) -> None:
-    """clients.md, "From the card": no critical extension, and so no BOOLEAN TRUE."""
+    """docs/clients.md, "From the card": no critical extension, and so no BOOLEAN TRUE."""
     made = certificate(demo_data, card, slot)
     names = [(pair["type"].native, pair["value"].native) for rdn in made.subject.chosen for pair in rdn]
     assert names[:2] == [("organization_name", "nhs"), ("organizational_unit_name", "people")]

@@ -48,7 +48,7 @@ def begin(store: AnyStore, key: str = "key") -> Session:
 
 
 def test_a_ticket_has_the_form_of_real_ones() -> None:
-    """nhs-facts.md 3.4: 35 opaque bytes, "@", the site, "#"."""
+    """docs/protocol.md 4: 35 opaque bytes, "@", the site, "#"."""
     ticket = new_ticket(secrets.token_bytes)
     opaque, _, site = ticket.partition("@")
     assert ticket.startswith("AQIC5w")
