@@ -13,6 +13,7 @@ from flask import Flask, Response, request
 
 from ..errors import Unavailable
 from ..stub import Stub
+from ..web import replies
 from ..web.endpoints import CONTROLS
 from ..web.request import current
 from . import api, guard, pages, people_pages, timeline
@@ -56,7 +57,9 @@ API: tuple[tuple[str, str, View], ...] = (
 
 
 def _away(exc: Unavailable) -> Response:
-    """Say that the store or the directory does not answer."""
+    """Say that the store or the directory does not answer; to a client of the login as the wire says it."""
+    if not request.path.startswith(CONTROLS):
+        return replies.failure(exc)
     current().note(reason=exc.reason, detail=exc.detail)
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
     if request.path.startswith(f"{CONTROLS}api/"):
