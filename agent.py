@@ -2217,6 +2217,7 @@ class Conductor:
         self.log_out_confirmed: bool | None = None  # what the broker said to the last log-out; None: nothing yet
         self.cards: list[CardIn] = []  # those that are in
         self.on_change: Callable[[State], None] = lambda before: None
+        self.on_cards: Callable[[], None] = lambda: None  # another card came or went
         self._source = source
         self._new_broker = new_broker
         self._bridge = bridge
@@ -2352,6 +2353,7 @@ class Conductor:
                 self.handle(news)
             case ReaderReady():
                 self.handle(news)
+        self.on_cards()
 
     def _card_gone(self, card: CardIn) -> None:
         """With the next card that is in, all begins as if it had just been put in."""
@@ -2943,6 +2945,7 @@ class Window:
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
+        conductor.on_cards = lambda: self.screen.refresh(conductor.state)
         self.root.bind("<Key>", self._key_pressed)
         self.content.bind("<Configure>", lambda event: self.fit())
         for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):

@@ -1,0 +1,194 @@
+"""What the screens say: whose card, how many roles, what is so and what helps; odd people, odd roles, two cards."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from support.agent import Slot
+from support.emulator import tries_left_on_disk
+from support.screen import Display
+from support.spine import Spine
+from support.window import WindowOnScreen
+
+import agent
+from agent import Broker, BrokerTimeout, CardIn, SessionExpired, SessionIdle, State, TimeUp
+from demo import EmbeddedReader
+
+
+@pytest.mark.parametrize(("card", "uid"), [("locked", "555000000008"), ("expired", "555000000006")])
+def test_a_card_that_nothing_helps_here_is_named_and_offers_nothing_to_press(
+    card: str, uid: str, window: WindowOnScreen, slot: Slot
+) -> None:
+    slot.insert(card)
+    window.sees(State.PROBLEM)
+    window.picture(card)
+    assert f"read this out: Card of {uid}" in window.text()
+    assert "Try again" not in window.text()
+
+
+def test_a_revoked_card_is_named(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("revoked")
+    window.signs_in()
+    window.sees(State.PROBLEM)
+    assert "read this out: Card of 555000000007" in window.text()
+
+
+@pytest.mark.parametrize("why", [SessionExpired(), SessionIdle()], ids=["all", "idle"])
+@pytest.mark.parametrize("card", ["one-role", "three-roles"])
+def test_when_the_time_is_up_one_signs_in_again(
+    card: str, why: SessionExpired, window: WindowOnScreen, slot: Slot
+) -> None:
+    slot.insert(card)
+    window.signs_in()
+    window.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
+    window.conductor.handle(TimeUp(why))
+    assert why.says in window.text()
+    window.clicks("Sign in again")
+    window.sees(State.PASSCODE)
+
+
+@pytest.mark.parametrize("typed", ["1", "123"])
+def test_what_is_too_short_for_a_passcode_spends_no_try(
+    typed: str, window: WindowOnScreen, slot: Slot, data: Path
+) -> None:
+    slot.insert("one-role")
+    window.signs_in(typed)
+    window.waits(lambda: "A passcode has 4 to 8 digits" in window.text())
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+    window.signs_in()
+    window.sees(State.SIGNED_IN)
+
+
+def test_a_log_out_that_the_broker_does_not_confirm_is_not_called_done(
+    window: WindowOnScreen, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Broker, "log_out", Mock(side_effect=BrokerTimeout))
+    slot.insert("one-role")
+    window.signs_in()
+    window.sees(State.SIGNED_IN)
+    window.clicks("Log out")
+    window.waits(lambda: "did not confirm" in window.text())
+    window.picture("log-out-unconfirmed")
+    assert "on this PC only" in window.text()
+    slot.pull()
+    window.sees(State.WAITING)
+    assert "has not confirmed the last log-out" in window.text()
+
+
+def test_the_roles_are_counted_searched_and_reached_by_tab(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("forty-roles")
+    window.signs_in()
+    window.sees(State.CHOOSING_ROLE)
+    assert "Carys Llewellyn, you have 40 roles." in window.text()
+    window.types("pharmac")
+    window.waits(lambda: "10 of your 40 roles match" in window.text())
+    window.types(" x")
+    window.waits(lambda: agent.NO_MATCH in window.text())
+    window.picture("no-role-found")
+    window.presses("BackSpace", "BackSpace", "Tab", "Down", "Tab")
+    window.waits(lambda: window.root.focus_get().winfo_class() == "TButton")
+    window.presses("Return")
+    window.sees(State.SIGNED_IN)
+    assert "LAN108" in window.text()
+
+
+LONG = "Extraordinarily Long Name " * 400
+
+
+class StrangeBroker(Broker):
+    """A broker that knows everybody by a long name, with two roles of one id."""
+
+    def validate(self, *arguments: object) -> agent.Session:
+        session = super().validate(*arguments)  # type: ignore[arg-type]
+        role = dataclasses.replace(session.roles[0], org_name=LONG + "a", name="X" * 5000)
+        return dataclasses.replace(session, cn=LONG, roles=(role, dataclasses.replace(role, org_code="SECOND")))
+
+
+def test_long_names_and_two_roles_of_one_id_leave_the_window_whole(
+    screen: Display, spine: Spine, reader: EmbeddedReader, slot: Slot
+) -> None:
+    window = WindowOnScreen(screen, reader, lambda: StrangeBroker(spine.url, spine.ca_file))
+    try:
+        slot.insert("one-role")
+        window.signs_in()
+        window.sees(State.CHOOSING_ROLE)
+        window.picture("long-names")
+        window.presses("Down", "Down")
+        window.clicks("Use this role")
+        window.sees(State.SIGNED_IN)
+        assert window.conductor.signed_in().role == window.conductor.signed_in().session.roles[1]
+        window.picture("long-name")
+        window.clicks("Log out")
+        window.sees(State.SIGNED_OUT)
+    finally:
+        window.close()
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize("where", ["a call", "Tk"])
+def test_an_unexpected_error_is_said_and_the_window_lives(where: str, window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("one-role")
+    window.sees(State.PASSCODE)
+    if where == "Tk":
+        window.root.after(0, lambda: 1 / 0)
+    else:
+        window.bridge.call(lambda: 1 / 0)
+    window.waits(lambda: "Something unexpected happened" in window.text())
+    slot.pull()
+    window.sees(State.WAITING)
+
+
+class TwoReaders:
+    """A source of cards with two readers."""
+
+    def __init__(self) -> None:
+        self.readers = [EmbeddedReader(0), EmbeddedReader(0)]
+
+    def watch(self, report: agent.Report) -> None:
+        threading.Thread(target=self.readers[0].watch, args=(report,), daemon=True).start()
+        self.readers[1].watch(report)
+
+    @contextlib.contextmanager
+    def open(self, card: CardIn) -> Iterator[agent.IdentityCard]:
+        (reader,) = (reader for reader in self.readers if reader.address in card.reader)
+        with reader.open(card) as identity:
+            yield identity
+
+    def release(self) -> None:
+        for reader in self.readers:
+            reader.release()
+
+    def close(self) -> None:
+        for reader in self.readers:
+            reader.close()
+
+
+def test_of_two_cards_the_one_whose_passcode_is_asked_is_named_and_what_was_typed_for_it_goes_with_it(
+    screen: Display, spine: Spine, data: Path
+) -> None:
+    source = TwoReaders()
+    slots = [Slot(data, reader.address) for reader in source.readers]
+    window = WindowOnScreen(screen, source, lambda: Broker(spine.url, spine.ca_file))
+    try:
+        slots[0].insert("one-role")
+        window.sees(State.PASSCODE)
+        slots[1].insert("three-roles")
+        window.waits(lambda: f"Card of 555000000002 in embedded reader at {source.readers[0].address}" in window.text())
+        window.types("123456")
+        window.waits(lambda: window.passcode_field().get())
+        slots[0].pull()
+        window.waits(lambda: "Card of 555000000001" in window.text())
+        assert not window.passcode_field().get()
+        window.presses("Return")
+        window.catches_up()
+        assert window.conductor.state is State.PASSCODE
+    finally:
+        for slot in slots:
+            slot.close()
+        window.close()
