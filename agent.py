@@ -37,6 +37,7 @@ import functools
 import hashlib
 import html
 import http.client
+import io
 import ipaddress
 import json
 import logging
@@ -48,6 +49,7 @@ import select
 import signal
 import socket
 import ssl
+import stat
 import sys
 import termios
 import threading
@@ -62,7 +64,7 @@ from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
 from string import digits
-from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TextIO, TypeVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
@@ -106,7 +108,7 @@ PASSCODE = re.compile("[0-9]{4,8}")  # NHS passcodes have had 4 to 8 digits over
 VPCD_PORT = 35963  # where the embedded reader of demo.py, and vpcd, wait for a card
 
 
-class Digest(Enum):
+class Digest(StrEnum):
     """The digest under the signature. SHA-1 is what series 4 to 6 cards signed with."""
 
     SHA256 = "sha256"
@@ -1250,17 +1252,14 @@ def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> b
     parsed = x509.Certificate.load(certificate.der)
     hashing = {"algorithm": digest.value, "parameters": core.Null()}
     signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
-    signer = cms.SignerInfo(
-        {
-            "version": "v1",
-            "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number", {"issuer": parsed.issuer, "serial_number": parsed.serial_number}
-            ),
-            "digest_algorithm": hashing,
-            "signature_algorithm": {"algorithm": signing},
-            "signature": b"",
-        }
-    )
+    issued = {"issuer": parsed.issuer, "serial_number": parsed.serial_number}
+    signer = {
+        "version": "v1",
+        "sid": cms.SignerIdentifier("issuer_and_serial_number", issued),
+        "digest_algorithm": hashing,
+        "signature_algorithm": {"algorithm": signing},
+        "signature": b"",
+    }
     content = {
         "version": "v1",
         "digest_algorithms": [hashing],
@@ -3456,13 +3455,13 @@ class Story:
 # --- Ticket hand-over ----------------------------------------------------------------------------------------
 
 
-def hand_over(signed_in: SignedIn) -> dict[str, Any]:
-    """What an application gets: uid, cn, ticket, role (or None), roles, session. The shape of `login --json`."""
+def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
+    """What `login --json` prints: uid, cn, ticket (None if the session is not kept), role or None, roles, session."""
     session, role = signed_in.session, signed_in.role
     return {
         "uid": session.uid,
         "cn": session.cn,
-        "ticket": session.ticket,
+        "ticket": session.ticket if kept else None,
         "role": dataclasses.asdict(role) if role else None,
         "roles": [dataclasses.asdict(each) for each in session.roles],
         "session": {
@@ -3476,18 +3475,54 @@ def hand_over(signed_in: SignedIn) -> dict[str, Any]:
 # --- Configuration and logging -------------------------------------------------------------------------------
 
 
+def expanded(path: str) -> Path:
+    """A path as a person writes it, with ~."""
+    return Path(path).expanduser()
+
+
+TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# How a setting's value is made of a text, and of which texts (empty: of any).
+TEXT, PATH, FLAG = (str, ()), (expanded, ()), (TRUTHS.__getitem__, TRUTHS)
+DIGEST, LEVEL = (Digest, tuple(Digest)), (str, ("debug", "info", "warning", "error"))
+
+
+def about(kind: tuple[Callable[[str], object], Iterable[str]], metavar: str, text: str) -> dict[str, Any]:
+    """What the table of settings says of one, beside its name and its default."""
+    return {"make": kind[0], "choices": kind[1], "metavar": metavar, "help": text}
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set: by file, by LANYARD_* in the environment, by option; the later wins."""
+    """The table of settings: it makes the keys of agent.toml, the LANYARD_* variables, the options and --help.
 
-    spine: str = ""
-    ca_file: Path | None = None
-    reader: str = ""
-    digest: Digest = Digest.SHA256
-    explain: bool = False
-    kiosk: bool = False
-    log_level: str = "warning"
-    log_file: Path | None = None
+    `places` says where each value that was set comes from.
+    """
+
+    spine: str = field(default="", metadata=about(TEXT, "URL", "the broker's address, https only"))
+    ca_file: Path | None = field(
+        default=None, metadata=about(PATH, "PEM", "trust the broker by this CA, not the system's")
+    )
+    reader: str = field(default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, embedded[:PORT], or a part of its name"))
+    digest: Digest = field(default=Digest.SHA256, metadata=about(DIGEST, "NAME", "digest to sign, sha256 or sha1"))
+    kiosk: bool = field(default=False, metadata=about(FLAG, "", "full screen, and nobody can close it"))
+    explain: bool = field(default=False, metadata=about(FLAG, "", "tell each step as it happens"))
+    log_level: str = field(default="warning", metadata=about(LEVEL, "LEVEL", "debug, info, warning or error"))
+    log_file: Path | None = field(default=None, metadata=about(PATH, "FILE", "log there, not on stderr"))
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def lines(self) -> Iterator[str]:
+        """An agent.toml that sets the same; each line says where the value comes from."""
+        for name in SETTINGS:
+            value = getattr(self, name)
+            text = str(value).lower() if isinstance(value, bool) else json.dumps(str(value or ""), ensure_ascii=False)
+            yield f"{'' if value is not None else '# '}{name} = {text}  # {self.places.get(name, 'default')}"
+
+    def mistake(self, name: str, what: str, advice: str = "") -> UsageError:
+        """An error that names the place of a value, and the value."""
+        return UsageError(f"{self.places.get(name, name)} is {getattr(self, name)}, {what}.", advice)
+
+
+SETTINGS = {each.name: each for each in dataclasses.fields(Settings) if each.metadata}
 
 
 def load_settings(config: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> Settings:
@@ -3495,52 +3530,52 @@ def load_settings(config: Path | None, environment: Mapping[str, str], options: 
 
     `config` is read in place of the two files. Raises UsageError naming the file and the key.
     """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for name, value, place in _given(config, environment, options):
+        if name not in SETTINGS:
+            raise UsageError(f"{place}: there is no such setting.")
+        values[name], places[name] = _setting(name, value, place), place
+    return Settings(**values, places=places)
+
+
+def _given(
+    config: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, str]]:
+    """(name, value, place) of all that is set, the weakest first."""
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     standard = [Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")]
-    values: dict[str, Any] = {}
     for path in [config] if config else [path for path in standard if path.exists()]:
-        values |= _read_toml(path)
-    names = [each.name for each in dataclasses.fields(Settings)]
-    for name in names:
-        text = environment.get(f"LANYARD_{name.upper()}")
-        if text is not None:
-            values[name] = _setting(name, text, f"LANYARD_{name.upper()}")
-    values |= {
-        name: _setting(name, options[name], f"--{name.replace('_', '-')}")
-        for name in names
-        if options.get(name) is not None
-    }
-    return Settings(**values)
+        yield from ((name, value, f"{path}: {name}") for name, value in _read_toml(path).items())
+    variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
+    yield from ((name, environment[each], each) for name, each in variables.items() if each in environment)
+    yield from ((name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None)
+
+
+def _setting(name: str, value: object, place: str) -> Any:
+    """The value as the table's type for it. Raises UsageError."""
+    about = SETTINGS[name].metadata
+    if about["choices"]:
+        value = str(value).lower()
+        if value not in about["choices"]:
+            raise UsageError(f"{place} must be one of: {', '.join(about['choices'])}.")
+    if not isinstance(value, str):
+        raise UsageError(f"{place} must be a text.")
+    return about["make"](value)
+
+
+def option(name: str) -> str:
+    """The command line's name of a setting."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}.") from None
-    return {name: _setting(name, value, f"{path}: {name}") for name, value in content.items()}
-
-
-def _setting(name: str, value: Any, where: str) -> Any:
-    """The value as the type that Settings has for it. Raises UsageError."""
-    if name not in {each.name for each in dataclasses.fields(Settings)}:
-        raise UsageError(f"{where}: there is no such setting.")
-    if name in ("explain", "kiosk"):
-        truths = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        if str(value).lower() not in truths:
-            raise UsageError(f"{where} must be true or false.")
-        return truths[str(value).lower()]
-    if not isinstance(value, str | Path):
-        raise UsageError(f"{where} must be a text.")
-    if name == "digest":
-        if value not in {each.value for each in Digest}:
-            raise UsageError(f"{where} must be sha256 or sha1.")
-        return Digest(value)
-    if name == "log_level" and str(value).upper() not in logging.getLevelNamesMapping():
-        raise UsageError(f"{where} must be debug, info, warning or error.")
-    return Path(value).expanduser() if name in ("ca_file", "log_file") else value
 
 
 def check_spine(settings: Settings) -> None:
@@ -3549,29 +3584,41 @@ def check_spine(settings: Settings) -> None:
         raise UsageError("The agent does not know where to sign in.", "Give --spine https://HOST, or try --demo.")
     try:
         parts = urlsplit(settings.spine)
-        usable = parts.scheme == "https" and bool(parts.hostname) and (parts.port or 443) > 0
+        usable = parts.scheme == "https" and parts.hostname and not parts.username and (parts.port or 443) > 0
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError(f"{settings.spine} is not an https address.", "The agent never signs in without TLS.")
+        raise settings.mistake("spine", "which is not an https address", "The agent never signs in without TLS.")
     if settings.ca_file:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.ca_file)
         except (OSError, ssl.SSLError):
-            raise UsageError(f"{settings.ca_file} is not a readable file of CA certificates (PEM).") from None
+            raise settings.mistake("ca_file", "which is not a readable file of CA certificates (PEM)") from None
 
 
 def set_up_logging(settings: Settings) -> None:
     """Our own log, to stderr or to a file. Raises UsageError where that cannot be written."""
     try:
-        handler = logging.FileHandler(settings.log_file) if settings.log_file else logging.StreamHandler()
+        handler = logging.StreamHandler(open_log(settings.log_file) if settings.log_file else None)
     except OSError as error:
-        raise UsageError(f"{settings.log_file} cannot be written: {error.strerror}.") from None
+        raise settings.mistake("log_file", f"which cannot be written: {error.strerror}") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.setLevel(settings.log_level.upper())
     LOG.addHandler(handler)
     LOG.setLevel(settings.log_level.upper())
     LOG.propagate = False
+
+
+def open_log(path: Path) -> TextIO:
+    """A file that only its owner reads; never through a link that somebody else put there. Raises OSError."""
+
+    def private(name: str, flags: int) -> int:
+        descriptor = os.open(name, flags | os.O_NOFOLLOW, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # and no device
+            os.fchmod(descriptor, 0o600)
+        return descriptor
+
+    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=private)
 
 
 # --- Main ----------------------------------------------------------------------------------------------------
@@ -3602,15 +3649,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Lanyard {VERSION}")
     parser.add_argument("--config", type=Path, metavar="FILE", help="read this settings file in place of the usual two")
-    parser.add_argument("--spine", metavar="URL", help="the broker's address, https only")
-    parser.add_argument("--ca-file", metavar="PEM", help="trust the broker by this CA only (default: the system's)")
-    parser.add_argument("--reader", metavar="WHICH", help="pcsc (default: first reader with a card), embedded[:PORT],"
-                        " or part of a reader's name")  # fmt: skip
-    parser.add_argument("--digest", choices=[each.value for each in Digest], help="digest to sign (default sha256)")
-    parser.add_argument("--kiosk", action="store_true", default=None, help="full screen, and nobody can close it")
-    parser.add_argument("--explain", action="store_true", default=None, help="tell each step as it happens")
-    parser.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning (default) or error")
-    parser.add_argument("--log-file", metavar="FILE", help="log there, not on stderr")
+    for name, each in SETTINGS.items():
+        flag = {"action": "store_true", "default": None}
+        kind: dict[str, Any] = flag if isinstance(each.default, bool) else {"metavar": each.metadata["metavar"]}
+        usual = f" (default {each.default})" if each.default else ""
+        parser.add_argument(option(name), help=each.metadata["help"] + usual, **kind)
     demo = parser.add_argument_group("demonstration")
     demo.add_argument("--demo", action="store_true", help="start a virtual card and a broker too, on free ports")
     demo.add_argument("--card", default="three-roles", help="the card that goes in (default three-roles)")
@@ -3620,9 +3663,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     login = commands.add_parser("login", help="sign in at the terminal; passcode from stdin if that is no terminal")
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
-    login.add_argument("--json", action="store_true", help="print the session as one JSON object")
-    login.add_argument("--keep", action="store_true", help="do not log out at the end")
-    login.add_argument("--wait", type=float, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)")
+    login.add_argument("--json", action="store_true", help="print the session as one JSON object; with --keep its"
+                       " ticket too (null without: the session is over)")  # fmt: skip
+    login.add_argument("--keep", action="store_true", help="do not log out at the end: the session stays open at the"
+                       " broker until its time is up, whatever becomes of the card")  # fmt: skip
+    login.add_argument("--wait", type=float, metavar="SECONDS", help="wait that long for a card (default: 5; at a"
+                       " terminal for as long as it takes)")  # fmt: skip
+    commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 
 
@@ -3653,7 +3700,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
         explain(bridge, terminal.show_step)
     signed_in = terminal.sign_in()
     if options.json:
-        print(json.dumps(hand_over(signed_in)), flush=True)
+        print(json.dumps(hand_over(signed_in, kept=options.keep)), flush=True)
     else:
         print_session(signed_in, conductor.seconds_left())
     if options.command is None and interactive:
@@ -3694,6 +3741,9 @@ def settle(options: argparse.Namespace, **usual: Any) -> Settings:
 def run(options: argparse.Namespace) -> None:
     """Sign in with a card in a reader of this PC, or hand over to the demonstration. Raises AgentError."""
     settings = settle(options)
+    if options.command == "config":
+        print(*settings.lines(), sep="\n")
+        return
     if options.demo or settings.reader.partition(":")[0] == "embedded":
         become_demonstration()
     check_spine(settings)
@@ -3751,6 +3801,9 @@ def terminal_restored() -> Iterator[None]:
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

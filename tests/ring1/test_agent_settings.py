@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent import Digest, Settings, UsageError, check_spine, load_settings, make_parser
+from agent import (
+    SETTINGS,
+    Digest,
+    Settings,
+    UsageError,
+    check_spine,
+    load_settings,
+    make_parser,
+    open_log,
+    set_up_logging,
+)
 from demo import make_reader
 
 
@@ -48,7 +60,7 @@ def test_a_named_file_stands_for_both(tmp_path: Path) -> None:
     written(tmp_path / "lanyard" / "agent.toml", 'reader = "mine"')
     file = written(tmp_path / "other.toml", 'spine = "https://other"')
     settings = load(file, {"XDG_CONFIG_HOME": str(tmp_path)})
-    assert (settings.spine, settings.reader) == ("https://other", "")
+    assert (settings.spine, settings.reader) == ("https://other", "pcsc")
 
 
 def test_files_are_paths_of_the_person(tmp_path: Path) -> None:
@@ -83,6 +95,67 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
         load(file)
     assert "agent.toml" in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_bytes(b'\xef\xbb\xbfspine = "https://host"')
+    assert load(str(tmp_path / "agent.toml")).spine == "https://host"
+
+
+@pytest.mark.parametrize("key", ["spine", "ca_file", "log_file"])
+@pytest.mark.parametrize("place", ["file", "variable", "option"])
+def test_a_value_that_cannot_be_used_is_named_with_its_place(key: str, place: str, tmp_path: Path) -> None:
+    """However late that is noticed."""
+    value = str(tmp_path / "gone" / "away")
+    ways: dict[str, tuple[str, dict[str, str], dict[str, str], str]] = {
+        "file": (f"{key} = '{value}'", {}, {}, f"agent.toml: {key} is"),
+        "variable": ("", {f"LANYARD_{key.upper()}": value}, {}, f"LANYARD_{key.upper()} is"),
+        "option": ("", {}, {key: value}, f"--{key.replace('_', '-')} is"),
+    }
+    text, environment, options, named = ways[place]
+    settings = load(written(tmp_path / "agent.toml", text), environment, **options)
+    if key != "spine":
+        settings = dataclasses.replace(settings, spine="https://host")
+    check = set_up_logging if key == "log_file" else check_spine
+    with pytest.raises(UsageError) as caught:
+        check(settings)
+    assert f"{named} {value}, which" in str(caught.value)
+
+
+def test_the_settings_are_told_with_their_places_as_a_file_that_sets_the_same(tmp_path: Path) -> None:
+    file = written(tmp_path / "agent.toml", "kiosk = true\nspine = 'https://\"x\"'")
+    settings = load(file, {"LANYARD_DIGEST": "sha1"}, log_file="~/agent.log")
+    lines = list(settings.lines())
+    assert f'spine = "https://\\"x\\""  # {file}: spine' in lines
+    assert 'digest = "sha1"  # LANYARD_DIGEST' in lines
+    assert any(line.startswith("log_file = ") and line.endswith("# --log-file") for line in lines)
+    assert '# ca_file = ""  # default' in lines
+    assert load(written(tmp_path / "again.toml", "\n".join(lines))) == settings
+
+
+def test_one_table_makes_keys_variables_and_options() -> None:
+    options = vars(make_parser().parse_args([]))
+    assert set(SETTINGS) < set(options)
+    assert [line.lstrip("# ").split()[0] for line in Settings().lines()] == list(SETTINGS)
+
+
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_only_its_owner_reads_the_log(before: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "agent.log"
+    if before:
+        path.touch(before)
+    with open_log(path) as log:
+        log.write("Zo\xeb \ud800")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "Zo\xeb \\ud800" in path.read_text()
+
+
+def test_a_log_is_not_written_through_somebody_else_s_link(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / "agent.log").symlink_to(tmp_path / "theirs")
+    with pytest.raises(UsageError, match=r"agent\.log"):
+        set_up_logging(Settings(log_file=tmp_path / "agent.log"))
+    assert (tmp_path / "theirs").read_text() == "precious"
 
 
 def test_a_file_of_garbage_is_refused_by_name(tmp_path: Path) -> None:

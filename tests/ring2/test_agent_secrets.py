@@ -94,11 +94,12 @@ def test_all_logs_of_a_session_in_the_terminal(data: Path, broker_program: tuple
     login = ["login", "--json", "--role", "2"]
     wrong = run_agent(*options, *lowest, *login, stdin="555666\n")
     assert wrong.returncode == 5, wrong.stderr
+    kept = run_agent(*options, *lowest, *login, "--keep", stdin=f"{PASSCODE}\n")
     done = run_agent(*options, *lowest, *login, stdin=f"{PASSCODE}\n")
     assert done.returncode == 0, done.stderr
     emulator.stop()
-    ticket = json.loads(done.stdout)["ticket"]
-    secrets = (PASSCODE, ticket, ticket.rstrip("#"), ticket.partition("@")[0])
+    ticket = json.loads(kept.stdout)["ticket"]
+    secrets = (PASSCODE, ticket, ticket.rstrip("#"), ticket.partition("@")[0], "AQIC5")
     logs = {
         "the agent's log": log.read_bytes(),
         "--explain": done.stderr.encode(),
