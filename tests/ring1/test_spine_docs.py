@@ -1,4 +1,4 @@
-"""docs/testing-with-the-broker.md says what the broker can do: the example, the faults, the API."""
+"""docs/testing-with-the-broker.md says what the broker can do: the client, the faults, the API."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from spine_stub.testing import Sent, SpineStub
 
 ROOT = Path(__file__).parents[2]
 MANUAL = (ROOT / "docs" / "testing-with-the-broker.md").read_text()
-EXAMPLE = ROOT / "tests" / "examples" / "test_howto_test_a_client.py"
+CLIENT = ROOT / "tests" / "examples" / "made_up_client.py"
 
 
-def test_the_example_is_the_one_that_runs() -> None:
-    code = EXAMPLE.read_text().partition("\n\n")[2].strip()
-    indented = "\n".join(f"    {line}".rstrip() for line in code.splitlines())
+def test_the_client_on_the_page_is_the_one_of_the_tests() -> None:
+    """Its tests are run from the page itself."""
+    indented = "\n".join(f"    {line}".rstrip() for line in CLIENT.read_text().splitlines())
     assert f"\n{indented}\n" in MANUAL
 
 
