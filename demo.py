@@ -16,8 +16,8 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 import queue
-import shutil
 import socket
 import subprocess
 import sys
@@ -236,8 +236,11 @@ class Demonstration:
     HERE = Path(__file__).resolve().parent
 
     def __init__(self, data: Path | None) -> None:
-        self._temporary = data is None
-        self.data = data or Path(tempfile.mkdtemp(prefix="lanyard-demo-"))
+        """`data`: DIR to use and keep; None for one that goes with the demonstration, in memory where there is such."""
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        memory = runtime if os.access(runtime, os.W_OK) else None
+        self.data = data or Path(tempfile.mkdtemp(prefix="lanyard-demo-", dir=memory))
+        self._sweeper = None if data else start_sweeper(self.data)
         self.ca_file = self.data / "ca.pem"
         self.control = Control(self.data / "emulator.sock")
         self._children: list[subprocess.Popen[str]] = []
@@ -253,8 +256,9 @@ class Demonstration:
                 child.wait(5)
             child.kill()
             child.wait()
-        if self._temporary:
-            shutil.rmtree(self.data, ignore_errors=True)
+        if self._sweeper and self._sweeper.stdin:
+            self._sweeper.stdin.close()
+            self._sweeper.wait()
 
     def start_broker(self) -> str:
         """Returns its address."""
@@ -277,6 +281,7 @@ class Demonstration:
                 stderr=errors,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the agent, which then ends these
+                pass_fds=[self._sweeper.stdin.fileno()] if self._sweeper and self._sweeper.stdin else [],
             )
         self._children.append(child)
         line = child.stdout.readline() if child.stdout else ""
@@ -284,6 +289,18 @@ class Demonstration:
             last = (log.read_text().strip().splitlines() or ["no reason given"])[-1]
             raise DemonstrationFailed(f"{module} did not start: {last}", "With --data DIR its log is kept there.")
         return line.removeprefix("ready ").strip()
+
+
+SWEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1])"
+
+
+def start_sweeper(folder: Path) -> subprocess.Popen[bytes]:
+    """A program that removes the folder, with its private keys, when nobody holds its standard input any more.
+
+    So it does even where all who held it were killed.
+    """
+    command = [sys.executable, "-c", SWEEPER, str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 class DemonstrationStrip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,15 +14,15 @@ from support.agent_program import AGENT, AtTerminal, environment, programs_with
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 
 
-@pytest.fixture
-def demonstration(data: Path) -> Iterator[subprocess.Popen[bytes]]:
+@contextlib.contextmanager
+def own_demonstration(options: list[str], **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A demonstration in which everything runs, and nobody types a passcode."""
     agent = subprocess.Popen(
-        [*TIED_TO_THE_RUN, *AGENT, "--demo", "--data", str(data), "login"],
+        [*TIED_TO_THE_RUN, *AGENT, "--demo", *options, "login"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(),
+        env=environment(**variables),
     )
     assert agent.stderr
     while b"VERIFY" not in agent.stderr.readline():
@@ -30,6 +31,12 @@ def demonstration(data: Path) -> Iterator[subprocess.Popen[bytes]]:
     if agent.poll() is None:
         agent.kill()
     agent.communicate()
+
+
+@pytest.fixture
+def demonstration(data: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with own_demonstration(["--data", str(data)]) as agent:
+        yield agent
 
 
 def children(data: Path, agent: subprocess.Popen[bytes]) -> list[int]:
@@ -74,12 +81,23 @@ def test_ctrl_c_at_a_terminal_is_not_the_programs_business(data: Path) -> None:
     terminal.close()
 
 
+@pytest.mark.parametrize("variable", ["TMPDIR", "XDG_RUNTIME_DIR"])
+def test_even_a_killed_demonstration_leaves_no_key_behind(variable: str, tmp_path: Path) -> None:
+    variables = {"XDG_RUNTIME_DIR": "/nonexistent"} | {variable: str(tmp_path)}
+    with own_demonstration([], **variables) as agent:
+        keys = list(tmp_path.rglob("*.key.pem"))
+        assert keys
+        agent.kill()
+        agent.wait()
+        wait_until(lambda: not list(tmp_path.iterdir()), 10, "the end of the private keys")
+
+
 def test_a_temporary_folder_goes_too(tmp_path: Path) -> None:
     done = subprocess.run(
         [*TIED_TO_THE_RUN, *AGENT, "--demo", "login"],
         input=b"123456",
         capture_output=True,
-        env=environment(TMPDIR=str(tmp_path)),
+        env=environment(TMPDIR=str(tmp_path), XDG_RUNTIME_DIR="/nonexistent"),
         timeout=60,
         check=False,
     )
