@@ -1,20 +1,25 @@
-"""Who may use the console: people on this machine, and no page of another site on their behalf.
+"""Who may use the console: the user who started the broker, and no page of another site on their behalf.
 
-There are no cookies and no passwords. What protects is: loopback only; a Host header that names
-loopback, so that no other name can be pointed here (DNS rebinding); changes by POST only, and only
-from our own pages or from a program, which is known by JSON that no foreign form can send.
+There are no cookies and no passwords. What protects is: loopback only, and there only sockets of the
+same user; a Host header that names loopback, so that no other name can be pointed here (DNS
+rebinding); changes by POST only, and only from our own pages or from a program, which is known by
+JSON that no foreign form can send.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+import re
 
 from flask import Response, request
 
 from ..config import LOOPBACK
 from ..web import replies
+from .owner import is_owner, plain
 
+_LOCAL_HOST = re.compile(
+    rf"({'|'.join(re.escape(f'[{name}]' if ':' in name else name) for name in LOOPBACK)})(:[0-9]{{1,5}})?"
+)
 _POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
@@ -38,21 +43,20 @@ def protect(prefix: str, reply: Response) -> Response:
 
 def _wrong_place() -> str:
     try:
-        is_here = _is_loopback(request.remote_addr or "")
-        host = urlsplit(f"//{request.host}").hostname or ""
+        is_here = plain(ipaddress.ip_address(request.remote_addr or "")).is_loopback
     except ValueError:
-        return "it is for this machine only"
+        is_here = False
     if not is_here:
         return "it is for this machine only"
-    if host not in LOOPBACK:
+    if not _LOCAL_HOST.fullmatch(request.host):
         return "use https://127.0.0.1 or https://localhost to reach it"
-    return ""
+    return "" if _is_owner() else "it is for the user who started the broker"
 
 
-def _is_loopback(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
+def _is_owner() -> bool:
+    """Whether the same user asks; no when the web server does not say from which port."""
+    port = request.environ.get("REMOTE_PORT")
+    return port is not None and is_owner(str(request.remote_addr), int(port), int(request.environ["SERVER_PORT"]))
 
 
 def _foreign() -> str:

@@ -61,12 +61,14 @@ class Connection:
             await self._answer_all()
             self.hang_up()
             await self._writer.wait_closed()
-        finally:
+        except BaseException:
             self._writer.transport.abort()
+            raise
 
     def hang_up(self) -> None:
         """Close as soon as what was written has left."""
-        self._writer.close()
+        if not self._writer.is_closing():
+            self._writer.close()
 
     async def _answer_all(self) -> None:
         try:

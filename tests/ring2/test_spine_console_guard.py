@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from support.spine_client import Client
 from werkzeug.test import Client as Wsgi
 
 from spine_stub import Config, SpineStub, create_app
-from spine_stub.console import API, PAGES
+from spine_stub.console import API, PAGES, guard, owner
 
 CHANGES = [rule.replace("<uid>", "555000000002") for rule, method, _ in PAGES + API if method == "POST"]
 ELSEWHERE = [
@@ -62,7 +65,17 @@ def test_nothing_changes_by_get(spine_stub: SpineStub, client: Client, path: str
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8443", "127.0.0.1.evil.example", "192.168.0.1", "[::2]"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8443",
+        "127.0.0.1.evil.example",
+        "192.168.0.1",
+        "[::2]",
+        "evil.example@localhost",
+        "localhost@",
+        "127.0.0.1:99999x",
+    ],
 )
 @pytest.mark.parametrize("path", ["/stub/", "/stub/api/faults", "/stub/events"])
 def test_another_name_for_this_machine_is_refused(spine_stub: SpineStub, client: Client, host: str, path: str) -> None:
@@ -85,9 +98,56 @@ def test_only_this_machine_gets_in(app: Flask, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-def test_this_machine_gets_in(app: Flask, address: str) -> None:
-    reply = Wsgi(app).get("/stub/", base_url="https://localhost", environ_overrides={"REMOTE_ADDR": address})
-    assert reply.status_code == 200
+def test_this_machine_gets_in(app: Flask, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr(guard, "is_owner", lambda client, *_: client == address)
+    environ = {"REMOTE_ADDR": address, "REMOTE_PORT": "1"}
+    assert Wsgi(app).get("/stub/", base_url="https://localhost", environ_overrides=environ).status_code == 200
+
+
+def test_who_cannot_be_told_does_not_get_in(app: Flask) -> None:
+    """As under a web server that does not say from which port a request comes."""
+    environ = {"REMOTE_ADDR": "127.0.0.1"}
+    assert Wsgi(app).get("/stub/", base_url="https://localhost", environ_overrides=environ).status_code == 403
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask as another user")
+@pytest.mark.parametrize(("user", "code"), [(None, "200"), (65534, "403")], ids=["own", "another"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("path", ["/stub/", "/stub/api/sessions", "/stub/events"])
+def test_another_local_user_does_not_get_in(
+    spine_stub: SpineStub, user: int | None, code: str, host: str, path: str
+) -> None:
+    address = spine_stub.url.replace("127.0.0.1", host) + path
+    command = ["curl", "-k", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", address]
+    done = subprocess.run(command, user=user, capture_output=True, text=True, check=False)
+    assert done.stdout == code
+
+
+def test_a_socket_that_is_closed_already_has_no_owner() -> None:
+    """The table says root of it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        address, client_port = client.getsockname()
+        accepted, _ = server.accept()
+        assert owner.is_owner(address, client_port, port)
+        accepted.close()
+        client.close()
+        assert not owner.is_owner(address, client_port, port)
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_the_owner_is_known_whatever_the_family(family: socket.AddressFamily, address: str) -> None:
+    with (
+        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server,
+        socket.socket(family) as client,
+    ):
+        port = server.getsockname()[1]
+        client.connect((address, port))
+        accepted, (seen, seen_port, *_) = server.accept()
+        with accepted:
+            assert owner.is_owner(seen, seen_port, port)
+            assert not owner.is_owner(seen, seen_port, port + 1)
 
 
 def test_other_sites_pages_do_not_embed_or_read_it(spine_stub: SpineStub, client: Client) -> None:

@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 from support.machine import wait_until
 from support.spine import Spine
-from support.spine_client import Client
-from werkzeug.test import Client as Wsgi
 
 from spine_stub.explain.events import MOST_STREAMS, Events
 from spine_stub.stub import Stub
@@ -87,13 +85,3 @@ def test_a_browser_that_does_not_read_is_let_go() -> None:
         events.publish("sign-in", "x")
     assert not listener.is_open
     assert events.count == 0
-
-
-def test_it_works_under_another_web_server(spine: Spine, stub: Stub) -> None:
-    reply = Wsgi(spine.app).get("/stub/events", base_url="https://localhost", environ_overrides={"REMOTE_ADDR": "::1"})
-    parts = iter(reply.response)
-    assert b"begin" in bytes(next(parts))
-    Client(spine.url, spine.ca_file).activate()
-    assert b"event: sign-in" in bytes(next(parts))
-    reply.close()
-    assert stub.events.count == 0
