@@ -25,10 +25,6 @@ BEGINNINGS = {
     "header": HEALTHZ[:-4] + b"\r\nX: ",
     "body": VALIDATE + b"Content-Length: 60000\r\n\r\n",
 }
-    "handshake": HELLO,
-    "header": HEALTHZ[:-4] + b"\r\nX: ",
-    "body": VALIDATE + b"Content-Length: 60000\r\n\r\n",
-}
 
 
 @contextmanager
