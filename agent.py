@@ -89,7 +89,7 @@ def boottime() -> float:
 
 
 PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section 2.2
-EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (nhs-facts, 2.1)
+EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (docs/protocol.md, section 7)
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
 CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
 CARD_OPERATION_SECONDS = 20  # the longest that reading the card, or signing, may take in all
@@ -1301,7 +1301,7 @@ Parameters = Mapping[str, str]
 
 
 def gp_object(parameters: Parameters) -> bytes:
-    """A request: gpOBJECT XML with one gpPARAM each (nhs-facts, 3.2)."""
+    """A request: gpOBJECT XML with one gpPARAM each (docs/protocol.md, section 2)."""
     root = Element("gpOBJECT")
     for name, value in parameters.items():
         attributes = {"name": name} | ({"encoding": "base64"} if name == "response" else {})
@@ -3640,7 +3640,7 @@ trusted; 9 broker refused; 10 card pulled during the login; 130 interrupted.
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line of design.md's contract."""
+    """The command line, whose names README.md promises."""
     parser = argparse.ArgumentParser(
         prog="agent.py",
         description="Sign in with an NHS smartcard: a window for shared PCs, or the terminal.",

@@ -125,7 +125,7 @@ def pytest_runtest_makereport() -> Generator[None, Any, None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_make_collect_report() -> Generator[None, Any, None]:
-    """Likewise for a whole file that skips itself."""
+    """Turn a file that skips itself into a failure where everything is required."""
     outcome = yield
     if os.environ.get("LANYARD_REQUIRE_ALL") == "1":
         _fail_if_skipped(outcome.get_result())

@@ -28,13 +28,13 @@ _SIZES = {
     "signature": 500,
     "response": 64 * 1024,
 }
-"""How many characters of each known parameter are kept (nhs-facts.md 3.2 and 3.4)."""
+"""How many characters of each known parameter are kept (docs/protocol.md, sections 2 and 4)."""
 _UNKNOWN_SIZE = 30
 _MOST_PARAMETERS = 50
 _HEADER_SIZE = 1000
 _MOST_ENCODINGS = 5
 _BY_FORM = re.compile(rf"(AQIC[A-Za-z0-9+/_-]{{{SHOWN - 4}}})[A-Za-z0-9+/=@#*._-]{{20,}}")
-"""A ticket as this broker gives it (nhs-facts.md 3.4), or in OpenAM's c66 encoding."""
+"""A ticket as this broker gives it (docs/protocol.md, section 4), or in OpenAM's c66 encoding."""
 _PATH = re.compile(r"(?:/[\w.-]{1,24}(?![\w.-])){0,6}/?", re.ASCII)
 
 

@@ -1,7 +1,7 @@
 """Bad days, one mechanism: the one-shot queue first, then a standing fault, then the normal reply.
 
 A fault is a small callable, `(call) -> reply`. It may look at the normal reply with
-`call.proceed()` and change it, or make one of its own. fault_kinds.py has those with a name, which
+`call.proceed()` and change it, or make one of its own. kinds.py has those with a name, which
 the console and the JSON API offer; Python takes any callable, and no server change is needed.
 """
 

@@ -1,4 +1,4 @@
-"""People as LDIF (RFC 2849), in the shape that ldap_directory.py reads: for `ldapadd` and `slapadd`.
+"""People as LDIF (RFC 2849), in the shape that ldap.py reads: for `ldapadd` and `slapadd`.
 
 python -m spine_stub person ldif > people.ldif
 """

@@ -1,8 +1,8 @@
 """One function per endpoint: read the request, ask the broker, shape the reply.
 
-The endpoints are those of nhs-facts.md 3.1 and 5.3, and of design.md, "Contract".
+The endpoints are those of docs/protocol.md, sections 1 and 6; README.md has their methods.
 
-Where design.md says GET and POST, a message may be XML in the body of either, whatever its
+Where both GET and POST are taken, a message may be XML in the body of either, whatever its
 Content-Type says, or, for GET without a body, the query.
 """
 

@@ -1,4 +1,4 @@
-"""The XML of replies, in the real shape (nhs-facts.md 3.2 and 5.3), written out line by line.
+"""The XML of replies, in the real shape (docs/protocol.md, sections 2 and 6), written out line by line.
 
 A template takes four times as long, which a broker under load cannot spare.
 """
@@ -30,7 +30,7 @@ _MINUTE = timedelta(minutes=1)
 Parameter = tuple[str, str]
 """A name and its value, as text."""
 Attribute = tuple[str, Iterable[str]]
-"""A name of the role assertion (nhs-facts.md 5.3), and its values."""
+"""A name of the role assertion (docs/protocol.md, section 6), and its values."""
 
 
 def activation(base: str, asked: Message, challenge: str, signature: str) -> str:
@@ -132,7 +132,7 @@ def _lines(*parameters: Parameter) -> list[str]:
 
 def _roles(person: Person) -> Iterator[str]:
     # A role's text is not escaped: the real broker sends its & raw, so what it sends is not well-formed
-    # XML, and a client that cannot read that must fail here too. people.py keeps markup out of it.
+    # XML, and a client that cannot read that must fail here too. toml.py keeps markup out of it.
     for number, role in enumerate(person.roles):
         yield f'<gpPARAM name="nhsjobrole{number}" {_role_attributes(role)}>{role.text}</gpPARAM>'
 

@@ -10,7 +10,7 @@ import pytest
 import agent
 from agent import AgentError
 
-# design.md, "Contract": each error, and all that derive from it.
+# README.md, "Exit code": each error, and all that derive from it.
 EXIT_CODES = {
     "UnexpectedError": 1,
     "UsageError": 2,

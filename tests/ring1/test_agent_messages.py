@@ -72,7 +72,7 @@ def test_an_elliptic_curve_key_gets_the_bare_hash() -> None:
 
 @pytest.mark.parametrize("digest", Digest)
 def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
-    """nhs-facts 3.3: version 1, content included, one certificate, no signed attributes."""
+    """docs/protocol.md, section 3: version 1, content included, one certificate, no signed attributes."""
     encoded = UnsignedAnswer(CHALLENGE, digest, CERTIFICATE).signed(b"\x5a" * 256)
     info = cms.ContentInfo.load(encoded, strict=True)
     message = info["content"]

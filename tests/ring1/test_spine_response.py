@@ -1,4 +1,4 @@
-"""The `response` parameter in all the ways that clients write it (clients.md)."""
+"""The `response` parameter in all the ways that clients write it (docs/clients.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shape of replies, as clients cut them up (nhs-facts.md 3.2 and 3.4, clients.md)."""
+"""The shape of replies, as clients cut them up (docs/protocol.md, sections 2 and 4, docs/clients.md)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def attributes(root: Element) -> list[tuple[str | None, list[str]]]:
 
 
 def test_the_assertion_is_of_the_form_that_is_published(spine: Spine) -> None:
-    """nhs-facts.md 5.3."""
+    """docs/protocol.md, section 6."""
     client, ticket = spine.login()
     root = assertion(client, ticket)
     assert root.tag == f"{SAMLP}Response"

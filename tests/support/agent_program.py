@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AGENT = [sys.executable, str(ROOT / "agent.py")]
 # setsid(1) makes the terminal the program's own, so that Ctrl-C and getpass reach it.
 OWN_TERMINAL = ("setsid", "--ctty")
-# design.md, "Contract": exit code, and what the outcome is known by.
+# README.md, "Exit code": exit code, and what the outcome is known by.
 OUTCOMES: dict[str, tuple[int, int | str]] = {
     "three-roles": (0, 3),
     "one-role": (0, 1),

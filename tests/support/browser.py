@@ -94,7 +94,7 @@ class Browser:
         return self.driver.execute_script(script, *arguments)
 
     def run_async(self, script: str, *arguments: Any) -> Any:
-        """Likewise for a script that calls back: its last argument is the function to call."""
+        """Run JavaScript that calls its last argument, a function, with what to return."""
         return self.driver.execute_async_script(script, *arguments)
 
     def prefer(self, colours: str) -> None:

@@ -193,7 +193,7 @@ class LockedOutCard:
             self._check(raw)
 
     def send_frame(self, frame: bytes) -> None:
-        """Likewise as vpcd sends it, where one byte can be a control."""
+        """Send a frame as vpcd does, where one byte can be a control; check the answer."""
         if self._would_be_blank(frame):
             return
         data = answer(self.card, frame).data
