@@ -1,19 +1,22 @@
-"""A card's certificate and the authorities above it, as the broker sees them: what to draw, and where it breaks."""
+"""A card's certificate and the authorities above it, as far as the broker found a way up: what to draw."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from asn1crypto import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..errors import Refused
+from ..login.signed_data import PARSE_ERRORS, CardCertificate
+from ..login.trust import Trust
+from .cms_tree import name_text
 
 
 @dataclass(frozen=True)
 class Link:
-    """One certificate of the chain, the card's first; `problem` says what is wrong with it or above it."""
+    """One certificate of the path, the card's first; `problem` says what is wrong with it or above it."""
 
     subject: str
     issuer: str
@@ -24,95 +27,29 @@ class Link:
     problem: str = ""
 
 
-def draw(card: bytes, authorities: Sequence[x509.Certificate], now: datetime) -> tuple[Link, ...]:
-    """Return the links from a card's certificate, in DER, up, as far as they hold.
+def draw(trust: Trust, card: CardCertificate, now: datetime, problem: str = "") -> tuple[Link, ...]:
+    """Return the links from a card's certificate up; only the first where something is wrong with it.
 
     Nothing for a certificate that cannot be read.
     """
     try:
-        return tuple(_climb(card, authorities, now))
-    except (ValueError, TypeError, UnsupportedAlgorithm):  # parts of a certificate are read only when asked for
+        above = () if problem else trust.check_chain(card, now)[1:]
+        encoded = (card.der, *(certificate.public_bytes(Encoding.DER) for certificate in above))
+        first, *others = map(_link, encoded, (problem, *("" for _ in above)))
+    except (Refused, *PARSE_ERRORS):  # parts of a certificate are read only when they are asked for
         return ()
+    return (first, *others)
 
 
-def _climb(card: bytes, known: Sequence[x509.Certificate], now: datetime) -> list[Link]:
-    current = x509.load_der_x509_certificate(card)
-    links: list[Link] = []
-    for _ in range(len(known) + 1):
-        above, problem = _above(current, known)
-        links.append(_link(current, problem or _date_problem(current, now)))
-        if problem or above is None:
-            break
-        current = above
-    return links
-
-
-def _above(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> tuple[x509.Certificate | None, str]:
-    """The certificate's issuer, or why there is none; neither for a root that is known."""
-    if certificate.subject == certificate.issuer:
-        return None, "" if certificate in known else "a root that this broker does not know"
-    namesakes = [authority for authority in known if authority.subject == certificate.issuer]
-    for authority in namesakes:
-        if _is_signed_by(certificate, authority):
-            return authority, ""
-    if namesakes:
-        return None, "its issuer has the name of a known CA, but another key signed it"
-    if certificate in known:  # an issuing CA can be trusted without its root
-        return None, ""
-    return None, f"no CA known here is called {certificate.issuer.rfc4514_string()}"
-
-
-def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    key, algorithm = authority.public_key(), certificate.signature_hash_algorithm
-    signature, covered = certificate.signature, certificate.tbs_certificate_bytes
-    try:
-        if algorithm and isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, covered, padding.PKCS1v15(), algorithm)
-        elif algorithm and isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature, covered, ec.ECDSA(algorithm))
-        else:
-            return False
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
-        return False
-    return True
-
-
-def _dates(certificate: x509.Certificate) -> tuple[datetime, datetime]:
-    # python-cryptography 42 brought *_utc; reading the older ones warns there.
-    if hasattr(certificate, "not_valid_after_utc"):
-        return certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return certificate.not_valid_before.replace(tzinfo=UTC), certificate.not_valid_after.replace(tzinfo=UTC)
-
-
-def _date_problem(certificate: x509.Certificate, now: datetime) -> str:
-    begin, end = _dates(certificate)
-    if now < begin:
-        return "not valid yet"
-    return "expired" if now > end else ""
-
-
-def _link(certificate: x509.Certificate, problem: str) -> Link:
-    begin, end = _dates(certificate)
-    key = certificate.public_key()
+def _link(encoded: bytes, problem: str) -> Link:
+    certificate = x509.Certificate.load(encoded)
+    key = certificate.public_key
     return Link(
-        subject=_readable(certificate.subject),
-        issuer=_readable(certificate.issuer),
+        subject=name_text(certificate.subject),
+        issuer=name_text(certificate.issuer),
         serial=f"{certificate.serial_number:x}",
-        not_before=f"{begin:%Y-%m-%d}",
-        not_after=f"{end:%Y-%m-%d %H:%M}",
-        key=_describe(key),
+        not_before=f"{certificate.not_valid_before:%Y-%m-%d}",
+        not_after=f"{certificate.not_valid_after:%Y-%m-%d %H:%M}",
+        key=f"{key.algorithm.upper()} {key.bit_size}",
         problem=problem,
     )
-
-
-def _describe(key: object) -> str:
-    match key:
-        case rsa.RSAPublicKey():
-            return f"RSA {key.key_size}"
-        case ec.EllipticCurvePublicKey():
-            return f"EC {key.key_size}"
-    return type(key).__name__
-
-
-def _readable(name: x509.Name) -> str:
-    return ", ".join(f"{attribute.rfc4514_attribute_name}={attribute.value!s}" for attribute in name)

@@ -13,10 +13,11 @@ from typing import Any
 
 from asn1crypto import cms, core, x509
 
+from ..login.signed_data import PARSE_ERRORS
+
 _DEEPEST = 40
 _LONGEST = 4096
 """Bytes of one value that are shown."""
-_PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 _BIG = 1 << 64
 
 
@@ -48,7 +49,7 @@ def tree(encoded: bytes) -> Node:
     """Read a ContentInfo as far as it can be read; raises nothing."""
     try:
         return _node("ContentInfo", cms.ContentInfo.load(encoded, strict=True), 0)
-    except _PARSE_ERRORS as exc:
+    except PARSE_ERRORS as exc:
         return Node("ContentInfo", "not ASN.1", str(exc), encoded[:_LONGEST], unreadable=True)
 
 
@@ -57,7 +58,7 @@ def _node(name: str, value: Any, depth: int) -> Node:
         return Node(name, "deeper than is shown", unreadable=True)
     try:
         return _read(name, value, depth)
-    except _PARSE_ERRORS as exc:
+    except PARSE_ERRORS as exc:
         raw = getattr(value, "contents", None) or b""
         return Node(name, type(value).__name__, f"cannot be read: {exc}", raw[:_LONGEST], unreadable=True)
 
@@ -65,7 +66,7 @@ def _node(name: str, value: Any, depth: int) -> Node:
 def _read(name: str, value: Any, depth: int) -> Node:
     kind = type(value).__name__
     if isinstance(value, x509.Name):
-        return Node(name, kind, _name_text(value))
+        return Node(name, kind, name_text(value))
     if isinstance(value, core.Choice):
         return _node(name, value.chosen, depth)
     if isinstance(value, core.Any):
@@ -111,7 +112,8 @@ def _bits(name: str, kind: str, value: Any) -> Node:
     return Node(name, kind, raw=value.contents[1 : _LONGEST + 1])
 
 
-def _name_text(value: x509.Name) -> str:
+def name_text(value: x509.Name) -> str:
+    """A name as people write it, such as "O=nhs, OU=people, CN=555000000002"."""
     pairs = (pair for rdn in value.chosen for pair in rdn)
     short = {"common_name": "CN", "organization_name": "O", "organizational_unit_name": "OU", "country_name": "C"}
     return ", ".join(f"{short.get(pair['type'].native, pair['type'].native)}={pair['value'].native}" for pair in pairs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from ..errors import BrokerError
@@ -18,7 +18,8 @@ from ..login.broker import Broker
 from ..login.challenge import CHALLENGE_SIZE, issue_time
 from ..login.checks import Check, Result
 from ..login.wire import decode_response
-from . import certificate_path, digests, hints
+from . import digests, hints
+from .certificate_path import Link, draw
 from .cms_tree import Node, tree
 from .digests import Compared
 from .record import Exchange, SignIn
@@ -49,7 +50,7 @@ class Explanation:
     issued: datetime | None
     """When the challenge was made, as far as the client's echo of it can be believed."""
     tree: Node | None
-    chain: tuple[certificate_path.Link, ...]
+    chain: tuple[Link, ...]
 
     @property
     def refused(self) -> Step | None:
@@ -83,23 +84,16 @@ def explain_exchange(broker: Broker, validation: Exchange, activation: Exchange 
     results = {result.check: result for result in validation.checks}
     challenge = _base64(validation.message.get("challenge", ""))
     encoded, signed = _cms(validation)
+    about_the_path = (results[check] for check in (Check.CHAIN, Check.STRENGTH) if check in results)
+    problem = next((result.detail for result in about_the_path if not result.passed), "")
     return Explanation(
         steps=tuple(Step(check, results.get(check)) for check in Check),
         hint=hints.hint(validation.reason),
         compared=tuple(_compare(challenge, signed, activation)),
         issued=_issue_time(challenge),
         tree=tree(encoded) if encoded else None,
-        chain=_chain(broker, signed, validation) if signed else (),
+        chain=draw(broker.trust, signed.certificate, validation.time, problem) if signed else (),
     )
-
-
-def _chain(
-    broker: Broker, signed: signed_data.SignedChallenge, validation: Exchange
-) -> tuple[certificate_path.Link, ...]:
-    links = certificate_path.draw(signed.certificate.der, broker.trust.authorities, validation.time)
-    if validation.reason == "certificate-revoked":
-        links = (replace(links[0], problem="revoked"), *links[1:])
-    return links
 
 
 def _compare(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from asn1crypto import algos, cms, core, x509
+from asn1crypto import cms, core, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -30,8 +30,7 @@ _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
 
 _KEPT_CERTIFICATES = 500
 """The same cards come again and again."""
-_KEPT_ALGORITHMS = 50
-_PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
 
@@ -97,7 +96,7 @@ def read(encoded: bytes) -> SignedChallenge:
     """Parse a ContentInfo with a SignedData; raises Refused."""
     try:
         return _read(encoded)
-    except _PARSE_ERRORS as exc:
+    except PARSE_ERRORS as exc:
         raise Refused("cms-malformed", type(exc).__name__) from exc
 
 
@@ -178,22 +177,12 @@ def _read(encoded: bytes) -> SignedChallenge:
     return SignedChallenge(
         content_type=inner["content_type"].native,
         content=_content(inner),
-        digest=_digest_name(signer["digest_algorithm"].dump()),
-        signature_algorithm=_signature_name(signer["signature_algorithm"].dump()),
+        digest=signer["digest_algorithm"]["algorithm"].native,
+        signature_algorithm=signer["signature_algorithm"]["algorithm"].native,
         signature=signer["signature"].native,
         attributes=_read_attributes(signer["signed_attrs"]),
         certificate=_find_certificate(signed_data["certificates"], signer),
     )
-
-
-@lru_cache(maxsize=_KEPT_ALGORITHMS)
-def _digest_name(encoded: bytes) -> str:
-    return str(algos.DigestAlgorithm.load(encoded)["algorithm"].native)
-
-
-@lru_cache(maxsize=_KEPT_ALGORITHMS)
-def _signature_name(encoded: bytes) -> str:
-    return str(algos.SignedDigestAlgorithm.load(encoded)["algorithm"].native)
 
 
 def _content(inner: core.Sequence) -> bytes | None:

@@ -39,10 +39,6 @@ _UNKNOWN_ISSUER = {2, 7, 18, 19, 20, 21}
 """No issuer (2, 20), a signature by another key (7, 21), self-signed (18, 19): the CA that made it is not there."""
 
 
-class UnknownIssuer(Refused):
-    """None of some authorities made a certificate."""
-
-
 @dataclass(frozen=True)
 class Anchors:
     """Authorities that are trusted, and their revocation lists; without a list none is asked for."""
@@ -80,12 +76,9 @@ class _AnchorsNow:
         self._stores = anchors.store(now), anchors.store(now, crypto.X509StoreFlags.PARTIAL_CHAIN)
 
     def path(self, card: crypto.X509) -> list[crypto.X509]:
-        """The path from a card up; raises Refused, and UnknownIssuer where none of the authorities made it."""
+        """The path from a card up, or nothing where none of the authorities made it; raises Refused."""
         to_a_root, to_any = self._stores
-        try:
-            return _path(to_a_root, card)
-        except UnknownIssuer:
-            return _path(to_any, card)
+        return _path(to_a_root, card) or _path(to_any, card)
 
 
 class Trust:
@@ -117,18 +110,13 @@ class Trust:
 
     def _check_chain(self, der: bytes, now: datetime) -> CertificatePath:
         try:
-            card = crypto.X509.from_cryptography(x509.load_der_x509_certificate(der))
+            certificate = x509.load_der_x509_certificate(der)
+            card = crypto.X509.from_cryptography(certificate)
         except (ValueError, crypto.Error) as exc:
             raise Refused("certificate-malformed") from exc
-        paths: list[list[crypto.X509]] = []
-        unknown: list[UnknownIssuer] = []
-        for anchors in self._anchors_at(now):
-            try:
-                paths.append(anchors.path(card))
-            except UnknownIssuer as exc:
-                unknown.append(exc)
+        paths = [path for anchors in self._anchors_at(now) if (path := anchors.path(card))]
         if not paths:
-            raise unknown[0]
+            raise Refused(_NOT_TRUSTED, _why_unknown(certificate, self.authorities))
         return tuple(each.to_cryptography() for each in paths[0])
 
     def _anchors_at(self, now: datetime) -> list[_AnchorsNow]:
@@ -178,11 +166,17 @@ def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
         return crypto.X509StoreContext(store, card).get_verified_chain()
     except crypto.X509StoreContextError as exc:
         code, depth, text = exc.errors
-        refused = exc.certificate.to_cryptography()
         if code in _UNKNOWN_ISSUER:
-            raise UnknownIssuer(_NOT_TRUSTED, f"{text}: {_name(refused, 'issuer')}") from exc
+            return []
         reason = _REASONS.get(code) if depth == 0 else None
-        raise Refused(reason or _NOT_TRUSTED, f"{text}: {_name(refused, 'subject')}") from exc
+        raise Refused(reason or _NOT_TRUSTED, f"{text}: {_name(exc.certificate.to_cryptography(), 'subject')}") from exc
+
+
+def _why_unknown(card: x509.Certificate, authorities: Sequence[x509.Certificate]) -> str:
+    issuer = _name(card, "issuer")
+    if issuer in [_name(authority, "subject") for authority in authorities]:
+        return f"another key than that of the CA here signed it: {issuer}"
+    return f"no CA here is called {issuer}"
 
 
 def _name(certificate: x509.Certificate, whose: Literal["subject", "issuer"]) -> str:

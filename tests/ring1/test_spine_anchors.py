@@ -113,7 +113,7 @@ def test_a_refusal_names_the_issuer_that_nobody_knows(desk: Desk) -> None:
     stranger = Issuer(make_root(key, desk.clock()).certificate, key)
     forger = make_card(desk.data, UID, key, subject=name("CA", "Evil\nCA\u202e"), issuer=stranger).certificate
     card = make_card(desk.data, UID, ec_key(), issuer=Issuer(forger, key))
-    with pytest.raises(BrokerError, match=r"certificate-not-trusted: .*: 'CN=Evil\\nCA\\u202e,OU=CA,O=nhs'"):
+    with pytest.raises(BrokerError, match=r"no CA here is called 'CN=Evil\\nCA\\u202e,OU=CA,O=nhs'"):
         desk.broker.validate(desk.answer(card))
 
 

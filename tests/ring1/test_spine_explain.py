@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.spine import Desk
@@ -133,21 +134,23 @@ def test_an_echo_from_beyond_all_time_is_shown(desk: Desk) -> None:
 
 
 def problem_of(desk: Desk, **made: Any) -> list[str]:
-    card = make_card(desk.data, "555000000002", ec_key(), **made)
+    card = make_card(desk.data, "555000000002", made.pop("key", None) or ec_key(), **made)
     return [link.problem for link in explained(desk, desk.answer(card)).chain]
 
 
 def test_where_a_chain_breaks(desk: Desk) -> None:
     now = datetime.now(UTC)
     root = make_root(rsa_key(), now)
-    assert problem_of(desk, lifetime=(-3, -2))[0] == "expired"
-    assert problem_of(desk, lifetime=(2, 3))[0] == "not valid yet"
+    card, issuer = "'CN=555000000002,OU=people,O=nhs'", "'CN=Lanyard Test SubCA01,OU=CA,O=nhs'"
+    assert problem_of(desk, lifetime=(-3, -2)) == [f"certificate has expired: {card}"]
+    assert problem_of(desk, lifetime=(2, 3))[0].startswith("certificate is not yet valid")
     namesake = make_issuing(root, rsa_key(), now)
-    assert problem_of(desk, issuer=namesake) == ["its issuer has the name of a known CA, but another key signed it"]
+    assert problem_of(desk, issuer=namesake) == [f"another key than that of the CA here signed it: {issuer}"]
     certificate = root.issue(name("CA", "X"), rsa_key().public_key(), Validity(now, now + timedelta(days=1)), [])
     stranger = replace(namesake, certificate=certificate)
-    assert problem_of(desk, issuer=stranger) == ["no CA known here is called CN=X,OU=CA,O=nhs"]
-    assert explained(desk, desk.answer(desk.card("revoked"))).chain[0].problem == "revoked"
+    assert problem_of(desk, issuer=stranger) == ["no CA here is called 'CN=X,OU=CA,O=nhs'"]
+    assert explained(desk, desk.answer(desk.card("revoked"))).chain[0].problem.startswith("certificate revoked: ")
+    assert "1024 bits" in problem_of(desk, key=rsa.generate_private_key(65537, 1024))[0]  # noqa: S505
 
 
 def test_a_tree_names_what_is_in_it(desk: Desk) -> None:
