@@ -44,12 +44,15 @@ import logging
 import os
 import queue
 import re
+import resource
 import secrets
 import select
+import shutil
 import signal
 import socket
 import ssl
 import stat
+import subprocess
 import sys
 import termios
 import threading
@@ -96,6 +99,8 @@ CARD_OPERATION_SECONDS = 20  # the longest that reading the card, or signing, ma
 CARD_LEAVING_SECONDS = 1.5  # the longest until a card that was pulled is seen to be gone
 CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the card
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
+INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
@@ -2063,6 +2068,98 @@ class Order(StrEnum):
 Guard = Callable[[Order, Session], None]
 
 
+class Guardian:
+    """The agent's side of the guardian: a process of its own that logs out who is left when the agent has died.
+
+    It learns through a pipe what a log-out needs, and acts when the pipe closes: after kill -9, when memory ran out,
+    when the X server has gone (Xlib ends the process). What the broker does not confirm it tries again.
+    """
+
+    COMMAND = "guardian"  # of agent.py; for this class, not for people
+
+    def __init__(self, spine: str, ca_file: Path | None) -> None:
+        self._broker = {"spine": spine, "ca_file": str(ca_file.absolute()) if ca_file else None}
+        self._lock = threading.Lock()
+        self.process = self._start(own_scope())
+
+    def tell(self, order: Order, session: Session) -> None:
+        """From any thread. A guardian that is not there any more is started again."""
+        person = {"uid": session.uid, "ticket": session.ticket, "logout_url": session.logout_url}
+        line = json.dumps({"order": order} | self._broker | person).encode() + b"\n"
+        with self._lock:
+            try:
+                self._write(line)
+            except BrokenPipeError:
+                LOG.warning("the guardian was gone, and is started again")
+                self.close()
+                self.process = self._start([])
+                self._write(line)
+
+    def close(self, seconds: float = 0.1) -> None:
+        """Nothing more comes: the guardian ends once it has nothing to do, which most often is at once."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+
+    def _write(self, line: bytes) -> None:
+        if self.process.stdin:
+            self.process.stdin.write(line)
+
+    def _start(self, scope: Sequence[str]) -> subprocess.Popen[bytes]:
+        command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND]
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=silent, stderr=silent, cwd="/", start_new_session=True
+        )
+
+
+def own_scope() -> Sequence[str]:
+    """What to put before a command that is to outlive the systemd unit we are in; nothing where that cannot be."""
+    manager = Path(os.environ.get("XDG_RUNTIME_DIR", ""), "systemd/private")
+    if "INVOCATION_ID" in os.environ and manager.is_socket() and shutil.which("systemd-run"):
+        return ["systemd-run", "--user", "--scope", "--quiet", "--collect", "--"]
+    return []
+
+
+def guard() -> int:
+    """The guardian itself: keep sessions in mind until the pipe closes, then end those that are left."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    keep_memory_private()
+    held: dict[str, dict[str, Any]] = {}
+    for line in sys.stdin.buffer:
+        with contextlib.suppress(ValueError):  # the agent died while it wrote
+            order = json.loads(line)
+            held.pop(order["ticket"], None)
+            if order["order"] == Order.HOLD:
+                held[order["ticket"]] = order
+            elif order["order"] == Order.LOG_OUT:
+                threading.Thread(target=insist, args=(order,)).start()
+    for order in held.values():
+        threading.Thread(target=insist, args=(order,)).start()
+    return 0  # when these threads have ended
+
+
+def insist(order: Mapping[str, Any]) -> None:
+    """Asks the broker to end a session until it says that it has, or has none such, for INSIST_SECONDS."""
+    session = Session(order["uid"], "", order["ticket"], (), 0, 0, order["logout_url"])
+    ends, pause = boottime() + INSIST_SECONDS, 1.0
+    while boottime() < ends:
+        with contextlib.suppress(AgentError), contextlib.closing(Broker(order["spine"], order["ca_file"])) as broker:
+            with contextlib.suppress(BrokerRefused):
+                broker.log_out(session)
+            return
+        time.sleep(pause)
+        pause = min(2 * pause, 30)
+
+
+def keep_memory_private() -> None:
+    """Leaves no core dump, and lets no other program of this person read this one's memory (prctl(2))."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 class Conversation:
     """One person's dealings with the broker, on a lane of their own: a hanging answer for one holds up nobody else.
 
@@ -3773,8 +3870,12 @@ def run_face(
     set_up_logging(settings)
     check_spine(settings)
     bridge = Bridge()
+    guardian = Guardian(settings.spine, settings.ca_file)
     with contextlib.ExitStack() as stack:
-        conductor = Conductor(reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest)
+        stack.callback(guardian.close)
+        conductor = Conductor(
+            reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
+        )
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, settings.explain)
         if window:
             stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
@@ -3801,6 +3902,9 @@ def terminal_restored() -> Iterator[None]:
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
+    if sys.argv[1:] == [Guardian.COMMAND]:
+        return guard()
+    keep_memory_private()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")

@@ -29,8 +29,8 @@ SECTIONS = (
     "Configuration and logging",
     "Main",
 )
-# The one section of agent.py that may name a library.
-HOME_OF = {"ctypes": "Card session", "urllib3": "Broker client", "tkinter": "Front ends"}
+# The sections of agent.py that may name a library.
+HOME_OF = {"ctypes": {"Card session", "Worker bridge"}, "urllib3": {"Broker client"}, "tkinter": {"Front ends"}}
 
 
 def sources() -> Iterator[Path]:
@@ -80,7 +80,7 @@ def banners(lines: list[str]) -> list[tuple[int, str]]:
 
 
 def test_the_agent_stays_one_readable_file(agent_lines: list[str]) -> None:
-    assert sum(1 for line in agent_lines if line.strip()) < 3050
+    assert sum(1 for line in agent_lines if line.strip()) < 3150
 
 
 def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:
@@ -88,7 +88,7 @@ def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("library", HOME_OF)
-def test_only_one_section_of_the_agent_names(agent_lines: list[str], library: str) -> None:
+def test_only_its_sections_of_the_agent_name(agent_lines: list[str], library: str) -> None:
     starts = banners(agent_lines)
     lines = {
         node.lineno
@@ -96,7 +96,7 @@ def test_only_one_section_of_the_agent_names(agent_lines: list[str], library: st
         if names(node, library) and not (is_import(node) and node.lineno < starts[0][0])
     }
     sections = {max(start for start in starts if start[0] < line)[1] for line in lines}
-    assert sections == {HOME_OF[library]}
+    assert sections == HOME_OF[library]
 
 
 def readme_lines() -> list[str]:

@@ -1,0 +1,267 @@
+"""No session stays open at the broker, whatever way the agent dies and whatever the broker does meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.agent import Person, Slot
+from support.agent_program import AGENT, AtTerminal, at, free_port, programs_with, run_agent
+from support.emulator import EmulatorProgram
+from support.machine import TIED_TO_THE_RUN, need, wait_until
+from support.screen import Display, own_display
+from support.spine import Spine
+
+import agent
+from agent import BrokerTimeout, Guardian, LogOut, Order, Session, State
+from demo import EmbeddedReader
+from spine_stub.stub import Stub
+
+
+@pytest.fixture
+def sessions(stub: Stub) -> Callable[[], int]:
+    """How many sessions are open at the broker."""
+    return lambda: len(stub.broker.store.sessions())
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def slot(data: Path, port: int) -> Iterator[Slot]:
+    slot = Slot(data, f"127.0.0.1:{port}")
+    yield slot
+    slot.close()
+
+
+@pytest.fixture
+def terminal(spine: Spine, port: int, slot: Slot, sessions: Callable[[], int]) -> Iterator[AtTerminal]:
+    """The agent in a terminal; a person has signed in there, and is asked for a role."""
+    need("setsid")
+    terminal = AtTerminal(*at(spine, port), "login")
+    terminal.sees("Put your card")
+    slot.insert("three-roles")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    terminal.sees("Which role? Number: ")
+    assert sessions() == 1
+    yield terminal
+    terminal.close()
+
+
+def guardian_of(parent: int) -> int:
+    """The process that watches over this one."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    (guardian,) = {int(child) for child in children} & set(programs_with(f"agent.py\0{Guardian.COMMAND}"))
+    return guardian
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    (mask,) = re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return bool(int(mask, 16) >> number - 1 & 1)
+
+
+def has_ended(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
+
+
+# Every way to die
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGHUP", "SIGQUIT", "SIGTERM", "SIGABRT"])
+def test_a_signal(how: str, terminal: AtTerminal, sessions: Callable[[], int]) -> None:
+    terminal.signals(signal.Signals[how])
+    terminal.ends()
+    wait_until(lambda: sessions() == 0, what="the log-out")
+
+
+def test_out_of_memory_takes_the_whole_process_group(terminal: AtTerminal, sessions: Callable[[], int]) -> None:
+    os.killpg(os.getpgid(terminal.process.pid), signal.SIGKILL)
+    wait_until(lambda: sessions() == 0, what="the log-out")
+
+
+@pytest.mark.parametrize("how", ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"])
+def test_what_ends_programs_does_not_end_the_guardian(
+    how: str, terminal: AtTerminal, sessions: Callable[[], int]
+) -> None:
+    guardian = guardian_of(terminal.process.pid)
+    number = signal.Signals[how]
+    wait_until(lambda: ignores(guardian, number), what="a guardian that has started")
+    os.kill(guardian, number)
+    terminal.signals(signal.SIGKILL)
+    wait_until(lambda: sessions() == 0, what="the log-out")
+    wait_until(lambda: has_ended(guardian), what="the end of the guardian")
+
+
+@contextlib.contextmanager
+def signed_in_window(display: Display, spine: Spine, port: int, slot: Slot) -> Iterator[subprocess.Popen[bytes]]:
+    """The agent's window as a program; a person has signed in there."""
+    need("xdotool", "tkinter")
+    process = subprocess.Popen([*TIED_TO_THE_RUN, *AGENT, *at(spine, port)], env=display.environment)
+    search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "Lanyard", "windowfocus"]
+    subprocess.run(search, env=display.environment, check=True, timeout=20)
+    slot.insert("one-role")
+    wait_until(lambda: "authactivate" in "".join(spine.log), what="a card that was noticed")
+    display.type("123456")
+    store = Stub.of(spine.app).broker.store
+
+    def signed_in() -> bool:
+        display.key("Return")  # not heeded at once: a key can be meant for the screen before
+        return any(session.role_id for session in store.sessions().values())
+
+    try:
+        wait_until(signed_in, what="a session")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_x_server_ends(spine: Spine, port: int, slot: Slot, sessions: Callable[[], int]) -> None:
+    """Xlib ends the process, without an exception."""
+    with contextlib.ExitStack() as screen:
+        display = screen.enter_context(own_display())
+        with signed_in_window(display, spine, port, slot) as agent:
+            screen.close()
+            assert agent.wait(10) == 1
+            wait_until(lambda: sessions() == 0, what="the log-out")
+
+
+@pytest.mark.parametrize("how", ["windowkill", "windowclose"])
+def test_the_window_is_destroyed(
+    how: str, display: Display, spine: Spine, port: int, slot: Slot, sessions: Callable[[], int]
+) -> None:
+    with signed_in_window(display, spine, port, slot) as agent:
+        search = ["xdotool", "search", "--name", "Lanyard", how]
+        subprocess.run(search, env=display.environment, check=True, timeout=20)
+        agent.wait(10)
+        wait_until(lambda: sessions() == 0, what="the log-out")
+
+
+# The broker is away
+
+
+@pytest.mark.parametrize("fault", ["drop", "http-503", "half-body", "not-xml"])
+def test_a_log_out_that_is_not_confirmed_is_tried_again_even_after_the_agent_has_ended(
+    fault: str, terminal: AtTerminal, stub: Stub, sessions: Callable[[], int]
+) -> None:
+    stub.faults.once(fault, endpoint="authlogout", times=3)
+    terminal.types("1\n")
+    terminal.sees("did not confirm that you are signed out")
+    terminal.ends()
+    wait_until(lambda: sessions() == 0, what="the log-out")
+
+
+@pytest.fixture
+def person(spine: Spine, port: int, slot: Slot) -> Iterator[Person]:
+    """Somebody who signs in in this process, with a guardian."""
+    guardian = Guardian(spine.url, spine.ca_file)
+    person = Person(EmbeddedReader(port), lambda: agent.Broker(spine.url, spine.ca_file), guard=guardian.tell)
+    slot.insert("one-role")
+    yield person
+    person.close()
+    guardian.close()
+    guardian.process.wait(10)
+
+
+def test_the_window_is_told_whether_the_log_out_was_confirmed(
+    person: Person, stub: Stub, sessions: Callable[[], int]
+) -> None:
+    person.types()
+    person.sees(State.SIGNED_IN)
+    stub.faults.once("drop", endpoint="authlogout", times=2)
+    person.conductor.handle(LogOut())
+    assert person.conductor.log_out_confirmed is None
+    person.waits(lambda: person.conductor.log_out_confirmed is not None, "answer to the log-out")
+    assert person.conductor.log_out_confirmed is False
+    assert person.state is State.SIGNED_OUT
+    wait_until(lambda: sessions() == 0, what="the log-out")
+
+
+def test_a_session_that_is_opened_too_late_is_ended(
+    person: Person, stub: Stub, sessions: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.3)
+    stub.faults.once("delay", 1, endpoint="authvalidate")
+    person.types()
+    assert type(person.problem()) is BrokerTimeout
+    assert sessions() == 1
+    wait_until(lambda: sessions() == 0, what="the log-out")
+    assert person.state is State.PROBLEM
+
+
+# What it is not to do
+
+
+def test_a_session_that_is_kept_stays(spine: Spine, data: Path, port: int, sessions: Callable[[], int]) -> None:
+    emulator = EmulatorProgram(data, f"127.0.0.1:{port}", "one-role")
+    done = run_agent(*at(spine, port), "login", "--json", "--keep")
+    emulator.stop()
+    assert done.returncode == 0, done.stderr
+    assert sessions() == 1
+    assert not spine.is_over(json.loads(done.stdout)["ticket"])
+
+
+def test_one_that_was_ended_is_started_again(spine: Spine, sessions: Callable[[], int]) -> None:
+    _, ticket = spine.login()
+    guardian = Guardian(spine.url, spine.ca_file)
+    guardian.process.kill()
+    guardian.process.wait()
+    guardian.tell(Order.HOLD, Session("555000000001", "", ticket, (), 10, 10, f"{spine.url}/login/authlogout"))
+    assert sessions() == 1
+    guardian.close()
+    wait_until(lambda: sessions() == 0, what="the log-out")
+    guardian.process.wait(10)
+
+
+def test_no_other_program_of_its_person_can_read_its_memory() -> None:
+    """The kernel gives the memory of a process that is not dumpable to root (proc(5))."""
+    need("setpriv")
+    if os.geteuid():
+        pytest.skip("only root can be somebody else")
+    somebody = ["setpriv", "--reuid", "65534", "--clear-groups", "--"]
+    guardian = subprocess.Popen([*somebody, *AGENT, Guardian.COMMAND], stdin=subprocess.PIPE)
+    memory = Path(f"/proc/{guardian.pid}/mem")
+    wait_until(lambda: ignores(guardian.pid, signal.SIGTERM), what="a guardian that has started")
+    wait_until(lambda: memory.stat().st_uid == 0, what="memory of its own")
+    limits = Path(f"/proc/{guardian.pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
+    guardian.communicate(timeout=10)
+    assert guardian.returncode == 0
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_under_systemd_it_gets_a_scope_of_its_own_where_that_is_possible(
+    works: bool, spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sessions: Callable[[], int]
+) -> None:
+    asked = tmp_path / "asked"
+    systemd_run = tmp_path / "systemd-run"
+    go_on = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"' if works else "exit 1"
+    systemd_run.write_text(f'#!/bin/sh\necho "$@" > {asked}\n{go_on}\n')
+    systemd_run.chmod(0o700)
+    (tmp_path / "systemd").mkdir()
+    os.mknod(tmp_path / "systemd" / "private", stat.S_IFSOCK | 0o600)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("INVOCATION_ID", "0" * 32)
+    _, ticket = spine.login()
+    guardian = Guardian(spine.url, spine.ca_file)
+    wait_until(asked.exists, what="a call of systemd-run")
+    if not works:
+        wait_until(lambda: not programs_with(str(systemd_run)), what="the end of systemd-run")
+    guardian.tell(Order.HOLD, Session("555000000001", "", ticket, (), 10, 10, f"{spine.url}/login/authlogout"))
+    assert "--user --scope" in asked.read_text()
+    guardian.close()
+    wait_until(lambda: sessions() == 0, what="the log-out")
+    guardian.process.wait(10)
