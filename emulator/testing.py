@@ -7,8 +7,8 @@
 
 Without pcscd a connection has the methods of pyscard's CardConnection and nothing else is needed;
 what takes a connection can be tested with it. With pcscd and vpcd (`VirtualReader("127.0.0.1:35963")`)
-every program of this PC meets the card, and connect() is pyscard's own. As pytest fixtures:
-pytest_plugin.py.
+every program of this PC meets the card, and connect() is pyscard's own. A VpcdSlot is what any program
+that speaks the vpcd protocol takes its card from. As pytest fixtures: pytest_plugin.py.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from .errors import NoAnswerError
+from .errors import NoAnswerError, ReaderError
 from .reader.slot import Address, Reader
 from .store.personalise import LAYOUT, issue
 from .virtual_card import VirtualCard
@@ -30,6 +30,8 @@ from .virtual_card import VirtualCard
 T = TypeVar("T")
 
 UID = "555000000001"
+_VPCD = "Virtual PCD"
+_INSTALL = "Debian: apt install pcscd vsmartcard-vpcd python3-pyscard"
 _SECONDS = 10.0
 """How long pcscd may take to notice a card, which takes it 0.4 s."""
 _LOOK_SECONDS = 0.5
@@ -60,13 +62,14 @@ class Connection(Protocol):
 class VirtualReader:
     """A reader: put a card in, pull it out, connect to it as a program does.
 
-    `vpcd` is the HOST:PORT at which vpcd listens inside pcscd; None: there is no pcscd.
+    `vpcd` is the HOST:PORT at which vpcd listens inside pcscd; None: there is no pcscd. Where pcscd, vpcd
+    or pyscard is missing, ReaderError says what to install.
     """
 
     def __init__(self, vpcd: str | None = None) -> None:
         self.card: VirtualCard | None = None
         """The card that is in."""
-        self._slot = _Slot(Address.parse(vpcd)) if vpcd else None
+        self._slot = VpcdSlot(vpcd) if vpcd else None
         self._connections: list[Connection] = []
 
     def __enter__(self) -> VirtualReader:
@@ -80,15 +83,17 @@ class VirtualReader:
     @property
     def name(self) -> str | None:
         """What PC/SC calls it; None without pcscd."""
-        return None if self._slot is None else _pcsc_reader().name
+        return _pcsc_reader() if self._slot else None
 
     def insert(self, card: VirtualCard) -> None:
         """Put a card in, pulling the one that is in; return when programs see it."""
         self.remove()
         self.card = card
         if self._slot:
+            reader = _pcsc_reader()
             self._slot.insert(card)
-            _pcsc_reader().wait(present=True)
+            self._slot.wait_until_seen()
+            _wait_for_card(reader, present=True)
         else:
             card.power_on()
 
@@ -98,14 +103,14 @@ class VirtualReader:
         if card and self._slot:
             noticed = time.monotonic() + _LOOK_SECONDS
             self._slot.remove()
-            _pcsc_reader().wait(present=False)
+            _wait_for_card(_pcsc_reader(), present=False)
             time.sleep(max(0.0, noticed - time.monotonic()))
         elif card:
             card.power_off()
 
     def connect(self) -> Connection:
         """Return a connection, connected: pyscard's own where there is pcscd."""
-        connection: Connection = _pcsc_reader().connection() if self._slot else _DirectConnection(self)
+        connection: Connection = _pcsc_connection() if self._slot else _DirectConnection(self)
         self._connections.append(connection)
         connection.connect()
         return connection
@@ -166,37 +171,94 @@ def _connection_error() -> type[Exception]:
     return CardConnectionException  # type: ignore[no-any-return]
 
 
-class _Slot:
-    """The emulator's side of a vpcd slot, in an event loop in a thread of its own."""
+class VpcdSlot:
+    """The card's side of the vpcd protocol, in a thread of its own; HOST:PORT is where the reader listens."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: str) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._reader = Reader(address)
+        self._reader = Reader(Address.parse(address))
 
     def insert(self, card: VirtualCard) -> None:
-        self._run(self._insert(card))
+        """Put a card in; the reader may come later."""
+        self._run(self._reader.insert(card))
+
+    def wait_until_seen(self) -> None:
+        """Return when the reader has asked for the card's ATR; raise ReaderError when it does not."""
+        self._run(self._wait_until_seen())
 
     def remove(self) -> None:
+        """Pull the card, if one is in."""
         self._run(self._reader.remove())
 
     def close(self) -> None:
+        """Pull the card and end the thread."""
+        self.remove()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    async def _insert(self, card: VirtualCard) -> None:
-        await self._reader.insert(card)
-        async with asyncio.timeout(_SECONDS):
-            await self._reader.seen.wait()
+    async def _wait_until_seen(self) -> None:
+        try:
+            await asyncio.wait_for(self._reader.seen.wait(), _SECONDS)
+        except TimeoutError:
+            where = self._reader.where
+            raise ReaderError(
+                f"No reader at {where} asks for the card. Is pcscd running, with vpcd? {_INSTALL}"
+            ) from None
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-def _pcsc_reader() -> Any:
-    """Return vpcd's first reader, as pyscard has it."""
-    from .reader.pcsc import PcscReader
+def _scard() -> Any:
+    """Return pyscard's interface to PC/SC."""
+    try:
+        from smartcard import scard
+    except ImportError:
+        raise ReaderError(f"pyscard is not installed. {_INSTALL}") from None
+    return scard
 
-    return PcscReader.first()
+
+@contextlib.contextmanager
+def _pcsc_context() -> Iterator[Any]:
+    scard = _scard()
+    result, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+    if result != scard.SCARD_S_SUCCESS:
+        raise ReaderError(f"pcscd does not answer: {scard.SCardGetErrorMessage(result)} {_INSTALL}")
+    try:
+        yield context
+    finally:
+        scard.SCardReleaseContext(context)
+
+
+def _pcsc_reader() -> str:
+    """Return PC/SC's name of vpcd's first reader."""
+    with _pcsc_context() as context:
+        _, names = _scard().SCardListReaders(context, [])
+    found = sorted(name for name in names if _VPCD in name)
+    if not found:
+        raise ReaderError(f"pcscd has no reader of vpcd. {_INSTALL}")
+    return str(found[0])
+
+
+def _pcsc_connection() -> Any:
+    """Return pyscard's connection to the card in that reader, not connected yet."""
+    from smartcard.pcsc.PCSCReader import PCSCReader
+
+    return PCSCReader(_pcsc_reader()).createConnection()
+
+
+def _wait_for_card(reader: str, present: bool) -> None:
+    """Return when PC/SC programs see a card in a reader, or none."""
+    scard = _scard()
+    wanted = scard.SCARD_STATE_PRESENT if present else scard.SCARD_STATE_EMPTY
+    known, end = scard.SCARD_STATE_UNAWARE, time.monotonic() + _SECONDS
+    with _pcsc_context() as context:
+        while not known & wanted or known & scard.SCARD_STATE_MUTE:
+            left = int((end - time.monotonic()) * 1000)
+            if left <= 0:
+                raise ReaderError(f"{reader} does not see the card come or go")
+            _, states = scard.SCardGetStatusChange(context, left, [(reader, known)])
+            known = states[0][1] & ~scard.SCARD_STATE_CHANGED

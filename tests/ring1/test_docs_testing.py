@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import textwrap
 from pathlib import Path
 
 from emulator import pytest_plugin
@@ -12,6 +13,11 @@ from emulator.service.journal import Said
 from emulator.virtual_card import Exchange
 
 TEXT = (Path(__file__).parents[2] / "docs" / "testing-with-the-card.md").read_text()
+
+
+def test_the_made_up_program_is_the_one_that_is_tested() -> None:
+    door = (Path(__file__).parents[1] / "examples" / "door.py").read_text()
+    assert textwrap.indent(door, "    ") in TEXT
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ import pytest
 from support.installed import ROOT, Installed
 from support.pages import Page, command_blocks, files_of, imports_of
 
-PAGES = ("testing-with-the-broker.md",)
+PAGES = ("testing-with-the-card.md", "testing-with-the-broker.md")
 
 
 @pytest.mark.parametrize("name", PAGES)

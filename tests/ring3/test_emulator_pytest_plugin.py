@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support.machine import need
-from support.reader import Pcscd
+from support.reader import SOCKET_VARIABLE, Pcscd
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "tests" / "examples"
+WITHOUT_PYSCARD = ("-p", "examples.without_pyscard")
 
 
 def run_example(*options: str) -> subprocess.CompletedProcess[str]:
@@ -38,8 +40,18 @@ def test_without_pcscd() -> None:
 
 
 def test_without_pyscard() -> None:
-    said = run_example("-p", "examples.without_pyscard")
+    said = run_example(*WITHOUT_PYSCARD)
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize(("options", "sentence"), [((), "pcscd does not answer"), (WITHOUT_PYSCARD, "pyscard is not")])
+def test_what_is_missing_for_pcscd_is_said(
+    options: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SOCKET_VARIABLE, "/nowhere")
+    said = run_example(*options, "--piv-vpcd", "127.0.0.1:1", "-k", "knows")
+    assert f"ReaderError: {sentence}" in said.stdout
+    assert "apt install pcscd vsmartcard-vpcd python3-pyscard" in said.stdout
 
 
 def test_through_a_real_pcscd(pcscd: Pcscd) -> None:

@@ -6,10 +6,9 @@ in with that slot at the broker of `spine`, in process).
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +17,8 @@ import pytest
 import agent
 from agent import Bridge, Broker, CardSource, Conductor, Digest, State
 from demo import EmbeddedReader
-from emulator import Card, VirtualCard
-from emulator.reader.slot import Address, Reader
+from emulator import VirtualCard
+from emulator.testing import VpcdSlot
 from support.emulator import PASSCODE
 from support.spine import Spine
 
@@ -27,30 +26,21 @@ T = TypeVar("T")
 
 
 class Slot:
-    """Puts the emulator's cards into a reader, in a thread with an event loop of its own."""
+    """Puts the cards under a DIR into a reader, by name."""
 
     def __init__(self, data: Path, address: str) -> None:
         self._data = data
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._reader = Reader(Address.parse(address))
+        self._slot = VpcdSlot(address)
 
     def insert(self, name: str) -> None:
-        self.card = VirtualCard(Card.open(self._data / "cards" / name))
-        self._run(self._reader.insert(self.card))
+        self.card = VirtualCard.open(self._data / "cards" / name)
+        self._slot.insert(self.card)
 
     def pull(self) -> None:
-        self._run(self._reader.remove())
+        self._slot.remove()
 
     def close(self) -> None:
-        self.pull()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        self._slot.close()
 
 
 class HeldBroker(Broker):
