@@ -610,9 +610,7 @@ class Passcode:
         """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises UnusablePasscode once forgotten."""
         if 0 in self._digits:  # forgotten meanwhile: zeros would cost a try
             raise UnusablePasscode()
-        padded = bytearray(b"\xff" * LONGEST_PASSCODE)
-        padded[: len(self._digits)] = self._digits
-        return padded
+        return self._digits.ljust(LONGEST_PASSCODE, b"\xff")
 
     def forget(self) -> None:
         wipe(self._digits)
@@ -687,13 +685,6 @@ class Certificate:
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise CertificateUnreadable(f"{type(error).__name__} in a certificate of {len(data)} bytes") from None
 
-    def check_dates(self, now: datetime) -> None:
-        """Raises CertificateExpired or CertificateNotYetValid."""
-        if now > self.not_after:
-            raise CertificateExpired(f"valid until {self.not_after:%d %B %Y %H:%M} UTC")
-        if now < self.not_before:
-            raise CertificateNotYetValid(f"valid from {self.not_before:%d %B %Y %H:%M} UTC")
-
     def days_left(self, now: datetime) -> int:
         return (self.not_after - now).days
 
@@ -707,13 +698,11 @@ def _in_utc(moment: object) -> datetime:
 
 def _algorithm(key: keys.PublicKeyInfo) -> Algorithm:
     """Raises KeyNotSupported."""
-    match key.algorithm:
-        case "rsa":
-            kind = f"rsa {key.bit_size}"
-        case "ec":
-            kind = str(key.curve[1])
-        case other:
-            kind = other
+    kind = str(key.algorithm)
+    if kind == "rsa":
+        kind += f" {key.bit_size}"
+    elif kind == "ec":
+        kind = str(key.curve[1])
     if kind not in ALGORITHMS:
         raise KeyNotSupported(f"key 9A: {kind}")
     return ALGORITHMS[kind]
@@ -728,7 +717,11 @@ class CardFacts:
 
     def check(self, now: datetime) -> None:
         """Raises PasscodeLocked, CertificateExpired, CertificateNotYetValid."""
-        self.certificate.check_dates(now)
+        certificate = self.certificate
+        if now > certificate.not_after:
+            raise CertificateExpired(f"valid until {certificate.not_after:%d %B %Y %H:%M} UTC")
+        if now < certificate.not_before:
+            raise CertificateNotYetValid(f"valid from {certificate.not_before:%d %B %Y %H:%M} UTC")
         if self.tries_left == 0:
             raise PasscodeLocked("VERIFY without data: no tries left, and none was spent")
 
@@ -811,9 +804,7 @@ class PivCard:
         """Show the passcode, then forget it (part 2, section 3.2.1). Raises WrongPasscode, PasscodeLocked."""
         plain = "Show the passcode to the card, which checks it itself"
         padded = passcode.padded()
-        command = Command(
-            Instruction.VERIFY, 0, self._passcode_reference, padded, plain, secret=True, answer_expected=False
-        )
+        command = Command(Instruction.VERIFY, 0, self._passcode_reference, padded, plain, True, answer_expected=False)
         self.passcode_shown = True
         try:
             _, status = exchange(self, command)
@@ -831,9 +822,8 @@ class PivCard:
     def _authenticate(self, block: bytes, algorithm: Algorithm) -> bytes:
         """The private-key operation of key 9A over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
         plain = "The card signs the challenge; its private key never leaves it"
-        template = encode_tlv(
-            Tag.DYNAMIC_AUTHENTICATION, encode_tlv(Tag.RESPONSE, b"") + encode_tlv(Tag.CHALLENGE, block)
-        )
+        wanted = encode_tlv(Tag.RESPONSE, b"") + encode_tlv(Tag.CHALLENGE, block)
+        template = encode_tlv(Tag.DYNAMIC_AUTHENTICATION, wanted)
         command = Command(Instruction.GENERAL_AUTHENTICATE, algorithm.identifier, AUTHENTICATION_KEY, template, plain)
         data, status = exchange(self, command)
         self._expect_success(command, status)
@@ -860,13 +850,8 @@ def _unpack_certificate(data: bytes) -> bytes:
     if stored[0] == DER_SEQUENCE:
         return stored
     if stored[:2] == NET_ID_COMPRESSED:
-        return _decompress(stored[4:])  # behind the length in 2 bytes
-    return _decompress(stored)
-
-
-def _decompress(stored: bytes) -> bytes:
-    """From gzip or zlib. Raises CertificateUnreadable."""
-    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either, by its header
+        stored = stored[4:]  # behind the length in 2 bytes
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
     try:
         der = unzip.decompress(stored, LONGEST_CERTIFICATE)
     except zlib.error:
@@ -878,12 +863,9 @@ def _decompress(stored: bytes) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class CardIn:
-    """A card went in. Two insertions are never equal, so that nothing of one is used for the next.
+    """A card went in. Two insertions are never equal, so that nothing of one is used for the next."""
 
-    `reader` is the reader's name as it may be shown.
-    """
-
-    reader: str
+    reader: str  # its name, as it may be shown
     atr: bytes
 
 
@@ -921,9 +903,6 @@ class CardSource(Protocol):
 
         No wait is endless. Raises CardRemoved, CardBusy and the other Card and Reader errors.
         """
-
-    def release(self) -> None:
-        """Let go of the card, until it is opened again."""
 
     def close(self) -> None: ...
 
@@ -968,19 +947,14 @@ class PcscResult(IntEnum):
 
 
 _R = PcscResult
-PCSC_ERRORS: dict[type[AgentError], Sequence[int]] = {
+PCSC_ERRORS: dict[type[AgentError], Sequence[int]] = {  # all other results: CardUnresponsive
     CardBusy: (_R.SHARING_VIOLATION, _R.PROTO_MISMATCH),
     CardRemoved: (_R.REMOVED_CARD, _R.NO_SMARTCARD, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE),
     NoSmartcardService: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
     SmartcardServiceRefuses: (_R.SECURITY_VIOLATION,),
 }
-
-
-def check_pcsc(function: str, result: int) -> None:
-    """The one place that turns a PC/SC result into an error."""
-    if result != PcscResult.SUCCESS:
-        errors = (error for error, results in PCSC_ERRORS.items() if result in results)
-        raise next(errors, CardUnresponsive)(f"{function}: {result:08X} of pcsclite.h")
+# Cancelled, or a reader went away between the list and the wait.
+NO_STATUS_CHANGE = _R.TIMEOUT, _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE
 
 
 class PcscContext:
@@ -990,100 +964,90 @@ class PcscContext:
     """
 
     def __init__(self, library: Any) -> None:
-        self._library = library
-        self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self.handle = LONG()
         self.is_closed = False
+        self._library = library
+        self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="PC/SC", daemon=True).start()
-        try:
-            self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle))
-        except AgentError:
-            self.close()
-            raise
+        self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle))
 
-    def call(self, function: str, *arguments: Any) -> None:
-        """Raises what PCSC_ERRORS makes of the result."""
-        check_pcsc(function, self.result(function, *arguments))
-
-    def result(
-        self, function: str, *arguments: Any, seconds: float | None = None, late: type[AgentError] = CardUnresponsive
+    def call(
+        self,
+        function: str,
+        *arguments: Any,
+        expected: Sequence[int] = (),
+        seconds: float | None = None,
+        late: type[AgentError] = CardUnresponsive,
     ) -> int:
-        """Raises `late`, and is closed, where the function takes longer (None: than CARD_ANSWER_SECONDS)."""
-        if self.is_closed:
-            raise late(f"{function}: the connection is closed")
+        """A function's result: SUCCESS, or one that is expected. After any other the context is closed.
+
+        Raises what PCSC_ERRORS makes of the result, `late` after that time (None: CARD_ANSWER_SECONDS).
+        """
         results: queue.SimpleQueue[int] = queue.SimpleQueue()
         sized = [DWORD(each) if isinstance(each, int) else each for each in arguments]
         self._calls.put(lambda: results.put(getattr(self._library, function)(*sized) & 0xFFFFFFFF))
         try:
-            return results.get(timeout=seconds or CARD_ANSWER_SECONDS)
+            result = results.get(timeout=seconds or CARD_ANSWER_SECONDS)
         except queue.Empty:
             self.close()
             raise late(f"{function} does not come back") from None
-
-    def cancel(self) -> None:
-        """From another thread: end the wait for a status change."""
-        self._library.SCardCancel(self.handle)
+        if result not in (PcscResult.SUCCESS, *expected):
+            self.close()
+            errors = (error for error, results in PCSC_ERRORS.items() if result in results)
+            raise next(errors, CardUnresponsive)(f"{function}: {result:08X} of pcsclite.h")
+        return result
 
     def close(self) -> None:
         """Once the last call has come back. The service then resets a card that is in a transaction of this context."""
-        if not self.is_closed:
-            self.is_closed = True
-            self._calls.put(lambda: self._library.SCardReleaseContext(self.handle))
-            self._calls.put(None)
+        self.is_closed = True
+        self._calls.put(lambda: self._library.SCardReleaseContext(self.handle))
+        self._calls.put(None)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             call()
 
 
-class PcscLink:
+class PcscLink(PcscContext):
     """A card that is connected through PC/SC: the way to it, and its PIV application."""
 
     def __init__(self, library: Any, card: CardIn, reader: bytes) -> None:
         """Raises the Card and Reader errors."""
+        super().__init__(library)
         self.card = card
         self.piv = PivCard(self)
-        self._context = PcscContext(library)
         self._handle, self._protocol = LONG(), DWORD()
-        try:
-            check_pcsc("SCardConnect", self._connect(reader))
-        except AgentError:
-            self.close()
-            raise
-
-    def _connect(self, reader: bytes) -> int:
-        """Where another program has the card for itself, for a moment as it mostly is, wait for it."""
         mode, ends = (SHARE_SHARED, PROTOCOL_T0 | PROTOCOL_T1), time.monotonic() + CARD_BUSY_SECONDS
         opened = ctypes.byref(self._handle), ctypes.byref(self._protocol)
-        while True:
-            result = self._context.result("SCardConnect", self._context.handle, reader, *mode, *opened)
-            if result != PcscResult.SHARING_VIOLATION or time.monotonic() >= ends:
-                return result
+        while self.call("SCardConnect", self.handle, reader, *mode, *opened, expected=[PcscResult.SHARING_VIOLATION]):
+            if time.monotonic() >= ends:  # another program has the card for itself, and mostly for a moment
+                self.close()
+                raise CardBusy("SCardConnect: another program has the card for itself")
             time.sleep(0.1)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[PivCard]:
         """One operation with the card, PIV selected. Raises CardBusy, CardRemoved, ..."""
-        result = self._begin()
-        if result == PcscResult.RESET_CARD:  # by another program, between two of our transactions
+        if self._begin(PcscResult.RESET_CARD):  # by another program, between two of our transactions
             mode = (SHARE_SHARED, self._protocol.value, LEAVE_CARD)
-            self._context.call("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
-            result = self._begin()
-        check_pcsc("SCardBeginTransaction", result)
+            self.call("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
+            self._begin()
         try:
             self.piv.select()
             yield self.piv
         finally:
-            self._end()
+            if not self.is_closed:
+                self._end()
 
-    def _begin(self) -> int:
-        return self._context.result("SCardBeginTransaction", self._handle, seconds=CARD_BUSY_SECONDS, late=CardBusy)
+    def _begin(self, *expected: int) -> int:
+        begin = "SCardBeginTransaction", self._handle
+        return self.call(*begin, expected=expected, seconds=CARD_BUSY_SECONDS, late=CardBusy)
 
     def _end(self) -> None:
         started = time.perf_counter()
         disposition = RESET_CARD if self.piv.passcode_shown else LEAVE_CARD
-        with contextlib.suppress(CardUnresponsive):
-            self._context.result("SCardEndTransaction", self._handle, disposition)
+        with contextlib.suppress(AgentError):
+            self.call("SCardEndTransaction", self._handle, disposition)
         if disposition == RESET_CARD:
             tell("Lock the card again, so that no other program finds it open", "card reset", started)
 
@@ -1094,15 +1058,10 @@ class PcscLink:
         request = (DWORD * 2)(protocol, 2 * ctypes.sizeof(DWORD))  # SCARD_IO_REQUEST
         sent = (ctypes.c_ubyte * len(apdu)).from_buffer(apdu)  # the bytes themselves: no copy of a passcode
         answer, length = ctypes.create_string_buffer(LONGEST_ANSWER), DWORD(LONGEST_ANSWER)
-        received = None, answer, ctypes.byref(length)
-        self._context.call("SCardTransmit", self._handle, request, sent, size, *received)
+        self.call("SCardTransmit", self._handle, request, sent, size, None, answer, ctypes.byref(length))
         if not length.value:  # what vpcd makes of a card that is pulled while it is asked
             raise CardUnresponsive("an answer of 0 bytes")
         return ctypes.string_at(answer, length.value)
-
-    def close(self) -> None:
-        """Let go of the card, left as it is: it was reset after each use."""
-        self._context.close()
 
 
 def t0_command(apdu: bytearray) -> tuple[bytearray, int]:
@@ -1116,10 +1075,7 @@ def t0_command(apdu: bytearray) -> tuple[bytearray, int]:
 
 
 class PcscReader:
-    """The readers of this PC, through the smartcard service (PC/SC; winscard.h names).
-
-    The watching thread has a context of its own: a blocking status change would hold up every other call on it.
-    """
+    """The readers of this PC, through the smartcard service (PC/SC; winscard.h names)."""
 
     def __init__(self, name: str = "", library: Any = None) -> None:
         """`name`: only readers with this in their name. Raises NoSmartcardLibrary."""
@@ -1135,7 +1091,7 @@ class PcscReader:
         self._closed = threading.Event()
 
     def watch(self, report: Report) -> None:
-        """Where the service goes away nothing announces its return, so watch again every now and then."""
+        """With a context of its own: a blocking status change would hold up every other call on it."""
         try:
             with contextlib.closing(PcscContext(self._library)) as self._watching:
                 self._watch_readers(self._watching, report)
@@ -1146,20 +1102,21 @@ class PcscReader:
 
     def _watch_readers(self, context: PcscContext, report: Report) -> None:
         known: dict[bytes, int] = {}
-        reported: bool | list[bytes] | None = None
+        before: list[bytes] | None = None
         while not self._closed.is_set():
             there = list_readers(context)
             names = [name for name in there if self._name in shown(name) or os.fsencode(self._name) in name]
-            if reported != (bool(names) or there):
-                reported = bool(names) or there
-                report(ReaderReady() if names else self._lost(there))
+            if not names:
+                self._keep({})
+            if there != before:
+                before = there
+                report(ReaderReady() if names else ReaderLost(self._no_reader(there)))
             if states := self._status_change(context, names, known):
                 known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
                 self._report_cards(report, states)
 
-    def _lost(self, there: Sequence[bytes]) -> ReaderLost:
-        self._keep({})
-        return ReaderLost(ReaderNotFound(self._name, [shown(name) for name in there]) if there else NoReader())
+    def _no_reader(self, there: Sequence[bytes]) -> NoReader:
+        return ReaderNotFound(self._name, [shown(name) for name in there]) if there else NoReader()
 
     def _status_change(
         self, context: PcscContext, names: Sequence[bytes], known: Mapping[bytes, int]
@@ -1172,14 +1129,10 @@ class PcscReader:
         names = names if full else [*names, PLUG_AND_PLAY]
         states = (ReaderState * len(names))(*(ReaderState(name, None, known.get(name, 0)) for name in names))
         wait = LOOK_AGAIN_MILLISECONDS if full else FOR_EVER
-        watch = "SCardGetStatusChange", context.handle, wait, states, len(states)
-        result = context.result(*watch, seconds=threading.TIMEOUT_MAX)
-        if result == PcscResult.TIMEOUT:
+        arguments = "SCardGetStatusChange", context.handle, wait, states, len(states)
+        if context.call(*arguments, expected=NO_STATUS_CHANGE, seconds=threading.TIMEOUT_MAX):
+            self._closed.wait(0.1)
             return ()
-        if result in (PcscResult.CANCELLED, PcscResult.UNKNOWN_READER, PcscResult.READER_UNAVAILABLE):
-            self._closed.wait(0.1)  # closed, or a reader went away between the two calls
-            return ()
-        check_pcsc("SCardGetStatusChange", result)
         return states
 
     def _report_cards(self, report: Report, states: Iterable[ReaderState]) -> None:
@@ -1200,48 +1153,49 @@ class PcscReader:
 
     @contextlib.contextmanager
     def open(self, card: CardIn) -> Iterator[IdentityCard]:
+        """Stays connected only from reading a card to signing with it, so that the card keeps its power meanwhile."""
         try:
             with self._linked(card).transaction() as piv:
                 yield piv
-        except (ReaderError, CardRemoved, CardBusy, CardUnresponsive) as error:
-            self.release()
+        except AgentError as error:
+            self._let_go()
             if isinstance(error, CardUnresponsive) and self._is_leaving(card):
                 raise CardRemoved(error.technical) from None
             raise
+        if piv.passcode_shown:
+            self._let_go()
 
     def _linked(self, card: CardIn) -> PcscLink:
         if self._link is None or self._link.card is not card:
-            self.release()
+            self._let_go()
             reader = next((reader for (reader, _), each in self._cards.items() if each is card), None)
             if reader is None:
                 raise CardRemoved()
             self._link = PcscLink(self._library, card, reader)
         return self._link
 
+    def _let_go(self) -> None:
+        if self._link and not self._link.is_closed:
+            self._link.close()
+        self._link = None
+
     def _is_leaving(self, card: CardIn) -> bool:
         """A pulled card fails first, and is seen to be gone a moment later: drivers look every 0.4 s, or later."""
         with self._changed:
             return self._changed.wait_for(lambda: card not in self._cards.values(), CARD_LEAVING_SECONDS)
 
-    def release(self) -> None:
-        if self._link:
-            self._link.close()
-        self._link = None
-
     def close(self) -> None:
         self._closed.set()
         if self._watching:
-            self._watching.cancel()
+            self._library.SCardCancel(self._watching.handle)
 
 
 def list_readers(context: PcscContext) -> list[bytes]:
     """The names of all readers, in whatever encoding their makers chose."""
     names, size = ctypes.create_string_buffer(LONGEST_ANSWER), DWORD(LONGEST_ANSWER)
-    result = context.result("SCardListReaders", context.handle, None, names, ctypes.byref(size))
-    if result == PcscResult.NO_READERS_AVAILABLE:
-        return []
-    check_pcsc("SCardListReaders", result)
-    return [name for name in ctypes.string_at(names, size.value).split(b"\0") if name]
+    listing = "SCardListReaders", context.handle, None, names, ctypes.byref(size)
+    none = context.call(*listing, expected=[PcscResult.NO_READERS_AVAILABLE])
+    return [] if none else [name for name in ctypes.string_at(names, size.value).split(b"\0") if name]
 
 
 def shown(reader: bytes) -> str:
@@ -2521,7 +2475,6 @@ class Conductor:
         if self.attempt:
             self.attempt.end()
             self._lanes = [lane for lane in self._lanes if lane.is_alive()] + [self.attempt.conversation.lane]
-            self._card_lane.submit(self._source.release)
         self.attempt = None
 
     def _check_time(self, attempt: Attempt) -> None:

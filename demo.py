@@ -113,9 +113,6 @@ class EmbeddedReader:
             if link.piv.passcode_shown:
                 link.reset()
 
-    def release(self) -> None:
-        pass
-
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

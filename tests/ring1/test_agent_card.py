@@ -29,6 +29,7 @@ from support.scripted_card import (
 from agent import (
     ALGORITHMS,
     CARD_OPERATION_SECONDS,
+    CardFacts,
     CardUnresponsive,
     Certificate,
     CertificateExpired,
@@ -159,12 +160,13 @@ def test_what_a_certificate_says() -> None:
 def test_dates_at_their_boundaries() -> None:
     certificate = Certificate.parse(card_certificate())
     second = timedelta(seconds=1)
-    certificate.check_dates(certificate.not_before)
-    certificate.check_dates(certificate.not_after)
+    facts = CardFacts(certificate, 3)
+    facts.check(certificate.not_before)
+    facts.check(certificate.not_after)
     with pytest.raises(CertificateNotYetValid):
-        certificate.check_dates(certificate.not_before - second)
+        facts.check(certificate.not_before - second)
     with pytest.raises(CertificateExpired):
-        certificate.check_dates(certificate.not_after + second)
+        facts.check(certificate.not_after + second)
     assert certificate.days_left(certificate.not_after - timedelta(days=14)) == 14
 
 

@@ -20,7 +20,7 @@ from support.scripted_card import (
     use_card,
 )
 
-from agent import Certificate, CertificateUnreadable, Digest, KeyNotSupported, UnsignedAnswer
+from agent import CardFacts, Certificate, CertificateUnreadable, Digest, KeyNotSupported, UnsignedAnswer
 
 DER = card_certificate()
 
@@ -170,8 +170,8 @@ def test_a_date_that_is_none_is_said_to_be_unreadable(moment: bytes) -> None:
     ],
 )
 def test_dates_in_every_form_are_compared(moment: bytes) -> None:
-    Certificate.parse(valid(moment)).check_dates(NOW)
-    Certificate.parse(valid(moment, b"\x18\x0f99991231235959Z")).check_dates(NOW)
+    CardFacts(Certificate.parse(valid(moment)), 3).check(NOW)
+    CardFacts(Certificate.parse(valid(moment, b"\x18\x0f99991231235959Z")), 3).check(NOW)
 
 
 # Which key

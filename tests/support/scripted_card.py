@@ -122,9 +122,6 @@ class OneCardReader:
     def watch(self, report: agent.Report) -> None:
         report(CARD)
 
-    def release(self) -> None:
-        pass
-
     def close(self) -> None:
         pass
 
