@@ -201,11 +201,16 @@ class Step:
         return f"{self.plain}  [{self.technical}]{took}" if self.technical else f"{self.plain}{took}"
 
 
+LISTENERS: list[Callable[[Step], None]] = []  # called in whatever thread tells
+
+
 def tell(plain: str, technical: str = "", since: float | None = None, level: int = logging.DEBUG) -> None:
     """Tell one step, begun at `since` (time.perf_counter), to the log at `level` and to whoever explains."""
-    if LOG.isEnabledFor(level):
+    if LISTENERS or LOG.isEnabledFor(level):
         step = Step(plain, technical, None if since is None else (time.perf_counter() - since) * 1000)
-        LOG.log(level, "%s", step, extra={"step": step})
+        LOG.log(level, "%s", step)
+        for listen in LISTENERS:
+            listen(step)
 
 
 def clean(text: str, longest: int = 200) -> str:
@@ -2642,9 +2647,9 @@ def describe_role(role: Role) -> str:
     return f"{role.name} at {describe_place(role)}"
 
 
-def role_search_text(role: Role) -> str:
-    """Everything about a role that people search for."""
-    return " ".join((role.name, role.org_name, role.org_code or "", role.group, role.sub_group)).lower()
+def role_text(role: Role) -> str:
+    """All that people search for."""
+    return " ".join(filter(None, dataclasses.astuple(role))).lower()
 
 
 def describe_owner(conductor: Conductor) -> str:
@@ -2652,12 +2657,7 @@ def describe_owner(conductor: Conductor) -> str:
     attempt = conductor.attempt
     whose = f" of {attempt.facts.certificate.uid}" if attempt and attempt.facts else ""
     where = f" in {attempt.card.reader}" if attempt and len(conductor.cards) > 1 else ""
-    return shorten(f"Card{whose}{where}") if whose or where else ""
-
-
-def shorten(text: str) -> str:
-    """A name as long as a screen can show it."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}\u2026"
+    return clean(f"Card{whose}{where}") if whose or where else ""
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
@@ -2686,21 +2686,24 @@ class Terminal:
         self._interactive = sys.stdin.isatty()
         self._asked: str | None = None  # the question that is open
         self._outcome: SignedIn | AgentError | None = None
-        self._reactions: dict[State, Callable[[State], None]] = {
-            State.PASSCODE: self._passcode_wanted,
-            State.LAST_TRY: self._last_try,
-            State.CONFIRMING: self._confirm,
-            State.CHOOSING_ROLE: self._choose_role,
-            State.SIGNED_IN: lambda before: self._finish(self._conductor.signed_in()),
-            State.PROBLEM: lambda before: self._finish(self._conductor.problem or UnexpectedError()),
-            State.WAITING: self._waiting,
-            State.NO_READER: self._no_reader,
-        }
         conductor.on_change = self._state_changed
 
     def _state_changed(self, before: State) -> None:
-        if self._conductor.state in self._reactions:
-            self._reactions[self._conductor.state](before)
+        match self._conductor.state:
+            case State.PASSCODE | State.LAST_TRY:
+                self._passcode_wanted(before)
+            case State.CONFIRMING:
+                self._confirm()
+            case State.CHOOSING_ROLE:
+                self._choose_role()
+            case State.SIGNED_IN:
+                self._finish(self._conductor.signed_in())
+            case State.WAITING if before not in (State.NO_READER, State.WAITING):
+                self._finish(CardRemoved())
+            case State.PROBLEM:
+                self._finish(self._conductor.problem or UnexpectedError())
+            case State.NO_READER:
+                self._no_reader(self._conductor.problem or NoReader())
 
     def sign_in(self) -> SignedIn:
         """Blocks until signed in. Raises the AgentError that ended it."""
@@ -2759,7 +2762,7 @@ class Terminal:
 
         threading.Thread(target=work, name="question", daemon=True).start()
 
-    def _ask_passcode(self, before: State) -> None:
+    def _ask_passcode(self) -> None:
         if self._asked is None:
             question, read = ("Passcode: ", read_hidden) if self._interactive else ("", lambda _: read_line("") or "\n")
             self._ask(question, read, self._passcode_answered)
@@ -2775,37 +2778,34 @@ class Terminal:
     def _again_or_finish(self, error: AgentError) -> None:
         if self._interactive:
             self._say(str(error))
-            self._ask_passcode(self._conductor.state)
+            self._ask_passcode()
         else:
             self._finish(error)
 
     def _passcode_wanted(self, before: State) -> None:
         """Nobody is asked before it is known whose passcode it is."""
-        if before is State.SIGNING_IN and self._conductor.problem:
-            self._again_or_finish(self._conductor.problem)
-        elif self._conductor.attempt:
-            self._say(describe_owner(self._conductor))
-            self._ask_passcode(before)
-
-    def _last_try(self, before: State) -> None:
-        if before is State.READING and not self._interactive:
-            self._finish(LastTryNotSpent())
-        elif before is State.CONFIRMING:
+        last_try = self._conductor.state is State.LAST_TRY
+        if last_try and before is State.CONFIRMING:
             self._finish(Interrupted())
-        else:
-            self._passcode_wanted(before)
-
-    def _confirm(self, before: State) -> None:
-        if not self._interactive:
+        elif last_try and before is State.READING and not self._interactive:
             self._finish(LastTryNotSpent())
-            return
+        elif before is State.SIGNING_IN and self._conductor.problem:
+            self._again_or_finish(self._conductor.problem)
+        else:
+            self._say(describe_owner(self._conductor))
+            self._ask_passcode()
+
+    def _confirm(self) -> None:
         question = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
-        self._ask(question, read_line, self._confirmed)
+        if self._interactive:
+            self._ask(question, read_line, self._confirmed)
+        else:
+            self._finish(LastTryNotSpent())
 
     def _confirmed(self, answer: str) -> None:
         self._conductor.handle(Confirmed() if answer.strip().lower() in ("y", "yes") else Cancelled())
 
-    def _choose_role(self, before: State) -> None:
+    def _choose_role(self) -> None:
         roles = self._conductor.signed_in().session.roles
         if self._wanted_role:
             self._role_answered(self._wanted_role)
@@ -2824,14 +2824,9 @@ class Terminal:
                 self._finish(error)
             else:
                 self._say(str(error))
-                self._choose_role(State.CHOOSING_ROLE)
+                self._choose_role()
 
-    def _waiting(self, before: State) -> None:
-        if before not in (State.NO_READER, State.WAITING):
-            self._finish(CardRemoved())
-
-    def _no_reader(self, before: State) -> None:
-        problem = self._conductor.problem or NoReader()
+    def _no_reader(self, problem: AgentError) -> None:
         if self._interactive and self._wait is None:
             self._say(str(problem))
         else:
@@ -2851,24 +2846,9 @@ def read_hidden(question: str) -> str:
     return ""
 
 
-class ExplainHandler(logging.Handler):
-    """Hands each told step on, in the owner's thread."""
-
-    def __init__(self, bridge: Bridge, show: Callable[[Step], None]) -> None:
-        super().__init__(logging.DEBUG)
-        self._bridge = bridge
-        self._show = show
-
-    def emit(self, record: logging.LogRecord) -> None:
-        step = getattr(record, "step", None)
-        if isinstance(step, Step):
-            self._bridge.call(lambda: self._show(step))
-
-
 def explain(bridge: Bridge, show: Callable[[Step], None]) -> None:
-    """Have each step told to `show`, whatever the log's level."""
-    LOG.addHandler(ExplainHandler(bridge, show))
-    LOG.setLevel(logging.DEBUG)
+    """Have each step shown, in the owner's thread."""
+    LISTENERS.append(lambda step: bridge.call(lambda: show(step)))
 
 
 class Colour(StrEnum):
@@ -2890,8 +2870,7 @@ DOT = "\u2022"  # in every font narrower than the digit by which a field is meas
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
-NO_MATCH = "No role of yours matches. Type less, or something else."
-LONGEST_SHOWN = 120  # characters of a name that the broker or the card gave
+NO_MATCH = "Nothing found. Type less."
 
 
 class Theme:
@@ -2935,15 +2914,14 @@ class Theme:
     def _set_labels(self) -> None:
         self.style.configure("TFrame", background=Colour.PAGE)
         self.style.configure("TLabel", background=Colour.PAGE, foreground=Colour.TEXT, font=self.fonts["body"])
-        for font in ("title", "heading", "small", "mono"):
+        for font in ("title", "heading", "mono"):
             self.style.configure(f"{font.title()}.TLabel", font=self.fonts[font])
         for name, colour in (("Quiet", Colour.SECONDARY), ("Red", Colour.RED), ("Green", Colour.GREEN)):
-            for base in ("TLabel", "Title.TLabel", "Small.TLabel", "Mono.TLabel"):
+            for base in ("TLabel", "Title.TLabel", "Mono.TLabel"):
                 self.style.configure(f"{name}.{base}", foreground=colour)
-        for name, colour in (("Header", Colour.BLUE), ("White", Colour.WHITE)):
-            self.style.configure(f"{name}.TFrame", background=colour)
-            self.style.configure(f"{name}.TLabel", background=colour, padding=(16, 8))
-        self.style.configure("Header.TLabel", foreground=Colour.WHITE, font=self.fonts["pad"], padding=(40, 8))
+        self.style.configure("List.TLabel", background=Colour.WHITE, padding=(12, 8))
+        self.style.configure("Header.TLabel", background=Colour.BLUE, foreground=Colour.WHITE)
+        self.style.configure("Header.TLabel", font=self.fonts["pad"], padding=(40, 8))
 
     def _set_buttons(self, root: tk.Tk) -> None:
         self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12), width=0)
@@ -2975,9 +2953,7 @@ class Theme:
 class Window:
     """The agent's window: one screen for each state of the table."""
 
-    def __init__(
-        self, conductor: Conductor, bridge: Bridge, kiosk: bool, explained: bool, clock: Clock = boottime
-    ) -> None:
+    def __init__(self, conductor: Conductor, bridge: Bridge, kiosk: bool, clock: Clock = boottime) -> None:
         self.conductor = conductor
         self.bridge = bridge
         self.clock = clock
@@ -2990,7 +2966,6 @@ class Window:
         self.theme = Theme(self.root, self._first_zoom)
         self._make_frame()
         self._place(kiosk)
-        self.story = Story(self, self._side) if explained else None
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
@@ -3010,13 +2985,9 @@ class Window:
         self.fit()
 
     def fit(self) -> None:
-        """The side panel shows where there is room beside the screen, which makes do with the rest."""
+        """Have the screen make do with the room there is. Who puts something beside it is asked first."""
         self.root.update_idletasks()
-        readable = 45 * self.theme.fonts["body"].measure("0")
-        if self.story and self.root.winfo_width() - self._side.winfo_reqwidth() >= readable:
-            self._side.pack(side="right", fill="y", before=self.content)
-        else:
-            self._side.pack_forget()
+        self.root.event_generate("<<Fit>>")
         self.root.update_idletasks()
         self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
 
@@ -3048,12 +3019,9 @@ class Window:
         self.root.protocol("WM_DELETE_WINDOW", lambda: None)
 
     def _make_frame(self) -> None:
-        header = ttk.Frame(self.root, style="Header.TFrame")
-        header.pack(side="top", fill="x")
-        ttk.Label(header, text="Lanyard", style="Header.TLabel").pack(side="left")
+        ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
         self.foot = ttk.Frame(self.root)
         self.foot.pack(side="bottom", fill="x")
-        self._side = ttk.Frame(self.root, style="White.TFrame")
         self.content = ttk.Frame(self.root)
         self.content.pack(side="left", fill="both", expand=True)
 
@@ -3062,8 +3030,7 @@ class Window:
         state = self.conductor.state
         if state in (State.WAITING, State.NO_READER):
             self.theme.resize(self._first_zoom)
-            if self.story:
-                self.story.clear()
+            self.root.event_generate("<<NextPerson>>")
         wanted = SCREENS[state]
         if type(self.screen) is not wanted:
             self.screen.close()
@@ -3137,12 +3104,9 @@ class Screen:
         label.pack(fill="x", pady=(0, 10))
         return label
 
-    def button(self, text: str, command: Callable[[], object], style: str = "TButton") -> ttk.Button:
-        return ttk.Button(self.actions, text=text, command=self.deliberate(command), style=style, cursor="hand2")
-
-    def event_button(self, text: str, event: Event, style: str = "TButton") -> ttk.Button:
-        """A button that is an event of the login."""
-        return self.button(text, lambda: self.conductor.handle(event), style)
+    def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
+        command = self.deliberate(does if callable(does) else lambda: self.conductor.handle(does))
+        return ttk.Button(self.actions, text=text, command=command, style=style, cursor="hand2")
 
 
 class WaitingScreen(Screen):
@@ -3254,8 +3218,8 @@ class ConfirmScreen(Screen):
     def build(self) -> None:
         self.label("This is the last try", "Title.TLabel")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
-        self.event_button("No, let me type it again", Cancelled())
-        self.event_button("Yes, use this passcode", Confirmed(), "Quiet.TButton")
+        self.button("No, let me type it again", Cancelled())
+        self.button("Yes, use this passcode", Confirmed(), "Quiet.TButton")
 
 
 class BusyScreen(Screen):
@@ -3279,7 +3243,7 @@ class BusyScreen(Screen):
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=(8, 24), ipady=4)
         moving.start(30)
-        self.event_button("Cancel", Cancelled(), "Quiet.TButton")
+        self.button("Cancel", Cancelled(), "Quiet.TButton")
         self.settle()
         self.window.fit()
 
@@ -3296,7 +3260,7 @@ class RolesScreen(Screen):
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles = session.roles
-        self._name = shorten(session.cn)
+        self._name = clean(session.cn)
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self._sought = tk.StringVar(self.frame)
@@ -3307,9 +3271,9 @@ class RolesScreen(Screen):
         self.first = self.search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
         self.search.pack(fill="x", ipady=6)
         self.list = self._make_list()
-        self._nothing = ttk.Label(self.list, text=NO_MATCH, style="White.TLabel")
+        self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
         self._use = self.button("Use this role", self._choose)
-        self.event_button("Log out", LogOut(), "Quiet.TButton")
+        self.button("Log out", LogOut(), "Quiet.TButton")
         for key, step in (("<Down>", 1), ("<Up>", -1)):
             self.search.bind(key, lambda event, step=step: self._move(step))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>"):
@@ -3337,7 +3301,7 @@ class RolesScreen(Screen):
     def _search(self) -> None:
         """List the roles that have all words. A row is named by its number: two roles can have one id."""
         words = self._sought.get().lower().split()
-        self._shown = [role for role in self._roles if all(word in role_search_text(role) for word in words)]
+        self._shown = [role for role in self._roles if all(word in role_text(role) for word in words)]
         self.list.delete(*self.list.get_children())
         for number, role in enumerate(self._shown):
             where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
@@ -3379,10 +3343,10 @@ class SessionScreen(Screen):
         signed_in = self.conductor.signed_in()
         role = signed_in.role
         self.label("You are signed in", "Green.Title.TLabel")
-        self.label(shorten(signed_in.session.cn), "Heading.TLabel")
+        self.label(clean(signed_in.session.cn), "Heading.TLabel")
         if role:
-            self.label(shorten(role.name))
-            self.label(shorten(describe_place(role)), "Quiet.TLabel")
+            self.label(clean(role.name))
+            self.label(clean(describe_place(role)), "Quiet.TLabel")
         else:
             self.label("You have no role at any organisation, so most applications will not let you in.")
             self.label("Ask your local smartcard team to give you a role.", "Quiet.TLabel")
@@ -3390,7 +3354,7 @@ class SessionScreen(Screen):
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.label(ends, "Red.TLabel")
         self.label("Taking your card out logs you out.", "Quiet.TLabel")
-        self.event_button("Log out", LogOut(), "Quiet.TButton")
+        self.button("Log out", LogOut(), "Quiet.TButton")
         self._timer = ""
         self._show_time()
 
@@ -3411,7 +3375,7 @@ class SignedOutScreen(Screen):
     def build(self) -> None:
         self._title = self.label("", "Title.TLabel")
         self._notice = self.label("")
-        self.event_button("Sign in again", Dismissed(), "Quiet.TButton")
+        self.button("Sign in again", Dismissed(), "Quiet.TButton")
 
     def refresh(self, before: State) -> None:
         confirmed = self.conductor.log_out_confirmed
@@ -3443,7 +3407,7 @@ class ProblemScreen(Screen):
             button.destroy()
         if self.conductor.state is State.PROBLEM and not isinstance(problem, PasscodeLocked | CertificateError):
             again = "Sign in again" if isinstance(problem, SessionExpired) else "Try again"
-            self.event_button(again, Dismissed())
+            self.button(again, Dismissed())
         detail = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
         self.button("Technical detail", lambda: self._show_detail(detail), "Quiet.TButton")
         self.settle()
@@ -3468,38 +3432,6 @@ SCREENS: dict[State, type[Screen]] = {
     State.SIGNED_OUT: SignedOutScreen,
     State.PROBLEM: ProblemScreen,
 }
-
-
-class Story:
-    """The side panel of --explain: each step in plain words, its technical line under it."""
-
-    WIDTH = 36  # characters
-
-    def __init__(self, window: Window, parent: ttk.Frame) -> None:
-        ttk.Label(parent, text="What is happening", style="White.TLabel").pack(fill="x")
-        fonts = window.theme.fonts
-        self._text = tk.Text(parent, width=self.WIDTH, wrap="word", font=fonts["small"], padx=16, cursor="arrow")
-        self._text.configure(exportselection=False, state="disabled", takefocus=False, relief="flat")
-        self._text.configure(background=Colour.WHITE, foreground=Colour.TEXT, highlightthickness=0)
-        self._text.tag_configure("plain", spacing1=8)
-        self._text.tag_configure("technical", font=fonts["mono"], foreground=Colour.SECONDARY)
-        self._text.pack(fill="both", expand=True)
-        explain(window.bridge, self.show)
-
-    def show(self, step: Step) -> None:
-        took = "" if step.milliseconds is None else f"{step.milliseconds:.1f} ms  "
-        self._text.configure(state="normal")
-        self._text.insert("end", step.plain + "\n", "plain")
-        if took or step.technical:
-            self._text.insert("end", f"{took}{step.technical}\n", "technical")
-        self._text.configure(state="disabled")
-        self._text.see("end")
-
-    def clear(self) -> None:
-        """Nothing of one person stays for the next."""
-        self._text.configure(state="normal")
-        self._text.delete("1.0", "end")
-        self._text.configure(state="disabled")
 
 
 # --- Ticket hand-over ----------------------------------------------------------------------------------------
@@ -3829,7 +3761,9 @@ def run_face(
         conductor = Conductor(
             reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
         )
-        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, settings.explain)
+        window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
+        if window and settings.explain:
+            explain(bridge, lambda step: print(step, file=sys.stderr))
         if window:
             stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)

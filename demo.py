@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 with contextlib.suppress(ImportError):  # a PC for the terminal only: agent.py says so
+    import tkinter as tk
     from tkinter import ttk
 
 import agent
@@ -300,6 +301,49 @@ def start_sweeper(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
+class Story:
+    """Beside the window, where there is room: each step of the sign-in in plain words, its technical line under it."""
+
+    WIDTH, READABLE = 36, 45  # characters: the panel's own, and what it leaves to the screen at the least
+
+    def __init__(self, window: agent.Window) -> None:
+        self._window, fonts = window, window.theme.fonts
+        self._panel = ttk.Frame(window.root)
+        window.theme.style.configure("Story.TLabel", background=Colour.WHITE, font=fonts["small"], padding=(16, 8))
+        ttk.Label(self._panel, text="What is happening", style="Story.TLabel").pack(fill="x")
+        self._text = tk.Text(self._panel, width=self.WIDTH, wrap="word", font=fonts["small"], padx=16, cursor="arrow")
+        self._text.configure(exportselection=False, state="disabled", takefocus=False, relief="flat")
+        self._text.configure(background=Colour.WHITE, foreground=Colour.TEXT, highlightthickness=0)
+        self._text.tag_configure("plain", spacing1=8)
+        self._text.tag_configure("technical", font=fonts["mono"], foreground=Colour.SECONDARY)
+        self._text.pack(fill="both", expand=True)
+        window.root.bind("<<Fit>>", lambda event: self._fit())
+        window.root.bind("<<NextPerson>>", lambda event: self._clear())
+        agent.explain(window.bridge, self._show)
+
+    def _fit(self) -> None:
+        readable = self.READABLE * self._window.theme.fonts["body"].measure("0")
+        if self._window.root.winfo_width() - self._panel.winfo_reqwidth() >= readable:
+            self._panel.pack(side="right", fill="y", before=self._window.content)
+        else:
+            self._panel.pack_forget()
+
+    def _show(self, step: agent.Step) -> None:
+        took = "" if step.milliseconds is None else f"{step.milliseconds:.1f} ms  "
+        self._text.configure(state="normal")
+        self._text.insert("end", step.plain + "\n", "plain")
+        if took or step.technical:
+            self._text.insert("end", f"{took}{step.technical}\n", "technical")
+        self._text.configure(state="disabled")
+        self._text.see("end")
+
+    def _clear(self) -> None:
+        """Nothing of one person stays for the next."""
+        self._text.configure(state="normal")
+        self._text.delete("1.0", "end")
+        self._text.configure(state="disabled")
+
+
 class DemonstrationStrip:
     """Under the window, and not part of the agent: the hand that puts cards in and pulls them."""
 
@@ -363,12 +407,17 @@ def demonstrate(settings: agent.Settings, options: argparse.Namespace, in_termin
         reader = make_reader(which)
         print("Making test cards and a sign-in service; this takes a few seconds ...", file=sys.stderr)
         spine = demonstration.start_broker()
-        settings = dataclasses.replace(settings, spine=spine, ca_file=demonstration.ca_file)
+        explained = settings.explain and not in_terminal  # in the window, not on stderr
+        settings = dataclasses.replace(
+            settings, spine=spine, ca_file=demonstration.ca_file, explain=settings.explain and in_terminal
+        )
 
         def started(window: agent.Window | None) -> None:
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
             if window:
                 DemonstrationStrip(window, demonstration.control)
+            if window and explained:
+                Story(window)
 
         agent.run_face(settings, options, reader, in_terminal, started)
 

@@ -52,7 +52,7 @@ def test_every_button_can_be_reached_on_a_small_screen_with_the_largest_text(
 def test_a_kiosk_without_a_window_manager_fills_the_screen_has_the_keyboard_and_cannot_be_closed(
     screen: Display, spine: Spine, reader: EmbeddedReader, slot: Slot
 ) -> None:
-    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, explained=False)
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True)
     try:
         whole = (window.root.winfo_screenwidth(), window.root.winfo_screenheight())
         window.waits(lambda: (window.root.winfo_width(), window.root.winfo_height()) == whole)

@@ -5,7 +5,6 @@ Fixture: `window` (the window, an empty card slot, and a running broker behind i
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 import agent
+import demo
 from agent import Bridge, Broker, CardSource, Conductor, Digest, State
 from demo import EmbeddedReader
 from support.agent import Slot
@@ -35,8 +35,10 @@ class WindowOnScreen:
         self.now = 0.0
         self.bridge = Bridge()
         self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
-        look = {"kiosk": False, "explained": True, "clock": lambda: self.now} | look
+        look = {"kiosk": False, "clock": lambda: self.now} | look
         self.window = agent.Window(self.conductor, self.bridge, **look)
+        if not look["kiosk"]:
+            demo.Story(self.window)
         self.root = self.window.root
         self.conductor.start()
         self.sees(State.WAITING)
@@ -123,8 +125,7 @@ class WindowOnScreen:
         self.root.tk.deletefilehandler(self.bridge)
         self.root.destroy()
         self.bridge.close()
-        agent.LOG.handlers.clear()
-        agent.LOG.setLevel(logging.NOTSET)
+        agent.LISTENERS.clear()
 
 
 def text_of(widget: Any) -> str:
