@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..config import system_clock
 from ..errors import DataError
-from ..people.directory import Directory, Person, Role
+from ..people.directory import Directory, Person
 from ..people.ldif import to_ldif
 from ..people.open import open_directory
 from ..pki.first_start import fill
@@ -95,7 +95,7 @@ def _add_person(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory: Directory) -> None:
     if options.action == "add":
-        _add(options, desk)
+        print(desk.add_person(options.cn, options.role, options.uid).uid)
     elif options.action == "edit":
         desk.edit_person(_edited(options, directory))
     elif options.action == "revoke":
@@ -115,30 +115,16 @@ def _revoked(count: int) -> str:
     return "1 certificate revoked" if count == 1 else f"{count} certificates revoked"
 
 
-def _add(options: argparse.Namespace, desk: RegistrationAuthority) -> None:
-    person = desk.add_person(options.cn, uid=options.uid)
-    if options.role:
-        try:
-            desk.edit_person(replace(person, roles=_roles(person, options.role)))
-        except DataError:
-            desk.remove_person(person.uid)
-            raise
-    print(person.uid)
-
-
 def _edited(options: argparse.Namespace, directory: Directory) -> Person:
     person = directory.person(options.uid)
     if person is None:
         raise DataError(f"nobody has the uid {options.uid}")
-    kept = replace(person, roles=tuple(role for role in person.roles if role.id not in options.drop_role))
     active = person.active if options.active is None else options.active == "yes"
-    return replace(kept, cn=options.cn or person.cn, active=active, roles=_roles(kept, options.role))
-
-
-def _roles(person: Person, added: list[tuple[str, ...]]) -> tuple[Role, ...]:
-    for fields in added:
-        person = with_role(person, *fields)
-    return person.roles
+    kept = tuple(role for role in person.roles if role.id not in options.drop_role)
+    edited = replace(person, cn=options.cn or person.cn, active=active, roles=kept)
+    for fields in options.role:
+        edited = with_role(edited, *fields)
+    return edited
 
 
 def _issue(options: argparse.Namespace, desk: RegistrationAuthority) -> None:

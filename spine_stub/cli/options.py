@@ -114,28 +114,13 @@ def _add_sources(group: argparse._ArgumentGroup) -> None:
 
 def _add_rules(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--allow-sha1", action="store_true", help="take signatures with SHA-1, as cards made them once")
-    add(
-        "--challenge-age",
-        type=_positive,
-        default=300,
-        metavar="SECONDS",
-        help="how old a challenge may be (default: %(default)s)",
-    )
-    add(
-        "--max-session",
-        type=_positive,
-        default=600,
-        metavar="MINUTES",
-        help="how long a session lasts at most (default: %(default)s)",
-    )
-    add(
-        "--idle",
-        type=_positive,
-        default=600,
-        metavar="MINUTES",
-        help="how long a session lasts unused (default: %(default)s)",
-    )
+    add("--allow-sha1", action="store_true", help="let cards sign with SHA-1, as they did once; not their CAs")
+    for name, unit, default, what in (
+        ("--challenge-age", "SECONDS", 300, "how old a challenge may be"),
+        ("--max-session", "MINUTES", 600, "how long a session lasts at most"),
+        ("--idle", "MINUTES", 600, "how long a session lasts unused"),
+    ):
+        add(name, type=_positive, default=default, metavar=unit, help=f"{what} (default: %(default)s)")
 
 
 def _add_program(group: argparse._ArgumentGroup) -> None:

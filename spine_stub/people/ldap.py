@@ -39,7 +39,8 @@ _SECONDS = 5
 """How long the server may take to be connected to, and to answer."""
 _ACTIVE = "1"
 _JOB = re.compile(r'"([^"]+)":"([^"]+)":"([^"]+)"')
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{6}Z)?")
+_DATE_SIZE = len("YYYYMMDD")
+"""A time may follow."""
 _SUCCESS = 0
 _NO_SUCH_OBJECT = 32
 _SIZE_LIMIT_EXCEEDED = 4
@@ -244,19 +245,12 @@ def _names_by_code(entry: Entry, name: str) -> dict[str, str]:
 
 
 def _narrowest(entry: Entry, above: Entry) -> tuple[date | None, date | None]:
-    pairs = (entry.days, above.days)
-    opened = [day for day, _ in pairs if day]
-    closed = [day for _, day in pairs if day]
-    return max(opened, default=None), min(closed, default=None)
+    opened, closed = zip(entry.days, above.days, strict=True)
+    return max(filter(None, opened), default=None), min(filter(None, closed), default=None)
 
 
 def _day(text: str) -> date | None:
-    if not text:
-        return None
-    match = _DATE.fullmatch(text)
-    if not match:
-        raise ValueError(f"{text!r} is not a date of the form YYYYMMDD")
-    return date(int(match[1]), int(match[2]), int(match[3]))
+    return date.fromisoformat(text[:_DATE_SIZE]) if text else None
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 from cryptography import x509
@@ -45,14 +45,16 @@ class RegistrationAuthority:
     clock: Clock = system_clock
     random: RandomBytes = secrets.token_bytes
 
-    def add_person(self, cn: str, roles: tuple[Role, ...] = (), uid: str = "") -> Person:
-        """Enter a new person; without a uid the next free one is taken."""
+    def add_person(self, cn: str, roles: Iterable[Iterable[str]] = (), uid: str = "") -> Person:
+        """Enter a new person, each role as the fields of with_role; without a uid the next free one is taken."""
 
         def add(text: str) -> tuple[str, Person]:
             known = People.parse(text).by_uid
             if uid in known:
                 raise DataError(f"there is a person with the uid {uid} already: {known[uid].cn}")
-            person = Person(uid or _next_uid(list(known)), cn, roles)
+            person = Person(uid or _next_uid(known), cn, ())
+            for fields in roles:
+                person = with_role(person, *fields)
             _check(person)
             return with_person(text, person), person
 
@@ -238,21 +240,14 @@ def _inactive(text: str, uid: str) -> tuple[str, Person]:
     return with_person(text, person), person
 
 
-def _next_uid(known: list[str]) -> str:
-    taken = {int(uid) for uid in known}
-    uid = _FIRST_UID
-    while uid in taken:
-        uid += 1
-    return str(uid)
+def _next_uid(known: Container[str]) -> str:
+    return next(uid for uid in map(str, count(_FIRST_UID)) if uid not in known)
 
 
 def _free_name(cards: Path, cn: str) -> str:
     plain = "-".join(re.findall(r"[a-z0-9]+", cn.lower()))[:40] or "card"
-    name, number = plain, 1
-    while (cards / name).exists():
-        number += 1
-        name = f"{plain}-{number}"
-    return name
+    names = chain([plain], (f"{plain}-{number}" for number in count(2)))
+    return next(name for name in names if not (cards / name).exists())
 
 
 def _requested_key(request: bytes) -> authority.PublicKey:

@@ -28,15 +28,6 @@ def new_ticket(random: RandomBytes) -> str:
     return f"{base64.b64encode(opaque).decode('ascii')}@{_SITE}#"
 
 
-def from_c66(ticket: str) -> str:
-    """A ticket as it was issued, from one that may be in OpenAM's c66 encoding for addresses."""
-    if "#" in ticket or "@" in ticket or not ticket.endswith("*"):
-        return ticket
-    opaque, _, site = ticket[:-1].partition("*")
-    back = str.maketrans("-_.", "+/=")
-    return f"{opaque.translate(back)}@{site.translate(back)}#"
-
-
 def session_key(ticket: str) -> str:
     """What stands for a ticket in stores and logs: nobody can make the ticket from it."""
     return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()

@@ -17,7 +17,7 @@ from support.spine import Desk, SettableClock
 from spine_stub import Config, create_app
 from spine_stub.errors import BrokerError, DataError, Unavailable
 from spine_stub.login.broker import Login
-from spine_stub.sessions import Limits, Session, from_c66, new_ticket, session_key
+from spine_stub.sessions import Limits, Session, new_ticket, session_key
 from spine_stub.sessions.memory import MemoryStore
 from spine_stub.sessions.sqlite import SqliteStore
 from spine_stub.stub import Stub
@@ -249,17 +249,3 @@ def test_a_file_that_is_no_database_is_said(clock: SettableClock, tmp_path: Path
     (tmp_path / "sessions.sqlite").write_text("not a database, but long enough to be looked at" * 100)
     with pytest.raises(DataError, match="cannot be used for sessions"):
         SqliteStore(tmp_path / "sessions.sqlite", Limits(HOUR, HOUR), clock)
-
-
-@pytest.mark.parametrize(
-    ("given", "ticket"),
-    [
-        ("AQIC-w_2.*AAJTSQACMDE.*", "AQIC+w/2=@AAJTSQACMDE=#"),
-        ("AQIC+w/2=@AAJTSQACMDE=#", "AQIC+w/2=@AAJTSQACMDE=#"),
-        ("guess", "guess"),
-        ("*", "@#"),
-    ],
-)
-def test_a_ticket_may_be_encoded_for_addresses(given: str, ticket: str) -> None:
-    """c66, as OpenAM documents it."""
-    assert from_c66(given) == ticket

@@ -127,7 +127,7 @@ def test_an_entry_that_cannot_be_used_is_left_out(
         restored = '"Clinical":"Clinical Provision":"Nurse Access Role"'
         own_slapd.modify(f"dn: {ONE_ROLE}\nchangetype: modify\nreplace: nhsJobRole\nnhsJobRole: {restored}\n")
     assert "is not a usable role" in caplog.text
-    assert "no usable dates: 'tomorrow'" in caplog.text
+    assert "has no usable dates: Invalid isoformat string: 'tomorrow'" in caplog.text
 
 
 def test_a_server_that_stops_is_said_and_found_again(own_slapd: Slapd, spine_factory: SpineFactory) -> None:
