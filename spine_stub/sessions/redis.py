@@ -9,7 +9,6 @@ its clock; keys end by themselves. So the brokers' own clocks need not agree abo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -63,8 +62,9 @@ class RedisStore:
     def __init__(self, client: Any, limits: Limits) -> None:
         """`client` is a redis.Redis that decodes replies."""
         self.limits = limits
-        self._shared = client
-        self._own = threading.local()
+        self._client = client
+        self._open = client.register_script(_OPEN)
+        self._use = client.register_script(_USE)
         self._limits = limits.absolute // _MILLISECOND, limits.idle // _MILLISECOND
 
     @classmethod
@@ -87,30 +87,35 @@ class RedisStore:
     def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
         """See Store."""
         keys = _SESSION + key, _CHALLENGE + challenge.hex()
-        now = self._ask("EVAL", _OPEN, 2, *keys, *self._limits, uid, keep_for // _MILLISECOND)
+        with _reaching():
+            now = self._open(keys, (*self._limits, uid, keep_for // _MILLISECOND))
         return Session(uid, _instant(now), _instant(now)) if now else None
 
     def use(self, key: str) -> Session | None:
         """See Store."""
-        return _session(self._ask("EVAL", _USE, 1, _SESSION + key, *self._limits))
+        with _reaching():
+            return _session(self._use([_SESSION + key], self._limits))
 
     def look(self, key: str) -> Session | None:
         """See Store."""
-        return _session(self._ask("HMGET", _SESSION + key, *_FIELDS))
+        with _reaching():
+            return _session(self._client.hmget(_SESSION + key, _FIELDS))
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
-        self._ask("EVAL", _USE, 1, _SESSION + key, *self._limits, "role", role_id, "mode", mode)
+        with _reaching():
+            self._use([_SESSION + key], (*self._limits, "role", role_id, "mode", mode))
 
     def close(self, key: str) -> bool:
         """See Store."""
-        return bool(self._ask("DEL", _SESSION + key))
+        with _reaching():
+            return bool(self._client.delete(_SESSION + key))
 
     def sessions(self) -> Mapping[str, Session]:
         """See Store."""
         with _reaching():
-            keys = list(self._shared.scan_iter(match=_SESSION + "*", count=1000))
-            pipeline = self._shared.pipeline(transaction=False)
+            keys = list(self._client.scan_iter(match=_SESSION + "*", count=1000))
+            pipeline = self._client.pipeline(transaction=False)
             for key in keys:
                 pipeline.hmget(key, _FIELDS)
             found = zip(keys, map(_session, pipeline.execute()), strict=True)
@@ -119,32 +124,7 @@ class RedisStore:
 
     def release(self) -> None:
         """See Store."""
-        self._shared.connection_pool.disconnect()
-
-    def _ask(self, *command: Any) -> Any:
-        """Send a command and return the reply, on a connection of this thread's own.
-
-        What a client does around that, for every command, takes as long as the command.
-        """
-        with _reaching():
-            connection = self._connection
-            try:
-                return _exchange(connection, command)
-            except redis.ConnectionError:  # of a redis that was started again, perhaps: this connects anew
-                return _exchange(connection, command)
-
-    @property
-    def _connection(self) -> Any:
-        try:
-            return self._own.client.connection
-        except AttributeError:
-            client = self._own.client = self._shared.client()
-            return client.connection
-
-
-def _exchange(connection: Any, command: tuple[Any, ...]) -> Any:
-    connection.send_command(*command)
-    return connection.read_response()
+        self._client.connection_pool.disconnect()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from spine_stub.people.toml import to_toml  # noqa: E402
 from spine_stub.pki import authority, first_start  # noqa: E402
 from spine_stub.pki.authority import Issuer, Validity, key_pem  # noqa: E402
 from spine_stub.pki.demo_cards import Slot  # noqa: E402
-from spine_stub.web.server import make_tls  # noqa: E402
+from spine_stub.web.tls import make_tls  # noqa: E402
 
 KEYS = 8
 FIRST_UID = 555900000001
