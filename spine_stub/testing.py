@@ -17,7 +17,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -56,7 +56,7 @@ class Sent:
     """What a client sent in one request, and what came of it."""
 
     exchange: Exchange
-    _stub: Stub
+    _stub: Stub = field(repr=False)
 
     def __getitem__(self, name: str) -> str:
         """A parameter; raises AssertionError when it was not sent."""

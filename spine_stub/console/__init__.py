@@ -15,10 +15,7 @@ from ..errors import Unavailable
 from ..stub import Stub
 from ..web import replies
 from ..web.endpoints import CONTROLS
-from ..web.request import current
 from . import api, guard, pages, people_pages, timeline
-
-_UNAVAILABLE = 503
 
 View = Callable[..., "Response | str"]
 
@@ -57,14 +54,14 @@ API: tuple[tuple[str, str, View], ...] = (
 
 
 def _away(exc: Unavailable) -> Response:
-    """Say that the store or the directory does not answer; to a client of the login as the wire says it."""
+    """Say on a page, or in JSON, that the store or the directory does not answer."""
+    reply = replies.failure(exc)
     if not request.path.startswith(CONTROLS):
-        return replies.failure(exc)
-    current().note(reason=exc.reason, detail=exc.detail)
+        return reply
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
     if request.path.startswith(f"{CONTROLS}api/"):
-        return api.error(words, _UNAVAILABLE)
-    return pages.notice("Not now", words, _UNAVAILABLE)
+        return api.error(words, reply.status_code)
+    return pages.notice("Not now", words, reply.status_code)
 
 
 def install(app: Flask, stub: Stub) -> None:
