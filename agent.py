@@ -459,7 +459,7 @@ class RoleRefused(BrokerError):
     )
 
 
-class SessionExpired(BrokerError):
+class SessionExpired(BrokerRefused):
     sentence = "Your time is up, so you were signed out. Sign in again to go on."
 
 
@@ -1211,8 +1211,8 @@ def shown(reader: bytes) -> str:
 # --- CMS and XML messages ------------------------------------------------------------------------------------
 
 
-def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> bytes:
-    """CMS SignedData (RFC 5652, section 5), DER: version 1, one signer, no signed attributes; not signed yet."""
+def signed_data(message: bytes, digest: Digest, certificate: Certificate, signature: bytes) -> bytes:
+    """CMS SignedData (RFC 5652, section 5), DER: version 1, one signer, no signed attributes."""
     parsed = x509.Certificate.load(certificate.der)
     hashing = {"algorithm": digest.value, "parameters": core.Null()}
     signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
@@ -1222,7 +1222,7 @@ def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> b
         "sid": cms.SignerIdentifier("issuer_and_serial_number", issued),
         "digest_algorithm": hashing,
         "signature_algorithm": {"algorithm": signing},
-        "signature": b"",
+        "signature": signature,
     }
     content = {
         "version": "v1",
@@ -1232,19 +1232,6 @@ def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> b
         "signer_infos": [signer],
     }
     return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)}).dump())
-
-
-class UnsignedAnswer:
-    """The SignedData that the card's signature goes into: made while the person types."""
-
-    def __init__(self, message: bytes, digest: Digest, certificate: Certificate) -> None:
-        self._info = cms.ContentInfo.load(unsigned_data(message, digest, certificate))
-        self._signer = self._info["content"]["signer_infos"][0]  # parsed now, which is most of the work
-
-    def signed(self, signature: bytes) -> bytes:
-        """The SignedData, DER."""
-        self._signer["signature"] = signature
-        return bytes(self._info.dump())
 
 
 SMIME_HEADER = """\
@@ -1261,10 +1248,7 @@ def smime_response(der: bytes) -> str:
     return base64.b64encode(SMIME_HEADER.encode() + base64.b64encode(der)).decode()
 
 
-Parameters = Mapping[str, str]
-
-
-def gp_object(parameters: Parameters) -> bytes:
+def gp_object(parameters: Mapping[str, str]) -> bytes:
     """A request: gpOBJECT XML with one gpPARAM each (docs/protocol.md, section 2)."""
     root = Element("gpOBJECT")
     for name, value in parameters.items():
@@ -1314,9 +1298,8 @@ def decode_reply(body: bytes, content_type: str = "") -> str:
 
 
 def status_words(text: str) -> str:
-    """What a page of the broker says: `<HTML><STATUS>OK</STATUS></HTML>`, or empty where it says nothing."""
-    found = STATUS.search(text)
-    return clean(found[1]) if found else ""
+    """What a page of the broker says, such as `<HTML><STATUS>OK</STATUS></HTML>`; empty where it says nothing."""
+    return clean(found[1]) if (found := STATUS.search(text)) else ""
 
 
 @dataclass(frozen=True)
@@ -1327,9 +1310,8 @@ class GpAnswer:
     role_elements: Sequence[Element]
 
     @classmethod
-    def parse(cls, body: bytes, content_type: str = "") -> GpAnswer:
-        """From a reply's body. Raises BrokerNonsense for what is no gpOBJECT, BrokerRefused for a refusal."""
-        text = decode_reply(body, content_type)
+    def parse(cls, text: str) -> GpAnswer:
+        """Raises BrokerNonsense for what is no gpOBJECT, BrokerRefused for one of the two refusals."""
         try:
             root = _parse_xml(text)
             if root.tag != "gpOBJECT":
@@ -1338,21 +1320,14 @@ class GpAnswer:
             if refusal := next((words for words in REFUSALS if words in text), ""):
                 raise BrokerRefused(refusal) from None
             raise BrokerNonsense(f"not the XML we know: {type(error).__name__}") from None
-        return cls._from_element(root)
-
-    @classmethod
-    def _from_element(cls, root: Element) -> GpAnswer:
-        parameters: dict[str, str] = {}
-        role_elements = []
-        for element in root.iter("gpPARAM"):
-            name, value = element.get("name", ""), (element.text or "").strip()
-            if name.startswith("nhsjobrole"):
-                role_elements.append(element)
-            elif name in parameters:
-                raise BrokerNonsense(f"{clean(name)} comes twice")
-            else:
-                parameters[name] = value
-        return cls(parameters, role_elements)
+        elements = [(element.get("name", ""), element) for element in root.iter("gpPARAM")]
+        roles = [element for name, element in elements if name.startswith("nhsjobrole")]
+        parameters = {
+            name: (element.text or "").strip() for name, element in elements if not name.startswith("nhsjobrole")
+        }
+        if len(parameters) + len(roles) < len(elements):
+            raise BrokerNonsense("a parameter comes twice")
+        return cls(parameters, roles)
 
     def roles(self) -> tuple[Role, ...]:
         """The roles in order. One that cannot be read is left out and logged. Raises BrokerNonsense if all are odd."""
@@ -1367,15 +1342,11 @@ class GpAnswer:
             raise BrokerNonsense(f"none of {len(self.role_elements)} roles can be read")
         return tuple(roles.values())
 
-    def text(self, name: str) -> str:
-        """A parameter for people to read."""
-        return clean(self._present(name))
-
     def required(self, name: str) -> str:
-        """A parameter for programs. Raises BrokerNonsense for one that is over-long or holds control characters."""
-        value = self._present(name)
-        if len(value) > LONGEST_PARAMETER or not "".join(value.split()).isprintable():
-            raise BrokerNonsense(f"{name} is {len(value)} characters that make no sense")
+        """A parameter. Raises BrokerNonsense for one that is missing, or longer than any that makes sense."""
+        value = self.parameters.get(name, "")
+        if not 0 < len(value) <= LONGEST_PARAMETER:
+            raise BrokerNonsense(f"{name} of {len(value)} characters")
         return value
 
     def minutes(self, name: str) -> int:
@@ -1384,12 +1355,6 @@ class GpAnswer:
         if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value)):
             raise BrokerNonsense(f"{name} is no number of minutes")
         return int(value)
-
-    def _present(self, name: str) -> str:
-        value = self.parameters.get(name, "")
-        if not value:
-            raise BrokerNonsense(f"{name} is missing")
-        return value
 
 
 def _parse_xml(text: str) -> Element:
@@ -1479,18 +1444,6 @@ class BoundedSocket(ssl.SSLSocket):
         return received
 
 
-@dataclass(frozen=True)
-class Reply:
-    """A whole reply with HTTP status 200. `reason` is what our own stand-in says to developers of a refusal."""
-
-    body: bytes = field(repr=False)
-    content_type: str
-    reason: str
-
-    def status(self) -> str:
-        return status_words(decode_reply(self.body, self.content_type))
-
-
 class Broker:
     """One person's conversation with the Spine Security Broker, over one kept-alive connection.
 
@@ -1508,7 +1461,7 @@ class Broker:
     def activate(self) -> Challenge:
         """Ask for a challenge. Raises the Broker errors."""
         plain = "Ask the sign-in service for a challenge to sign"
-        answer = self._answer(self._post("activate", plain, self._parameters("ACTIVATION")))
+        answer = self._post("activate", plain, self._parameters("ACTIVATION"))
         challenge = Challenge(answer.required("challenge"), answer.required("signature"), time.monotonic())
         try:
             size = len(challenge.data)
@@ -1534,8 +1487,8 @@ class Broker:
         }
         plain = "Send the signed challenge to the sign-in service, which checks it"
         try:
-            reply = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed, LATE_ANSWER_SECONDS)
-            return _session(uid, self._answer(reply))
+            answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed, LATE_ANSWER_SECONDS)
+            return _session(uid, answer)
         except AgentError:
             if ticket := _find_ticket(bytes(self._body)):
                 self.left_open = Session(uid, "", ticket, (), 0, 0, "")
@@ -1546,29 +1499,23 @@ class Broker:
         query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0"}
         query |= {"fallbackStatus": "0", "gacVersion": VERSION}
         url = f"{self._spine}/saml/RoleSelectionGP.jsp"
-        reply = self._request("GET", url, "Tell the sign-in service which role was chosen", fields=query)
-        words = reply.status()
-        if _is_no_session(reply, words):
-            raise SessionExpired(f"{words} {reply.reason}")
+        words = self._ask("GET", url, "Tell the sign-in service which role was chosen", fields=query)
         if words != "OK":
-            raise RoleRefused(f"role {role.id}: {words} {reply.reason}")
+            raise RoleRefused(f"role {role.id}: {words}")
 
     def log_out(self, session: Session) -> None:
         """End the session at the broker. The ticket goes to no other host than the broker's.
 
-        Raises BrokerRefused where the broker has no such session, and the other Broker errors.
+        Raises SessionExpired where the broker has no such session, and the other Broker errors.
         """
         default = f"{self._spine}/login/authlogout"
         same_host = session.logout_url.startswith(self._spine + "/")
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         url = session.logout_url if same_host else default
         plain = "Tell the sign-in service that the session is over"
-        reply = self._request("POST", url, plain, body=gp_object(parameters))
-        words = reply.status()
-        if _is_no_session(reply, words):
-            raise BrokerRefused(f"{words} {reply.reason}")
+        words = self._ask("POST", url, plain, body=gp_object(parameters))
         if words != "OK":
-            raise BrokerNonsense(f"the log-out was not confirmed: {words} {reply.reason}")
+            raise BrokerNonsense(f"the log-out was not confirmed: {words}")
 
     def close(self) -> None:
         if "_pool" in vars(self):
@@ -1598,18 +1545,26 @@ class Broker:
             "service": service,
         }
 
-    def _post(self, endpoint: str, plain: str, parameters: Parameters, seconds: float | None = None) -> Reply:
+    def _post(self, endpoint: str, plain: str, parameters: Mapping[str, str], seconds: float | None = None) -> GpAnswer:
         url = f"{self._spine}/login/auth{endpoint}"
-        return self._request("POST", url, plain, seconds, body=gp_object(parameters))
+        text, reason = self._request("POST", url, plain, seconds, body=gp_object(parameters))
+        if reason:
+            raise BrokerRefused(reason)
+        return GpAnswer.parse(text)
 
-    @staticmethod
-    def _answer(reply: Reply) -> GpAnswer:
-        if reply.reason:
-            raise BrokerRefused(reply.reason)
-        return GpAnswer.parse(reply.body, reply.content_type)
+    def _ask(self, method: str, url: str, plain: str, **what: Any) -> str:
+        """The words of the page that is the reply. Raises SessionExpired where the ticket is not valid any more."""
+        text, reason = self._request(method, url, plain, **what)
+        words = status_words(text)
+        if reason == "ticket-not-valid" or "INVALID TOKEN" in words.upper():
+            raise SessionExpired(f"{words} {reason}")
+        return f"{words} {reason}".strip()
 
-    def _request(self, method: str, url: str, plain: str, seconds: float | None = None, **what: Any) -> Reply:
-        """One request and its reply. Texts of urllib3's own errors hold the URL and so the ticket: not kept."""
+    def _request(self, method: str, url: str, plain: str, seconds: float | None = None, **what: Any) -> tuple[str, str]:
+        """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal.
+
+        Texts of urllib3's own errors hold the URL and so the ticket: not kept.
+        """
         started = time.perf_counter()
         line = f"{method} {self._spine.removeprefix('https://')}{urlsplit(url).path}"
         limits = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or ANSWER_SECONDS)
@@ -1630,14 +1585,14 @@ class Broker:
             raise BrokerFault(f"{line} \u2192 HTTP {answer.status} {reason}")
         if encoding := answer.headers.get("Content-Encoding", ""):
             raise BrokerNonsense(f"{line}: a reply packed by {encoding}, which was not asked for")
-        return Reply(bytes(self._body), answer.headers.get("Content-Type", ""), reason)
+        return decode_reply(bytes(self._body), answer.headers.get("Content-Type", "")), reason
 
 
 def _session(uid: str, answer: GpAnswer) -> Session:
     """Raises BrokerNonsense."""
     return Session(
         uid=uid,
-        cn=answer.text("cn"),
+        cn=clean(answer.required("cn")),
         ticket=answer.required("sso_ticket"),
         roles=answer.roles(),
         max_minutes=answer.minutes("sso_max_session_time"),
@@ -1650,11 +1605,6 @@ def _find_ticket(body: bytes) -> str:
     """The ticket in a reply that is cut short or cannot be read, empty where there is none. UTF-16's NULs go."""
     found = re.search(rb"""name=["']sso_ticket["'][^>]*>\s*([!-;=-~]{1,4096})""", body.replace(b"\0", b""))
     return html.unescape(found[1].decode("ascii")) if found else ""
-
-
-def _is_no_session(reply: Reply, words: str) -> bool:
-    """Whether the broker says that the ticket is not, or no more, one of its own."""
-    return reply.reason == "ticket-not-valid" or "INVALID TOKEN" in words.upper()
 
 
 def _broker_error(error: BaseException, line: str) -> AgentError:
@@ -2570,7 +2520,7 @@ class Conductor:
         with self._source.open(attempt.card) as identity:
             signature = identity.sign(passcode, challenge.data, self._digest)
             started = time.perf_counter()
-            der = UnsignedAnswer(challenge.data, self._digest, certificate).signed(signature)
+            der = signed_data(challenge.data, self._digest, certificate, signature)
             sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
             tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
@@ -3439,32 +3389,18 @@ SCREENS: dict[State, type[Screen]] = {
 
 def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
     """What `login --json` prints: uid, cn, ticket (None if the session is not kept), role or None, roles, session."""
-    session, role = signed_in.session, signed_in.role
-    return {
-        "uid": session.uid,
-        "cn": session.cn,
-        "ticket": session.ticket if kept else None,
-        "role": dataclasses.asdict(role) if role else None,
-        "roles": [dataclasses.asdict(each) for each in session.roles],
-        "session": {
-            "max_minutes": session.max_minutes,
-            "idle_minutes": session.idle_minutes,
-            "logout_url": session.logout_url,
-        },
-    }
+    known = dataclasses.asdict(signed_in.session)
+    limits = {name: known.pop(name) for name in ("max_minutes", "idle_minutes", "logout_url")}
+    role = dataclasses.asdict(signed_in.role) if signed_in.role else None
+    return known | {"ticket": known["ticket"] if kept else None, "role": role, "session": limits}
 
 
 # --- Configuration and logging -------------------------------------------------------------------------------
 
 
-def expanded(path: str) -> Path:
-    """A path as a person writes it, with ~."""
-    return Path(path).expanduser()
-
-
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # How a setting's value is made of a text, and of which texts (empty: of any).
-TEXT, PATH, FLAG = (str, ()), (expanded, ()), (TRUTHS.__getitem__, TRUTHS)
+TEXT, PATH, FLAG = (str, ()), (lambda text: Path(text).expanduser(), ()), (TRUTHS.__getitem__, TRUTHS)
 DIGEST, LEVEL = (Digest, tuple(Digest)), (str, ("debug", "info", "warning", "error"))
 
 

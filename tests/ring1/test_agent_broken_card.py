@@ -182,4 +182,4 @@ def test_a_damaged_certificate_raises_nothing_but_agent_errors(at: int, damage: 
     with suppress(AgentError):
         card = BrokenCard(certificate=stored(damaged))
         facts = read_card(OneCardReader(card), CARD, NOW)
-        agent.UnsignedAnswer(b"challenge", agent.Digest.SHA256, facts.certificate).signed(SIGNATURE)
+        agent.signed_data(b"challenge", agent.Digest.SHA256, facts.certificate, SIGNATURE)

@@ -25,9 +25,10 @@ from agent import (
     Certificate,
     Digest,
     GpAnswer,
-    UnsignedAnswer,
+    decode_reply,
     gp_object,
     signature_block,
+    signed_data,
     smime_response,
     status_words,
 )
@@ -73,7 +74,7 @@ def test_an_elliptic_curve_key_gets_the_bare_hash() -> None:
 @pytest.mark.parametrize("digest", Digest)
 def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
     """docs/protocol.md, section 3: version 1, content included, one certificate, no signed attributes."""
-    encoded = UnsignedAnswer(CHALLENGE, digest, CERTIFICATE).signed(b"\x5a" * 256)
+    encoded = signed_data(CHALLENGE, digest, CERTIFICATE, b"\x5a" * 256)
     info = cms.ContentInfo.load(encoded, strict=True)
     message = info["content"]
     assert info["content_type"].native == "signed_data"
@@ -91,17 +92,6 @@ def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
     assert info.dump(force=True) == encoded  # already DER
 
 
-def test_an_answer_can_be_signed_again() -> None:
-    """As after a cancelled sign-in; an ECDSA signature has any length."""
-    answer = UnsignedAnswer(CHALLENGE, Digest.SHA256, CERTIFICATE)
-    first = answer.signed(b"\x5a" * 256)
-    assert (
-        cms.ContentInfo.load(answer.signed(b"\x30" * 70)).native["content"]["signer_infos"][0]["signature"]
-        == b"\x30" * 70
-    )
-    assert answer.signed(b"\x5a" * 256) == first
-
-
 def test_the_response_parameter_is_base64_twice() -> None:
     text = base64.b64decode(smime_response(b"\x30\x00\xff"), validate=True).decode()
     header, _, body = text.partition("\n\n")
@@ -117,6 +107,10 @@ def test_a_request_names_its_parameters_and_escapes_them() -> None:
         '<gpPARAM name="uid">5 &lt; 6 &amp; 7</gpPARAM>'
         '<gpPARAM name="response" encoding="base64">QQ==</gpPARAM></gpOBJECT>'
     )
+
+
+def parsed_reply(body: bytes, content_type: str = "") -> GpAnswer:
+    return GpAnswer.parse(decode_reply(body, content_type))
 
 
 def reply(inside: str, doctype: str = "https://gas.example.nhs.uk/login/dtd") -> bytes:
@@ -143,7 +137,7 @@ WORK = '"Clinical":"Clinical Provision":"Nurse Access Role"'
     ],
 )
 def test_roles_as_real_replies_write_them(text: str, organisation: str) -> None:
-    (parsed,) = GpAnswer.parse(role(text)).roles()
+    (parsed,) = parsed_reply(role(text)).roles()
     assert parsed.org_name == organisation
     assert (parsed.id, parsed.org_code) == ("100", "RXX")
     assert (parsed.group, parsed.sub_group) == ("Clinical", "Clinical Provision")
@@ -151,31 +145,31 @@ def test_roles_as_real_replies_write_them(text: str, organisation: str) -> None:
 
 
 def test_a_raw_ampersand_in_the_job_is_mended_too() -> None:
-    (parsed,) = GpAnswer.parse(role('ORG, "Admin & Clerical":"A&B":"R&D Nurse"')).roles()
+    (parsed,) = parsed_reply(role('ORG, "Admin & Clerical":"A&B":"R&D Nurse"')).roles()
     assert (parsed.group, parsed.sub_group, parsed.name) == ("Admin & Clerical", "A&B", "R&D Nurse")
 
 
 def test_an_organisation_without_a_code() -> None:
-    (parsed,) = GpAnswer.parse(role(f"ORG, {WORK}", 'id="7" name="nhsjobrole0"')).roles()
+    (parsed,) = parsed_reply(role(f"ORG, {WORK}", 'id="7" name="nhsjobrole0"')).roles()
     assert parsed.org_code is None
 
 
 def test_roles_stay_in_order_and_parameters_are_named() -> None:
     each = "".join(f'<gpPARAM name="nhsjobrole{n}" id="{n}">ORG {n}, {WORK}</gpPARAM>' for n in range(40))
-    answer = GpAnswer.parse(reply(each + '<gpPARAM name="cn"> A Person </gpPARAM>'))
+    answer = parsed_reply(reply(each + '<gpPARAM name="cn"> A Person </gpPARAM>'))
     assert [parsed.id for parsed in answer.roles()] == [str(n) for n in range(40)]
     assert answer.required("cn") == "A Person"
 
 
 def test_a_doctype_elsewhere_is_never_fetched() -> None:
-    assert GpAnswer.parse(reply("", "http://192.0.2.1/never.dtd")).parameters == {}
+    assert parsed_reply(reply("", "http://192.0.2.1/never.dtd")).parameters == {}
 
 
 @pytest.mark.parametrize("words", ["Failed To Validate", "Invalid input request"])
 def test_the_broker_s_two_refusals(words: str) -> None:
     with pytest.raises(BrokerRefused):
-        GpAnswer.parse(f"<HTML><STATUS>{words}</STATUS></HTML>".encode())
-    (parsed,) = GpAnswer.parse(role(f"THE {words} CLINIC, {WORK}")).roles()
+        parsed_reply(f"<HTML><STATUS>{words}</STATUS></HTML>".encode())
+    (parsed,) = parsed_reply(role(f"THE {words} CLINIC, {WORK}")).roles()
     assert parsed.org_name == f"THE {words} CLINIC"
 
 
@@ -215,13 +209,13 @@ ACCENT = "<gpOBJECT><gpPARAM name='cn'>Zo\xeb</gpPARAM></gpOBJECT>"
     ],
 )
 def test_a_reply_may_be_in_any_encoding_that_it_names(body: bytes, content_type: str) -> None:
-    assert GpAnswer.parse(body, content_type).text("cn") == "Zo\xeb"
+    assert parsed_reply(body, content_type).required("cn") == "Zo\xeb"
 
 
 @pytest.mark.parametrize("encoding", ["utf-7", "punycode", "unicode_escape", "zlib", "rot13", "no-such", "."])
 def test_an_encoding_that_no_broker_has(encoding: str) -> None:
     with pytest.raises(BrokerNonsense):
-        GpAnswer.parse((DECLARED.format(encoding) + ACCENT).encode("ascii", "ignore"))
+        parsed_reply((DECLARED.format(encoding) + ACCENT).encode("ascii", "ignore"))
 
 
 @pytest.mark.parametrize(
@@ -236,14 +230,14 @@ def test_an_encoding_that_no_broker_has(encoding: str) -> None:
 )
 def test_one_odd_role_is_left_out_and_said_in_the_log(odd: str, caplog: pytest.LogCaptureFixture) -> None:
     good = f"<gpPARAM name='nhsjobrole0' id='100'>ORG, {WORK}</gpPARAM>"
-    roles = GpAnswer.parse(reply(good + odd.format(WORK))).roles()
+    roles = parsed_reply(reply(good + odd.format(WORK))).roles()
     assert [each.id for each in roles] == ["100"]
     assert "nhsjobrole1" in caplog.text
 
 
 def test_more_roles_than_anybody_has_are_left_out() -> None:
     each = "".join(f"<gpPARAM name='nhsjobrole{n}' id='{n}'>ORG, {WORK}</gpPARAM>" for n in range(3000))
-    assert len(GpAnswer.parse(reply(each)).roles()) == 1000
+    assert len(parsed_reply(reply(each)).roles()) == 1000
 
 
 STEERED = "\u202e\x9b2J&#10;"
@@ -251,30 +245,27 @@ STEERED = "\u202e\x9b2J&#10;"
 
 def test_names_are_cleaned_and_bounded() -> None:
     text = f'{STEERED}LEEDS{"x" * 3000}, "{STEERED}Clinical":"Provision":"Nurse{STEERED}"'
-    answer = GpAnswer.parse(role(text))
+    answer = parsed_reply(role(text))
     (parsed,) = answer.roles()
     assert all(value.isprintable() and len(value) <= 200 for value in dataclasses.astuple(parsed))
     assert (parsed.name, parsed.group) == ("Nurse 2J", "2J Clinical")
-    cn = GpAnswer.parse(reply(f"<gpPARAM name='cn'>{STEERED}{'x' * 3_000_000}</gpPARAM>")).text("cn")
-    assert cn.isprintable()
-    assert len(cn) == 200
 
 
-@pytest.mark.parametrize("value", ["", "x" * 5000, "a\x9bb", "\u202e"])
-def test_a_parameter_for_programs_is_refused_where_it_makes_no_sense(value: str) -> None:
+@pytest.mark.parametrize("value", ["", " ", "x" * 5000])
+def test_a_parameter_is_refused_where_it_makes_no_sense(value: str) -> None:
     with pytest.raises(BrokerNonsense):
-        GpAnswer.parse(reply(f"<gpPARAM name='sso_ticket'>{value}</gpPARAM>")).required("sso_ticket")
+        parsed_reply(reply(f"<gpPARAM name='sso_ticket'>{value}</gpPARAM>")).required("sso_ticket")
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "1.5", "ten", "", "\uff19", "1e3", "9999999", "0x10"])
 def test_what_is_no_number_of_minutes(minutes: str) -> None:
-    answer = GpAnswer.parse(reply(f'<gpPARAM name="m">{minutes}</gpPARAM>'))
+    answer = parsed_reply(reply(f'<gpPARAM name="m">{minutes}</gpPARAM>'))
     with pytest.raises(BrokerNonsense):
         answer.minutes("m")
 
 
 def test_a_session_s_ticket_is_in_no_repr() -> None:
-    answer = GpAnswer.parse(reply('<gpPARAM name="sso_ticket">AQIC5secret</gpPARAM>'))
+    answer = parsed_reply(reply('<gpPARAM name="sso_ticket">AQIC5secret</gpPARAM>'))
     assert "AQIC5secret" not in repr(answer)
 
 
@@ -284,4 +275,4 @@ XML = st.text(alphabet='<>/&;"!=gpOBJECTPARAM name\x00ü%', max_size=200)
 @given(st.one_of(st.binary(max_size=300), XML.map(str.encode), XML.map(reply), XML.map(role)))
 def test_any_body_raises_nothing_but_agent_errors(body: bytes) -> None:
     with suppress(AgentError):
-        GpAnswer.parse(body).roles()
+        parsed_reply(body).roles()

@@ -216,7 +216,7 @@ UNREADABLE: dict[str, Lie] = {
     "then silence": then(http(parameter("sso_ticket", TICKET) + " " * 500)[:-4], silence),
     "then 100 MB": endless(f"Content-Length: {HUGE}\r\n\r\n" + parameter("sso_ticket", TICKET)),
     "packed, it says": http(gp(parameter("sso_ticket", TICKET)), Content_Encoding="gzip"),
-    "name of 3 MB": validation(sso_logout_url="x" * 3_000_000),
+    "name of 3 MB": validation(cn="x" * 3_000_000),
 }
 
 
@@ -231,6 +231,13 @@ def test_a_session_that_is_of_no_use_here_is_ended_at_the_broker(
     (request,) = wait_until(lambda: lying_broker.asked("authlogout"))
     assert TICKET.encode() in request
     assert TICKET not in caplog.text
+
+
+def test_a_name_steers_neither_terminal_nor_window(lying_broker: LyingBroker, person: Person) -> None:
+    lying_broker.lies["authvalidate"] = validation(cn="\u202eAlex&#10;\x9b2J" + "x" * 3000)
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.session.cn == "Alex 2J" + "x" * 192 + "\u2026"
 
 
 def test_twenty_kinds_at_least() -> None:
