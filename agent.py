@@ -1529,7 +1529,13 @@ class Broker:
         context.sslsocket_class = BoundedSocket
         headers = {"User-Agent": f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"}
         headers |= {"Accept-Encoding": "identity", "Content-Type": "text/xml"}
-        return urllib3.PoolManager(ssl_context=context, cert_reqs="CERT_REQUIRED", retries=False, headers=headers)
+        return urllib3.PoolManager(
+            ssl_context=context,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=None,  # Debian's urllib3 has the system's CAs as its default, and adds them to those of --ca-file
+            retries=False,
+            headers=headers,
+        )
 
     @functools.cached_property
     def _device_id(self) -> str:

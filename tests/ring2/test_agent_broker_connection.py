@@ -8,11 +8,14 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 from support.agent import Person
 from support.lying_broker import OK, TICKET, Authority, Lie, LyingBroker, Wrap, authority, http, tls_1_1, validation
 from support.scripted_card import BrokenCard, OneCardReader
+from urllib3.connectionpool import HTTPSConnectionPool
 
 from agent import (
     AgentError,
@@ -116,6 +119,34 @@ def test_the_system_s_cas_are_trusted_where_no_file_is_named(
     """In a venv too, where certifi's own list has none of a hospital's."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))  # OpenSSL's own way to move the system's list
     Broker(lying_broker.url, None).activate()
+
+
+@pytest.fixture
+def debians_urllib3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Debian's urllib3 reads the system's CAs of its own accord, here from this file, which a bare system has not."""
+    system = tmp_path / "ca-certificates.crt"
+
+    class Pool(HTTPSConnectionPool):
+        def __init__(self, *arguments: Any, ca_certs: str | None = str(system), **named: Any) -> None:
+            super().__init__(*arguments, ca_certs=ca_certs, **named)
+
+    monkeypatch.setitem(urllib3.poolmanager.pool_classes_by_scheme, "https", Pool)
+    return system
+
+
+def test_no_file_of_the_system_s_is_needed_beside_ours(
+    lying_broker: LyingBroker, ca_file: Path, debians_urllib3: Path
+) -> None:
+    assert not debians_urllib3.exists()
+    Broker(lying_broker.url, ca_file).activate()
+
+
+def test_the_system_s_cas_are_not_trusted_beside_ours(
+    lying_broker: LyingBroker, ca_file: Path, debians_urllib3: Path, tmp_path: Path
+) -> None:
+    debians_urllib3.write_bytes(ca_file.read_bytes())
+    with pytest.raises(BrokerNotTrusted):
+        Broker(lying_broker.url, Authority().write(tmp_path / "ours.pem")).activate()
 
 
 def test_a_ca_file_that_went_away(lying_broker: LyingBroker, tmp_path: Path) -> None:
