@@ -49,9 +49,11 @@ def _parse_xml(body: bytes) -> Element:
         root: Element = fromstring(body, forbid_entities=True, forbid_external=True)
     except DefusedXmlException as exc:
         raise InvalidInput("xml-entity-declared") from exc
-    except (ParseError, ValueError, LookupError) as exc:
-        # LookupError and ValueError: an encoding that Python does not know or expat cannot use.
-        raise InvalidInput("xml-not-well-formed", type(exc).__name__) from exc
+    except ParseError as exc:
+        line, column = exc.position
+        raise InvalidInput("xml-not-well-formed", f"line {line}, column {column + 1}") from exc
+    except (ValueError, LookupError) as exc:
+        raise InvalidInput("xml-not-well-formed", "an encoding that is not known or not usable") from exc
     return root
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -45,16 +45,19 @@ class RegistrationAuthority:
     clock: Clock = system_clock
     random: RandomBytes = secrets.token_bytes
 
-    def add_person(self, cn: str, roles: Iterable[Iterable[str]] = (), uid: str = "") -> Person:
-        """Enter a new person, each role as the fields of with_role; without a uid the next free one is taken."""
+    def add_person(self, cn: str, roles: Iterable[Role | Sequence[str]] = (), uid: str = "") -> Person:
+        """Enter a new person, each role whole or as with_role's fields; without a uid the next free one is taken."""
 
         def add(text: str) -> tuple[str, Person]:
             known = People.parse(text).by_uid
             if uid in known:
                 raise DataError(f"there is a person with the uid {uid} already: {known[uid].cn}")
             person = Person(uid or _next_uid(known), cn, ())
-            for fields in roles:
-                person = with_role(person, *fields)
+            for role in roles:
+                if isinstance(role, Role):
+                    person = replace(person, roles=(*person.roles, role))
+                else:
+                    person = with_role(person, *role)
             _check(person)
             return with_person(text, person), person
 

@@ -95,6 +95,11 @@ def test_bad_input_has_a_reason_of_its_own(body: bytes, reason: str) -> None:
     assert caught.value.reason == reason
 
 
+def test_where_the_xml_goes_wrong_is_said() -> None:
+    with pytest.raises(InvalidInput, match="xml-not-well-formed: line 2, column 4"):
+        parse(b"<gpOBJECT>\n  & </gpOBJECT>")
+
+
 @pytest.mark.parametrize("message", [{}, {"card_type": ""}])
 def test_a_missing_parameter_is_named(message: dict[str, str]) -> None:
     with pytest.raises(InvalidInput, match="missing-card-type"):

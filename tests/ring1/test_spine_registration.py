@@ -18,6 +18,7 @@ from support.spine_client import Card, make_card
 
 from spine_stub.errors import DataError
 from spine_stub.folder import REVOCATION_LIST
+from spine_stub.people.directory import Role
 from spine_stub.people.toml import People
 from spine_stub.pki import demo_cards
 from spine_stub.pki.authority import ec_key, rsa_key
@@ -50,6 +51,13 @@ def test_a_new_person_signs_in_with_a_new_card(own_desk: Desk, registration: Reg
     login = own_desk.broker.validate(own_desk.answer(own_desk.card(folder.name)))
     assert (person.uid, folder.name) == ("555000000009", "jo-bloggs")
     assert [role.id for role in login.person.roles] == ["555100000901"]
+
+
+def test_a_new_person_has_roles_at_once(registration: RegistrationAuthority, data: Path) -> None:
+    whole = Role("7", None, "THE LANYARD SURGERY", "G", "S", "N")
+    person = registration.add_person("Jo Bloggs", [whole, FIELDS])
+    assert [role.id for role in person.roles] == ["7", "555100000901"]
+    assert People.load(data / "people.toml").person(person.uid) == person
 
 
 def test_a_card_has_the_form_of_the_others(registration: RegistrationAuthority, data: Path) -> None:
