@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
+
+from flask import Flask
 
 from .app import create_app
 from .config import Clock, Config, system_clock
@@ -111,10 +113,11 @@ class SpineStub:
         self.data = Path(self._folder.name) / "data" if self._folder else Path(data or "")
         self._port, self._tls, self._clock = port, tls, clock
         self._settings = {"store": "memory", **settings}
+        self.app: Flask | None = None
+        """The WSGI application, once it was started."""
         self._server: Server | None = None
-        self._running: Stub | None = None
 
-    def __enter__(self) -> SpineStub:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -128,13 +131,13 @@ class SpineStub:
     def start(self) -> None:
         """Begin to serve; raises DataError."""
         fill(self.data, (self._clock or system_clock)(), secrets.token_bytes)
-        app = create_app(Config(self.data, **self._settings), clock=self._clock)
-        self._running = Stub.of(app)
-        server = Server(app, "127.0.0.1", self._port, Greeting(self._running) if self._tls else None)
+        self.app = create_app(Config(self.data, **self._settings), clock=self._clock)
+        greeting = Greeting(self._stub) if self._tls else None
+        server = Server(self.app, "127.0.0.1", self._port, greeting)
         try:
             server.prepare()
         except OSError as exc:
-            self._running.broker.release()
+            self._stub.broker.release()
             raise DataError(f"cannot listen on port {self._port}: {exc}") from exc
         self._thread = threading.Thread(target=server.serve, daemon=True)
         self._thread.start()
@@ -217,9 +220,9 @@ class SpineStub:
 
     @property
     def _stub(self) -> Stub:
-        if self._running is None:
+        if self.app is None:
             raise DataError(_NOT_RUNNING)
-        return self._running
+        return Stub.of(self.app)
 
     def _problems(self, sign_in: SignIn) -> list[str]:
         explanation = explain(self._stub.broker, sign_in)

@@ -12,18 +12,17 @@ import functools
 import logging
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asn1crypto import cms
-from flask import Flask
 
-from spine_stub import Config, create_app
+from spine_stub import Config
 from spine_stub.app import make_broker
 from spine_stub.config import RandomBytes, system_clock
 from spine_stub.errors import BrokerError
@@ -33,8 +32,7 @@ from spine_stub.pki.authority import ec_key
 from spine_stub.pki.registration import RegistrationAuthority
 from spine_stub.sessions.memory import MemoryStore
 from spine_stub.stub import Stub
-from spine_stub.web.server import Server
-from spine_stub.web.tls import Greeting
+from spine_stub.testing import SpineStub
 
 from .spine_client import Card, Client, make_card, message, reason, sign_cms
 
@@ -53,21 +51,16 @@ class SettableClock:
         self.now += timedelta(**by)
 
 
-@dataclass
-class Spine:
-    """A running broker and what a test wants of it."""
+class Spine(SpineStub):
+    """The broker that we ship for tests, with a clock that they can set and cards as programs see them."""
 
-    url: str
-    ca_file: Path
-    data: Path
-    config: Config
-    clock: SettableClock
-    app: Any
-    log: list[str]
-    """Every line the broker has logged, at the lowest level."""
-    stop: Callable[[], None]
+    def __init__(self, data: Path, log: list[str], **settings: Any) -> None:
+        self.clock = SettableClock()
+        self.log = log
+        """Every line the broker has logged, at the lowest level."""
+        super().__init__(data, clock=self.clock, **{"store": "sqlite", **settings})
 
-    def card(self, name: str, slot: str = "9A") -> Card:
+    def card(self, name: str = "one-role", slot: str = "9A") -> Card:
         return Card.load(self.data, name, slot)
 
     def client(self) -> Client:
@@ -149,30 +142,19 @@ class SpineFactory:
     """Starts brokers for one test; everything it started is stopped after the test."""
 
     def __init__(self, data: Path) -> None:
-        self._config = Config(data)
-        self._servers: list[tuple[Server, threading.Thread, Flask]] = []
+        self._data = data
+        self._running = ExitStack()
         self._log: list[str] = []
         self._handler = _ListHandler(self._log)
         logger = logging.getLogger("spine_stub")
         logger.addHandler(self._handler)
         logger.setLevel(logging.DEBUG)
 
-    def __call__(self, tls: bool = True, **settings: Any) -> Spine:
-        config = replace(self._config, **settings)
-        clock = SettableClock()
-        app = create_app(config, clock=clock)
-        server = Server(app, "127.0.0.1", 0, Greeting(Stub.of(app)) if tls else None)
-        server.prepare()
-        thread = threading.Thread(target=server.serve, daemon=True)
-        thread.start()
-        self._servers.append((server, thread, app))
-        return Spine(server.url, config.data / "ca.pem", config.data, config, clock, app, self._log, server.stop)
+    def __call__(self, **settings: Any) -> Spine:
+        return self._running.enter_context(Spine(self._data, self._log, **settings))
 
     def stop(self) -> None:
-        for server, thread, app in self._servers:
-            server.stop()
-            thread.join()
-            Stub.of(app).broker.release()
+        self._running.close()
         logger = logging.getLogger("spine_stub")
         logger.removeHandler(self._handler)
         logger.setLevel(logging.NOTSET)
