@@ -51,7 +51,6 @@ import shutil
 import signal
 import socket
 import ssl
-import stat
 import subprocess
 import sys
 import termios
@@ -311,15 +310,11 @@ class ReaderNotFound(NoReader):
 
 
 class NoSmartcardService(ReaderError):
-    sentence = (
-        "The smartcard service of this PC is not running. Ask your service desk to start it (it is called pcscd)."
-    )
+    sentence = "The smartcard service of this PC is not running. Ask your service desk to start it (called pcscd)."
 
 
 class SmartcardServiceRefuses(NoSmartcardService):
-    sentence = (
-        "The smartcard service of this PC refuses this program. Ask your service desk to allow it (pcscd asks polkit)."
-    )
+    sentence = "The smartcard service of this PC refuses this program. Ask your service desk to allow it (by polkit)."
 
 
 class NoSmartcardLibrary(ReaderError):
@@ -352,9 +347,7 @@ class CardBusy(CardError):
 
 
 class CardNonsense(CardError):
-    sentence = (
-        "The card gave an answer that makes no sense. Put it in again; if that does not help, tell your service desk."
-    )
+    sentence = "The card gave an answer that makes no sense. Put it in again, or tell your service desk."
 
 
 class CardRefused(CardNonsense):
@@ -384,9 +377,7 @@ class WrongPasscode(PasscodeError):
 
 
 class LastTryNotSpent(PasscodeError):
-    sentence = (
-        "The passcode was not tried: 1 try is left and a wrong one locks the card. Sign in where you can confirm it."
-    )
+    sentence = "The passcode was not tried, because 1 try is left. Sign in where you can confirm that it is used."
 
 
 class UnusablePasscode(PasscodeError):
@@ -412,9 +403,7 @@ class CertificateUnreadable(CertificateError):
 
 
 class CertificateExpired(CertificateError):
-    sentence = (
-        "This card has expired. Ask your local smartcard team to renew it. If that is wrong, check this PC's date."
-    )
+    sentence = "This card has expired. Ask your local smartcard team to renew it, or check this PC's date."
 
 
 class CertificateNotYetValid(CertificateError):
@@ -444,9 +433,7 @@ class BrokerRefused(BrokerError):
 
 
 class BrokerFault(BrokerError):
-    sentence = (
-        "The sign-in service has a problem of its own. Your card and this PC are fine. Try again in a few minutes."
-    )
+    sentence = "The sign-in service has a problem of its own. Your card is fine. Try again in a few minutes."
 
 
 class BrokerNonsense(BrokerError):
@@ -454,9 +441,7 @@ class BrokerNonsense(BrokerError):
 
 
 class RoleRefused(BrokerError):
-    sentence = (
-        "The sign-in service did not accept that role. Sign in again and choose another, or tell your service desk."
-    )
+    sentence = "The sign-in service did not accept that role. Sign in again and choose another one."
 
 
 class SessionExpired(BrokerRefused):
@@ -1088,7 +1073,7 @@ class PcscReader:
             self._library = library or ctypes.CDLL("libpcsclite.so.1")
         except OSError as error:
             raise NoSmartcardLibrary(str(error)) from None
-        self._name = name
+        self._name = "" if name == "pcsc" else name
         self._cards: dict[tuple[bytes, int], CardIn] = {}  # by reader's name and its count of insertions and removals
         self._changed = threading.Condition()
         self._link: PcscLink | None = None
@@ -3449,27 +3434,25 @@ class Settings:
 SETTINGS = {each.name: each for each in dataclasses.fields(Settings) if each.metadata}
 
 
-def load_settings(config: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]) -> Settings:
-    """Defaults < /etc/lanyard/agent.toml < $XDG_CONFIG_HOME/lanyard/agent.toml < LANYARD_* < options.
+def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) -> Settings:
+    """Defaults < /etc/lanyard/agent.toml < $XDG_CONFIG_HOME/lanyard/agent.toml < LANYARD_* < options (None: not given).
 
-    `config` is read in place of the two files. Raises UsageError naming the file and the key.
+    The option `config` is a file that is read in place of the two. Raises UsageError naming file and key.
     """
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
-    for name, value, place in _given(config, environment, options):
+    for name, value, place in _given(environment, options):
         if name not in SETTINGS:
             raise UsageError(f"{place}: there is no such setting.")
         values[name], places[name] = _setting(name, value, place), place
     return Settings(**values, places=places)
 
 
-def _given(
-    config: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, str]]:
+def _given(environment: Mapping[str, str], options: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
     """(name, value, place) of all that is set, the weakest first."""
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    standard = [Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")]
-    for path in [config] if config else [path for path in standard if path.exists()]:
+    usual = [path for path in (Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")) if path.exists()]
+    for path in [options["config"]] if options.get("config") else usual:
         yield from ((name, value, f"{path}: {name}") for name, value in _read_toml(path).items())
     variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
     yield from ((name, environment[each], each) for name, each in variables.items() if each in environment)
@@ -3534,15 +3517,9 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def open_log(path: Path) -> TextIO:
-    """A file that only its owner reads; never through a link that somebody else put there. Raises OSError."""
-
-    def private(name: str, flags: int) -> int:
-        descriptor = os.open(name, flags | os.O_NOFOLLOW, 0o600)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # and no device
-            os.fchmod(descriptor, 0o600)
-        return descriptor
-
-    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=private)
+    """Made for its owner alone, and never through a link that somebody else put there. Raises OSError."""
+    opener = lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600)  # noqa: E731
+    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=opener)
 
 
 # --- Main ----------------------------------------------------------------------------------------------------
@@ -3554,8 +3531,7 @@ examples:
   %(prog)s --spine https://gas.example.nhs.uk --kiosk
   %(prog)s --spine https://127.0.0.1:8443 --ca-file ~/.local/share/lanyard/ca.pem --reader embedded login
 
-settings: defaults, then /etc/lanyard/agent.toml, then $XDG_CONFIG_HOME/lanyard/agent.toml, then LANYARD_* in the
-environment (LANYARD_SPINE, LANYARD_CA_FILE, ...), then the options above. In a file: spine = "https://..."
+settings: /etc/lanyard/agent.toml, $XDG_CONFIG_HOME/lanyard/agent.toml, LANYARD_SPINE and so on, options; the last wins
 
 exit codes: 0 done; 2 usage or configuration; 3 no reader or no smartcard service; 4 no card, or none we can use;
 5 wrong passcode; 6 passcode locked; 7 certificate missing, expired or not yet valid; 8 broker unreachable or not
@@ -3595,11 +3571,6 @@ def make_parser() -> argparse.ArgumentParser:
                        " terminal for as long as it takes)")  # fmt: skip
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
-
-
-def make_reader(which: str) -> PcscReader:
-    """pcsc, or part of a PC/SC reader's name. Raises NoSmartcardLibrary."""
-    return PcscReader("" if which in ("", "pcsc") else which)
 
 
 def wants_terminal(options: argparse.Namespace) -> bool:
@@ -3656,22 +3627,16 @@ def print_session(signed_in: SignedIn, seconds_left: float) -> None:
         print(ends)
 
 
-def settle(options: argparse.Namespace, **usual: Any) -> Settings:
-    """The settings in force; `usual` are defaults that stand before files and environment. Raises UsageError."""
-    given = {name: value for name, value in vars(options).items() if value is not None}
-    return load_settings(options.config, os.environ, usual | given)
-
-
 def run(options: argparse.Namespace) -> None:
     """Sign in with a card in a reader of this PC, or hand over to the demonstration. Raises AgentError."""
-    settings = settle(options)
+    settings = load_settings(os.environ, vars(options))
     if options.command == "config":
         print(*settings.lines(), sep="\n")
         return
     if options.demo or settings.reader.partition(":")[0] == "embedded":
         become_demonstration()
     check_spine(settings)
-    run_face(settings, options, make_reader(settings.reader), wants_terminal(options))
+    run_face(settings, options, PcscReader(settings.reader), wants_terminal(options))
 
 
 def become_demonstration() -> NoReturn:

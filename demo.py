@@ -388,10 +388,10 @@ class DemonstrationStrip:
 
 
 def make_reader(which: str) -> EmbeddedReader | agent.PcscReader:
-    """As agent.make_reader, and embedded[:PORT]. Raises UsageError, NoSmartcardLibrary."""
+    """pcsc, part of a reader's name, or embedded[:PORT]. Raises UsageError, NoSmartcardLibrary."""
     kind, _, port = which.partition(":")
     if kind != "embedded":
-        return agent.make_reader(which)
+        return agent.PcscReader(which)
     if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise UsageError(f"--reader {which}: {port} is not a port.")
     return EmbeddedReader(int(port or VPCD_PORT))
@@ -425,7 +425,7 @@ def demonstrate(settings: agent.Settings, options: argparse.Namespace, in_termin
 def run(options: argparse.Namespace) -> None:
     """The demonstration, or the agent with the embedded reader. Raises AgentError."""
     if not options.demo:
-        settings = agent.settle(options)
+        settings = agent.load_settings(os.environ, vars(options))
         agent.run_face(settings, options, make_reader(settings.reader), agent.wants_terminal(options))
         return
     try:
@@ -433,7 +433,9 @@ def run(options: argparse.Namespace) -> None:
     except agent.NoWindow as error:
         print(f"{error.says} The demonstration goes on here in the terminal.", file=sys.stderr)
         in_terminal = True
-    demonstrate(agent.settle(options, reader="embedded", explain=True), options, in_terminal)
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    settings = agent.load_settings(os.environ, {"reader": "embedded", "explain": True} | given)
+    demonstrate(settings, options, in_terminal)
 
 
 if __name__ == "__main__":
