@@ -2946,7 +2946,7 @@ class Window:
     def _suitable_zoom(self, kiosk: bool) -> float:
         """Text as large as a dense screen asks for, and in a kiosk a large one."""
         dense = float(self.root.tk.call("tk", "scaling")) / (96 / 72)
-        return max(1.0, dense, self.root.winfo_screenheight() / 768 if kiosk else 0)
+        return max(1.0, dense, self.root.winfo_screenheight() / 640 if kiosk else 0)
 
     def _place(self, kiosk: bool) -> None:
         width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()

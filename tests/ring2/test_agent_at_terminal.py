@@ -66,6 +66,22 @@ def test_a_wrong_passcode_then_the_right_one_then_a_role(terminal: AtTerminal, s
     assert "AQIC" not in terminal.shown
 
 
+def test_the_question_stays_the_last_line_below_the_story(spine: Spine, slot: Slot, port: int) -> None:
+    need("setsid")
+    terminal = AtTerminal(*at(spine, port), "--explain", "login")
+    terminal.sees(WELCOME)
+    slot.insert("one-role")
+    terminal.sees("login/authactivate")
+    terminal.sees("Passcode: ")
+    assert terminal.shown.endswith("Passcode: ")
+    terminal.types("123\n")
+    terminal.sees("cannot be a passcode")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    assert terminal.ends() == 0
+    terminal.close()
+
+
 def test_what_cannot_be_a_passcode_is_asked_again(terminal: AtTerminal, slot: Slot) -> None:
     asked_for_a_passcode(terminal, slot, "one-role")
     terminal.types("123456789\n")
