@@ -2687,21 +2687,19 @@ class Terminal:
             line = f"\r{line:{len(self._asked)}}\n{self._asked}"
         print(line, end="" if self._asked else "\n", file=sys.stderr, flush=True)
 
-    def _ask(self, question: str, read: Callable[[str], str], answered: Callable[[str], None]) -> None:
-        self._asked = question
-
-        def handle(answer: str) -> None:
-            self._asked = None
-            if answer:
-                answered(answer.rstrip("\r\n"))
-            else:
-                self._finish(Interrupted())
-
+    def _ask(self, question: str, read: Callable[[str], str], then: Callable[[str], None]) -> None:
         def work() -> None:
-            answer = read(question)
-            self._bridge.call(lambda: handle(answer))
+            self._bridge.call(functools.partial(self._answered, read(question), then))
 
+        self._asked = question
         threading.Thread(target=work, name="question", daemon=True).start()
+
+    def _answered(self, answer: str, then: Callable[[str], None]) -> None:
+        self._asked = None
+        if answer:
+            then(answer.rstrip("\r\n"))
+        else:
+            self._finish(Interrupted())
 
     def _ask_passcode(self) -> None:
         if self._asked is None:
@@ -2898,8 +2896,7 @@ class Window:
         self.conductor = conductor
         self.bridge = bridge
         self.clock = clock
-        self.early_typing = ""
-        self._early_timer = ""
+        self.early_typing = ""  # while the card is being noticed: it goes to its passcode
         self.root = tk.Tk(className="Lanyard")
         self.root.title("Lanyard: sign in with your smartcard")
         self.root.report_callback_exception = lambda kind, error, trace: conductor.unexpected(error)
@@ -2916,10 +2913,6 @@ class Window:
         for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
             self.root.bind(key, lambda event, factor=factor: self.zoom(factor))  # type: ignore[misc]
 
-    def run(self) -> None:
-        """Until the window is closed. In a kiosk nobody can close it: end the process instead."""
-        self.root.mainloop()
-
     def zoom(self, factor: float) -> None:
         """Larger or smaller text, until the next person comes."""
         self.theme.resize(self.theme.zoom * factor)
@@ -2931,17 +2924,6 @@ class Window:
         self.root.event_generate("<<Fit>>")
         self.root.update_idletasks()
         self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
-
-    def take_early_typing(self) -> str:
-        typed, self.early_typing = self.early_typing, ""
-        return typed
-
-    def type_early(self, digit: str) -> None:
-        """Keep a digit typed while the card is still being noticed: it goes to its passcode."""
-        self.early_typing = (self.early_typing + digit)[:LONGEST_PASSCODE]
-        if self._early_timer:
-            self.root.after_cancel(self._early_timer)
-        self._early_timer = self.root.after(EARLY_TYPING_MS, self.take_early_typing)
 
     def _suitable_zoom(self, kiosk: bool) -> float:
         """Text as large as a dense screen asks for, and in a kiosk a large one."""
@@ -2978,6 +2960,7 @@ class Window:
             for left in self.content.winfo_children():  # of a screen that could not be built
                 left.destroy()
             self.screen = wanted(self)
+            self.early_typing = ""
         self.screen.refresh(before)
         self.fit()
 
@@ -3004,6 +2987,7 @@ class Screen:
         self.actions = ttk.Frame(self.frame)
         self.actions.pack(side="bottom", fill="x")  # packed first: where there is too little room, they still show
         self.first: tk.Misc = self.frame  # has the keyboard on arrival
+        self._timer = ""
         self.settle()
         self.build()
         self.first.focus_set()
@@ -3018,7 +3002,15 @@ class Screen:
     def typed(self, character: str) -> None:
         """A letter or digit was typed while the keyboard was on no field."""
 
+    def after(self, milliseconds: int, call: Callable[[], None]) -> None:
+        """Have this called, and nothing else that was to be called later."""
+        if self._timer:
+            self.frame.after_cancel(self._timer)
+        self._timer = self.frame.after(milliseconds, call)
+
     def close(self) -> None:
+        if self._timer:
+            self.frame.after_cancel(self._timer)
         self.frame.destroy()
 
     def fit(self, width: int, height: int) -> None:
@@ -3064,7 +3056,11 @@ class WaitingScreen(Screen):
 
     def typed(self, character: str) -> None:
         if character in digits:
-            self.window.type_early(character)
+            self.window.early_typing = (self.window.early_typing + character)[:LONGEST_PASSCODE]
+            self.after(EARLY_TYPING_MS, self._forget)
+
+    def _forget(self) -> None:
+        self.window.early_typing = ""
 
 
 class PasscodeScreen(Screen):
@@ -3076,7 +3072,7 @@ class PasscodeScreen(Screen):
         self._notice = self.label("", "Quiet.TLabel")
         self._card: CardIn | None = None
         self.first = self.entry = self._make_entry()
-        self.entry.insert(0, self.window.take_early_typing())
+        self.entry.insert(0, self.window.early_typing)
         self.button("Sign in", self._sign_in)
         self._pad = self._make_pad()
 
@@ -3110,9 +3106,7 @@ class PasscodeScreen(Screen):
                 self._clear()  # typed for the card before
             self._card = attempt.card
         self._whose.configure(text=describe_owner(self.conductor))
-        self._say(*self._most_pressing())
-
-    def _say(self, text: str, style: str) -> None:
+        text, style = self._most_pressing()
         self._notice.configure(text=text, style=style)
 
     def _most_pressing(self) -> tuple[str, str]:
@@ -3135,7 +3129,7 @@ class PasscodeScreen(Screen):
             if typed and not self.conductor.type_passcode(typed):
                 self.entry.insert(0, typed)  # it is not known yet whose passcode it is
         except UnusablePasscode as error:
-            self._say(str(error), "Red.TLabel")
+            self._notice.configure(text=str(error), style="Red.TLabel")
             self.window.fit()
 
     def _clear(self) -> None:
@@ -3174,7 +3168,7 @@ class BusyScreen(Screen):
 
     def build(self) -> None:
         self._title = self.label("", "Title.TLabel")
-        self._timer = self.frame.after(PROGRESS_AFTER_MS, self._show_progress)
+        self.after(PROGRESS_AFTER_MS, self._show_progress)
 
     def refresh(self, before: State) -> None:
         self._title.configure(text=self.SAYS[self.conductor.state])
@@ -3187,10 +3181,6 @@ class BusyScreen(Screen):
         self.button("Cancel", Cancelled(), "Quiet.TButton")
         self.settle()
         self.window.fit()
-
-    def close(self) -> None:
-        self.frame.after_cancel(self._timer)
-        super().close()
 
 
 class RolesScreen(Screen):
@@ -3247,12 +3237,8 @@ class RolesScreen(Screen):
         for number, role in enumerate(self._shown):
             where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
             self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
-        which = (
-            f"{len(self._shown)} of your {len(self._roles)} roles match"
-            if words
-            else f"you have {len(self._roles)} roles"
-        )
-        self._count.configure(text=f"{self._name}, {which}.")
+        of = f"{len(self._shown)} of " if words else ""
+        self._count.configure(text=f"{self._name}: {of}{counted(len(self._roles), 'role')}")
         self._nothing.place_forget()
         if words and self._shown:
             self._move(1)
@@ -3296,18 +3282,13 @@ class SessionScreen(Screen):
             self.label(ends, "Red.TLabel")
         self.label("Taking your card out logs you out.", "Quiet.TLabel")
         self.button("Log out", LogOut(), "Quiet.TButton")
-        self._timer = ""
         self._show_time()
 
     def _show_time(self) -> None:
         """Changes once a minute, when the minutes do."""
         left = self.conductor.seconds_left()
         self._time.configure(text=f"Time left: {describe_time_left(left)}")
-        self._timer = self.frame.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
-
-    def close(self) -> None:
-        self.frame.after_cancel(self._timer)
-        super().close()
+        self.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
 
 
 class SignedOutScreen(Screen):
@@ -3678,7 +3659,7 @@ def run_face(
         started(window)
         bridge.interrupt_on_signals()
         if window:
-            window.run()
+            window.root.mainloop()
         else:
             run_terminal(settings, conductor, bridge, options)
 
