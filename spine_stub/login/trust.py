@@ -67,20 +67,6 @@ class Anchors:
         return store
 
 
-class _AnchorsNow:
-    """Authorities at one moment: a store of OpenSSL keeps the first time that it was given."""
-
-    def __init__(self, anchors: Anchors, now: datetime) -> None:
-        # Up to a root where there is one: an authority that changed its key is found above its older self only so.
-        # Else up to any authority: an issuing CA may be trusted without its root.
-        self._stores = anchors.store(now), anchors.store(now, crypto.X509StoreFlags.PARTIAL_CHAIN)
-
-    def path(self, card: crypto.X509) -> list[crypto.X509]:
-        """The path from a card up, or nothing where none of the authorities made it; raises Refused."""
-        to_a_root, to_any = self._stores
-        return _path(to_a_root, card) or _path(to_any, card)
-
-
 class Trust:
     """The authorities of DIR with their revocation list, and those of `--trust`.
 
@@ -96,7 +82,7 @@ class Trust:
         self._stamp = Stamp.of(revocation_list)
         self._anchors = (Anchors.read(*self._paths), *map(_read_other, others))
         self._now: datetime | None = None
-        self._at_now: list[_AnchorsNow] = []
+        self._stores: list[tuple[crypto.X509Store, crypto.X509Store]] = []
         self._thread = ThreadPoolExecutor(1, "spine_stub.trust")
 
     @property
@@ -114,15 +100,23 @@ class Trust:
             card = crypto.X509.from_cryptography(certificate)
         except (ValueError, crypto.Error) as exc:
             raise Refused("certificate-malformed") from exc
-        paths = [path for anchors in self._anchors_at(now) if (path := anchors.path(card))]
+        found = [_path(to_a_root, card) or _path(to_any, card) for to_a_root, to_any in self._stores_at(now)]
+        paths = [path for path in found if path]
         if not paths:
             raise Refused(_NOT_TRUSTED, _why_unknown(certificate, self.authorities))
         return tuple(each.to_cryptography() for each in paths[0])
 
-    def _anchors_at(self, now: datetime) -> list[_AnchorsNow]:
+    def _stores_at(self, now: datetime) -> list[tuple[crypto.X509Store, crypto.X509Store]]:
+        """Two stores for each file, at one moment: a store keeps the first time that it was given.
+
+        The first looks for a root: only so an authority that changed its key is found above its older self.
+        For the second any authority is enough: an issuing CA may be trusted without its root.
+        """
         if self._reload_if_changed() or self._now != now:
-            self._now, self._at_now = now, [_AnchorsNow(anchors, now) for anchors in self._anchors]
-        return self._at_now
+            any_authority = crypto.X509StoreFlags.PARTIAL_CHAIN
+            self._now = now
+            self._stores = [(anchors.store(now), anchors.store(now, any_authority)) for anchors in self._anchors]
+        return self._stores
 
     def _reload_if_changed(self) -> bool:
         stamp = Stamp.of(self._revocation_list)
@@ -162,6 +156,7 @@ def check_usage(certificate: CardCertificate) -> None:
 
 
 def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
+    """The path from a card up, or nothing where the store has no CA that made it; raises Refused."""
     try:
         return crypto.X509StoreContext(store, card).get_verified_chain()
     except crypto.X509StoreContextError as exc:

@@ -48,44 +48,36 @@ class RegistrationAuthority:
     def add_person(self, cn: str, roles: Iterable[Role | Sequence[str]] = (), uid: str = "") -> Person:
         """Enter a new person, each role whole or as with_role's fields; without a uid the next free one is taken."""
 
-        def add(text: str) -> tuple[str, Person]:
-            known = People.parse(text).by_uid
-            if uid in known:
-                raise DataError(f"there is a person with the uid {uid} already: {known[uid].cn}")
-            person = Person(uid or _next_uid(known), cn, ())
+        def new(people: People) -> Person:
+            if uid in people.by_uid:
+                raise DataError(f"there is a person with the uid {uid} already: {people.by_uid[uid].cn}")
+            person = Person(uid or _next_uid(people.by_uid), cn, ())
             for role in roles:
                 if isinstance(role, Role):
                     person = replace(person, roles=(*person.roles, role))
                 else:
                     person = with_role(person, *role)
-            _check(person)
-            return with_person(text, person), person
+            return person
 
-        return self._change(add)
+        return self._change(new)
 
     def edit_person(self, person: Person) -> None:
         """Put a person's name, roles and status in the place of those known for the uid."""
-        _check(person)
 
-        def edit(text: str) -> tuple[str, Person]:
-            _known(text, person.uid)
-            return with_person(text, person), person
+        def edited(people: People) -> Person:
+            _known(people, person.uid)
+            return person
 
-        self._change(edit)
+        self._change(edited)
 
     def remove_person(self, uid: str) -> None:
         """Forget a person; certificates stay as they are."""
-
-        def remove(text: str) -> tuple[str, Person]:
-            person = _known(text, uid)
-            return without_person(text, uid), person
-
-        self._change(remove)
+        self._change(lambda people: _known(people, uid), lambda text, person: without_person(text, person.uid))
 
     def revoke_person(self, uid: str) -> int:
         """Make a person inactive and revoke all their certificates; returns how many."""
         if self.directory is None:
-            self._change(lambda text: _inactive(text, uid))
+            self._change(lambda people: replace(_known(people, uid), active=False))
         return self._revoke([certificate for _, certificate in self._issued() if uid_of(certificate) == uid])
 
     def issue_card(self, uid: str, card: str = "", days: int = _DAYS) -> Path:
@@ -162,13 +154,16 @@ class RegistrationAuthority:
                 write_private(path, authority.certificate_pem(revocations))
         return len(fresh)
 
-    def _change(self, change: Callable[[str], tuple[str, Person]]) -> Person:
+    def _change(self, whom: Callable[[People], Person], how: Callable[[str, Person], str] = with_person) -> Person:
+        """Let `how` change the text of people.toml about somebody; returns the person."""
         if self.directory is not None:
             raise DataError("the people are in an LDAP directory: change them there")
         path = self.data / PEOPLE
         with self._changing(path):
-            text, person = change(read_text(path))
-            write_private(path, text.encode())
+            text = read_text(path)
+            person = whom(People.parse(text))
+            _check(person)
+            write_private(path, how(text, person).encode())
         return person
 
     @contextmanager
@@ -231,16 +226,11 @@ def _check(person: Person) -> None:
             raise DataError(f"the role {role.id} has a field that is empty or not usable")
 
 
-def _known(text: str, uid: str) -> Person:
-    person = People.parse(text).person(uid)
+def _known(people: People, uid: str) -> Person:
+    person = people.person(uid)
     if person is None:
         raise DataError(f"nobody has the uid {uid}")
     return person
-
-
-def _inactive(text: str, uid: str) -> tuple[str, Person]:
-    person = replace(_known(text, uid), active=False)
-    return with_person(text, person), person
 
 
 def _next_uid(known: Container[str]) -> str:
