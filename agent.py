@@ -2598,7 +2598,7 @@ def describe_owner(conductor: Conductor) -> str:
     attempt = conductor.attempt
     whose = f" of {attempt.facts.certificate.uid}" if attempt and attempt.facts else ""
     where = f" in {attempt.card.reader}" if attempt and len(conductor.cards) > 1 else ""
-    return clean(f"Card{whose}{where}") if whose or where else ""
+    return f"Card{whose}{where}" if whose or where else ""
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
@@ -2907,7 +2907,7 @@ class Window:
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
-        conductor.on_cards = lambda: self.screen.refresh(conductor.state)
+        conductor.on_cards = lambda: self.screen.refresh()
         self.root.bind("<Key>", self._key_pressed)
         self.content.bind("<Configure>", lambda event: self.fit())
         for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
@@ -2949,19 +2949,20 @@ class Window:
         self.content.pack(side="left", fill="both", expand=True)
 
     def _state_changed(self, before: State) -> None:
-        """A new screen, or the same one told of the change: what was typed early stays."""
+        """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
         state = self.conductor.state
         if state in (State.WAITING, State.NO_READER):
             self.theme.resize(self._first_zoom)
             self.root.event_generate("<<NextPerson>>")
         wanted = SCREENS[state]
-        if type(self.screen) is not wanted:
+        if type(self.screen) is not wanted or not wanted.stays:
             self.screen.close()
             for left in self.content.winfo_children():  # of a screen that could not be built
                 left.destroy()
             self.screen = wanted(self)
+        if state is not State.WAITING:
             self.early_typing = ""
-        self.screen.refresh(before)
+        self.screen.refresh()
         self.fit()
 
     def _key_pressed(self, event: tk.Event[tk.Misc]) -> None:
@@ -2978,6 +2979,7 @@ class Screen:
     """
 
     fills = False  # takes all the room there is
+    stays = False  # from one of its states to the next
 
     def __init__(self, window: Window) -> None:
         self.window = window
@@ -2996,7 +2998,7 @@ class Screen:
     def build(self) -> None:
         """Make the widgets."""
 
-    def refresh(self, before: State) -> None:
+    def refresh(self) -> None:
         """Show what has changed."""
 
     def typed(self, character: str) -> None:
@@ -3048,11 +3050,9 @@ class WaitingScreen(Screen):
     def build(self) -> None:
         self.label("Put your card into the reader", "Title.TLabel")
         self.label("Then type your passcode. You can start typing straight away.", "Quiet.TLabel")
-        self._last = self.label("", "Red.TLabel")
-
-    def refresh(self, before: State) -> None:
         if self.conductor.log_out_confirmed is False:
-            self._last.configure(text="The sign-in service has not confirmed the last log-out yet. It is asked again.")
+            self.label("The sign-in service has not confirmed the last log-out yet. It is asked again.", "Red.TLabel")
+        self.after(EARLY_TYPING_MS, self._forget)
 
     def typed(self, character: str) -> None:
         if character in digits:
@@ -3065,6 +3065,8 @@ class WaitingScreen(Screen):
 
 class PasscodeScreen(Screen):
     """Stays while the card is read, so that what is typed early is kept, for this card only."""
+
+    stays = True
 
     def build(self) -> None:
         self.label("Type your passcode", "Title.TLabel")
@@ -3099,7 +3101,7 @@ class PasscodeScreen(Screen):
         if character in digits:
             self.entry.insert("end", character)
 
-    def refresh(self, before: State) -> None:
+    def refresh(self) -> None:
         attempt = self.conductor.attempt
         if attempt and attempt.card is not self._card:
             if self._card:
@@ -3160,6 +3162,8 @@ class ConfirmScreen(Screen):
 class BusyScreen(Screen):
     """Says nothing for 300 ms: most sign-ins are over by then."""
 
+    stays = True
+
     SAYS: ClassVar = {
         State.READING_TYPED: "Reading your card",
         State.SIGNING_IN: "Signing you in",
@@ -3170,7 +3174,7 @@ class BusyScreen(Screen):
         self._title = self.label("", "Title.TLabel")
         self.after(PROGRESS_AFTER_MS, self._show_progress)
 
-    def refresh(self, before: State) -> None:
+    def refresh(self) -> None:
         self._title.configure(text=self.SAYS[self.conductor.state])
 
     def _show_progress(self) -> None:
@@ -3191,7 +3195,7 @@ class RolesScreen(Screen):
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles = session.roles
-        self._name = clean(session.cn)
+        self._name = session.cn
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self._sought = tk.StringVar(self.frame)
@@ -3270,10 +3274,10 @@ class SessionScreen(Screen):
         signed_in = self.conductor.signed_in()
         role = signed_in.role
         self.label("You are signed in", "Green.Title.TLabel")
-        self.label(clean(signed_in.session.cn), "Heading.TLabel")
+        self.label(signed_in.session.cn, "Heading.TLabel")
         if role:
-            self.label(clean(role.name))
-            self.label(clean(describe_place(role)), "Quiet.TLabel")
+            self.label(role.name)
+            self.label(describe_place(role), "Quiet.TLabel")
         else:
             self.label("You have no role at any organisation, so most applications will not let you in.")
             self.label("Ask your local smartcard team to give you a role.", "Quiet.TLabel")
@@ -3295,47 +3299,33 @@ class SignedOutScreen(Screen):
     """After Log out, while the card is still in."""
 
     def build(self) -> None:
-        self._title = self.label("", "Title.TLabel")
-        self._notice = self.label("")
-        self.button("Sign in again", Dismissed(), "Quiet.TButton")
-
-    def refresh(self, before: State) -> None:
         confirmed = self.conductor.log_out_confirmed
         titles = {None: "Signing you out", True: "You are signed out", False: "You are signed out on this PC only"}
-        self._title.configure(text=titles[confirmed])
+        self.label(titles[confirmed], "Title.TLabel")
         if confirmed is False:
-            self._notice.configure(text=str(LogOutUnconfirmed()), style="Red.TLabel")
-        else:
-            self._notice.configure(text="Take your card with you.")
+            self.label(str(LogOutUnconfirmed()), "Red.TLabel")
+        self.label("Take your card with you.")
+        self.button("Sign in again", Dismissed(), "Quiet.TButton")
 
 
 class ProblemScreen(Screen):
     """What went wrong and what to do, in plain words; the technical line is one click away."""
 
     def build(self) -> None:
-        self._title = self.label("", "Red.Title.TLabel")
-        self._advice = self.label("")
-        self._whose = self.label("", "Quiet.TLabel")
-        self._detail = self.label("", "Quiet.Mono.TLabel")
+        problem, state = self.conductor.problem or UnexpectedError(), self.conductor.state
+        self.label(problem.says, "Red.Title.TLabel")
+        self.label(problem.advice)
+        if owner := describe_owner(self.conductor):
+            self.label(f"If you ask for help, read this out: {owner}.", "Quiet.TLabel")
+        # A lost reader comes back by itself, and nothing helps a locked or expired card here.
+        if state is State.PROBLEM and not isinstance(problem, PasscodeLocked | CertificateError):
+            self.button("Sign in again" if isinstance(problem, SessionExpired) else "Try again", Dismissed())
+        self._technical = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
+        self._more = self.button("Technical detail", self._show_detail, "Quiet.TButton")
 
-    def refresh(self, before: State) -> None:
-        """A lost reader comes back by itself, and nothing helps a locked or expired card here."""
-        problem, owner = self.conductor.problem or UnexpectedError(), describe_owner(self.conductor)
-        self._title.configure(text=problem.says)
-        self._advice.configure(text=problem.advice)
-        self._whose.configure(text=owner and f"If you ask for help, read this out: {owner}.")
-        self._detail.configure(text="")
-        for button in self.actions.winfo_children():
-            button.destroy()
-        if self.conductor.state is State.PROBLEM and not isinstance(problem, PasscodeLocked | CertificateError):
-            again = "Sign in again" if isinstance(problem, SessionExpired) else "Try again"
-            self.button(again, Dismissed())
-        detail = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
-        self.button("Technical detail", lambda: self._show_detail(detail), "Quiet.TButton")
-        self.settle()
-
-    def _show_detail(self, detail: str) -> None:
-        self._detail.configure(text="" if self._detail.cget("text") else detail)
+    def _show_detail(self) -> None:
+        self._more.destroy()
+        self.label(self._technical, "Quiet.Mono.TLabel")
         self.window.fit()
 
 
