@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 
 from asn1crypto import cms, core, x509
@@ -34,25 +33,15 @@ PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, Ove
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
 
-class KeyKind(Enum):
-    """The kinds of keys that cards sign with."""
-
-    RSA = "rsa"
-    EC = "ec"
-
+KeyKind = type[rsa.RSAPublicKey] | type[ec.EllipticCurvePublicKey]
+"""The kinds of keys that cards sign with."""
 
 _SIGNATURE_ALGORITHMS: dict[str, tuple[KeyKind, str | None]] = {
     # asn1crypto's name: kind of key, and the digest where the name itself says one
-    "rsassa_pkcs1v15": (KeyKind.RSA, None),
-    "sha1_rsa": (KeyKind.RSA, "sha1"),
-    "sha256_rsa": (KeyKind.RSA, "sha256"),
-    "sha384_rsa": (KeyKind.RSA, "sha384"),
-    "sha512_rsa": (KeyKind.RSA, "sha512"),
-    "ecdsa": (KeyKind.EC, None),
-    "sha1_ecdsa": (KeyKind.EC, "sha1"),
-    "sha256_ecdsa": (KeyKind.EC, "sha256"),
-    "sha384_ecdsa": (KeyKind.EC, "sha384"),
-    "sha512_ecdsa": (KeyKind.EC, "sha512"),
+    "rsassa_pkcs1v15": (rsa.RSAPublicKey, None),
+    "ecdsa": (ec.EllipticCurvePublicKey, None),
+    **{f"{digest}_rsa": (rsa.RSAPublicKey, digest) for digest in _DIGESTS},
+    **{f"{digest}_ecdsa": (ec.EllipticCurvePublicKey, digest) for digest in _DIGESTS},
 }
 
 
@@ -147,12 +136,12 @@ def check_signature(signed: SignedChallenge, kind: KeyKind) -> None:
     digest = _DIGESTS[signed.digest]()
     try:
         key = _load_key(signed.certificate.public_key)
-        if isinstance(key, rsa.RSAPublicKey) and kind is KeyKind.RSA:
-            key.verify(signed.signature, covered, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and kind is KeyKind.EC:
-            key.verify(signed.signature, covered, ec.ECDSA(digest))
-        else:
+        if not isinstance(key, kind):
             raise Refused("key-and-algorithm-differ", signed.signature_algorithm)
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signed.signature, covered, padding.PKCS1v15(), digest)
+        else:
+            key.verify(signed.signature, covered, ec.ECDSA(digest))
     except InvalidSignature as exc:
         raise Refused("signature-wrong", "not made with the certificate's key") from exc
     except (ValueError, UnsupportedAlgorithm) as exc:
