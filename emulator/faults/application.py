@@ -98,17 +98,13 @@ class WrongKey(_OfKey):
     kind = "wrong-key"
     explanation = "The key is not that of the certificate"
 
-    def make_ready(self, card: Card) -> None:
-        """Make the other keys: an RSA key takes a moment."""
+    def prepare(self, card: Card) -> None:
+        """Make the other keys, or raise FaultError."""
         concerned = [key for reference, key in card.keys.items() if self.key in (None, reference)]
         if not concerned:
             raise FaultError("The card has no such key.")
         for key in concerned:
             _another_key(key.algorithm, key.policy)
-
-    def prepare(self, card: Card) -> None:
-        """Have the other keys, or raise FaultError."""
-        self.make_ready(card)
 
     def in_application(self, card: Card, apdu: CommandApdu, state: VolatileState, go_on: Application) -> bytes:
         reference = next((reference for reference in card.keys if reference == apdu.p2), None)

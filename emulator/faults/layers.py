@@ -64,11 +64,8 @@ class Fault:
     explanation: ClassVar[str]
     layer: ClassVar[Layer]
 
-    def make_ready(self, card: Card) -> None:
-        """Do what takes long and changes nothing: it may run in another thread."""
-
     def prepare(self, card: Card) -> None:
-        """Do what is done once, when it is set; raise FaultError when the card cannot have it."""
+        """Do what is done once, when it is set; raise FaultError when the card cannot have it. It may take seconds."""
 
     def concerns(self, apdu: CommandApdu) -> bool:
         """Return whether this command is one that it affects."""

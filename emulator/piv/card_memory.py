@@ -6,7 +6,6 @@ raises OSError or CardError when it cannot be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from ..identifiers import KeyReference
@@ -18,27 +17,16 @@ from .reference_data import ReferenceData
 class CardMemory(Protocol):
     """A card without its power."""
 
-    @property
-    def passcode(self) -> ReferenceData: ...
-
-    @property
-    def unblocking_code(self) -> ReferenceData: ...
+    passcode: ReferenceData
+    unblocking_code: ReferenceData
+    keys: dict[KeyReference, PrivateKey]
+    objects: dict[int, bytes]
+    """What GET DATA answers, by tag."""
+    version: tuple[int, ...]
+    """What GET VERSION answers: three numbers."""
 
     @property
     def management_key(self) -> ManagementKey: ...
-
-    @property
-    def keys(self) -> Mapping[KeyReference, PrivateKey]: ...
-
-    @property
-    def objects(self) -> Mapping[int, bytes]:
-        """What GET DATA answers, by tag."""
-        ...
-
-    @property
-    def version(self) -> tuple[int, ...]:
-        """What GET VERSION answers: three numbers."""
-        ...
 
     @property
     def serial(self) -> int:

@@ -13,7 +13,6 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ..virtual_card import VirtualCard
 from .link import CardLink
@@ -122,33 +121,14 @@ class Reader:
             _log.warning("%s does not ask for the card: is another in it?", self.address)
 
 
-async def _resolve(address: Address) -> list[Any]:
-    """Return the addresses of a host; for one that is a number, no thread has to wait for an answer."""
-    try:
-        return socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except socket.gaierror:
-        loop = asyncio.get_running_loop()
-        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-
-
 async def _connect(address: Address) -> socket.socket:
-    """Return a connection to the first of the host's addresses that takes one."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(_CONNECT_SECONDS):
-        found = await _resolve(address)
-        for family, kind, protocol, _, where in found:
-            connection = socket.socket(family, kind, protocol)
-            connection.setblocking(False)
-            try:
-                await loop.sock_connect(connection, where)
-            except OSError as error:
-                connection.close()
-                refused = error
-            except BaseException:
-                connection.close()
-                raise
-            else:
-                return connection
-        raise refused
+    """Return a connection to a reader. A host's name is looked up for IPv4; raises OSError."""
+    connection = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+    connection.setblocking(False)
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await asyncio.get_running_loop().sock_connect(connection, (address.host, address.port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import importlib
 import logging
 import os
 import resource
@@ -25,7 +26,6 @@ from .control import Answer, ControlServer, Handler, exclusive, serve
 from .describe import as_json, one_line
 from .faults import FaultTable
 from .journal import Conversation, Said
-from .serve_tray import serve_tray
 
 if TYPE_CHECKING:
     from .tray import Tray
@@ -49,7 +49,7 @@ def run(
 
     `cards` are CARD or CARD@PLACE (slots.py), `address` is where slot 0 listens.
 
-    `tray` is the port of the page on which the cards lie (serve_tray.py); None: no such page.
+    `tray` is the port of the page on which the cards lie (tray.py); None: no such page.
 
     Raises CardError for a card that cannot be used, AlreadyRunningError for a DIR in use.
     """
@@ -110,8 +110,20 @@ class Emulator:
         return code
 
     async def _open_tray(self, port: int | None) -> None:
-        if port is not None:
-            self._tray = await serve_tray(port, self._commands, self._overview, self._conversation)
+        """Serve the page with the cards. Where it cannot be, that is said, and the emulator runs without."""
+        if port is None:
+            return
+        try:
+            module = await asyncio.to_thread(importlib.import_module, ".tray", __package__)  # a quarter of a second
+            tray: Tray = module.Tray(self._commands, self._overview, self._conversation)
+            await tray.start(port)
+        except ImportError:
+            _log.info("there is no tray: it needs aiohttp (Debian: apt install python3-aiohttp; pip install aiohttp)")
+        except OSError:
+            _log.warning("there is no tray: port %d is taken; --tray PORT chooses another, 0 any that is free", port)
+        else:
+            self._tray = tray
+            _log.info("the tray is at %s", tray.url)
 
     async def _say_ready(self, reader: Reader) -> None:
         if reader.card:
@@ -164,14 +176,14 @@ class Emulator:
         return {**asked, "readers": readers, "tray": self._tray.url if self._tray else None}
 
     async def _list(self, _fields: dict[str, Any]) -> Answer:
-        return {"cards": [summary.as_json() for summary in summaries(self._data)]}
+        return {"cards": [card.as_json() for card in await asyncio.to_thread(list, summaries(self._data))]}
 
     async def _overview(self) -> Answer:
         """Say for the tray which card is where, and how it is."""
-        cards = [summary.as_json() for summary in await asyncio.to_thread(list, summaries(self._data))]
+        cards = await asyncio.to_thread(list, summaries(self._data))
         return {
             "readers": [_status_of(reader) for reader in self._readers],
-            "cards": [{**card, "faults": self._faults.as_json(str(card["name"]))} for card in cards],
+            "cards": [{**card.as_json(), "faults": self._faults.as_json(card.name)} for card in cards],
         }
 
     def _inserted(self, name: str) -> Card | None:

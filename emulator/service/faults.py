@@ -69,5 +69,4 @@ class FaultTable:
         if not isinstance(values, dict):
             raise FaultError("The values of a fault are an object: {NAME: VALUE}.")
         fault = parse_fault(kind, values)
-        await asyncio.to_thread(fault.make_ready, card)
-        self.of(card).add(fault)
+        await asyncio.to_thread(self.of(card).add, fault)  # it may make a key pair

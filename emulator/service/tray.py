@@ -90,7 +90,7 @@ class Tray:
         if self._due:
             self._due.cancel()
         for page in list(self._pages):
-            page.end()
+            page.send(None)
         if self._runner:
             await self._runner.cleanup()
 
@@ -161,8 +161,8 @@ class Tray:
             for said in self._conversation.since(_number(request.headers.get("Last-Event-ID"))):
                 page.say(said)
             with contextlib.suppress(ConnectionError):
-                while events := await page.next():
-                    await response.write(events)
+                while event := await page.events.get():
+                    await response.write(event)
         finally:
             self._conversation.leave(page.say)
             self._pages.discard(page)
@@ -170,32 +170,18 @@ class Tray:
 
 
 class _Page:
-    """What one page has not been told yet."""
+    """What one page has not been told yet; None at the end."""
 
     def __init__(self) -> None:
-        self._waiting: list[bytes] = []
-        self._more = asyncio.Event()
-        self._ended = False
+        self.events: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def say(self, said: Said) -> None:
         self.send(_event("said", said.as_json(), said.number))
 
-    def send(self, event: bytes) -> None:
-        self._waiting.append(event)
-        if len(self._waiting) > _MOST_WAITING:
-            self.end()
-        self._more.set()
-
-    def end(self) -> None:
-        self._ended = True
-        self._more.set()
-
-    async def next(self) -> bytes:
-        """Return what there is, as soon as there is something; nothing at the end."""
-        await self._more.wait()
-        self._more.clear()
-        events, self._waiting = b"".join(self._waiting), []
-        return b"" if self._ended else events
+    def send(self, event: bytes | None) -> None:
+        """Tell an event, or, to a page that is too far behind, that it must come again."""
+        if self.events.qsize() <= _MOST_WAITING:
+            self.events.put_nowait(event if self.events.qsize() < _MOST_WAITING else None)
 
 
 async def _file(request: web.Request) -> web.Response:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import re
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +16,6 @@ from support.machine import wait_until
 from support.tray import events
 
 from emulator.service import control
-from emulator.service.journal import Conversation
-from emulator.service.serve_tray import serve_tray
 
 Run = Callable[..., EmulatorProgram]
 STATIC = Path(control.__file__).with_name("static")
@@ -165,16 +160,14 @@ def test_a_taken_port_is_a_warning(card_folder: Path, card_reader: CardReader, r
         assert control.request(program.data, command="status")["tray"] is None
 
 
-def test_without_aiohttp_it_says_why(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "emulator.service.tray", raising=False)
-    caplog.set_level(logging.INFO)
-
-    async def overview() -> dict[str, object]:
-        return {}
-
-    assert asyncio.run(serve_tray(0, {}, overview, Conversation())) is None
-    assert "needs aiohttp (Debian: apt install python3-aiohttp" in caplog.text
+def test_without_aiohttp_it_says_why(
+    card_folder: Path, card_reader: CardReader, run_emulator: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "aiohttp.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    program = run_emulator(card_folder.parents[1], card_reader.address, None, "--tray", "0")
+    assert program.ready()
+    wait_until(lambda: "needs aiohttp (Debian: apt install python3-aiohttp" in program.log.read_text())
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536"])
