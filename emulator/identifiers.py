@@ -50,6 +50,11 @@ class KeyReference(IntEnum):
     RETIRED_11, RETIRED_12, RETIRED_13, RETIRED_14, RETIRED_15 = range(0x8C, 0x91)
     RETIRED_16, RETIRED_17, RETIRED_18, RETIRED_19, RETIRED_20 = range(0x91, 0x96)
 
+    @property
+    def words(self) -> str:
+        """Which key or code this is, and what it is for."""
+        return _KEYS_IN_WORDS.get(self) or f"key {self:02X}"
+
 
 class Algorithm(IntEnum):
     """Cryptographic algorithm identifiers (SP 800-78-4, table 6-2; RSA 3072: SP 800-78-5; RSA 4096: Yubico)."""
@@ -65,6 +70,11 @@ class Algorithm(IntEnum):
     ECC_P256 = 0x11
     ECC_P384 = 0x14
     RSA_4096 = 0x16
+
+    @property
+    def words(self) -> str:
+        """Its name, like RSA 2048."""
+        return self.name.replace("_", " ")
 
 
 class ObjectTag(IntEnum):
@@ -149,3 +159,36 @@ PASSCODE_PROTECTED_OBJECTS = frozenset(
     }
 )
 """Objects that are read only after VERIFY (SP 800-73-4 Part 1, table 2)."""
+
+_KEYS_IN_WORDS: dict[KeyReference, str] = {
+    KeyReference.PASSCODE: "the passcode",
+    KeyReference.UNBLOCKING_CODE: "the unblocking code",
+    KeyReference.AUTHENTICATION: "key 9A, which proves who you are",
+    KeyReference.SIGNATURE: "key 9C, for signatures",
+    KeyReference.KEY_MANAGEMENT: "key 9D, for encryption",
+    KeyReference.CARD_AUTHENTICATION: "key 9E, of the card itself",
+    KeyReference.MANAGEMENT: "the management key, 9B",
+}
+_OBJECTS_IN_WORDS: dict[int, str] = {
+    ObjectTag.CARD_CAPABILITY_CONTAINER: "what the card is capable of",
+    ObjectTag.CHUID: "the card's number and expiry date (CHUID)",
+    ObjectTag.CERTIFICATE_9A: "the certificate of key 9A, which says whose card this is",
+    ObjectTag.CERTIFICATE_9C: "the certificate of key 9C, for signatures",
+    ObjectTag.CERTIFICATE_9D: "the certificate of key 9D, for encryption",
+    ObjectTag.CERTIFICATE_9E: "the certificate of key 9E, of the card itself",
+    ObjectTag.DISCOVERY: "which passcodes the card has (Discovery)",
+    ObjectTag.KEY_HISTORY: "which old keys the card has (Key History)",
+    ObjectTag.SECURITY_OBJECT: "the security object",
+    ObjectTag.PRINTED_INFORMATION: "what is printed on the card",
+    ObjectTag.FACIAL_IMAGE: "the holder's picture",
+    ObjectTag.FINGERPRINTS: "the fingerprints",
+    ObjectTag.IRIS_IMAGES: "the iris pictures",
+}
+
+
+def object_in_words(tag: int) -> str:
+    """Return what is in a data object; one that PIV does not have is called by its tag."""
+    if tag in _OBJECTS_IN_WORDS:
+        return _OBJECTS_IN_WORDS[tag]
+    known = tag in list(ObjectTag)
+    return f"object {tag:X} ({ObjectTag(tag).name.replace('_', ' ').lower()})" if known else f"object {tag:X}"

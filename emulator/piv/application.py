@@ -15,24 +15,8 @@ from ..iso7816.chaining import LONGEST_DATA
 from ..iso7816.status_words import StatusError, StatusWord, tries_left
 from ..keys import key_pairs
 from ..keys.private_key import PrivateKeyError
-from . import authentication, objects, yubico
+from . import authentication, commands, objects, yubico
 from .card_memory import CardMemory
-from .commands import (
-    AuthenticationCommand,
-    ChangeReferenceData,
-    Command,
-    GenerateKeyPair,
-    GetData,
-    NotUnderstood,
-    PasscodeCommand,
-    PutData,
-    ResetRetryCounter,
-    Select,
-    VerifyPasscode,
-    VerifyReset,
-    VerifyStatus,
-    YubicoCommand,
-)
 from .reference_data import ReferenceData, digits
 from .volatile_state import NOTHING, JustBefore, VolatileState
 
@@ -42,51 +26,51 @@ _OWN_OBJECTS = range(0x5FFF00, 0x600000)
 """Where tools keep objects of their own: Yubico's are 5FFF00 and on."""
 
 
-def respond(command: Command, card: CardMemory, state: VolatileState) -> bytes:
+def respond(command: commands.Command, card: CardMemory, state: VolatileState) -> bytes:
     """Carry out one command, change `state`, return the answer's data.
 
     Raises StatusError, and OSError or CardError when the card's memory cannot be written.
     """
-    if isinstance(command, NotUnderstood):
+    if isinstance(command, commands.NotUnderstood):
         raise StatusError(command.word)
     state.just_before, state.leaves = state.leaves, NOTHING
-    if not state.selected and not isinstance(command, Select):
+    if not state.selected and not isinstance(command, commands.Select):
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
     match command:
-        case Select():
+        case commands.Select():
             return _select(command, card, state)
-        case GetData():
+        case commands.GetData():
             return _get_data(command, card, state)
-        case PutData():
+        case commands.PutData():
             return _put_data(command, card, state)
-        case GenerateKeyPair():
+        case commands.GenerateKeyPair():
             return _generate(command, card, state)
-    if isinstance(command, PasscodeCommand):
+    if isinstance(command, commands.PasscodeCommand):
         return _respond_about_codes(command, card, state)
-    if isinstance(command, AuthenticationCommand):
+    if isinstance(command, commands.AuthenticationCommand):
         return authentication.respond(command, card, state)
-    if isinstance(command, YubicoCommand):
+    if isinstance(command, commands.YubicoCommand):
         return yubico.respond(command, card, state)
     assert_never(command)
 
 
-def _respond_about_codes(command: PasscodeCommand, card: CardMemory, state: VolatileState) -> bytes:
+def _respond_about_codes(command: commands.PasscodeCommand, card: CardMemory, state: VolatileState) -> bytes:
     match command:
-        case VerifyPasscode():
+        case commands.VerifyPasscode():
             return _verify(command, card, state)
-        case VerifyStatus():
+        case commands.VerifyStatus():
             return _verify_status(card, state)
-        case VerifyReset():
+        case commands.VerifyReset():
             state.passcode_verified = False
             return b""
-        case ChangeReferenceData():
+        case commands.ChangeReferenceData():
             return _change_reference_data(command, card, state)
-        case ResetRetryCounter():
+        case commands.ResetRetryCounter():
             return _reset_retry_counter(command, card, state)
     assert_never(command)
 
 
-def _select(command: Select, card: CardMemory, state: VolatileState) -> bytes:
+def _select(command: commands.Select, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.1.1: an AID that is not ours changes nothing, ours again changes nothing."""
     if len(command.aid) < SHORTEST_AID or not PIV_AID.startswith(command.aid):
         raise StatusError(StatusWord.OBJECT_NOT_FOUND)
@@ -96,7 +80,7 @@ def _select(command: Select, card: CardMemory, state: VolatileState) -> bytes:
     return objects.application_property_template(sorted({key.algorithm for key in card.keys.values()}))
 
 
-def _get_data(command: GetData, card: CardMemory, state: VolatileState) -> bytes:
+def _get_data(command: commands.GetData, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.1.2; which objects need the passcode is in Part 1, table 2."""
     if command.tag in PASSCODE_PROTECTED_OBJECTS and not state.passcode_verified:
         raise StatusError(StatusWord.SECURITY_STATUS_NOT_SATISFIED)
@@ -106,7 +90,7 @@ def _get_data(command: GetData, card: CardMemory, state: VolatileState) -> bytes
     return data
 
 
-def _verify(command: VerifyPasscode, card: CardMemory, state: VolatileState) -> bytes:
+def _verify(command: commands.VerifyPasscode, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.2.1. An earlier success ends before the try, and does not come back."""
     passcode = card.passcode
     _need_tries(passcode)
@@ -125,7 +109,7 @@ def _verify_status(card: CardMemory, state: VolatileState) -> bytes:
     return b""
 
 
-def _change_reference_data(command: ChangeReferenceData, card: CardMemory, state: VolatileState) -> bytes:
+def _change_reference_data(command: commands.ChangeReferenceData, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.2.2: 6983 when locked; 6A80, which spends no try, for what may not be chosen; 63CX.
 
     The passcode that was right is verified now, the one that was wrong no longer is.
@@ -142,7 +126,7 @@ def _change_reference_data(command: ChangeReferenceData, card: CardMemory, state
     return b""
 
 
-def _reset_retry_counter(command: ResetRetryCounter, card: CardMemory, state: VolatileState) -> bytes:
+def _reset_retry_counter(command: commands.ResetRetryCounter, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.2.3: status words as above; after 63CX the passcode is not verified, else nothing changes there."""
     unblocking_code = card.unblocking_code
     new = _chosen(command.unblocking_code, command.new, unblocking_code)
@@ -170,7 +154,7 @@ def _need_tries(code: ReferenceData) -> None:
         raise StatusError(StatusWord.AUTHENTICATION_METHOD_BLOCKED)
 
 
-def _put_data(command: PutData, card: CardMemory, state: VolatileState) -> bytes:
+def _put_data(command: commands.PutData, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.3.1. A tag that no card has is 6A81, what is longer than any object of PIV 6A84."""
     state.need_management()
     if command.tag not in _PIV_OBJECTS and command.tag not in _OWN_OBJECTS and command.tag not in list(ObjectTag):
@@ -181,7 +165,7 @@ def _put_data(command: PutData, card: CardMemory, state: VolatileState) -> bytes
     return b""
 
 
-def _generate(command: GenerateKeyPair, card: CardMemory, state: VolatileState) -> bytes:
+def _generate(command: commands.GenerateKeyPair, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.3.2: 6A80 for an algorithm that no new key has."""
     state.need_management()
     try:

@@ -16,40 +16,30 @@ from ..iso7816.status_words import StatusError, StatusWord
 from ..keys import key_pairs
 from ..keys.management_key import ManagementKey
 from ..keys.private_key import PrivateKey, PrivateKeyError
-from . import objects
+from . import commands, objects
 from .card_memory import CardMemory
-from .commands import (
-    Agree,
-    AnswerChallenge,
-    AnswerWitness,
-    AskForChallenge,
-    AskForWitness,
-    Authenticate,
-    AuthenticationCommand,
-    GeneralAuthenticate,
-)
 from .volatile_state import JustBefore, VolatileState
 
 
-def respond(command: AuthenticationCommand, card: CardMemory, state: VolatileState) -> bytes:
+def respond(command: commands.AuthenticationCommand, card: CardMemory, state: VolatileState) -> bytes:
     """Carry out one GENERAL AUTHENTICATE; raise StatusError."""
     match command:
-        case Authenticate():
+        case commands.Authenticate():
             return _authenticate(command, card, state)
-        case Agree():
+        case commands.Agree():
             return _agree(command, card, state)
-        case AskForChallenge():
+        case commands.AskForChallenge():
             return _ask_for_challenge(command, card, state)
-        case AnswerChallenge():
+        case commands.AnswerChallenge():
             return _answer_challenge(command, card, state)
-        case AskForWitness():
+        case commands.AskForWitness():
             return _ask_for_witness(command, card, state)
-        case AnswerWitness():
+        case commands.AnswerWitness():
             return _answer_witness(command, card, state)
     assert_never(command)
 
 
-def _authenticate(command: Authenticate, card: CardMemory, state: VolatileState) -> bytes:
+def _authenticate(command: commands.Authenticate, card: CardMemory, state: VolatileState) -> bytes:
     """Sections A.3 and A.4: apply a private key to a block or a hash."""
     key = _usable_key(command, card, state)
     try:
@@ -59,7 +49,7 @@ def _authenticate(command: Authenticate, card: CardMemory, state: VolatileState)
     return objects.dynamic_authentication(Tag.RESPONSE, response)
 
 
-def _agree(command: Agree, card: CardMemory, state: VolatileState) -> bytes:
+def _agree(command: commands.Agree, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.5: the shared secret of ECDH."""
     key = _usable_key(command, card, state)
     if command.key not in KEY_AGREEMENT_KEYS:
@@ -71,7 +61,7 @@ def _agree(command: Agree, card: CardMemory, state: VolatileState) -> bytes:
     return objects.dynamic_authentication(Tag.RESPONSE, secret)
 
 
-def _usable_key(command: GeneralAuthenticate, card: CardMemory, state: VolatileState) -> PrivateKey:
+def _usable_key(command: commands.GeneralAuthenticate, card: CardMemory, state: VolatileState) -> PrivateKey:
     """Raise StatusError 6A86 for a key that is not there, 6982 for one not allowed now."""
     key = card.keys.get(command.key)
     if key is None or key.algorithm != command.algorithm:
@@ -87,14 +77,14 @@ def _usable_key(command: GeneralAuthenticate, card: CardMemory, state: VolatileS
     return key
 
 
-def _ask_for_challenge(command: AskForChallenge, card: CardMemory, state: VolatileState) -> bytes:
+def _ask_for_challenge(command: commands.AskForChallenge, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.1, first step. OpenSC takes its random numbers from here, too."""
     challenge = secrets.token_bytes(_management_key(command, card).block_bytes)
     state.leaves = JustBefore(challenge=challenge)
     return objects.dynamic_authentication(Tag.CHALLENGE, challenge)
 
 
-def _answer_challenge(command: AnswerChallenge, card: CardMemory, state: VolatileState) -> bytes:
+def _answer_challenge(command: commands.AnswerChallenge, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.1, second step: the client has encrypted the challenge of the command before."""
     key = _management_key(command, card)
     challenge = state.just_before.challenge
@@ -103,7 +93,7 @@ def _answer_challenge(command: AnswerChallenge, card: CardMemory, state: Volatil
     return b""
 
 
-def _ask_for_witness(command: AskForWitness, card: CardMemory, state: VolatileState) -> bytes:
+def _ask_for_witness(command: commands.AskForWitness, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.2, first step: a random number, encrypted."""
     key = _management_key(command, card)
     witness = secrets.token_bytes(key.block_bytes)
@@ -111,7 +101,7 @@ def _ask_for_witness(command: AskForWitness, card: CardMemory, state: VolatileSt
     return objects.dynamic_authentication(Tag.WITNESS, key.encrypt(witness))
 
 
-def _answer_witness(command: AnswerWitness, card: CardMemory, state: VolatileState) -> bytes:
+def _answer_witness(command: commands.AnswerWitness, card: CardMemory, state: VolatileState) -> bytes:
     """Section A.2, second step. Only who has decrypted the witness gets anything encrypted."""
     key = _management_key(command, card)
     witness = state.just_before.witness
@@ -123,7 +113,7 @@ def _answer_witness(command: AnswerWitness, card: CardMemory, state: VolatileSta
     return objects.dynamic_authentication(Tag.RESPONSE, key.encrypt(command.challenge))
 
 
-def _management_key(command: GeneralAuthenticate, card: CardMemory) -> ManagementKey:
+def _management_key(command: commands.GeneralAuthenticate, card: CardMemory) -> ManagementKey:
     key = card.management_key
     if command.key != KeyReference.MANAGEMENT or not key.is_for(command.algorithm):
         raise StatusError(StatusWord.INCORRECT_P1_P2)

@@ -9,26 +9,35 @@ people, without a full stop, that says what it asks for; no secret is in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from ..identifiers import PIV_AID, Algorithm, Instruction, KeyReference, PasscodePolicy
-from .words import algorithm_in_words, key_in_words, object_in_words
+from ..identifiers import PIV_AID, Algorithm, Instruction, KeyReference, PasscodePolicy, object_in_words
+
+
+class _Command:
+    """What says itself: `says`, with what it is about put in (str.format, in which 0 is the command)."""
+
+    __slots__ = ()
+    says: ClassVar[str]
+
+    def __str__(self) -> str:
+        return self.says.format(self)
 
 
 @dataclass(frozen=True, slots=True)
-class Select:
+class Select(_Command):
     """SELECT by name (Part 2, section 3.1.1); `answer` is False when no template is wanted."""
 
     aid: bytes
     answer: bool = True
 
     def __str__(self) -> str:
-        return (
-            "Choose the identity application (PIV)" if PIV_AID.startswith(self.aid) else "Look for another application"
-        )
+        ours = PIV_AID.startswith(self.aid)
+        return "Choose the identity application (PIV)" if ours else "Look for another application"
 
 
 @dataclass(frozen=True, slots=True)
-class GetData:
+class GetData(_Command):
     """GET DATA (section 3.1.2): the tag of the data object that is wanted."""
 
     tag: int
@@ -38,56 +47,51 @@ class GetData:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyPasscode:
+class VerifyPasscode(_Command):
     """VERIFY with data (section 3.2.1): try this passcode, 8 bytes as sent."""
 
     passcode: bytes = field(repr=False)
 
-    def __str__(self) -> str:
-        return "Try a passcode"
+    says = "Try a passcode"
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyStatus:
+class VerifyStatus(_Command):
     """VERIFY without data: is the passcode verified, and if not, how many tries are left?"""
 
-    def __str__(self) -> str:
-        return "Ask whether a passcode is needed, and how many tries are left"
+    says = "Ask whether a passcode is needed, and how many tries are left"
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyReset:
+class VerifyReset(_Command):
     """VERIFY with P1 = FF: forget that the passcode was verified."""
 
-    def __str__(self) -> str:
-        return "Forget that the passcode was right"
+    says = "Forget that the passcode was right"
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeReferenceData:
+class ChangeReferenceData(_Command):
     """CHANGE REFERENCE DATA (section 3.2.2): the passcode or the unblocking code, 8 bytes each."""
 
     key: KeyReference
     current: bytes = field(repr=False)
     new: bytes = field(repr=False)
 
-    def __str__(self) -> str:
-        return f"Change {key_in_words(self.key)}"
+    says = "Change {0.key.words}"
 
 
 @dataclass(frozen=True, slots=True)
-class ResetRetryCounter:
+class ResetRetryCounter(_Command):
     """RESET RETRY COUNTER (section 3.2.3): a new passcode, for the unblocking code."""
 
     unblocking_code: bytes = field(repr=False)
     new: bytes = field(repr=False)
 
-    def __str__(self) -> str:
-        return "Unblock the passcode and set a new one"
+    says = "Unblock the passcode and set a new one"
 
 
 @dataclass(frozen=True, slots=True)
-class GeneralAuthenticate:
+class GeneralAuthenticate(_Command):
     """What all GENERAL AUTHENTICATE commands have (section 3.2.4)."""
 
     algorithm: Algorithm
@@ -104,8 +108,7 @@ class Authenticate(GeneralAuthenticate):
 
     challenge: bytes
 
-    def __str__(self) -> str:
-        return f"Sign or decrypt with {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+    says = "Sign or decrypt with {0.key.words} ({0.algorithm.words})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +117,14 @@ class Agree(GeneralAuthenticate):
 
     point: bytes
 
-    def __str__(self) -> str:
-        return f"Agree on a secret with {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+    says = "Agree on a secret with {0.key.words} ({0.algorithm.words})"
 
 
 @dataclass(frozen=True, slots=True)
 class AskForChallenge(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, the client will prove itself (section A.1): its first step."""
 
-    def __str__(self) -> str:
-        return f"Ask for a random number, to prove to have {key_in_words(self.key)}"
+    says = "Ask for a random number, to prove to have {0.key.words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +133,14 @@ class AnswerChallenge(GeneralAuthenticate):
 
     response: bytes
 
-    def __str__(self) -> str:
-        return f"Prove to have {key_in_words(self.key)}"
+    says = "Prove to have {0.key.words}"
 
 
 @dataclass(frozen=True, slots=True)
 class AskForWitness(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, both prove themselves (section A.2): its first step."""
 
-    def __str__(self) -> str:
-        return f"Ask the card to prove that it has {key_in_words(self.key)}"
+    says = "Ask the card to prove that it has {0.key.words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +150,11 @@ class AnswerWitness(GeneralAuthenticate):
     witness: bytes
     challenge: bytes
 
-    def __str__(self) -> str:
-        return f"Prove to have {key_in_words(self.key)}, and have the card prove it"
+    says = "Prove to have {0.key.words}, and have the card prove it"
 
 
 @dataclass(frozen=True, slots=True)
-class PutData:
+class PutData(_Command):
     """PUT DATA (section 3.3.1): what is inside the object's tag; nothing removes the object."""
 
     tag: int
@@ -167,19 +165,18 @@ class PutData:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateKeyPair:
+class GenerateKeyPair(_Command):
     """GENERATE ASYMMETRIC KEY PAIR (section 3.3.2); the policy is Yubico's addition."""
 
     key: KeyReference
     algorithm: Algorithm
     policy: PasscodePolicy | None = None
 
-    def __str__(self) -> str:
-        return f"Make a new {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+    says = "Make a new {0.key.words} ({0.algorithm.words})"
 
 
 @dataclass(frozen=True, slots=True)
-class ImportKey:
+class ImportKey(_Command):
     """Yubico's IMPORT ASYMMETRIC KEY: `numbers` are p, q, dP, dQ and qInv, or one scalar."""
 
     key: KeyReference
@@ -187,83 +184,72 @@ class ImportKey:
     numbers: tuple[int, ...] = field(repr=False)
     policy: PasscodePolicy | None = None
 
-    def __str__(self) -> str:
-        return f"Write {key_in_words(self.key)} ({algorithm_in_words(self.algorithm)})"
+    says = "Write {0.key.words} ({0.algorithm.words})"
 
 
 @dataclass(frozen=True, slots=True)
-class SetManagementKey:
+class SetManagementKey(_Command):
     """Yubico's SET MANAGEMENT KEY."""
 
     algorithm: Algorithm
     value: bytes = field(repr=False)
 
-    def __str__(self) -> str:
-        return "Set another management key, 9B"
+    says = "Set another management key, 9B"
 
 
 @dataclass(frozen=True, slots=True)
-class MoveKey:
+class MoveKey(_Command):
     """Yubico's MOVE KEY: to another place, or, to None, away."""
 
     source: KeyReference
     target: KeyReference | None
 
     def __str__(self) -> str:
-        return (
-            f"Move {key_in_words(self.source)} to {self.target:02X}"
-            if self.target
-            else f"Delete {key_in_words(self.source)}"
-        )
+        return f"Move {self.source.words} to {self.target:02X}" if self.target else f"Delete {self.source.words}"
 
 
 @dataclass(frozen=True, slots=True)
-class SetTries:
+class SetTries(_Command):
     """Yubico's SET PIN RETRIES: how many tries there are from now on."""
 
     passcode: int
     unblocking_code: int
 
-    def __str__(self) -> str:
-        return "Set how many tries there are"
+    says = "Set how many tries there are"
 
 
 @dataclass(frozen=True, slots=True)
-class GetMetadata:
+class GetMetadata(_Command):
     """Yubico's GET METADATA: what is known of a key or of a code."""
 
     key: KeyReference
 
-    def __str__(self) -> str:
-        return f"Ask about {key_in_words(self.key)}"
+    says = "Ask about {0.key.words}"
 
 
 @dataclass(frozen=True, slots=True)
-class GetVersion:
+class GetVersion(_Command):
     """Yubico's GET VERSION: of the card's application, three bytes."""
 
-    def __str__(self) -> str:
-        return "Ask for the version of the card's software"
+    says = "Ask for the version of the card's software"
 
 
 @dataclass(frozen=True, slots=True)
-class GetSerial:
+class GetSerial(_Command):
     """Yubico's GET SERIAL: four bytes."""
 
-    def __str__(self) -> str:
-        return "Ask for the card's serial number"
+    says = "Ask for the card's serial number"
 
 
 @dataclass(frozen=True, slots=True)
-class FactoryReset:
+class FactoryReset(_Command):
     """Yubico's RESET: a blank card, once passcode and unblocking code are both locked."""
 
-    def __str__(self) -> str:
-        return "Empty the card"
+    says = "Empty the card"
 
 
 @dataclass(frozen=True, slots=True)
-class NotUnderstood:
+class NotUnderstood(_Command):
     """A command that the standard does not have, or not as it stands: the card refuses it with `word`."""
 
     instruction: int

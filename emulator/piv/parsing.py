@@ -14,26 +14,7 @@ from ..identifiers import Algorithm, Instruction, KeyReference, ObjectTag
 from ..identifiers import DynamicAuthenticationTag as Tag
 from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError, StatusWord
-from . import yubico
-from .commands import (
-    Agree,
-    AnswerChallenge,
-    AnswerWitness,
-    AskForChallenge,
-    AskForWitness,
-    Authenticate,
-    ChangeReferenceData,
-    Command,
-    GenerateKeyPair,
-    GetData,
-    NotUnderstood,
-    PutData,
-    ResetRetryCounter,
-    Select,
-    VerifyPasscode,
-    VerifyReset,
-    VerifyStatus,
-)
+from . import commands, yubico
 from .fields import key_algorithm, key_place, need_data, parse_tlv, passcode_policy
 from .reference_data import CODE_LENGTH
 
@@ -57,14 +38,14 @@ _EXPONENT = bytes.fromhex("010001")
 _CODES = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
 
 
-def parse(apdu: CommandApdu) -> Command:
+def parse(apdu: CommandApdu) -> commands.Command:
     """Return the command; one that the standard does not allow as it stands is NotUnderstood."""
     try:
         if apdu.cla != _INTERINDUSTRY:
             _refuse_class(apdu.cla)
         return _PARSERS.get(apdu.ins, _refuse_instruction)(apdu)
     except StatusError as error:
-        return NotUnderstood(apdu.ins, error.word)
+        return commands.NotUnderstood(apdu.ins, error.word)
 
 
 def _refuse_instruction(_apdu: CommandApdu) -> NoReturn:
@@ -81,14 +62,14 @@ def _refuse_class(cla: int) -> NoReturn:
     raise StatusError(StatusWord.CLASS_NOT_SUPPORTED)
 
 
-def _parse_select(apdu: CommandApdu) -> Command:
+def _parse_select(apdu: CommandApdu) -> commands.Command:
     if apdu.p1 != _BY_NAME or apdu.p2 not in (0, _NO_FCI):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     need_data(apdu)
-    return Select(apdu.data, answer=apdu.p2 != _NO_FCI)
+    return commands.Select(apdu.data, answer=apdu.p2 != _NO_FCI)
 
 
-def _parse_get_data(apdu: CommandApdu) -> Command:
+def _parse_get_data(apdu: CommandApdu) -> commands.Command:
     if (apdu.p1, apdu.p2) != _CURRENT_APPLICATION:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     need_data(apdu)
@@ -96,12 +77,12 @@ def _parse_get_data(apdu: CommandApdu) -> Command:
 
 
 @functools.lru_cache(maxsize=64)
-def _get_data(data: bytes) -> GetData:
+def _get_data(data: bytes) -> commands.GetData:
     """Programs ask for the same few objects over and over."""
-    return GetData(_object_tag(_only(data, _TAG_LIST)))
+    return commands.GetData(_object_tag(_only(data, _TAG_LIST)))
 
 
-def _parse_put_data(apdu: CommandApdu) -> Command:
+def _parse_put_data(apdu: CommandApdu) -> commands.Command:
     """Section 3.3.1: a tag list and tag 53, or an object that has a tag of its own."""
     if (apdu.p1, apdu.p2) != _CURRENT_APPLICATION:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
@@ -109,10 +90,10 @@ def _parse_put_data(apdu: CommandApdu) -> Command:
     found = parse_tlv(apdu.data)
     for tag in _OWN_TAG:
         if found.keys() == {tag}:
-            return PutData(tag, found[tag])
+            return commands.PutData(tag, found[tag])
     if list(found) != [_TAG_LIST, _DATA]:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return PutData(_object_tag(found[_TAG_LIST]), found[_DATA])
+    return commands.PutData(_object_tag(found[_TAG_LIST]), found[_DATA])
 
 
 def _object_tag(tag: bytes) -> int:
@@ -121,7 +102,7 @@ def _object_tag(tag: bytes) -> int:
     return int.from_bytes(tag, "big")
 
 
-def _parse_verify(apdu: CommandApdu) -> Command:
+def _parse_verify(apdu: CommandApdu) -> commands.Command:
     if not apdu.data:
         return _verify_without_data(apdu.p1, apdu.p2)
     if apdu.p1:
@@ -130,33 +111,33 @@ def _parse_verify(apdu: CommandApdu) -> Command:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
     if len(apdu.data) != CODE_LENGTH:  # section 2.4.3; no try is spent
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return VerifyPasscode(apdu.data)
+    return commands.VerifyPasscode(apdu.data)
 
 
 @functools.cache
-def _verify_without_data(p1: int, p2: int) -> Command:
+def _verify_without_data(p1: int, p2: int) -> commands.Command:
     """Programs ask again and again whether the passcode is still verified."""
     if p1 not in (0, _RESET):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if p2 != KeyReference.PASSCODE:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
-    return VerifyReset() if p1 else VerifyStatus()
+    return commands.VerifyReset() if p1 else commands.VerifyStatus()
 
 
-def _parse_change_reference_data(apdu: CommandApdu) -> Command:
+def _parse_change_reference_data(apdu: CommandApdu) -> commands.Command:
     if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if apdu.p2 not in _CODES:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
-    return ChangeReferenceData(KeyReference(apdu.p2), *_two_codes(apdu))
+    return commands.ChangeReferenceData(KeyReference(apdu.p2), *_two_codes(apdu))
 
 
-def _parse_reset_retry_counter(apdu: CommandApdu) -> Command:
+def _parse_reset_retry_counter(apdu: CommandApdu) -> commands.Command:
     if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if apdu.p2 != KeyReference.PASSCODE:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
-    return ResetRetryCounter(*_two_codes(apdu))
+    return commands.ResetRetryCounter(*_two_codes(apdu))
 
 
 def _two_codes(apdu: CommandApdu) -> tuple[bytes, bytes]:
@@ -165,7 +146,7 @@ def _two_codes(apdu: CommandApdu) -> tuple[bytes, bytes]:
     return apdu.data[:CODE_LENGTH], apdu.data[CODE_LENGTH:]
 
 
-def _parse_general_authenticate(apdu: CommandApdu) -> Command:
+def _parse_general_authenticate(apdu: CommandApdu) -> commands.Command:
     """Table 7: which data objects come, and which of them empty, says what is wanted."""
     try:
         algorithm, key = Algorithm(apdu.p1), KeyReference(apdu.p2)
@@ -174,21 +155,21 @@ def _parse_general_authenticate(apdu: CommandApdu) -> Command:
     need_data(apdu)
     match parse_tlv(_only(apdu.data, Tag.TEMPLATE)):
         case {Tag.WITNESS: witness, Tag.CHALLENGE: challenge, **rest} if rest in ({}, {Tag.RESPONSE: b""}):
-            return AnswerWitness(algorithm, key, witness, challenge)
+            return commands.AnswerWitness(algorithm, key, witness, challenge)
         case {Tag.WITNESS: b"", **rest} if not rest:
-            return AskForWitness(algorithm, key)
+            return commands.AskForWitness(algorithm, key)
         case {Tag.CHALLENGE: b"", **rest} if not rest:
-            return AskForChallenge(algorithm, key)
+            return commands.AskForChallenge(algorithm, key)
         case {Tag.CHALLENGE: challenge, Tag.RESPONSE: b"", **rest} if not rest:
-            return Authenticate(algorithm, key, challenge)
+            return commands.Authenticate(algorithm, key, challenge)
         case {Tag.EXPONENTIATION: point, Tag.RESPONSE: b"", **rest} if not rest:
-            return Agree(algorithm, key, point)
+            return commands.Agree(algorithm, key, point)
         case {Tag.RESPONSE: response, **rest} if response and not rest:
-            return AnswerChallenge(algorithm, key, response)
+            return commands.AnswerChallenge(algorithm, key, response)
     raise StatusError(StatusWord.INCORRECT_DATA)
 
 
-def _parse_generate(apdu: CommandApdu) -> Command:
+def _parse_generate(apdu: CommandApdu) -> commands.Command:
     if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     key = key_place(apdu.p2)
@@ -199,7 +180,7 @@ def _parse_generate(apdu: CommandApdu) -> Command:
     policy = passcode_policy(template)
     if template.keys() != {_MECHANISM}:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return GenerateKeyPair(key, key_algorithm(int.from_bytes(template[_MECHANISM], "big")), policy)
+    return commands.GenerateKeyPair(key, key_algorithm(int.from_bytes(template[_MECHANISM], "big")), policy)
 
 
 def _only(data: bytes, tag: int) -> bytes:
@@ -210,7 +191,7 @@ def _only(data: bytes, tag: int) -> bytes:
     return found[tag]
 
 
-_PARSERS: dict[int, Callable[[CommandApdu], Command]] = {
+_PARSERS: dict[int, Callable[[CommandApdu], commands.Command]] = {
     Instruction.SELECT: _parse_select,
     Instruction.GET_DATA: _parse_get_data,
     Instruction.VERIFY: _parse_verify,

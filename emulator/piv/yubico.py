@@ -24,19 +24,8 @@ from ..iso7816.status_words import StatusError, StatusWord
 from ..keys import key_pairs
 from ..keys.management_key import ALGORITHMS, DEFAULT_VALUE, ManagementKey
 from ..keys.private_key import PrivateKeyError
+from . import commands
 from .card_memory import CardMemory
-from .commands import (
-    Command,
-    FactoryReset,
-    GetMetadata,
-    GetSerial,
-    GetVersion,
-    ImportKey,
-    MoveKey,
-    SetManagementKey,
-    SetTries,
-    YubicoCommand,
-)
 from .fields import key_algorithm, key_place, need_data, parse_tlv, passcode_policy
 from .reference_data import MOST_TRIES, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 from .volatile_state import VolatileState
@@ -55,29 +44,29 @@ _AWAY = 0xFF
 _WITH_METADATA = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE, KeyReference.MANAGEMENT, *CERTIFICATE_OBJECTS)
 
 
-def respond(command: YubicoCommand, card: CardMemory, state: VolatileState) -> bytes:
+def respond(command: commands.YubicoCommand, card: CardMemory, state: VolatileState) -> bytes:
     """Carry out one of these commands; raise StatusError, and OSError or CardError as the card's memory does."""
     match command:
-        case ImportKey():
+        case commands.ImportKey():
             return _import_key(command, card, state)
-        case SetManagementKey():
+        case commands.SetManagementKey():
             return _set_management_key(command, card, state)
-        case MoveKey():
+        case commands.MoveKey():
             return _move_key(command, card, state)
-        case SetTries():
+        case commands.SetTries():
             return _set_tries(command, card, state)
-        case FactoryReset():
+        case commands.FactoryReset():
             return _factory_reset(card, state)
-        case GetMetadata():
+        case commands.GetMetadata():
             return _get_metadata(command, card)
-        case GetVersion():
+        case commands.GetVersion():
             return bytes(card.version)
-        case GetSerial():
+        case commands.GetSerial():
             return card.serial.to_bytes(4, "big")
     assert_never(command)
 
 
-def _import_key(command: ImportKey, card: CardMemory, state: VolatileState) -> bytes:
+def _import_key(command: commands.ImportKey, card: CardMemory, state: VolatileState) -> bytes:
     state.need_management()
     try:
         key = key_pairs.from_numbers(command.algorithm, command.numbers, command.policy)
@@ -87,13 +76,13 @@ def _import_key(command: ImportKey, card: CardMemory, state: VolatileState) -> b
     return b""
 
 
-def _set_management_key(command: SetManagementKey, card: CardMemory, state: VolatileState) -> bytes:
+def _set_management_key(command: commands.SetManagementKey, card: CardMemory, state: VolatileState) -> bytes:
     state.need_management()
     card.set_management_key(ManagementKey(command.algorithm, command.value))
     return b""
 
 
-def _move_key(command: MoveKey, card: CardMemory, state: VolatileState) -> bytes:
+def _move_key(command: commands.MoveKey, card: CardMemory, state: VolatileState) -> bytes:
     _need_version(_MOVING_SINCE, card)
     state.need_management()
     if command.source not in card.keys:
@@ -104,7 +93,7 @@ def _move_key(command: MoveKey, card: CardMemory, state: VolatileState) -> bytes
     return b""
 
 
-def _set_tries(command: SetTries, card: CardMemory, state: VolatileState) -> bytes:
+def _set_tries(command: commands.SetTries, card: CardMemory, state: VolatileState) -> bytes:
     """Both codes become the usual ones again."""
     state.need_management()
     if not state.passcode_verified:
@@ -124,7 +113,7 @@ def _factory_reset(card: CardMemory, state: VolatileState) -> bytes:
     return b""
 
 
-def _get_metadata(command: GetMetadata, card: CardMemory) -> bytes:
+def _get_metadata(command: commands.GetMetadata, card: CardMemory) -> bytes:
     _need_version(_METADATA_SINCE, card)
     match command.key:
         case KeyReference.PASSCODE | KeyReference.UNBLOCKING_CODE:
@@ -162,7 +151,7 @@ def _need_version(wanted: tuple[int, ...], card: CardMemory) -> None:
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
 
 
-def _parse_import(apdu: CommandApdu) -> Command:
+def _parse_import(apdu: CommandApdu) -> commands.Command:
     key = key_place(apdu.p2)
     try:
         algorithm = Algorithm(apdu.p1)
@@ -174,10 +163,10 @@ def _parse_import(apdu: CommandApdu) -> Command:
     if tuple(sorted(found)) not in (_RSA_NUMBERS, _EC_NUMBER):
         raise StatusError(StatusWord.INCORRECT_DATA)
     numbers = tuple(int.from_bytes(found[tag], "big") for tag in sorted(found))
-    return ImportKey(key, algorithm, numbers, policy)
+    return commands.ImportKey(key, algorithm, numbers, policy)
 
 
-def _parse_set_management_key(apdu: CommandApdu) -> Command:
+def _parse_set_management_key(apdu: CommandApdu) -> commands.Command:
     """Algorithm, 9B, length, key. P2 = FE would ask for a touch each time."""
     if (apdu.p1, apdu.p2) != _SET_WITHOUT_TOUCH:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
@@ -186,33 +175,33 @@ def _parse_set_management_key(apdu: CommandApdu) -> Command:
     algorithm, value = key_algorithm(apdu.data[0]), apdu.data[3:]
     if algorithm not in ALGORITHMS or len(value) != ALGORITHMS[algorithm].key_bytes:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return SetManagementKey(algorithm, value)
+    return commands.SetManagementKey(algorithm, value)
 
 
-def _parse_move(apdu: CommandApdu) -> Command:
+def _parse_move(apdu: CommandApdu) -> commands.Command:
     if apdu.data:
         raise StatusError(StatusWord.WRONG_LENGTH)
-    return MoveKey(key_place(apdu.p2), None if apdu.p1 == _AWAY else key_place(apdu.p1))
+    return commands.MoveKey(key_place(apdu.p2), None if apdu.p1 == _AWAY else key_place(apdu.p1))
 
 
-def _parse_set_tries(apdu: CommandApdu) -> Command:
+def _parse_set_tries(apdu: CommandApdu) -> commands.Command:
     if not (1 <= apdu.p1 <= MOST_TRIES and 1 <= apdu.p2 <= MOST_TRIES):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
-    return SetTries(apdu.p1, apdu.p2)
+    return commands.SetTries(apdu.p1, apdu.p2)
 
 
-def _parse_metadata(apdu: CommandApdu) -> Command:
+def _parse_metadata(apdu: CommandApdu) -> commands.Command:
     if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     if apdu.p2 not in _WITH_METADATA:
         raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
-    return GetMetadata(KeyReference(apdu.p2))
+    return commands.GetMetadata(KeyReference(apdu.p2))
 
 
-def _plain(command: Command) -> Callable[[CommandApdu], Command]:
+def _plain(command: commands.Command) -> Callable[[CommandApdu], commands.Command]:
     """Return a parser for a command without parameters."""
 
-    def parse(apdu: CommandApdu) -> Command:
+    def parse(apdu: CommandApdu) -> commands.Command:
         if apdu.p1 or apdu.p2:
             raise StatusError(StatusWord.INCORRECT_P1_P2)
         return command
@@ -220,13 +209,13 @@ def _plain(command: Command) -> Callable[[CommandApdu], Command]:
     return parse
 
 
-PARSERS: dict[int, Callable[[CommandApdu], Command]] = {
+PARSERS: dict[int, Callable[[CommandApdu], commands.Command]] = {
     Instruction.IMPORT_ASYMMETRIC_KEY: _parse_import,
     Instruction.SET_MANAGEMENT_KEY: _parse_set_management_key,
     Instruction.MOVE_KEY: _parse_move,
     Instruction.SET_TRIES: _parse_set_tries,
     Instruction.GET_METADATA: _parse_metadata,
-    Instruction.GET_VERSION: _plain(GetVersion()),
-    Instruction.GET_SERIAL: _plain(GetSerial()),
-    Instruction.FACTORY_RESET: _plain(FactoryReset()),
+    Instruction.GET_VERSION: _plain(commands.GetVersion()),
+    Instruction.GET_SERIAL: _plain(commands.GetSerial()),
+    Instruction.FACTORY_RESET: _plain(commands.FactoryReset()),
 }
