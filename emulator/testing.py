@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from .errors import NoAnswerError, ReaderError
@@ -75,9 +74,7 @@ class VirtualReader:
     def __enter__(self) -> VirtualReader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     @property

@@ -14,7 +14,6 @@ import operator
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from .errors import CardError, NoAnswerError
@@ -103,9 +102,7 @@ class VirtualCard:
         self.power_on()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.power_off()
 
     def power_on(self) -> bytes:

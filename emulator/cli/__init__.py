@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import logging
 import os
 import sys
 from pathlib import Path
 
 from .. import __version__
-from ..errors import AlreadyRunningError, CardError, EmulatorError, NotRunningError
-from ..faults import KINDS
-from ..faults.text import usual_values
+from ..errors import AlreadyRunningError, EmulatorError, NotRunningError
 from ..reader.slot import Address
-from ..service.control import request, requests
-from ..service.describe import one_line
 from ..service.emulator import run
-from ..store.card import card_names, printable
-from . import cards as card_commands
-from . import readers as reader_commands
+from ..store.card import printable
+from . import cards, readers
 
 _DEFAULT_VPCD = "127.0.0.1:35963"
 _DEFAULT_TRAY = 8036
@@ -63,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     _set_up_output(options.log_level.upper())
     try:
-        return int(options.do(options))
+        return int(options.do(options) or 0)
     except NotRunningError as error:
         return _fail(error, _NO_EMULATOR)
     except (AlreadyRunningError, OSError) as error:
@@ -97,8 +91,7 @@ def _set_up_output(level: str) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not card_names(options.data):
-        raise CardError(_no_cards(options.data))
+    cards.need_cards(options.data)
     return run(
         options.data,
         options.cards,
@@ -106,51 +99,6 @@ def _run(options: argparse.Namespace) -> int:
         announce=lambda line: print(line, flush=True),
         stop_with_stdin=options.stop_with_stdin,
         tray=options.tray,
-    )
-
-
-def _list(options: argparse.Namespace) -> int:
-    if not card_commands.print_list(options.data, options.json):
-        raise CardError(_no_cards(options.data))
-    return 0
-
-
-def _fault(options: argparse.Namespace) -> int:
-    """Ask for what the words say; print what is wrong with the card then."""
-    asked: dict[str, object] = {"card": options.card}
-    if options.kind == "clear":
-        asked["clear"] = options.values[0] if options.values else True
-    elif options.kind:
-        asked |= {"kind": options.kind, "values": dict(map(_name_and_value, options.values))}
-    answer = request(options.data, command="fault", **asked)
-    faults = answer["faults"]
-    for fault in faults if isinstance(faults, list) else []:
-        print(printable(f"{options.card}: {fault['says']}"))
-    if not faults:
-        print(f"{options.card}: nothing is wrong")
-    return 0
-
-
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name, value
-
-
-def _trace(options: argparse.Namespace) -> int:
-    lines = requests(options.data, command="trace")
-    next(lines)
-    for said in lines:
-        if options.json:
-            print(json.dumps(said), flush=True)
-        else:
-            print(printable(one_line(said)), flush=True)
-    return 0
-
-
-def _no_cards(data: Path) -> str:
-    return (
-        f"There are no cards in {data / 'cards'}. Start the broker once, it makes eight: "
-        f"python -m spine_stub --data {data}. Or make one: python -m emulator --data {data} issue NAME"
     )
 
 
@@ -171,25 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
-    reader_commands.add(commands)
-    listing = commands.add_parser("list", help="the cards there are, with tries left and certificate dates")
-    listing.add_argument("--json", action="store_true", help="one JSON list")
-    listing.set_defaults(do=_list)
-    _add_fault(commands)
-    trace = commands.add_parser("trace", help="show every command to the card as it happens")
-    trace.add_argument("--json", action="store_true", help="one JSON object a line")
-    trace.set_defaults(do=_trace)
-    card_commands.add(commands)
+    readers.add(commands)
+    cards.add(commands)
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "run",
-        help="be cards in readers until Ctrl-C",
-        epilog=_PLACES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add_run(commands: readers.Subcommands[argparse.ArgumentParser]) -> None:
+    parser = readers.command(commands, "run", "be cards in readers until Ctrl-C", _run, epilog=_PLACES)
     parser.add_argument("cards", nargs="*", metavar="CARD[@PLACE]", help="a name from `list`, and where; none: empty")
     parser.add_argument(
         "--vpcd",
@@ -207,28 +143,6 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "(default: %(default)s)",
     )
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input ends")
-    parser.set_defaults(do=_run)
-
-
-def _add_fault(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "fault", help="make something wrong with a card", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.epilog = _fault_help()
-    parser.add_argument("card", metavar="CARD", help="a name from `list`")
-    parser.add_argument("kind", nargs="?", metavar="KIND", help="none: say what is wrong with it; clear: nothing")
-    parser.add_argument("values", nargs="*", metavar="NAME=VALUE", help="what is not as usual")
-    parser.set_defaults(do=_fault)
-
-
-def _fault_help() -> str:
-    kinds = [f"  {name:<14} {kind.explanation}\n{'':<17}{usual_values(kind())}" for name, kind in KINDS.items()]
-    examples = [
-        "  python -m emulator fault one-role slow preset=contact",
-        "  python -m emulator fault one-role status word=6581 instruction=VERIFY nth=2",
-        "  python -m emulator fault one-role clear",
-    ]
-    return "\n".join(["kinds, with their usual values:", *kinds, "", "examples:", *examples])
 
 
 def _address(text: str) -> Address:

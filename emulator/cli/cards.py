@@ -14,10 +14,9 @@ from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from ..keys.key_pairs import GENERATED
 from ..service.control import request
 from ..store import personalise
-from ..store.card import card_names, open_card, printable, summaries
+from ..store.card import CARDS, card_names, open_card, printable, summaries
 from ..store.durable import write_durably
-
-Subcommands = argparse._SubParsersAction
+from .readers import Subcommands, command
 
 _ISSUE = """\
 A card with the four keys of PIV and certificates. It can be put into a reader at once:
@@ -53,6 +52,8 @@ is the first line of --password-file, or none.
 
 def add(commands: Subcommands[argparse.ArgumentParser]) -> None:
     """Add the commands to the parser."""
+    listing = command(commands, "list", "the cards there are, with tries left and certificate dates", _list)
+    listing.add_argument("--json", action="store_true", help="one JSON list")
     _add_issue(commands)
     _add_import(commands)
     _add_export(commands)
@@ -62,31 +63,36 @@ def add(commands: Subcommands[argparse.ArgumentParser]) -> None:
     _command(commands, "unlock", "give a card all its tries back, wherever it is", _unlock)
 
 
-def print_list(data: Path, as_json: bool) -> bool:
-    """Print a line about each card; return whether there are any. An emulator need not run."""
-    cards = list(summaries(data))
-    if as_json:
-        print(json.dumps([card.as_json() for card in cards]))
-        return True
-    for card in cards:
+def need_cards(data: Path) -> None:
+    """Raise CardError, which says how to get some, where there are no cards."""
+    if not card_names(data):
+        raise CardError(
+            f"There are no cards in {data / CARDS}. Start the broker once, it makes eight: "
+            f"python -m spine_stub --data {data}. Or make one: python -m emulator --data {data} issue NAME"
+        )
+
+
+def _list(options: argparse.Namespace) -> None:
+    """Print a line about each card. An emulator need not run."""
+    if options.json:
+        print(json.dumps([card.as_json() for card in summaries(options.data)]))
+        return
+    need_cards(options.data)
+    for card in summaries(options.data):
         print(card)
         if card.tries_left == 0:
             print(f"{card.name} is locked; python -m emulator unlock {card.name} mends that", file=sys.stderr)
-    return bool(cards)
 
 
 def _command(
     commands: Subcommands[argparse.ArgumentParser],
     name: str,
     words: str,
-    do: Callable[[argparse.Namespace], int],
+    do: Callable[[argparse.Namespace], None],
     text: str = "",
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=words, description=text or words, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command(commands, name, words, do, text)
     parser.add_argument("card", metavar="NAME", help="the card's name")
-    parser.set_defaults(do=do)
     return parser
 
 
@@ -122,15 +128,15 @@ def _add_key_and_password(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _issue(options: argparse.Namespace) -> int:
+def _issue(options: argparse.Namespace) -> None:
     if options.certificate:
         card = open_card(options.data, options.card)
         taken = personalise.take_certificates(card, _read(options.certificate))
         print(f"{options.card} has its certificates of {', '.join(f'{key:02X}' for key in taken)}")
-        return 0
+        return
     if options.request and options.card in card_names(options.data):
         _write(options.request, personalise.requests(open_card(options.data, options.card)))
-        return 0
+        return
     layout = {**personalise.LAYOUT, **dict(options.key)}
     card = personalise.issue(
         options.data, options.card, options.uid, options.days, layout, self_signed=options.request is None
@@ -140,47 +146,41 @@ def _issue(options: argparse.Namespace) -> int:
         print(f"{options.card} waits for its certificates: issue {options.card} --certificate FILE", file=sys.stderr)
     else:
         print(f"{options.card} is ready, passcode {card.passcode.value}")
-    return 0
 
 
-def _import(options: argparse.Namespace) -> int:
+def _import(options: argparse.Namespace) -> None:
     content, password = _read(options.file), _password(options)
     left_out = personalise.import_pkcs12(options.data, options.card, content, password, options.key, options.replace)
     print(f"{options.card} has the key {options.key:02X} of {options.file}")
     for certificate in left_out:
         whose = printable(certificate.subject.rfc4514_string())
         print(f"left out, because it is for another key: the certificate of {whose}", file=sys.stderr)
-    return 0
 
 
-def _unlock(options: argparse.Namespace) -> int:
+def _unlock(options: argparse.Namespace) -> None:
     try:
         request(options.data, command="unlock", card=options.card)
     except NotRunningError:
         open_card(options.data, options.card).unlock()
     print(f"{options.card} has all its tries again")
-    return 0
 
 
-def _export(options: argparse.Namespace) -> int:
+def _export(options: argparse.Namespace) -> None:
     file = options.file or Path(f"{options.card}.p12")
     card = open_card(options.data, options.card)
     _write(file, personalise.export_pkcs12(card, options.key, _password(options)))
     print(f"key {options.key:02X} of {options.card} is in {file}", file=sys.stderr)
-    return 0
 
 
-def _copy(options: argparse.Namespace) -> int:
+def _copy(options: argparse.Namespace) -> None:
     personalise.copy(options.data, options.card, options.new_name)
     print(f"{options.new_name} is a copy of {options.card}")
-    return 0
 
 
-def _delete(options: argparse.Namespace) -> int:
+def _delete(options: argparse.Namespace) -> None:
     _not_in_a_reader(options.data, options.card)
     personalise.delete(options.data, options.card)
     print(f"{options.card} is gone")
-    return 0
 
 
 def _not_in_a_reader(data: Path, name: str) -> None:

@@ -36,9 +36,6 @@ KeyPair = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 GENERATED = (*_RSA_BITS, *_CURVES)
 """The algorithms that new keys can have."""
 
-SLOW = frozenset(_RSA_BITS)
-"""Those whose key pairs take seconds to make."""
-
 
 def generate(algorithm: Algorithm, policy: PasscodePolicy | None = None) -> PrivateKey:
     """Return a new key; raise PrivateKeyError when none is generated for this algorithm."""

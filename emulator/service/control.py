@@ -52,6 +52,14 @@ Answer = dict[str, object]
 Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
 
 
+async def answer(handler: Handler, fields: dict[str, Any]) -> Answer:
+    """Have a request handled; what cannot be done is a sentence in the answer."""
+    try:
+        return {"ok": True, **await handler(fields)}
+    except (EmulatorError, OSError) as error:
+        return {"ok": False, "error": printable(str(error))}
+
+
 def request(data: Path, **fields: object) -> Answer:
     """Ask the emulator that runs on DIR one thing; raise ControlError when it says no."""
     return next(requests(data, **fields))
@@ -62,10 +70,10 @@ def requests(data: Path, **fields: object) -> Iterator[Answer]:
     with _connect(data) as connection, contextlib.suppress(ConnectionError):
         connection.sendall(json.dumps(fields).encode() + b"\n")
         for line in connection.makefile("rb"):
-            answer = json.loads(line)
-            if answer.get("ok") is False:
-                raise ControlError(answer["error"])
-            yield answer
+            said = json.loads(line)
+            if said.get("ok") is False:
+                raise ControlError(said["error"])
+            yield said
     raise NotRunningError(f"The emulator on {data} has hung up.")
 
 
@@ -175,10 +183,7 @@ class ControlServer:
         except (ValueError, TypeError, KeyError, RecursionError):
             known = ", ".join([*self._handlers, "trace"])
             return {"ok": False, "error": f"A request is a JSON object with a command: {known}."}
-        try:
-            return {"ok": True, **await handler(fields)}
-        except (EmulatorError, OSError) as error:
-            return {"ok": False, "error": printable(str(error))}
+        return await answer(handler, fields)
 
 
 def _tell(writer: asyncio.StreamWriter, said: Said) -> None:

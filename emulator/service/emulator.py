@@ -91,9 +91,7 @@ class Emulator:
 
     async def run(self, cards: dict[Address, Card], stop_with_stdin: bool, tray: int | None) -> int:
         """Put the cards in, print the ready line, serve until a signal or the end of stdin."""
-        stopped = _stop_future()
-        if stop_with_stdin:
-            _stop_at_end_of_stdin(stopped)
+        stopped = _stopped(stop_with_stdin)
         async with serve(self._data, self._control):
             for place, card in cards.items():
                 await self._put_in(self._readers.at(place), VirtualCard(card, self._faults.of(card)))
@@ -235,8 +233,8 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _stop_future() -> asyncio.Future[int]:
-    """Return a future that the signals resolve with the exit code."""
+def _stopped(stop_with_stdin: bool) -> asyncio.Future[int]:
+    """Return a future that a signal, or the end of standard input, resolves with the exit code."""
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -244,24 +242,15 @@ def _stop_future() -> asyncio.Future[int]:
         if not stopped.done():
             stopped.set_result(code)
 
-    loop.add_signal_handler(signal.SIGTERM, stop, 0)
-    loop.add_signal_handler(signal.SIGINT, stop, 130)
-    return stopped
-
-
-def _stop_at_end_of_stdin(stopped: asyncio.Future[int]) -> None:
-    """Resolve the future when standard input ends, whatever kind of file it is."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        if not stopped.done():
-            stopped.set_result(0)
-
     def read_to_the_end() -> None:
         with contextlib.suppress(OSError):
             while os.read(sys.stdin.fileno(), 4096):
                 pass
         with contextlib.suppress(RuntimeError):  # the loop has ended first
-            loop.call_soon_threadsafe(stop)
+            loop.call_soon_threadsafe(stop, 0)
 
-    threading.Thread(target=read_to_the_end, daemon=True).start()
+    loop.add_signal_handler(signal.SIGTERM, stop, 0)
+    loop.add_signal_handler(signal.SIGINT, stop, 130)
+    if stop_with_stdin:  # which may be any kind of file, so that a thread has to read it
+        threading.Thread(target=read_to_the_end, daemon=True).start()
+    return stopped

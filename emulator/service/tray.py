@@ -22,9 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..errors import EmulatorError
-from ..store.card import printable
-from .control import Answer, Handler
+from .control import Answer, Handler, answer
 from .journal import Conversation, Said
 from .peers import is_own_tcp
 
@@ -144,10 +142,8 @@ class Tray:
             fields = None
         if handler is None or not isinstance(fields, dict):
             return web.json_response({"ok": False, "error": "There is no such button."}, status=404)
-        try:
-            return web.json_response({"ok": True, **await handler(fields)})
-        except (EmulatorError, OSError) as error:
-            return web.json_response({"ok": False, "error": printable(str(error))}, status=409)
+        said = await answer(handler, fields)
+        return web.json_response(said, status=200 if said["ok"] else 409)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Tell a page everything until it goes; one that comes back is told what it has missed."""
