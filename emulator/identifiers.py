@@ -102,6 +102,18 @@ class ObjectTag(IntEnum):
     BIOMETRIC_TEMPLATES = 0x7F61
 
 
+class DataTag(IntEnum):
+    """Tags around and inside data objects and keys (Part 1, table 10; Part 2, sections 3.1.2, 3.3.1, 3.3.2)."""
+
+    DATA = 0x53
+    TAG_LIST = 0x5C
+    CERTIFICATE = 0x70
+    CERTIFICATE_INFORMATION = 0x71
+    CONTROL_REFERENCE_TEMPLATE = 0xAC
+    ERROR_DETECTION_CODE = 0xFE
+    PUBLIC_KEY_TEMPLATE = 0x7F49
+
+
 class DynamicAuthenticationTag(IntEnum):
     """What GENERAL AUTHENTICATE exchanges (SP 800-73-4 Part 2, table 7)."""
 

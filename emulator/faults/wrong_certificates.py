@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import datetime
 import functools
-import gzip
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ..identifiers import DataTag
 from ..iso7816 import tlv
+from ..piv import objects
 
-_OBJECT = 0x53
-_CERTIFICATE = 0x70
-_INFO = 0x71
-_ERROR_DETECTION_CODE = 0xFE
 _COMPRESSED = 0x01
 _DAY = datetime.timedelta(days=1)
 _LIFE = datetime.timedelta(days=730)
@@ -41,16 +38,14 @@ def altered(data_object: bytes, wrong: Wrong, authorities: Path) -> bytes:
     What is no certificate object is returned as it is. Dates count from when it is first altered.
     """
     try:
-        parts = tlv.parse(tlv.parse(data_object)[_OBJECT])
-        der = parts[_CERTIFICATE]
-        if parts.get(_INFO, b"\0")[0] & _COMPRESSED:
-            der = gzip.decompress(der)
+        parts = tlv.parse(tlv.parse(data_object)[DataTag.DATA])
+        der = parts[DataTag.CERTIFICATE]
+        if parts.get(DataTag.CERTIFICATE_INFORMATION, b"\0")[0] & _COMPRESSED:
+            der = objects.decompress(der)
         der = _corrupt(der) if wrong is Wrong.CORRUPT else _reissued(der, wrong, authorities)
-    except (ValueError, KeyError, IndexError, OSError, EOFError):
+    except (ValueError, KeyError, IndexError, OSError):
         return data_object
-    return tlv.encode(
-        _OBJECT, tlv.encode(_CERTIFICATE, der), tlv.encode(_INFO, b"\0"), tlv.encode(_ERROR_DETECTION_CODE)
-    )
+    return tlv.encode(DataTag.DATA, objects.certificate(der))
 
 
 def _corrupt(der: bytes) -> bytes:

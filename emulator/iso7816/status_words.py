@@ -10,26 +10,34 @@ from enum import IntEnum
 
 
 class StatusWord(IntEnum):
-    """Every status word this card answers with, except the two families with a count inside."""
+    """Every status word this card answers with, except the two families with a count inside; and what it says."""
 
-    SUCCESS = 0x9000
-    MEMORY_FAILURE = 0x6581
-    WRONG_LENGTH = 0x6700
-    LOGICAL_CHANNEL_NOT_SUPPORTED = 0x6881
-    SECURE_MESSAGING_NOT_SUPPORTED = 0x6882
-    CHAINING_NOT_SUPPORTED = 0x6884
-    SECURITY_STATUS_NOT_SATISFIED = 0x6982
-    AUTHENTICATION_METHOD_BLOCKED = 0x6983
-    CONDITIONS_OF_USE_NOT_SATISFIED = 0x6985
-    INCORRECT_DATA = 0x6A80
-    FUNCTION_NOT_SUPPORTED = 0x6A81
-    OBJECT_NOT_FOUND = 0x6A82
-    NOT_ENOUGH_MEMORY = 0x6A84
-    INCORRECT_P1_P2 = 0x6A86
-    KEY_REFERENCE_NOT_FOUND = 0x6A88
-    INSTRUCTION_NOT_SUPPORTED = 0x6D00
-    CLASS_NOT_SUPPORTED = 0x6E00
-    INTERNAL_ERROR = 0x6F00
+    meaning: str
+
+    def __new__(cls, word: int, meaning: str) -> StatusWord:
+        member = int.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    SUCCESS = 0x9000, "done"
+    MEMORY_FAILURE = 0x6581, "the card could not write its memory"
+    WRONG_LENGTH = 0x6700, "wrong length"
+    LOGICAL_CHANNEL_NOT_SUPPORTED = 0x6881, "logical channel not supported"
+    SECURE_MESSAGING_NOT_SUPPORTED = 0x6882, "secure messaging not supported"
+    CHAINING_NOT_SUPPORTED = 0x6884, "command chaining not supported here"
+    SECURITY_STATUS_NOT_SATISFIED = 0x6982, "not allowed before the passcode, or without the management key"
+    AUTHENTICATION_METHOD_BLOCKED = 0x6983, "passcode locked"
+    CONDITIONS_OF_USE_NOT_SATISFIED = 0x6985, "nothing to do that with"
+    INCORRECT_DATA = 0x6A80, "wrong data"
+    FUNCTION_NOT_SUPPORTED = 0x6A81, "function not supported"
+    OBJECT_NOT_FOUND = 0x6A82, "not found"
+    NOT_ENOUGH_MEMORY = 0x6A84, "not enough memory"
+    INCORRECT_P1_P2 = 0x6A86, "wrong P1 or P2"
+    KEY_REFERENCE_NOT_FOUND = 0x6A88, "no such key reference"
+    INSTRUCTION_NOT_SUPPORTED = 0x6D00, "unknown instruction"
+    CLASS_NOT_SUPPORTED = 0x6E00, "unknown class"
+    INTERNAL_ERROR = 0x6F00, "internal error"
 
     @property
     def octets(self) -> bytes:
@@ -42,27 +50,6 @@ TRIES_LEFT = 0x63C0
 
 MORE_DATA = 0x6100
 """61XX: XX more bytes wait for GET RESPONSE; 00 means 256 or more."""
-
-_MEANINGS: dict[int, str] = {
-    StatusWord.SUCCESS: "done",
-    StatusWord.MEMORY_FAILURE: "the card could not write its memory",
-    StatusWord.WRONG_LENGTH: "wrong length",
-    StatusWord.LOGICAL_CHANNEL_NOT_SUPPORTED: "logical channel not supported",
-    StatusWord.SECURE_MESSAGING_NOT_SUPPORTED: "secure messaging not supported",
-    StatusWord.CHAINING_NOT_SUPPORTED: "command chaining not supported here",
-    StatusWord.SECURITY_STATUS_NOT_SATISFIED: "not allowed before the passcode, or without the management key",
-    StatusWord.AUTHENTICATION_METHOD_BLOCKED: "passcode locked",
-    StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED: "nothing to do that with",
-    StatusWord.INCORRECT_DATA: "wrong data",
-    StatusWord.FUNCTION_NOT_SUPPORTED: "function not supported",
-    StatusWord.OBJECT_NOT_FOUND: "not found",
-    StatusWord.NOT_ENOUGH_MEMORY: "not enough memory",
-    StatusWord.INCORRECT_P1_P2: "wrong P1 or P2",
-    StatusWord.KEY_REFERENCE_NOT_FOUND: "no such key reference",
-    StatusWord.INSTRUCTION_NOT_SUPPORTED: "unknown instruction",
-    StatusWord.CLASS_NOT_SUPPORTED: "unknown class",
-    StatusWord.INTERNAL_ERROR: "internal error",
-}
 
 
 class StatusError(Exception):
@@ -94,4 +81,4 @@ def meaning(word: int) -> str:
         return f"{word & 0xFF or 256} more bytes waiting"
     if word & 0xFFF0 == TRIES_LEFT:
         return f"wrong passcode or none yet, {word & 0xF} tries left"
-    return _MEANINGS.get(word, "unknown status")
+    return next((known.meaning for known in StatusWord if known == word), "unknown status")

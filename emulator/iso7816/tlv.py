@@ -21,6 +21,11 @@ def encode(tag: int, *values: bytes) -> bytes:
     return tag_bytes + _encode_length(len(value)) + value
 
 
+def encode_all(values: dict[int, bytes]) -> bytes:
+    """Return data objects one after the other."""
+    return b"".join(encode(tag, value) for tag, value in values.items())
+
+
 def parse(data: bytes) -> dict[int, bytes]:
     """Return the data objects in `data` by tag, in their order.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from ..identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, KeyReference, ObjectTag
+from ..identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, DataTag, KeyReference, ObjectTag
 from ..iso7816 import tlv
 from ..iso7816.chaining import LONGEST_DATA
 from ..iso7816.status_words import StatusError, StatusWord, tries_left
@@ -20,7 +20,6 @@ from .card_memory import CardMemory
 from .reference_data import ReferenceData, digits
 from .volatile_state import NOTHING, JustBefore, VolatileState
 
-_PUBLIC_KEY = 0x7F49
 _PIV_OBJECTS = range(0x5FC100, 0x5FC200)
 _OWN_OBJECTS = range(0x5FFF00, 0x600000)
 """Where tools keep objects of their own: Yubico's are 5FFF00 and on."""
@@ -36,6 +35,13 @@ def respond(command: commands.Command, card: CardMemory, state: VolatileState) -
     state.just_before, state.leaves = state.leaves, NOTHING
     if not state.selected and not isinstance(command, commands.Select):
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
+    try:
+        return _carry_out(command, card, state)
+    except PrivateKeyError as error:
+        raise StatusError(StatusWord.INCORRECT_DATA) from error
+
+
+def _carry_out(command: commands.Understood, card: CardMemory, state: VolatileState) -> bytes:
     match command:
         case commands.Select():
             return _select(command, card, state)
@@ -168,11 +174,8 @@ def _put_data(command: commands.PutData, card: CardMemory, state: VolatileState)
 def _generate(command: commands.GenerateKeyPair, card: CardMemory, state: VolatileState) -> bytes:
     """Section 3.3.2: 6A80 for an algorithm that no new key has."""
     state.need_management()
-    try:
-        made = key_pairs.generate(command.algorithm, command.policy)
-    except PrivateKeyError as error:
-        raise StatusError(StatusWord.INCORRECT_DATA) from error
+    made = key_pairs.generate(command.algorithm, command.policy)
     if not state.powered:  # it took so long that the card was pulled meanwhile; nobody hears this
         raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
     card.put_key(command.key, made)
-    return tlv.encode(_PUBLIC_KEY, key_pairs.public_key(made))
+    return tlv.encode(DataTag.PUBLIC_KEY_TEMPLATE, key_pairs.public_key(made))

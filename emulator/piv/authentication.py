@@ -15,14 +15,14 @@ from ..identifiers import DynamicAuthenticationTag as Tag
 from ..iso7816.status_words import StatusError, StatusWord
 from ..keys import key_pairs
 from ..keys.management_key import ManagementKey
-from ..keys.private_key import PrivateKey, PrivateKeyError
+from ..keys.private_key import PrivateKey
 from . import commands, objects
 from .card_memory import CardMemory
 from .volatile_state import JustBefore, VolatileState
 
 
 def respond(command: commands.AuthenticationCommand, card: CardMemory, state: VolatileState) -> bytes:
-    """Carry out one GENERAL AUTHENTICATE; raise StatusError."""
+    """Carry out one GENERAL AUTHENTICATE; raise StatusError or PrivateKeyError."""
     match command:
         case commands.Authenticate():
             return _authenticate(command, card, state)
@@ -42,11 +42,7 @@ def respond(command: commands.AuthenticationCommand, card: CardMemory, state: Vo
 def _authenticate(command: commands.Authenticate, card: CardMemory, state: VolatileState) -> bytes:
     """Sections A.3 and A.4: apply a private key to a block or a hash."""
     key = _usable_key(command, card, state)
-    try:
-        response = key.apply(command.challenge)
-    except PrivateKeyError as error:
-        raise StatusError(StatusWord.INCORRECT_DATA) from error
-    return objects.dynamic_authentication(Tag.RESPONSE, response)
+    return objects.dynamic_authentication(Tag.RESPONSE, key.apply(command.challenge))
 
 
 def _agree(command: commands.Agree, card: CardMemory, state: VolatileState) -> bytes:
@@ -54,11 +50,7 @@ def _agree(command: commands.Agree, card: CardMemory, state: VolatileState) -> b
     key = _usable_key(command, card, state)
     if command.key not in KEY_AGREEMENT_KEYS:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    try:
-        secret = key_pairs.agree(key, command.point)
-    except PrivateKeyError as error:
-        raise StatusError(StatusWord.INCORRECT_DATA) from error
-    return objects.dynamic_authentication(Tag.RESPONSE, secret)
+    return objects.dynamic_authentication(Tag.RESPONSE, key_pairs.agree(key, command.point))
 
 
 def _usable_key(command: commands.GeneralAuthenticate, card: CardMemory, state: VolatileState) -> PrivateKey:

@@ -264,13 +264,5 @@ class NotUnderstood(_Command):
 PasscodeCommand = VerifyPasscode | VerifyStatus | VerifyReset | ChangeReferenceData | ResetRetryCounter
 AuthenticationCommand = Authenticate | Agree | AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness
 YubicoCommand = ImportKey | SetManagementKey | MoveKey | SetTries | GetMetadata | GetVersion | GetSerial | FactoryReset
-Command = (
-    Select
-    | GetData
-    | PutData
-    | GenerateKeyPair
-    | PasscodeCommand
-    | AuthenticationCommand
-    | YubicoCommand
-    | NotUnderstood
-)
+Understood = Select | GetData | PutData | GenerateKeyPair | PasscodeCommand | AuthenticationCommand | YubicoCommand
+Command = Understood | NotUnderstood

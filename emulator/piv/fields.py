@@ -18,6 +18,14 @@ def need_data(apdu: CommandApdu) -> None:
         raise StatusError(StatusWord.WRONG_LENGTH)
 
 
+def need_reference(apdu: CommandApdu, *allowed: int) -> None:
+    """Raise StatusError 6A86 for any P1, 6A88 when P2 is no reference that the command may have."""
+    if apdu.p1:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    if apdu.p2 not in allowed:
+        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+
+
 def parse_tlv(data: bytes) -> dict[int, bytes]:
     """Return the data objects by tag; raise StatusError 6A80."""
     try:

@@ -8,17 +8,14 @@ from __future__ import annotations
 import datetime
 import zlib
 
-from ..identifiers import PIV_AID, Algorithm, ObjectTag
+from ..identifiers import PIV_AID, Algorithm, DataTag, ObjectTag
 from ..iso7816 import tlv
 
-_DATA = 0x53
 _OWN_TAG = (ObjectTag.DISCOVERY, ObjectTag.BIOMETRIC_TEMPLATES)
-_CERTIFICATE = 0x70
-_CERTIFICATE_INFORMATION = 0x71
 _PLAIN, _COMPRESSED = b"\x00", b"\x01"
 _GZIP = 16 + zlib.MAX_WBITS
 _LONGEST_CERTIFICATE = 0x10000
-_ERROR_DETECTION_CODE = tlv.encode(0xFE)
+_ERROR_DETECTION_CODE = tlv.encode(DataTag.ERROR_DETECTION_CODE)
 
 _FASC_N = bytes.fromhex("D4E739DA739CED39CE739D836858210842108421C84210C3EB")
 """Agency 9999, system 9999, credential 999999: not of a US federal agency, see the GUID instead."""
@@ -31,7 +28,7 @@ _APPLICATION_LABEL = b"Lanyard virtual smartcard"
 
 def whole(tag: int, content: bytes) -> bytes:
     """Return an object as GET DATA answers it: inside tag 53, or a tag of its own (section 3.3)."""
-    return tlv.encode(tag if tag in _OWN_TAG else _DATA, content)
+    return tlv.encode(tag if tag in _OWN_TAG else DataTag.DATA, content)
 
 
 def application_property_template(algorithms: list[Algorithm]) -> bytes:
@@ -49,34 +46,32 @@ def application_property_template(algorithms: list[Algorithm]) -> bytes:
 def card_capability_container(guid: bytes) -> bytes:
     """Return the CCC (Part 1, table 8): its card identifier is made from the GUID."""
     identifier = _GSC_RID + bytes((_MANUFACTURER, _VIRTUAL_MACHINE_CARD)) + guid[:14]
-    fields = (
-        tlv.encode(0xF0, identifier),
-        tlv.encode(0xF1, b"\x21"),  # capability container version 2.1
-        tlv.encode(0xF2, b"\x21"),  # capability grammar version 2.1
-        tlv.encode(0xF3),  # applications CardURL: none
-        tlv.encode(0xF4, b"\x00"),  # PKCS#15: not in use
-        tlv.encode(0xF5, b"\x10"),  # registered data model: PIV
-        tlv.encode(0xF6),  # access control rule table: none
-        tlv.encode(0xF7),  # card APDUs
-        tlv.encode(0xFA),  # redirection tag
-        tlv.encode(0xFB),  # capability tuples
-        tlv.encode(0xFC),  # status tuples
-        tlv.encode(0xFD),  # next CCC
-        _ERROR_DETECTION_CODE,
-    )
-    return b"".join(fields)
+    fields = {
+        0xF0: identifier,
+        0xF1: b"\x21",  # capability container version 2.1
+        0xF2: b"\x21",  # capability grammar version 2.1
+        0xF3: b"",  # applications CardURL: none
+        0xF4: b"\x00",  # PKCS#15: not in use
+        0xF5: b"\x10",  # registered data model: PIV
+        0xF6: b"",  # access control rule table: none
+        0xF7: b"",  # card APDUs
+        0xFA: b"",  # redirection tag
+        0xFB: b"",  # capability tuples
+        0xFC: b"",  # status tuples
+        0xFD: b"",  # next CCC
+    }
+    return tlv.encode_all(fields) + _ERROR_DETECTION_CODE
 
 
 def chuid(guid: bytes, expires: datetime.date) -> bytes:
     """Return the CHUID (Part 1, table 9) of a card with this 16-byte GUID and expiry date."""
-    fields = (
-        tlv.encode(0x30, _FASC_N),
-        tlv.encode(0x34, guid),
-        tlv.encode(0x35, expires.strftime("%Y%m%d").encode()),
-        tlv.encode(0x3E),  # issuer's signature: a test card has none
-        _ERROR_DETECTION_CODE,
-    )
-    return b"".join(fields)
+    fields = {
+        0x30: _FASC_N,
+        0x34: guid,
+        0x35: expires.strftime("%Y%m%d").encode(),
+        0x3E: b"",  # issuer's signature: a test card has none
+    }
+    return tlv.encode_all(fields) + _ERROR_DETECTION_CODE
 
 
 def discovery() -> bytes:
@@ -87,15 +82,14 @@ def discovery() -> bytes:
 
 def printed_information(name: str, expires: datetime.date, serial: str) -> bytes:
     """Return what a card of plastic has printed on it (Part 1, table 14)."""
-    fields = (
-        tlv.encode(0x01, name.encode("ascii", "replace")[:125]),
-        tlv.encode(0x02, b"Test card"),  # employee affiliation
-        tlv.encode(0x04, expires.strftime("%Y%b%d").upper().encode()),
-        tlv.encode(0x05, serial.encode()),  # agency card serial number
-        tlv.encode(0x06, b"LANYARD"),  # issuer identification
-        _ERROR_DETECTION_CODE,
-    )
-    return b"".join(fields)
+    fields = {
+        0x01: name.encode("ascii", "replace")[:125],
+        0x02: b"Test card",  # employee affiliation
+        0x04: expires.strftime("%Y%b%d").upper().encode(),
+        0x05: serial.encode(),  # agency card serial number
+        0x06: b"LANYARD",  # issuer identification
+    }
+    return tlv.encode_all(fields) + _ERROR_DETECTION_CODE
 
 
 def key_history(with_certificate: int, without: int) -> bytes:
@@ -108,7 +102,8 @@ def key_history(with_certificate: int, without: int) -> bytes:
 def certificate(stored: bytes, compressed: bool = False) -> bytes:
     """Return a certificate object (Part 1, table 10): DER, or DER compressed by gzip."""
     information = _COMPRESSED if compressed else _PLAIN
-    return tlv.encode(_CERTIFICATE, stored) + tlv.encode(_CERTIFICATE_INFORMATION, information) + _ERROR_DETECTION_CODE
+    fields = {DataTag.CERTIFICATE.value: stored, DataTag.CERTIFICATE_INFORMATION.value: information}
+    return tlv.encode_all(fields) + _ERROR_DETECTION_CODE
 
 
 def stored_certificate(content: bytes) -> tuple[bytes, bool] | None:
@@ -117,7 +112,7 @@ def stored_certificate(content: bytes) -> tuple[bytes, bool] | None:
         found = tlv.parse(content)
     except tlv.TlvError:
         return None
-    stored, compressed = found.get(_CERTIFICATE, b""), found.get(_CERTIFICATE_INFORMATION) == _COMPRESSED
+    stored, compressed = found.get(DataTag.CERTIFICATE, b""), found.get(DataTag.CERTIFICATE_INFORMATION) == _COMPRESSED
     return (stored, compressed) if certificate(stored, compressed) == content else None
 
 

@@ -10,12 +10,12 @@ import functools
 from collections.abc import Callable
 from typing import NoReturn
 
-from ..identifiers import Algorithm, Instruction, KeyReference, ObjectTag
+from ..identifiers import Algorithm, DataTag, Instruction, KeyReference, ObjectTag
 from ..identifiers import DynamicAuthenticationTag as Tag
 from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError, StatusWord
 from . import commands, yubico
-from .fields import key_algorithm, key_place, need_data, parse_tlv, passcode_policy
+from .fields import key_algorithm, key_place, need_data, need_reference, parse_tlv, passcode_policy
 from .reference_data import CODE_LENGTH
 
 _INTERINDUSTRY = 0x00
@@ -26,16 +26,12 @@ _BY_NAME = 0x04
 _NO_FCI = 0x0C
 _RESET = 0xFF
 _CURRENT_APPLICATION = (0x3F, 0xFF)
-_TAG_LIST = 0x5C
-_DATA = 0x53
 _OWN_TAG = (ObjectTag.DISCOVERY, ObjectTag.BIOMETRIC_TEMPLATES)
 _LONGEST_TAG = 3
-_CONTROL_REFERENCE_TEMPLATE = 0xAC
 _MECHANISM = 0x80
 _MECHANISM_PARAMETER = 0x81
 _EXPONENT = bytes.fromhex("010001")
 """65537: no other is generated."""
-_CODES = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
 
 
 def parse(apdu: CommandApdu) -> commands.Command:
@@ -79,7 +75,7 @@ def _parse_get_data(apdu: CommandApdu) -> commands.Command:
 @functools.lru_cache(maxsize=64)
 def _get_data(data: bytes) -> commands.GetData:
     """Programs ask for the same few objects over and over."""
-    return commands.GetData(_object_tag(_only(data, _TAG_LIST)))
+    return commands.GetData(_object_tag(_only(data, DataTag.TAG_LIST)))
 
 
 def _parse_put_data(apdu: CommandApdu) -> commands.Command:
@@ -91,9 +87,9 @@ def _parse_put_data(apdu: CommandApdu) -> commands.Command:
     for tag in _OWN_TAG:
         if found.keys() == {tag}:
             return commands.PutData(tag, found[tag])
-    if list(found) != [_TAG_LIST, _DATA]:
+    if list(found) != [DataTag.TAG_LIST, DataTag.DATA]:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return commands.PutData(_object_tag(found[_TAG_LIST]), found[_DATA])
+    return commands.PutData(_object_tag(found[DataTag.TAG_LIST]), found[DataTag.DATA])
 
 
 def _object_tag(tag: bytes) -> int:
@@ -105,10 +101,7 @@ def _object_tag(tag: bytes) -> int:
 def _parse_verify(apdu: CommandApdu) -> commands.Command:
     if not apdu.data:
         return _verify_without_data(apdu.p1, apdu.p2)
-    if apdu.p1:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    if apdu.p2 != KeyReference.PASSCODE:
-        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+    need_reference(apdu, KeyReference.PASSCODE)
     if len(apdu.data) != CODE_LENGTH:  # section 2.4.3; no try is spent
         raise StatusError(StatusWord.INCORRECT_DATA)
     return commands.VerifyPasscode(apdu.data)
@@ -125,18 +118,12 @@ def _verify_without_data(p1: int, p2: int) -> commands.Command:
 
 
 def _parse_change_reference_data(apdu: CommandApdu) -> commands.Command:
-    if apdu.p1:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    if apdu.p2 not in _CODES:
-        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+    need_reference(apdu, KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
     return commands.ChangeReferenceData(KeyReference(apdu.p2), *_two_codes(apdu))
 
 
 def _parse_reset_retry_counter(apdu: CommandApdu) -> commands.Command:
-    if apdu.p1:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    if apdu.p2 != KeyReference.PASSCODE:
-        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+    need_reference(apdu, KeyReference.PASSCODE)
     return commands.ResetRetryCounter(*_two_codes(apdu))
 
 
@@ -174,7 +161,7 @@ def _parse_generate(apdu: CommandApdu) -> commands.Command:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     key = key_place(apdu.p2)
     need_data(apdu)
-    template = parse_tlv(_only(apdu.data, _CONTROL_REFERENCE_TEMPLATE))
+    template = parse_tlv(_only(apdu.data, DataTag.CONTROL_REFERENCE_TEMPLATE))
     if template.pop(_MECHANISM_PARAMETER, _EXPONENT) != _EXPONENT:  # the optional RSA exponent, Part 1, table 5
         raise StatusError(StatusWord.INCORRECT_DATA)
     policy = passcode_policy(template)

@@ -23,10 +23,9 @@ from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError, StatusWord
 from ..keys import key_pairs
 from ..keys.management_key import ALGORITHMS, DEFAULT_VALUE, ManagementKey
-from ..keys.private_key import PrivateKeyError
 from . import commands
 from .card_memory import CardMemory
-from .fields import key_algorithm, key_place, need_data, parse_tlv, passcode_policy
+from .fields import key_algorithm, key_place, need_data, need_reference, parse_tlv, passcode_policy
 from .reference_data import MOST_TRIES, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 from .volatile_state import VolatileState
 
@@ -45,7 +44,7 @@ _WITH_METADATA = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE, KeyRefere
 
 
 def respond(command: commands.YubicoCommand, card: CardMemory, state: VolatileState) -> bytes:
-    """Carry out one of these commands; raise StatusError, and OSError or CardError as the card's memory does."""
+    """Carry out one of these commands; raise StatusError or PrivateKeyError, and what the card's memory raises."""
     match command:
         case commands.ImportKey():
             return _import_key(command, card, state)
@@ -68,11 +67,7 @@ def respond(command: commands.YubicoCommand, card: CardMemory, state: VolatileSt
 
 def _import_key(command: commands.ImportKey, card: CardMemory, state: VolatileState) -> bytes:
     state.need_management()
-    try:
-        key = key_pairs.from_numbers(command.algorithm, command.numbers, command.policy)
-    except PrivateKeyError as error:
-        raise StatusError(StatusWord.INCORRECT_DATA) from error
-    card.put_key(command.key, key)
+    card.put_key(command.key, key_pairs.from_numbers(command.algorithm, command.numbers, command.policy))
     return b""
 
 
@@ -143,7 +138,7 @@ def _key_metadata(reference: KeyReference, card: CardMemory) -> bytes:
 
 
 def _fields(fields: dict[int, tuple[int, ...]]) -> bytes:
-    return b"".join(tlv.encode(tag, bytes(value)) for tag, value in fields.items())
+    return tlv.encode_all({tag: bytes(value) for tag, value in fields.items()})
 
 
 def _need_version(wanted: tuple[int, ...], card: CardMemory) -> None:
@@ -191,10 +186,7 @@ def _parse_set_tries(apdu: CommandApdu) -> commands.Command:
 
 
 def _parse_metadata(apdu: CommandApdu) -> commands.Command:
-    if apdu.p1:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    if apdu.p2 not in _WITH_METADATA:
-        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+    need_reference(apdu, *_WITH_METADATA)
     return commands.GetMetadata(KeyReference(apdu.p2))
 
 

@@ -11,15 +11,8 @@ from ..identifiers import Instruction
 from ..iso7816.status_words import meaning
 from ..virtual_card import Exchange
 
-_SECRET = frozenset(
-    {
-        Instruction.VERIFY,
-        Instruction.CHANGE_REFERENCE_DATA,
-        Instruction.RESET_RETRY_COUNTER,
-        Instruction.SET_MANAGEMENT_KEY,
-        Instruction.IMPORT_ASYMMETRIC_KEY,
-    }
-)
+_CODES = (Instruction.VERIFY, Instruction.CHANGE_REFERENCE_DATA, Instruction.RESET_RETRY_COUNTER)
+_SECRET = (*_CODES, Instruction.SET_MANAGEMENT_KEY, Instruction.IMPORT_ASYMMETRIC_KEY)
 _HEADER = 4
 _STATUS = 2
 _CHAINING = 0x10
