@@ -14,7 +14,7 @@ from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, KeyReference
 from ..keys.key_pairs import GENERATED
 from ..service.control import request
 from ..store import personalise
-from ..store.card import CARDS, card_names, open_card, printable, summaries
+from ..store.card import CARDS, card_names, open_card, summaries
 from ..store.durable import write_durably
 from .readers import Subcommands, command
 
@@ -131,8 +131,9 @@ def _add_key_and_password(parser: argparse.ArgumentParser) -> None:
 def _issue(options: argparse.Namespace) -> None:
     if options.certificate:
         card = open_card(options.data, options.card)
-        taken = personalise.take_certificates(card, _read(options.certificate))
+        taken, left_out = personalise.take_certificates(card, _read(options.certificate))
         print(f"{options.card} has its certificates of {', '.join(f'{key:02X}' for key in taken)}")
+        _say_all(left_out)
         return
     if options.request and options.card in card_names(options.data):
         _write(options.request, personalise.requests(open_card(options.data, options.card)))
@@ -152,9 +153,12 @@ def _import(options: argparse.Namespace) -> None:
     content, password = _read(options.file), _password(options)
     left_out = personalise.import_pkcs12(options.data, options.card, content, password, options.key, options.replace)
     print(f"{options.card} has the key {options.key:02X} of {options.file}")
-    for certificate in left_out:
-        whose = printable(certificate.subject.rfc4514_string())
-        print(f"left out, because it is for another key: the certificate of {whose}", file=sys.stderr)
+    _say_all(left_out)
+
+
+def _say_all(sentences: list[str]) -> None:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
 
 
 def _unlock(options: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ from ..keys import certificates
 from ..keys.key_pairs import from_pair, generate, key_pair
 from ..keys.private_key import PrivateKeyError
 from ..piv import objects
-from .card import CARDS, Card, open_card
+from .card import CARDS, Card, open_card, printable
 from .card_folder import CardFolder
 from .card_json import CARD_FILE, CardFile, new_card_file
 from .durable import check_folder
@@ -63,28 +63,29 @@ def requests(card: Card) -> bytes:
     return b"".join(certificates.request(uid, reference, key_pair(key)) for reference, key in sorted(card.keys.items()))
 
 
-def take_certificates(card: Card, text: bytes) -> list[KeyReference]:
-    """Put each certificate with the key that it is for; return those keys."""
+def take_certificates(card: Card, text: bytes) -> tuple[list[KeyReference], list[str]]:
+    """Put each certificate with its key; return those keys, and a sentence about each certificate of another."""
     pairs = {reference: key_pair(key) for reference, key in card.keys.items()}
-    taken = []
+    taken, left_out = [], []
     for certificate in certificates.read_certificates(text):
-        for reference, pair in pairs.items():
-            if certificates.is_for(certificate, pair):
-                card.put_object(CERTIFICATE_OBJECTS[reference], objects.certificate(certificates.to_der(certificate)))
-                taken.append(reference)
+        places = [reference for reference, pair in pairs.items() if certificates.is_for(certificate, pair)]
+        for reference in places:
+            card.put_object(CERTIFICATE_OBJECTS[reference], objects.certificate(certificates.to_der(certificate)))
+        taken += places
+        left_out += [] if places else [_left_out(certificate)]
     if not taken:
         raise CardError(f"None of the certificates is for a key of {card.name}.")
-    return taken
+    return taken, left_out
 
 
 def import_pkcs12(
     data: Path, name: str, content: bytes, password: bytes | None, reference: KeyReference, replace: bool = False
-) -> list[x509.Certificate]:
+) -> list[str]:
     """Put key and certificate of a PKCS#12 file in a place of a card, a new one if there is none.
 
-    Returns the file's other certificates, for which the card has no place: those of other keys and of CAs.
+    Returns a sentence about each certificate that has no place on the card, those of other keys and of CAs.
     """
-    pair, certificate, left_out = certificates.read_pkcs12(content, password)
+    pair, certificate, others = certificates.read_pkcs12(content, password)
     try:
         key = from_pair(pair)
     except PrivateKeyError as error:
@@ -99,7 +100,10 @@ def import_pkcs12(
     card.put_key(reference, key)
     content = objects.certificate(certificates.to_der(certificate)) if certificate else b""
     card.put_object(CERTIFICATE_OBJECTS[reference], content)
-    return left_out
+    missing = (
+        [] if certificate else [f"The file has no certificate for this key, so {name} has none of {reference:02X}."]
+    )
+    return missing + [_left_out(other) for other in others]
 
 
 def export_pkcs12(card: Card, reference: KeyReference, password: bytes | None) -> bytes:
@@ -156,6 +160,11 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise CardError(f'"{name}" is no name for a card: letters, digits and . _ - only, at most 64.')
     return name
+
+
+def _left_out(certificate: x509.Certificate) -> str:
+    whose = printable(certificate.subject.rfc4514_string())
+    return f"Left out, because it is for another key: the certificate of {whose}."
 
 
 def _put_certificate(folder: CardFolder, reference: KeyReference, der: bytes) -> None:

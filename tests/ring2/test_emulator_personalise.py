@@ -92,8 +92,12 @@ def test_issue_by_a_ca(ask: Ask, tmp_path: Path) -> None:
     assert file.read_text().count("BEGIN CERTIFICATE REQUEST") == 4
     answer = tmp_path / "anna.pem"
     answer.write_bytes(b"some words before\n" + b"".join(map(issued, all_requests(file))))
-    said = ask("issue", "anna", "--certificate", str(answer)).stdout
-    assert said == "anna has its certificates of 9A, 9C, 9D, 9E\n"
+    answer.write_bytes(
+        answer.read_bytes() + self_signed("CA", card_keys()["9A"]).public_bytes(serialization.Encoding.PEM)
+    )
+    said = ask("issue", "anna", "--certificate", str(answer))
+    assert said.stdout == "anna has its certificates of 9A, 9C, 9D, 9E\n"
+    assert said.stderr == "Left out, because it is for another key: the certificate of CN=CA,OU=people,O=nhs.\n"
     assert certificate(tmp_path, "9D").issuer.rfc4514_string() == "CN=CA"
     assert certificate(tmp_path, "9D").subject.rfc4514_string() == f"CN={UID},OU=people,O=nhs"
 
@@ -188,8 +192,10 @@ def test_what_is_left_out_of_an_import_is_said(ask: Ask, tmp_path: Path) -> None
         pkcs12.serialize_key_and_certificates(b"x", key, self_signed(UID, key), strangers, serialization.NoEncryption())
     )
     said = ask("import", "anna", str(file)).stderr
-    assert "left out, because it is for another key: the certificate of CN=555000000777" in said
+    assert "Left out, because it is for another key: the certificate of CN=555000000777" in said
     assert certificate(tmp_path, "9A") == self_signed(UID, key)
+    file.write_bytes(pkcs12.serialize_key_and_certificates(b"x", key, None, None, serialization.NoEncryption()))
+    assert "no certificate for this key, so anna has none of 9A" in ask("import", "anna", str(file)).stderr
 
 
 def test_unlock(ask: Ask, tmp_path: Path) -> None:
