@@ -65,7 +65,7 @@ class Fault:
     layer: ClassVar[Layer]
 
     def prepare(self, card: Card) -> None:
-        """Do what is done once, when it is set; raise FaultError when the card cannot have it. It may take seconds."""
+        """Do what is done once, when it is set; raise FaultError when the card cannot have it."""
 
     def concerns(self, apdu: CommandApdu) -> bool:
         """Return whether this command is one that it affects."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FaultError
+from ..faults import WrongKey
 from ..faults.layers import Faults
 from ..faults.text import as_json, catalogue, parse_fault
 from ..store.card import Card, open_card
@@ -69,4 +70,6 @@ class FaultTable:
         if not isinstance(values, dict):
             raise FaultError("The values of a fault are an object: {NAME: VALUE}.")
         fault = parse_fault(kind, values)
-        await asyncio.to_thread(self.of(card).add, fault)  # it may make a key pair
+        if isinstance(fault, WrongKey):
+            await asyncio.to_thread(fault.prepare, card)  # it makes key pairs, and only once
+        self.of(card).add(fault)

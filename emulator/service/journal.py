@@ -1,7 +1,6 @@
 """What was said to the cards lately, and who listens: the tray, `emulator trace`, the log.
 
-Commands are kept as bytes and put into words only when somebody reads them. The bytes of a passcode
-are not kept.
+A line for people is made only when somebody reads it. The bytes of a passcode are not kept.
 """
 
 from __future__ import annotations
@@ -57,13 +56,11 @@ class Conversation:
 
     def exchanged(self, reader: str, card: str, exchange: Exchange) -> None:
         """Take a command and its answer."""
-        self._number += 1
-        self._say(Said(self._number, time.time(), reader, card, without_secrets(exchange)))
+        self._say(reader, card, without_secrets(exchange))
 
     def happened(self, reader: str, card: str, sentence: str) -> None:
         """Take something that happened to a card in a reader."""
-        self._number += 1
-        self._say(Said(self._number, time.time(), reader, card, None, sentence))
+        self._say(reader, card, None, sentence)
 
     def since(self, number: int) -> Iterator[Said]:
         """Yield what was said after this number, as far as it is kept; all, if it never came so far."""
@@ -71,7 +68,9 @@ class Conversation:
             number = 0
         return (said for said in list(self._lately) if said.number > number)
 
-    def _say(self, said: Said) -> None:
+    def _say(self, reader: str, card: str, exchange: Exchange | None, happened: str = "") -> None:
+        self._number += 1
+        said = Said(self._number, time.time(), reader, card, exchange, happened)
         self._lately.append(said)
         for listener in self._listeners:  # a list that is never changed, but replaced
             listener(said)
