@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .errors import NoAnswerError, ReaderError
-from .reader.slot import Address, Reader
+from .reader.slot import Address, Slot
 from .store.personalise import LAYOUT, issue
 from .virtual_card import VirtualCard
 
@@ -175,7 +175,7 @@ class VpcdSlot:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._reader = Reader(Address.parse(address))
+        self._reader = Slot(Address.parse(address))
 
     def insert(self, card: VirtualCard) -> None:
         """Put a card in; the reader may come later."""

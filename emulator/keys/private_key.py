@@ -12,11 +12,14 @@ import functools
 import re
 import weakref
 from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_void_p
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from asn1crypto import keys, pem
 
 from ..identifiers import Algorithm, Origin, PasscodePolicy
+
+T = TypeVar("T", bound=StrEnum)
 
 _LIBRARY = "libcrypto.so.3"
 _RSA_ALGORITHMS = {
@@ -60,7 +63,9 @@ class PrivateKey:
             raise PrivateKeyError("not a PEM file") from None
         if kind != "PRIVATE KEY":
             raise PrivateKeyError(f'holds a "{kind}"; an unencrypted PKCS#8 key is needed')
-        return cls(bytes(der), Origin(_said(text, "origin", Origin) or Origin.IMPORTED), _policy(text))
+        return cls(
+            bytes(der), _said(text, "origin", Origin) or Origin.IMPORTED, _said(text, "passcode", PasscodePolicy)
+        )
 
     def to_pem(self) -> bytes:
         """Return the key as from_pem() reads it, with what is known about it (RFC 7468, 5.2)."""
@@ -101,16 +106,11 @@ class PrivateKey:
         return int(crypto.EVP_PKEY_CTX_ctrl_str(context, b"rsa_padding_mode", b"none")) == 1
 
 
-def _policy(text: bytes) -> PasscodePolicy | None:
-    said = _said(text, "passcode", PasscodePolicy)
-    return PasscodePolicy(said) if said else None
-
-
-def _said(text: bytes, name: str, allowed: type[Origin | PasscodePolicy]) -> str | None:
+def _said(text: bytes, name: str, allowed: type[T]) -> T | None:
     """Return what a line before the key says."""
     values = "|".join(allowed)
     found = re.search(rf"^{name}: ({values})\r?$".encode(), text.partition(b"-----BEGIN")[0], re.MULTILINE)
-    return found[1].decode() if found else None
+    return allowed(found[1].decode()) if found else None
 
 
 def _algorithm_of(der: bytes) -> Algorithm:

@@ -45,7 +45,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Reader:
+class Slot:
     """Puts cards in and pulls them out."""
 
     def __init__(self, address: Address) -> None:

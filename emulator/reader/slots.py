@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..errors import CardError, ReaderError
-from .slot import Address, Reader
+from .slot import Address, Slot
 
 _SLOTS = 1000
 """A number below is a slot, from it on a port."""
@@ -53,31 +53,31 @@ def parse_cards(texts: list[str], first: Address) -> dict[Address, str]:
     return found
 
 
-class Readers:
+class Slots:
     """The readers in the order in which they came; there is always the first."""
 
     def __init__(self, first: Address, on_change: Callable[[], None]) -> None:
         self._first = first
         self._on_change = on_change
-        self._readers: dict[Address, Reader] = {}
+        self._readers: dict[Address, Slot] = {}
 
-    def __iter__(self) -> Iterator[Reader]:
+    def __iter__(self) -> Iterator[Slot]:
         self.first()
         return iter(list(self._readers.values()))
 
-    def first(self) -> Reader:
+    def first(self) -> Slot:
         """Return the first reader: slot 0, unless all cards went elsewhere."""
         return next(iter(self._readers.values()), None) or self.at(self._first)
 
-    def at(self, place: Address) -> Reader:
+    def at(self, place: Address) -> Slot:
         """Return the reader at an address, a new one if there is none."""
         if place not in self._readers:
-            reader = Reader(place)
+            reader = Slot(place)
             reader.on_change = self._on_change
             self._readers[place] = reader
         return self._readers[place]
 
-    def named(self, name: object) -> Reader:
+    def named(self, name: object) -> Slot:
         """Return the reader that a request names; raise ReaderError.
 
         By its number among all readers, from 1; or as text by SLOT, PORT or HOST:PORT; or (None) the
@@ -95,7 +95,7 @@ class Readers:
         except ValueError as error:
             raise ReaderError(f"{error}.") from None
 
-    def holding(self, card: str) -> Reader | None:
+    def holding(self, card: str) -> Slot | None:
         """Return the reader in which a card is."""
         for reader in self._readers.values():
             if reader.card and reader.card.card.name == card:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ReaderError
 from ..faults import Pulled
-from ..reader.slot import Address, Reader
-from ..reader.slots import Readers, parse_cards
+from ..reader.slot import Address, Slot
+from ..reader.slots import Slots, parse_cards
 from ..store.card import Card, open_card, summaries
 from ..virtual_card import Exchange, VirtualCard
 from .control import Answer, ControlServer, Handler, exclusive, serve
@@ -69,7 +69,7 @@ class Emulator:
     def __init__(self, data: Path, address: Address, announce: Callable[[str], None]) -> None:
         self._data = data
         self._announce = announce
-        self._readers = Readers(address, self._changed)
+        self._readers = Slots(address, self._changed)
         self._moving = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -123,12 +123,12 @@ class Emulator:
             self._tray = tray
             _log.info("the tray is at %s", tray.url)
 
-    async def _say_ready(self, reader: Reader) -> None:
+    async def _say_ready(self, reader: Slot) -> None:
         if reader.card:
             await reader.seen.wait()
         self._announce(f"ready {reader.address}")
 
-    async def _put_in(self, reader: Reader, card: VirtualCard) -> None:
+    async def _put_in(self, reader: Slot, card: VirtualCard) -> None:
         card.observer = functools.partial(self._in_loop, self._observe, reader, card)
         await reader.insert(card)
         _log.info("card %s is in %s", card.card.name, reader.address)
@@ -160,7 +160,7 @@ class Emulator:
             await self._pull(reader)
             return await self._status({"reader": str(reader.address)})
 
-    async def _pull(self, reader: Reader | None) -> None:
+    async def _pull(self, reader: Slot | None) -> None:
         pulled = reader and reader.card
         if reader and pulled:
             await reader.remove()
@@ -195,14 +195,14 @@ class Emulator:
         else:
             self._loop.call_soon_threadsafe(tell, *what)
 
-    def _observe(self, reader: Reader, card: VirtualCard, exchange: Exchange) -> None:
+    def _observe(self, reader: Slot, card: VirtualCard, exchange: Exchange) -> None:
         self._conversation.exchanged(reader.where, card.card.name, exchange)
         if self._tray and exchange.may_change_tries:
             self._tray.changed()
         if Pulled.kind in exchange.faults:
             self._happened(reader, card, "The card was pulled in the middle of that")
 
-    def _happened(self, reader: Reader, card: VirtualCard, sentence: str) -> None:
+    def _happened(self, reader: Slot, card: VirtualCard, sentence: str) -> None:
         self._conversation.happened(reader.where, card.card.name, sentence)
         self._changed()
 
@@ -216,7 +216,7 @@ def _log_it(said: Said) -> None:
         _log.debug("%s", one_line(as_json(said.exchange)))
 
 
-def _status_of(reader: Reader) -> Answer:
+def _status_of(reader: Slot) -> Answer:
     inserted = reader.card
     return {
         "reader": str(reader.address),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,9 +180,8 @@ def open_card(data: Path, name: str) -> Card:
     if name != printable(name):
         raise CardError(f'"{printable(name)}" is no name for a card: it has characters that cannot be shown.')
     if folder.parent != data / CARDS or folder.name != name or not (folder / CARD_FILE).is_file():
-        raise CardError(
-            f'There is no card "{name}" in {data / CARDS}; there are: {_list(map(printable, card_names(data)))}.'
-        )
+        names = ", ".join(map(printable, card_names(data))) or "none"
+        raise CardError(f'There is no card "{name}" in {data / CARDS}; there are: {names}.')
     return Card.open(folder)
 
 
@@ -214,7 +213,3 @@ def _summary(folder: Path) -> Summary:
         return Summary(folder.name, uid and printable(str(uid)), tries_left, certificate.not_valid_after.date())
     except (ValueError, TypeError):
         raise CardError(f"{folder}: the 9A certificate's subject or dates cannot be read.") from None
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"

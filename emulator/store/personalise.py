@@ -53,7 +53,8 @@ def issue(
             key = generate(algorithm)
             folder.put_key(reference, key)
             if self_signed:
-                _put_certificate(folder, reference, certificates.self_signed(uid, reference, key_pair(key), days))
+                signed = certificates.self_signed(uid, reference, key_pair(key), days)
+                folder.put(CERTIFICATE_OBJECTS[reference], objects.certificate(signed))
     return open_card(data, name)
 
 
@@ -165,10 +166,6 @@ def _checked(name: str) -> str:
 def _left_out(certificate: x509.Certificate) -> str:
     whose = printable(certificate.subject.rfc4514_string())
     return f"Left out, because it is for another key: the certificate of {whose}."
-
-
-def _put_certificate(folder: CardFolder, reference: KeyReference, der: bytes) -> None:
-    folder.put(CERTIFICATE_OBJECTS[reference], objects.certificate(der))
 
 
 def _holder(card: Card) -> str:
