@@ -124,7 +124,7 @@ def test_the_settings_in_the_example_exist(tmp_path: Path) -> None:
     (example,) = re.findall(r"^    spine = .*\n(?:    .*\n)+", README.read_text(), re.MULTILINE)
     file = tmp_path / "agent.toml"
     file.write_text(example)
-    assert agent.load_settings(file, {}, {}).kiosk
+    assert agent.load_settings({}, {"config": file}).kiosk
     (others,) = re.findall(r"also: (.*)", example)
     assert set(others.split(", ")) <= set(agent.Settings.__annotations__)
 
