@@ -6,7 +6,6 @@ from ..config import Clock, Config
 from ..errors import DataError
 from ..folder import SESSIONS
 from . import Limits, Store
-from .memory import MemoryStore
 from .sqlite import SqliteStore
 
 SQLITE = "sqlite"
@@ -17,9 +16,9 @@ def open_store(config: Config, clock: Clock) -> Store:
     """Open the store that `config.store` names; raises DataError."""
     limits = Limits(config.max_session, config.idle)
     if config.store == MEMORY:
-        return MemoryStore(clock, limits.absolute, limits.idle)
+        return SqliteStore.in_memory(limits, clock)
     if config.store == SQLITE:
-        return SqliteStore(config.data / SESSIONS, limits, clock)
+        return SqliteStore.in_file(config.data / SESSIONS, limits, clock)
     if config.store.startswith(("redis://", "rediss://", "unix://")):
         # Imported only here: the client library is an extra that most people do not need.
         from .redis import RedisStore

@@ -1,4 +1,4 @@
-"""The usual store: one SQLite file in DIR, shared by all broker processes of a machine.
+"""The usual store: SQLite, in one file in DIR that all broker processes of a machine share, or in memory.
 
 Write-ahead logging lets processes read while one writes. Nothing is synced to the disk: sessions
 need not survive a power cut, and they do survive the end of a process.
@@ -39,29 +39,43 @@ _COLUMNS = "uid, opened, last_used, role_id, mode"
 
 
 class SqliteStore:
-    """A store in a file. One connection under one lock: SQLite has one writer at a time anyway."""
+    """A store behind one connection and one lock: SQLite has one writer at a time anyway."""
 
-    def __init__(self, path: Path, limits: Limits, clock: Clock) -> None:
+    def __init__(self, database: Path | str, limits: Limits, clock: Clock) -> None:
+        """Open a database, or make it; raises DataError."""
         self.limits = limits
         self._clock = clock
         self._lock = threading.Lock()
         self._opened = 0
-        for suffix in ("", "-wal", "-shm"):  # SQLite's own files beside it
-            check_plain_file(path.with_name(path.name + suffix))
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
             self._connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                database, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-        except (OSError, sqlite3.Error) as exc:
-            raise DataError(f"{path} cannot be used for sessions: {exc}") from exc
+        except sqlite3.Error as exc:
+            raise DataError(f"{database} cannot be used for sessions: {exc}") from exc
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as exc:
             self._connection.close()
+            raise DataError(f"{database} cannot be used for sessions: {exc}") from exc
+
+    @classmethod
+    def in_file(cls, path: Path, limits: Limits, clock: Clock) -> SqliteStore:
+        """A store that outlives the process, readable by its owner only; raises DataError."""
+        for suffix in ("", "-wal", "-shm"):  # SQLite's own files beside it
+            check_plain_file(path.with_name(path.name + suffix))
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+        except OSError as exc:
             raise DataError(f"{path} cannot be used for sessions: {exc}") from exc
+        return cls(path, limits, clock)
+
+    @classmethod
+    def in_memory(cls, limits: Limits, clock: Clock) -> SqliteStore:
+        """A store that forgets everything with the process."""
+        return cls(":memory:", limits, clock)
 
     def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
         """See Store."""

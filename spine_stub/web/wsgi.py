@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("spine_stub")
 
 DELIVERY = "spine_stub.delivery"
-_OWN_NAMES = {"CONTENT_TYPE": "CONTENT_TYPE", "CONTENT_LENGTH": "CONTENT_LENGTH"}
 _FAILED = h11.Response(status_code=500, headers=[("Content-Length", "0"), ("Connection", "close")])
 
 
@@ -92,13 +91,13 @@ def call(app: WSGIApplication, environ: WSGIEnvironment) -> Reply:
     try:
         parts = app(environ, start_response)
         ((status, headers),) = started
-        is_complete = any(name.lower() == "content-length" for name, _ in headers)
-        reply = Reply(_head(status, headers), None, parts, environ.get(DELIVERY))
-        if not is_complete:
-            return reply
-        content = b"".join(parts)
+        delivery = environ.get(DELIVERY)
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            # Its end is the connection's end.
+            return Reply(_head(status, [*headers, ("Connection", "close")]), None, parts, delivery)
+        reply = Reply(_head(status, headers), b"".join(parts), parts, delivery)
         reply.close()
-        return Reply(reply.head, content, delivery=reply.delivery)
+        return reply
     except Exception:
         _log.exception("the application failed")
         return Reply(_FAILED, b"")
@@ -128,4 +127,4 @@ def _headers(request: h11.Request) -> Iterable[tuple[str, str]]:
     for name, value in request.headers:
         if b"_" not in name and name != b"transfer-encoding":
             key = name.decode("ascii").upper().replace("-", "_")
-            yield _OWN_NAMES.get(key, f"HTTP_{key}"), value.decode("latin-1")
+            yield key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", value.decode("latin-1")

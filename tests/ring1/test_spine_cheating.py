@@ -25,8 +25,8 @@ from spine_stub.folder import ISSUING, ISSUING_KEY, ROOT, ROOT_KEY
 from spine_stub.login.challenge import Challenges, Keys
 from spine_stub.pki import authority
 from spine_stub.pki.authority import Issuer
-from spine_stub.sessions import session_key
-from spine_stub.sessions.memory import MemoryStore
+from spine_stub.sessions import Limits, session_key
+from spine_stub.sessions.sqlite import SqliteStore
 
 UID = "555000000002"
 VICTIM = "555000000001"
@@ -302,7 +302,7 @@ def test_a_bent_ticket_is_refused(desk: Desk, bend: Callable[[str], str]) -> Non
 
 def test_a_ticket_of_another_broker_is_refused(desk: Desk) -> None:
     """Even of one with the same keys, as long as they do not share a store."""
-    store = MemoryStore(desk.clock, timedelta(hours=1), timedelta(hours=1))
+    store = SqliteStore.in_memory(Limits(timedelta(hours=1), timedelta(hours=1)), desk.clock)
     ticket = replace(desk.broker, store=store).validate(desk.answer()).ticket
     with pytest.raises(BrokerError) as caught:
         desk.broker.session(ticket)

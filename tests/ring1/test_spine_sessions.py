@@ -18,29 +18,24 @@ from spine_stub import Config, create_app
 from spine_stub.errors import BrokerError, DataError, Unavailable
 from spine_stub.login.broker import Login
 from spine_stub.sessions import Limits, Session, new_ticket, session_key
-from spine_stub.sessions.memory import MemoryStore
 from spine_stub.sessions.sqlite import SqliteStore
 from spine_stub.stub import Stub
 
 HOUR = timedelta(hours=1)
 
-AnyStore = MemoryStore | SqliteStore
 
-
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, clock: SettableClock, tmp_path: Path) -> Iterator[MemoryStore | SqliteStore]:
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, clock: SettableClock, tmp_path: Path) -> Iterator[SqliteStore]:
     """Each of the stores whose clock a test can set; redis has its own and its own tests."""
     limits = Limits(10 * HOUR, HOUR)
-    store = (
-        MemoryStore(clock, limits.absolute, limits.idle)
-        if request.param == "memory"
-        else SqliteStore(tmp_path / "sessions.sqlite", limits, clock)
-    )
+    path = tmp_path / "sessions.sqlite"
+    in_memory = request.param == "memory"
+    store = SqliteStore.in_memory(limits, clock) if in_memory else SqliteStore.in_file(path, limits, clock)
     yield store
     store.release()
 
 
-def begin(store: AnyStore, key: str = "key") -> Session:
+def begin(store: SqliteStore, key: str = "key") -> Session:
     """Begin a session with a challenge of its own."""
     session = store.open(key, "555", key.encode(), HOUR)
     assert session
@@ -57,20 +52,20 @@ def test_a_ticket_has_the_form_of_real_ones() -> None:
     assert base64.b64decode(site.rstrip("#")) == b"\0\2SI\0\x0201"
 
 
-def test_a_session_lives_while_it_is_used(store: AnyStore, clock: SettableClock) -> None:
+def test_a_session_lives_while_it_is_used(store: SqliteStore, clock: SettableClock) -> None:
     begin(store)
     for _ in range(5):
         clock.advance(minutes=59)
         assert store.use("key")
 
 
-def test_a_session_ends_when_it_is_not_used(store: AnyStore, clock: SettableClock) -> None:
+def test_a_session_ends_when_it_is_not_used(store: SqliteStore, clock: SettableClock) -> None:
     begin(store)
     clock.advance(minutes=60)
     assert store.use("key") is None
 
 
-def test_a_session_ends_at_its_limit_however_busy(store: AnyStore, clock: SettableClock) -> None:
+def test_a_session_ends_at_its_limit_however_busy(store: SqliteStore, clock: SettableClock) -> None:
     begin(store)
     for _ in range(19):
         clock.advance(minutes=30)
@@ -79,7 +74,7 @@ def test_a_session_ends_at_its_limit_however_busy(store: AnyStore, clock: Settab
     assert store.use("key") is None
 
 
-def test_an_ended_session_stays_ended(store: AnyStore) -> None:
+def test_an_ended_session_stays_ended(store: SqliteStore) -> None:
     begin(store)
     assert store.close("key")
     assert not store.close("key")
@@ -87,7 +82,7 @@ def test_an_ended_session_stays_ended(store: AnyStore) -> None:
     assert store.use("key") is None
 
 
-def test_a_session_from_the_future_is_over(store: AnyStore, clock: SettableClock) -> None:
+def test_a_session_from_the_future_is_over(store: SqliteStore, clock: SettableClock) -> None:
     """The clock went back: nobody knows how old it is. Brokers that share a store need not agree to the second."""
     begin(store)
     clock.advance(seconds=-5)
@@ -129,7 +124,7 @@ def test_setting_the_pcs_clock_neither_lengthens_nor_ends_a_session(
     broker.release()
 
 
-def test_what_is_over_is_dropped_without_a_timer(store: AnyStore, clock: SettableClock) -> None:
+def test_what_is_over_is_dropped_without_a_timer(store: SqliteStore, clock: SettableClock) -> None:
     for number in range(100):
         begin(store, str(number))
     assert len(store) == 200
@@ -139,7 +134,7 @@ def test_what_is_over_is_dropped_without_a_timer(store: AnyStore, clock: Settabl
     assert len(store) == 2048
 
 
-def test_of_many_threads_one_may_use_a_challenge(store: AnyStore) -> None:
+def test_of_many_threads_one_may_use_a_challenge(store: SqliteStore) -> None:
     with ThreadPoolExecutor(8) as pool:
         opened = list(pool.map(lambda number: store.open(str(number), "555", b"challenge", HOUR), range(200)))
     begun = {str(number): session for number, session in enumerate(opened) if session}
@@ -182,7 +177,7 @@ def test_a_role_can_be_chosen_again(desk: Desk) -> None:
         assert (session.role_id, session.mode) == (role, mode)
 
 
-def test_asking_for_a_session_is_no_use_of_it(store: AnyStore, clock: SettableClock) -> None:
+def test_asking_for_a_session_is_no_use_of_it(store: SqliteStore, clock: SettableClock) -> None:
     opened = begin(store)
     clock.advance(minutes=59)
     assert store.look("key") == opened
@@ -191,7 +186,7 @@ def test_asking_for_a_session_is_no_use_of_it(store: AnyStore, clock: SettableCl
     assert (store.look("key"), dict(store.sessions())) == (None, {})
 
 
-def test_choosing_a_role_is_use_of_the_session(store: AnyStore, clock: SettableClock) -> None:
+def test_choosing_a_role_is_use_of_the_session(store: SqliteStore, clock: SettableClock) -> None:
     begin(store)
     clock.advance(minutes=59)
     store.choose_role("key", "1", "0")
@@ -199,7 +194,7 @@ def test_choosing_a_role_is_use_of_the_session(store: AnyStore, clock: SettableC
     assert store.look("key")
 
 
-def test_sessions_are_listed_newest_first(store: AnyStore, clock: SettableClock) -> None:
+def test_sessions_are_listed_newest_first(store: SqliteStore, clock: SettableClock) -> None:
     for key in ("first", "second", "third"):
         begin(store, key)
         clock.advance(seconds=1)
@@ -208,7 +203,7 @@ def test_sessions_are_listed_newest_first(store: AnyStore, clock: SettableClock)
 
 def test_a_file_is_shared_and_private(clock: SettableClock, tmp_path: Path) -> None:
     path = tmp_path / "sessions.sqlite"
-    first, second = (SqliteStore(path, Limits(HOUR, HOUR), clock) for _ in range(2))
+    first, second = (SqliteStore.in_file(path, Limits(HOUR, HOUR), clock) for _ in range(2))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     session = begin(first)
     assert second.use("key") == session
@@ -228,17 +223,17 @@ def test_a_link_is_not_followed(clock: SettableClock, tmp_path: Path, suffix: st
     victim.write_text("")
     path.with_name(path.name + suffix).symlink_to(victim)
     with pytest.raises(DataError, match="is a symbolic link"):
-        SqliteStore(path, Limits(HOUR, HOUR), clock)
+        SqliteStore.in_file(path, Limits(HOUR, HOUR), clock)
     assert victim.read_text() == ""
 
 
 def test_sessions_outlive_the_process(clock: SettableClock, tmp_path: Path) -> None:
     path = tmp_path / "sessions.sqlite"
-    store = SqliteStore(path, Limits(HOUR, HOUR), clock)
+    store = SqliteStore.in_file(path, Limits(HOUR, HOUR), clock)
     begin(store)
     store.choose_role("key", "1", "1")
     store.release()
-    again = SqliteStore(path, Limits(HOUR, HOUR), clock)
+    again = SqliteStore.in_file(path, Limits(HOUR, HOUR), clock)
     session = again.look("key")
     again.release()
     assert session
@@ -248,4 +243,4 @@ def test_sessions_outlive_the_process(clock: SettableClock, tmp_path: Path) -> N
 def test_a_file_that_is_no_database_is_said(clock: SettableClock, tmp_path: Path) -> None:
     (tmp_path / "sessions.sqlite").write_text("not a database, but long enough to be looked at" * 100)
     with pytest.raises(DataError, match="cannot be used for sessions"):
-        SqliteStore(tmp_path / "sessions.sqlite", Limits(HOUR, HOUR), clock)
+        SqliteStore.in_file(tmp_path / "sessions.sqlite", Limits(HOUR, HOUR), clock)

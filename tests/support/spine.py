@@ -30,7 +30,8 @@ from spine_stub.login.broker import Broker
 from spine_stub.pki import first_start
 from spine_stub.pki.authority import ec_key
 from spine_stub.pki.registration import RegistrationAuthority
-from spine_stub.sessions.memory import MemoryStore
+from spine_stub.sessions import Limits
+from spine_stub.sessions.sqlite import SqliteStore
 from spine_stub.stub import Stub
 from spine_stub.testing import SpineStub
 
@@ -91,7 +92,7 @@ class Desk:
     def open(cls, data: Path, random: RandomBytes = secrets.token_bytes, **settings: Any) -> Desk:
         """A broker of this DIR that remembers its sessions in memory only; `settings` are those of Config."""
         clock, config = SettableClock(), Config(data, **settings)
-        store = MemoryStore(clock, config.max_session, config.idle)
+        store = SqliteStore.in_memory(Limits(config.max_session, config.idle), clock)
         return cls(make_broker(config, clock, random, store), clock, data)
 
     @property
