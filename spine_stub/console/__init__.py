@@ -11,7 +11,7 @@ from functools import partial
 
 from flask import Flask, Response, request
 
-from ..errors import Unavailable
+from ..errors import DataError, Unavailable
 from ..stub import Stub
 from ..web import replies
 from ..web.endpoints import CONTROLS
@@ -64,10 +64,18 @@ def _away(exc: Unavailable) -> Response:
     return pages.notice("Not now", words, reply.status_code)
 
 
+def _wrong(exc: DataError) -> Response:
+    """Say what was wrong with what somebody asked for."""
+    if request.path.startswith(f"{CONTROLS}api/"):
+        return api.error(str(exc))
+    return pages.notice("Not done", str(exc), pages.BAD_REQUEST)
+
+
 def install(app: Flask, stub: Stub) -> None:
     """Give the application the console."""
     app.before_request(partial(guard.check, CONTROLS))
     app.register_error_handler(Unavailable, _away)
+    app.register_error_handler(DataError, _wrong)
     app.after_request(partial(guard.protect, CONTROLS))
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes

@@ -39,18 +39,12 @@ def faults(stub: Stub) -> Response:
 
 def set_fault(stub: Stub) -> Response:
     """Set a fault."""
-    try:
-        return jsonify(faults=[_setting(setting) for setting in actions.set_fault(stub, _body())])
-    except DataError as exc:
-        return error(str(exc))
+    return jsonify(faults=[_setting(setting) for setting in actions.set_fault(stub, _body())])
 
 
 def clear_faults(stub: Stub) -> Response:
     """Clear one fault or all."""
-    try:
-        return jsonify(cleared=actions.clear_faults(stub, _body()))
-    except DataError as exc:
-        return error(str(exc))
+    return jsonify(cleared=actions.clear_faults(stub, _body()))
 
 
 def requests(stub: Stub) -> Response:
@@ -91,10 +85,7 @@ def sessions(stub: Stub) -> Response:
 
 def end_session(stub: Stub) -> Response:
     """End a session."""
-    try:
-        return jsonify(ended=actions.end_session(stub, _body()))
-    except DataError as exc:
-        return error(str(exc))
+    return jsonify(ended=actions.end_session(stub, _body()))
 
 
 def error(sentence: str, code: int = _BAD_REQUEST) -> Response:
@@ -112,14 +103,8 @@ def _body() -> Mapping[str, Any]:
 
 
 def _setting(setting: Setting) -> dict[str, object]:
-    return {
-        "number": setting.number,
-        "fault": setting.name,
-        "value": setting.value,
-        "endpoint": setting.endpoint,
-        "client": setting.client,
-        "standing": setting.standing,
-    }
+    names = ("number", "value", "endpoint", "client", "standing")
+    return {"fault": setting.name, **{name: getattr(setting, name) for name in names}}
 
 
 def _exchange(exchange: Exchange) -> dict[str, object]:
@@ -140,13 +125,8 @@ def _exchange(exchange: Exchange) -> dict[str, object]:
 
 
 def _sign_in(sign_in: SignIn) -> dict[str, object]:
-    return {
-        "number": sign_in.number,
-        "begun": sign_in.begun.isoformat(),
-        "uid": sign_in.uid,
-        "cn": sign_in.cn,
-        "outcome": sign_in.outcome,
-    }
+    names = ("number", "uid", "cn", "outcome")
+    return {"begun": sign_in.begun.isoformat(), **{name: getattr(sign_in, name) for name in names}}
 
 
 def _explanation(explanation: Explanation) -> dict[str, object]:

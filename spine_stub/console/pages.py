@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Response, redirect, render_template, request
+from flask import Response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from ..errors import DataError, Unavailable
@@ -20,7 +20,7 @@ from . import actions
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {"console.css": "text/css; charset=UTF-8", "console.js": "text/javascript; charset=UTF-8"}
-_BAD_REQUEST = 400
+BAD_REQUEST = 400
 _NOT_FOUND = 404
 _MOST_SESSIONS = 200
 
@@ -43,6 +43,16 @@ def notice(title: str, words: str, code: int) -> Response:
     """A page that says one thing."""
     page = render_template("notice.html", title=title, words=words)
     return Response(page, code, content_type="text/html; charset=UTF-8")
+
+
+def wrong(page: str) -> Response:
+    """A page again, which says what was wrong with its form."""
+    return Response(page, BAD_REQUEST, content_type="text/html; charset=UTF-8")
+
+
+def back(path: str) -> Response:
+    """Show a page after a change."""
+    return Response("", 303, {"Location": path})
 
 
 def gone(words: str) -> Response:
@@ -74,7 +84,7 @@ def sessions(stub: Stub) -> str:
 def end_session(stub: Stub) -> Response:
     """End one."""
     actions.end_session(stub, request.form)
-    return _back("/stub/sessions")
+    return back("/stub/sessions")
 
 
 def faults(stub: Stub) -> str:
@@ -90,14 +100,14 @@ def set_fault(stub: Stub) -> Response:
     try:
         actions.set_fault(stub, values)
     except DataError as exc:
-        return Response(_faults_page(stub, str(exc)), _BAD_REQUEST, content_type="text/html; charset=UTF-8")
-    return _back("/stub/faults")
+        return wrong(_faults_page(stub, str(exc)))
+    return back("/stub/faults")
 
 
 def clear_faults(stub: Stub) -> Response:
     """Clear one or all."""
     actions.clear_faults(stub, request.form)
-    return _back("/stub/faults")
+    return back("/stub/faults")
 
 
 def settings(stub: Stub) -> str:
@@ -136,8 +146,3 @@ def _faults_page(stub: Stub, problem: str = "") -> str:
         problem=problem,
         form=request.form,
     )
-
-
-def _back(path: str) -> Response:
-    reply: Response = redirect(path, 303)  # type: ignore[assignment]
-    return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Response, redirect, render_template, request
+from flask import Response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from ..errors import DataError
@@ -15,7 +15,6 @@ from ..stub import Stub
 from . import pages
 
 _MOST = 100
-_BAD_REQUEST = 400
 ROLE_FIELDS = ("org_code", "org_name", "group", "sub_group", "name", "code")
 
 
@@ -29,8 +28,8 @@ def add(stub: Stub) -> Response:
     try:
         person = stub.registration.add_person(_field("cn"), uid=_field("uid"))
     except DataError as exc:
-        return _wrong(_people_page(stub, str(exc)))
-    return _to(person.uid)
+        return pages.wrong(_people_page(stub, str(exc)))
+    return pages.back(f"/stub/people/{person.uid}")
 
 
 def person(stub: Stub, uid: str) -> Response | str:
@@ -89,8 +88,8 @@ def _change(stub: Stub, uid: str, change: Callable[[RegistrationAuthority, Perso
     try:
         change(stub.registration, found)
     except DataError as exc:
-        return _wrong(_person_page(stub, uid, str(exc)))
-    return _to(uid)
+        return pages.wrong(_person_page(stub, uid, str(exc)))
+    return pages.back(f"/stub/people/{uid}")
 
 
 def _people_page(stub: Stub, problem: str = "") -> str:
@@ -114,12 +113,3 @@ def _person_page(stub: Stub, uid: str, problem: str = "") -> str:
 
 def _field(name: str) -> str:
     return request.form.get(name, "").strip()
-
-
-def _wrong(page: str) -> Response:
-    return Response(page, _BAD_REQUEST, content_type="text/html; charset=UTF-8")
-
-
-def _to(uid: str) -> Response:
-    reply: Response = redirect(f"/stub/people/{uid}", 303)  # type: ignore[assignment]
-    return reply

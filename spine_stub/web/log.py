@@ -12,10 +12,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
 from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 
 from flask import Response
 
@@ -26,7 +24,7 @@ _log = logging.getLogger("spine_stub.requests")
 
 _LONGEST_LINE = 500
 _FIELDS = "fields"
-"""The attribute of a log record that is a function for what JSON lines have beside the message."""
+"""The attribute of a log record with what JSON lines have beside the message."""
 
 
 class LogForm(Enum):
@@ -46,33 +44,17 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, _FIELDS, dict)(),
+            **getattr(record, _FIELDS, {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
-class TextLines(logging.Formatter):
-    """Lines for people. The time is written out once a second."""
-
-    _written: tuple[int, str] = (0, "")
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        """Return date and time."""
-        second = int(record.created)
-        if self._written[0] != second:
-            self._written = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        return f"{self._written[1]},{record.msecs:03.0f}"
-
-
 def set_up(level: str, form: LogForm) -> None:
     """Log to standard error from this level on."""
-    # No line says which thread, process or function wrote it, and asking costs time (logging's own advice).
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
-    text = TextLines("%(asctime)s %(levelname)s %(message)s")
+    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonLines() if form is LogForm.JSON else text)
     logging.basicConfig(handlers=[handler], level=level)
 
@@ -81,31 +63,24 @@ def write_request(asked: BrokerRequest, reply: Response) -> None:
     """Log a request with its reply."""
     if not _log.isEnabledFor(logging.INFO):
         return
-    noted = asked.noted
-    outcome = "refused" if "reason" in noted else "ok" if reply.status_code < 400 else "failed"
-    fields = " ".join(f"{name}={value}" for name, value in noted.items() if value != "")
-    milliseconds = asked.milliseconds
-    line = f"{asked.method} {kept_path(asked.path)} {reply.status_code} {outcome} {fields}"
+    outcome = "refused" if "reason" in asked.noted else "ok" if reply.status_code < 400 else "failed"
+    path, milliseconds = kept_path(asked.path), asked.milliseconds
+    noted = {name: _short(value) for name, value in asked.noted.items() if value != ""}
+    fields = " ".join(f"{name}={value}" for name, value in noted.items())
     # What the client wrote stays on this line: no line ends, no escape sequences of terminals.
-    line = line[:_LONGEST_LINE].rstrip()
-    if not line.isprintable():
-        line = "".join(c if c.isprintable() else "?" for c in line)
-    more = partial(_fields, asked, reply, outcome, milliseconds)
-    _log.info("%s %.1f ms", line, milliseconds, extra={_FIELDS: more})
-
-
-def _fields(asked: BrokerRequest, reply: Response, outcome: str, milliseconds: float) -> dict[str, object]:
-    """What JSON lines have of a request beside the line itself."""
-    return {
+    line = f"{asked.method} {path} {reply.status_code} {outcome} {fields}"[:_LONGEST_LINE].rstrip()
+    line = "".join(c if c.isprintable() else "?" for c in line)
+    more = {
         "client": asked.remote_addr,
         "method": asked.method,
-        "path": kept_path(asked.path),
+        "path": path,
         "status": reply.status_code,
         "outcome": outcome,
         "milliseconds": round(milliseconds, 1),
-        **{name: _short(value) for name, value in asked.noted.items() if value != ""},
+        **noted,
         **({"fault": asked.fault} if asked.fault else {}),
     }
+    _log.info("%s %.1f ms", line, milliseconds, extra={_FIELDS: more})
 
 
 def _short(value: object) -> object:
