@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -16,13 +17,13 @@ from typing import NoReturn
 from .app import create_app
 from .cli import commands
 from .cli.options import make_config, make_parser
-from .config import system_clock
+from .config import LOOPBACK, system_clock
 from .errors import DataError
 from .pki.first_start import fill
 from .stub import Stub
 from .web import log
 from .web.server import Server
-from .web.tls import Greeting, own_names
+from .web.tls import Greeting
 
 _log = logging.getLogger("spine_stub")
 
@@ -58,7 +59,7 @@ def _serve(options: argparse.Namespace) -> None:
     fill(data, system_clock(), secrets.token_bytes)
     app = create_app(make_config(options))
     stub = Stub.of(app)
-    greeting = None if options.http else Greeting(stub, own_names(options.host))
+    greeting = None if options.http else Greeting(stub, dict.fromkeys((*LOOPBACK, socket.gethostname(), options.host)))
     server = Server(app, options.host, options.port, greeting)
     try:
         server.prepare()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Response, render_template, request
@@ -25,18 +24,10 @@ _NOT_FOUND = 404
 _MOST_SESSIONS = 200
 
 
-@dataclass(frozen=True)
-class HexByte:
-    """One byte as it is shown."""
-
-    text: str
-    differs: bool
-
-
-def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[HexByte]:
-    """Show bytes, each marked where it differs from `other`."""
+def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[tuple[str, bool]]:
+    """Each byte as it is shown, and whether it differs from the one of `other`."""
     for index, value in enumerate(content):
-        yield HexByte(f"{value:02x}", other is not None and other[index : index + 1] != bytes([value]))
+        yield f"{value:02x}", other is not None and other[index : index + 1] != bytes([value])
 
 
 def notice(title: str, words: str, code: int) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from flask import Response, render_template, request
@@ -39,57 +39,39 @@ def person(stub: Stub, uid: str) -> Response | str:
     return _person_page(stub, uid)
 
 
-def edit(stub: Stub, uid: str) -> Response:
-    """Change the name and the status."""
-
-    def change(desk: RegistrationAuthority, person: Person) -> None:
-        desk.edit_person(replace(person, cn=_field("cn"), active="active" in request.form))
-
-    return _change(stub, uid, change)
-
-
-def add_role(stub: Stub, uid: str) -> Response:
-    """Give the person one role more."""
-
-    def change(desk: RegistrationAuthority, person: Person) -> None:
-        desk.edit_person(with_role(person, *map(_field, ROLE_FIELDS)))
-
-    return _change(stub, uid, change)
-
-
-def drop_role(stub: Stub, uid: str) -> Response:
-    """Take a role away."""
-
-    def change(desk: RegistrationAuthority, person: Person) -> None:
-        desk.edit_person(replace(person, roles=tuple(role for role in person.roles if role.id != _field("role"))))
-
-    return _change(stub, uid, change)
-
-
-def issue_card(stub: Stub, uid: str) -> Response:
-    """Make a new card."""
-    return _change(stub, uid, lambda desk, _: desk.issue_card(uid, _field("card")))
-
-
-def revoke_card(stub: Stub, uid: str) -> Response:
-    """Put a card's certificates on the revocation list."""
-    return _change(stub, uid, lambda desk, _: desk.revoke_card(_field("card")))
-
-
-def revoke(stub: Stub, uid: str) -> Response:
-    """Make the person inactive and revoke every certificate."""
-    return _change(stub, uid, lambda desk, _: desk.revoke_person(uid))
-
-
-def _change(stub: Stub, uid: str, change: Callable[[RegistrationAuthority, Person], object]) -> Response:
+def change(stub: Stub, uid: str, name: str) -> Response:
+    """Make one of CHANGES."""
     found = stub.broker.directory.person(uid)
-    if found is None:
+    if found is None or name not in CHANGES:
         raise NotFound
     try:
-        change(stub.registration, found)
+        CHANGES[name](stub.registration, found)
     except DataError as exc:
         return pages.wrong(_person_page(stub, uid, str(exc)))
     return pages.back(f"/stub/people/{uid}")
+
+
+def _edit(desk: RegistrationAuthority, person: Person) -> None:
+    desk.edit_person(replace(person, cn=_field("cn"), active="active" in request.form))
+
+
+def _add_role(desk: RegistrationAuthority, person: Person) -> None:
+    desk.edit_person(with_role(person, *map(_field, ROLE_FIELDS)))
+
+
+def _drop_role(desk: RegistrationAuthority, person: Person) -> None:
+    desk.edit_person(replace(person, roles=tuple(role for role in person.roles if role.id != _field("role"))))
+
+
+CHANGES: Mapping[str, Callable[[RegistrationAuthority, Person], object]] = {
+    "edit": _edit,
+    "add-role": _add_role,
+    "drop-role": _drop_role,
+    "issue-card": lambda desk, person: desk.issue_card(person.uid, _field("card")),
+    "revoke-card": lambda desk, _: desk.revoke_card(_field("card")),
+    "revoke": lambda desk, person: desk.revoke_person(person.uid),
+}
+"""What a form on a person's page can change, by the last part of its address."""
 
 
 def _people_page(stub: Stub, problem: str = "") -> str:

@@ -36,14 +36,6 @@ _LINGER_SECONDS = 2.0
 _READ = 64 * 1024
 
 
-class _Refused(Exception):
-    """A request that never gets to the application."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = HTTPStatus(status)
-
-
 class Connection:
     """A connection whose hands are shaken."""
 
@@ -78,8 +70,6 @@ class Connection:
             return
         except h11.RemoteProtocolError as exc:
             await self._refuse(HTTPStatus(exc.error_status_hint))
-        except _Refused as exc:
-            await self._refuse(exc.status)
 
     async def _answer_one(self) -> bool:
         """Answer one request; True when the connection can have another."""
@@ -117,15 +107,12 @@ class Connection:
         return event  # type: ignore[return-value]
 
     async def _body(self, request: h11.Request) -> bytes:
-        """The whole body; raises _Refused when it is too large, or is said to be."""
-        stated = next((int(value) for name, value in request.headers if name == b"content-length"), 0)
-        if stated > MAX_BODY_BYTES:
-            raise _Refused(413)
+        """The whole body; raises RemoteProtocolError when it is too large, or is said to be."""
+        _check_size(next((int(value) for name, value in request.headers if name == b"content-length"), 0))
         body = b""
         while isinstance(event := await self._next_event(), h11.Data):
             body += event.data
-            if len(body) > MAX_BODY_BYTES:
-                raise _Refused(413)
+            _check_size(len(body))
         return body
 
     async def _send(self, reply: wsgi.Reply) -> None:
@@ -190,3 +177,8 @@ class Connection:
 
     def _write(self, event: h11.Event) -> None:
         self._writer.write(self._http.send(event) or b"")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BODY_BYTES:
+        raise h11.RemoteProtocolError("the body is too large", error_status_hint=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

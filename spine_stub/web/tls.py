@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Iterable
 from datetime import datetime
@@ -50,8 +49,3 @@ def make_tls(data: Path, hosts: Iterable[str], now: datetime) -> bytes:
     root = authority.Issuer.load(data / ROOT, data / ROOT_KEY)
     certificate = authority.make_tls_certificate(root, key, hosts, now)
     return authority.key_pem(key) + authority.certificate_pem(certificate)
-
-
-def own_names(host: str) -> Iterable[str]:
-    """What a broker that listens on `host` may be called by its clients."""
-    return dict.fromkeys((*LOOPBACK, socket.gethostname(), host))
