@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..config import CLOCK_SKEW, Clock
 from ..errors import DataError, Unavailable
-from ..folder import check_plain_file
+from ..folder import check_plain_file, locked
 from . import Limits, Session
 
 _BUSY_SECONDS = 5.0
@@ -68,9 +68,10 @@ class SqliteStore:
             check_plain_file(path.with_name(path.name + suffix))
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+            with locked(path.parent):  # SQLite waits for nobody when it turns to write-ahead logging
+                return cls(path, limits, clock)
         except OSError as exc:
             raise DataError(f"{path} cannot be used for sessions: {exc}") from exc
-        return cls(path, limits, clock)
 
     @classmethod
     def in_memory(cls, limits: Limits, clock: Clock) -> SqliteStore:
