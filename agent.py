@@ -38,7 +38,6 @@ import hashlib
 import html
 import http.client
 import io
-import ipaddress
 import json
 import logging
 import os
@@ -130,13 +129,22 @@ class Instruction(IntEnum):
 
 
 class StatusWord(IntEnum):
-    """The answers the agent acts on: SP 800-73-4 part 1, table 6."""
+    """What cards answer: SP 800-73-4 part 1, table 6, and ISO 7816-4, table 6. The names are told as words."""
 
     SUCCESS = 0x9000
     VERIFICATION_FAILED = 0x6300
+    MEMORY_FAILURE = 0x6581
+    WRONG_LENGTH = 0x6700
+    SECURITY_STATUS_NOT_SATISFIED = 0x6982
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
+    INCORRECT_DATA = 0x6A80
+    FUNCTION_NOT_SUPPORTED = 0x6A81
     FILE_NOT_FOUND = 0x6A82
+    INCORRECT_PARAMETERS = 0x6A86
     REFERENCE_NOT_FOUND = 0x6A88
+    INSTRUCTION_NOT_SUPPORTED = 0x6D00
+    CLASS_NOT_SUPPORTED = 0x6E00
+    NO_PRECISE_DIAGNOSIS = 0x6F00
 
 
 class Tag(IntEnum):
@@ -168,23 +176,6 @@ STATE_CHANGED, STATE_PRESENT = 0x0002, 0x0020
 MOST_READERS = 16
 FOR_EVER, LOOK_AGAIN_MILLISECONDS = 0xFFFFFFFF, 5000
 PLUG_AND_PLAY = b"\\\\?PnP?\\Notification"  # the reader whose state changes when a reader comes or goes
-
-STATUS_MEANINGS = {
-    0x9000: "success",
-    0x6300: "verification failed",
-    0x6581: "memory failure",
-    0x6700: "wrong length",
-    0x6982: "security status not satisfied",
-    0x6983: "authentication method blocked",
-    0x6A80: "incorrect data",
-    0x6A81: "function not supported",
-    0x6A82: "not found",
-    0x6A86: "incorrect P1 or P2",
-    0x6A88: "key reference not found",
-    0x6D00: "instruction not supported",
-    0x6E00: "class not supported",
-    0x6F00: "no precise diagnosis",
-}
 
 
 @dataclass(frozen=True)
@@ -228,7 +219,8 @@ def describe_status(status: int) -> str:
     elif status >> 8 == 0x61:
         meaning = f"{(status & 0xFF) or 256} more bytes"
     else:
-        meaning = STATUS_MEANINGS.get(status, "not known to the agent")
+        known = status in list(StatusWord)
+        meaning = StatusWord(status).name.replace("_", " ").lower() if known else "not known to the agent"
     return f"{status:04X} {meaning}"
 
 
@@ -1624,7 +1616,7 @@ def local_address(url: str) -> str:
     parts = urlsplit(url)
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((parts.hostname, parts.port or 443))
-        return str(ipaddress.ip_address(probe.getsockname()[0]))
+        return str(probe.getsockname()[0])
     return "0.0.0.0"  # noqa: S104  the protocol's "not known", nothing is bound
 
 
@@ -3489,8 +3481,11 @@ def set_up_logging(settings: Settings) -> None:
 
 def open_log(path: Path) -> TextIO:
     """Made for its owner alone, and never through a link that somebody else put there. Raises OSError."""
-    opener = lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600)  # noqa: E731
-    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=opener)
+
+    def private(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW, 0o600)
+
+    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=private)
 
 
 # --- Main ----------------------------------------------------------------------------------------------------

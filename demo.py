@@ -374,7 +374,9 @@ class DemonstrationStrip:
         def press() -> None:
             self._lane.submit(lambda: self._do(command))
 
-        button = ttk.Button(foot, text=text, command=press, style="Strip.TButton", takefocus=False, cursor="hand2")
+        button = ttk.Button(
+            foot, text=agent.clean(text), command=press, style="Strip.TButton", takefocus=False, cursor="hand2"
+        )
         button.grid(row=1, column=place, sticky="ew", padx=4, pady=(4, 0))
         foot.columnconfigure(place, weight=1, uniform="cards")
 
