@@ -54,4 +54,4 @@ def test_it_ends_the_window(number: signal.Signals, window: WindowOnScreen) -> N
     window.bridge.interrupt_on_signals()
     window.root.after(0, lambda: signal.raise_signal(number))
     with pytest.raises(KeyboardInterrupt):
-        window.window.run()
+        window.root.mainloop()
