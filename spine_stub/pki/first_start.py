@@ -17,22 +17,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from .. import folder
 from ..config import RandomBytes
 from ..errors import DataError
-from ..folder import (
-    CA,
-    CARDS,
-    CHALLENGE_SECRET,
-    ISSUING,
-    ISSUING_KEY,
-    PEOPLE,
-    REVOCATION_LIST,
-    ROOT,
-    ROOT_KEY,
-    locked,
-    take_folder,
-    write_private,
-)
+from ..folder import locked, take_folder, write_private
 from . import authority
 from .demo_cards import DEMONSTRATION_CARDS, Slot, write_card
 
@@ -40,7 +28,7 @@ _log = logging.getLogger("spine_stub")
 
 _FILLED = ".filled"
 _FILLING = ".filling-"
-_ENTRIES = (CA, CARDS, PEOPLE, ROOT)
+_ENTRIES = (folder.CA, folder.CARDS, folder.PEOPLE, folder.ROOT)
 _DEMONSTRATION_PEOPLE = Path(__file__).parent.parent / "people" / "people.toml"
 
 
@@ -49,7 +37,7 @@ def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
     try:
         take_folder(data)
         with locked(data):
-            if (data / ROOT).exists() and not (data / _FILLED).exists():
+            if (data / folder.ROOT).exists() and not (data / _FILLED).exists():
                 return False
             _fill(data, now, random)
             return True
@@ -77,7 +65,7 @@ def _refuse_strangers(data: Path) -> None:
     for entry in _ENTRIES:
         if (data / entry).exists():
             raise DataError(
-                f"{data} has {entry} but no {ROOT}, so this broker did not make it: choose an empty folder with --data"
+                f"{data} has {entry} but no {folder.ROOT}, so this broker did not make it: choose an empty folder"
             )
 
 
@@ -90,17 +78,17 @@ def _move_into_place(data: Path) -> None:
 
 
 def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
-    for folder in (CA, CARDS):
-        (data / folder).mkdir(mode=0o700)
-    shutil.copyfile(_DEMONSTRATION_PEOPLE, data / PEOPLE)
-    write_private(data / CHALLENGE_SECRET, random(32))
+    for entry in (folder.CA, folder.CARDS):
+        (data / entry).mkdir(mode=0o700)
+    shutil.copyfile(_DEMONSTRATION_PEOPLE, data / folder.PEOPLE)
+    write_private(data / folder.CHALLENGE_SECRET, random(32))
     # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock.
     with ThreadPoolExecutor() as pool:
         rsa_keys = [pool.submit(authority.rsa_key) for _ in range(2 + len(DEMONSTRATION_CARDS))]
         issuing = _make_authorities(data, rsa_keys[0].result(), rsa_keys[1].result(), now)
         revoked = _make_cards(data, issuing, rsa_keys[2:], now, random)
     revocations = authority.make_revocation_list(issuing, revoked, now)
-    (data / REVOCATION_LIST).write_bytes(authority.certificate_pem(revocations))
+    (data / folder.REVOCATION_LIST).write_bytes(authority.certificate_pem(revocations))
 
 
 def _make_authorities(
@@ -108,10 +96,10 @@ def _make_authorities(
 ) -> authority.Issuer:
     root = authority.make_root(root_key, now)
     issuing = authority.make_issuing(root, issuing_key, now)
-    (data / ROOT).write_bytes(authority.certificate_pem(root.certificate))
-    (data / ISSUING).write_bytes(authority.certificate_pem(issuing.certificate))
-    write_private(data / ROOT_KEY, authority.key_pem(root_key))
-    write_private(data / ISSUING_KEY, authority.key_pem(issuing_key))
+    (data / folder.ROOT).write_bytes(authority.certificate_pem(root.certificate))
+    (data / folder.ISSUING).write_bytes(authority.certificate_pem(issuing.certificate))
+    write_private(data / folder.ROOT_KEY, authority.key_pem(root_key))
+    write_private(data / folder.ISSUING_KEY, authority.key_pem(issuing_key))
     return issuing
 
 
@@ -123,8 +111,8 @@ def _make_cards(
     for plan, rsa_key in zip(DEMONSTRATION_CARDS, rsa_keys, strict=True):
         keys: dict[Slot, authority.PrivateKey] = {slot: authority.ec_key() for slot in Slot}
         keys[Slot.AUTHENTICATION] = rsa_key.result()
-        folder = data / CARDS / plan.name
-        certificates = write_card(folder, plan, keys, issuing, now, random)
+        card = data / folder.CARDS / plan.name
+        certificates = write_card(card, plan, keys, issuing, now, random)
         _log.info("made card %s", plan.name)
         if plan.revoked:
             revoked += certificates

@@ -124,11 +124,7 @@ class RegistrationAuthority:
         return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
 
     def _person(self, uid: str) -> Person:
-        directory = self.directory or People.load(self.data / PEOPLE)
-        person = directory.person(uid)
-        if person is None:
-            raise DataError(f"nobody has the uid {uid}: add the person first")
-        return person
+        return _known(self.directory or People.load(self.data / PEOPLE), uid)
 
     def _issuer(self) -> Issuer:
         try:
@@ -226,7 +222,7 @@ def _check(person: Person) -> None:
             raise DataError(f"the role {role.id} has a field that is empty or not usable")
 
 
-def _known(people: People, uid: str) -> Person:
+def _known(people: People | Directory, uid: str) -> Person:
     person = people.person(uid)
     if person is None:
         raise DataError(f"nobody has the uid {uid}")

@@ -86,7 +86,7 @@ def test_a_person_whose_role_is_wrong_is_not_left_behind(run: Run, fail: Run) ->
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["issue", "555999999999"], "nobody has the uid 555999999999: add the person first"),
+        (["issue", "555999999999"], "nobody has the uid 555999999999"),
         (["issue", "555000000002", "--request", "/nonexistent"], "/nonexistent cannot be read: No such file"),
         (["issue", "555000000002", "--days", "9" * 12], "days"),
         (["revoke", "no-such-card"], "there is no card no-such-card"),
