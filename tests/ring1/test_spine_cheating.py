@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from support.spine import Desk
-from support.spine_client import Card, message, resign, set_attributes, sign_cms, signer
+from support.spine_client import Card, make_card, message, resign, set_attributes, sign_cms, signer
 
 from spine_stub.errors import BrokerError
 from spine_stub.folder import ISSUING, ISSUING_KEY, ROOT, ROOT_KEY
@@ -86,23 +86,13 @@ def the_brokers_tls_certificate(desk: Desk) -> dict[str, str]:
 
 def a_name_that_ends_early(desk: Desk) -> dict[str, str]:
     """A null in the common name ends it for programs that take it for a C string."""
-    return answer_of(desk, issued(desk, f"{UID}\0.cheat"))
+    return answer_of(desk, make_card(desk.data, f"{UID}\0.cheat", authority.ec_key()))
 
 
 def a_name_of_other_digits(desk: Desk) -> dict[str, str]:
     """Fullwidth digits look the same and are equal after NFKC."""
     look_alike = UID.translate({ord("0") + n: 0xFF10 + n for n in range(10)})
-    return answer_of(desk, issued(desk, look_alike), look_alike)
-
-
-def issued(desk: Desk, common_name: str) -> Card:
-    """A card of the real CA for whatever name."""
-    issuing = Issuer.load(desk.data / ISSUING, desk.data / ISSUING_KEY)
-    key = authority.ec_key()
-    validity = authority.Validity(desk.clock() - timedelta(days=1), desk.clock() + timedelta(days=1))
-    extensions = [(authority.key_usage("digital_signature"), False)]
-    subject = authority.name("people", common_name)
-    return Card(common_name, issuing.issue(subject, key.public_key(), validity, list(extensions)), key)
+    return answer_of(desk, make_card(desk.data, look_alike, authority.ec_key()), look_alike)
 
 
 def signature_over_other_bytes(desk: Desk) -> dict[str, str]:
@@ -205,7 +195,7 @@ def a_digest_without_its_name(desk: Desk) -> dict[str, str]:
 
 def a_signature_of_zeros(desk: Desk) -> dict[str, str]:
     """r = s = 0 fits every key for a verifier that does not look at their range."""
-    card = issued(desk, UID)
+    card = make_card(desk.data, UID, authority.ec_key())
     challenge, echo = desk.challenge()
     info = sign_cms(card, challenge)
     signer(info)["signature"] = encode_dss_signature(0, 0)
@@ -220,7 +210,7 @@ def a_stale_challenge(desk: Desk) -> dict[str, str]:
 
 def a_replayed_answer_signed_anew(desk: Desk) -> dict[str, str]:
     """Other bytes, same challenge: it is the challenge that is used up."""
-    card = issued(desk, UID)
+    card = make_card(desk.data, UID, authority.ec_key())
     challenge, echo = desk.challenge()
     assert desk.broker.validate(message(UID, sign_cms(card, challenge), echo)).ticket
     return message(UID, sign_cms(card, challenge, digest="sha512"), echo)
