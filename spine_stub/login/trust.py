@@ -9,10 +9,12 @@ its own revocation lists, or none. Every file that knows a certificate's CA has 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +37,8 @@ _REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", 23: "cert
 """NOT_YET_VALID, HAS_EXPIRED and REVOKED, when they are said of the card's own certificate."""
 _NOT_TRUSTED = "certificate-not-trusted"
 _LONGEST_NAME = 200
+_KEPT_CERTIFICATES = 500
+"""The same cards come again and again."""
 _UNKNOWN_ISSUER = {2, 7, 18, 19, 20, 21}
 """No issuer (2, 20), a signature by another key (7, 21), self-signed (18, 19): the CA that made it is not there."""
 
@@ -68,12 +72,7 @@ class Anchors:
 
 
 class Trust:
-    """The authorities of DIR with their revocation list, and those of `--trust`.
-
-    OpenSSL notes each refusal in an error queue of the thread, and pyOpenSSL leaves it there, where
-    the thread's next TLS read takes it for its own failure. So a thread that has nothing to do with
-    TLS does it all.
-    """
+    """The authorities of DIR with their revocation list, and those of `--trust`."""
 
     def __init__(self, authorities: Sequence[Path], revocation_list: Path, others: Sequence[Path] = ()) -> None:
         """Read all files; raises OSError and ValueError, and DataError for `others`."""
@@ -83,7 +82,7 @@ class Trust:
         self._anchors = (Anchors.read(*self._paths), *map(_read_other, others))
         self._now: datetime | None = None
         self._stores: list[tuple[crypto.X509Store, crypto.X509Store]] = []
-        self._thread = ThreadPoolExecutor(1, "spine_stub.trust")
+        self._lock = threading.Lock()
 
     @property
     def authorities(self) -> tuple[x509.Certificate, ...]:
@@ -92,18 +91,16 @@ class Trust:
 
     def check_chain(self, certificate: CardCertificate, now: datetime) -> CertificatePath:
         """The path from a certificate up; raises Refused, with a reason of its own for dates and for revocation."""
-        return self._thread.submit(self._check_chain, certificate.der, now.replace(microsecond=0)).result()
-
-    def _check_chain(self, der: bytes, now: datetime) -> CertificatePath:
         try:
-            certificate = x509.load_der_x509_certificate(der)
-            card = crypto.X509.from_cryptography(certificate)
+            parsed, card = _load(certificate.der)
         except (ValueError, crypto.Error) as exc:
             raise Refused("certificate-malformed") from exc
-        found = [_path(to_a_root, card) or _path(to_any, card) for to_a_root, to_any in self._stores_at(now)]
+        with self._lock:
+            stores = self._stores_at(now.replace(microsecond=0))
+        found = [_path(to_a_root, card) or _path(to_any, card) for to_a_root, to_any in stores]
         paths = [path for path in found if path]
         if not paths:
-            raise Refused(_NOT_TRUSTED, _why_unknown(certificate, self.authorities))
+            raise Refused(_NOT_TRUSTED, _why_unknown(parsed, self.authorities))
         return tuple(each.to_cryptography() for each in paths[0])
 
     def _stores_at(self, now: datetime) -> list[tuple[crypto.X509Store, crypto.X509Store]]:
@@ -155,6 +152,12 @@ def check_usage(certificate: CardCertificate) -> None:
         raise Refused("certificate-wrong-usage", "its extended key usage is not clientAuth")
 
 
+@lru_cache(maxsize=_KEPT_CERTIFICATES)
+def _load(der: bytes) -> tuple[x509.Certificate, crypto.X509]:
+    certificate = x509.load_der_x509_certificate(der)
+    return certificate, crypto.X509.from_cryptography(certificate)
+
+
 def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
     """The path from a card up, or nothing where the store has no CA that made it; raises Refused."""
     try:
@@ -165,6 +168,17 @@ def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
             return []
         reason = _REASONS.get(code) if depth == 0 else None
         raise Refused(reason or _NOT_TRUSTED, f"{text}: {_name(exc.certificate.to_cryptography(), 'subject')}") from exc
+    finally:
+        _forget_errors()
+
+
+def _forget_errors() -> None:
+    """Empty the error queue that OpenSSL has for this thread, as pyOpenSSL does when it raises crypto.Error.
+
+    A refused certificate leaves its errors there, and the thread's next TLS read would take them for its own.
+    """
+    with suppress(crypto.Error):
+        crypto.load_certificate(crypto.FILETYPE_ASN1, b"")
 
 
 def _why_unknown(card: x509.Certificate, authorities: Sequence[x509.Certificate]) -> str:
