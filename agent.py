@@ -1736,12 +1736,11 @@ class TimeUp(Failed):
     """The session has reached one of the broker's two limits; the error says which."""
 
 
-class LogOutConfirmed(Event):
-    """The broker has ended the session."""
+@dataclass(frozen=True)
+class LogOutEnded(Event):
+    """The broker has ended the session, or did not confirm that it has."""
 
-
-class LogOutFailed(Event):
-    """The broker did not confirm that the session is over."""
+    confirmed: bool
 
 
 class Action(Enum):
@@ -1749,8 +1748,7 @@ class Action(Enum):
 
     NOTHING = auto()
     READ_CARD = auto()  # drop what was, read the card, fetch a challenge
-    FORGET_PASSCODE = auto()
-    GIVE_UP = auto()  # forget the passcode, and end the session that an answer which is no use may have opened
+    GIVE_UP = auto()  # forget the passcode, and end the session that an answer which is of no use may have opened
     SIGN_IN = auto()
     SELECT_ROLE = auto()
     END_SESSION = auto()  # at the broker and here; drop everything of this person
@@ -1768,7 +1766,7 @@ BASE: Moves = {
     (State.NO_READER, ReaderReady): (State.WAITING, Action.NOTHING),
     (State.NO_READER, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, CardIn): (State.READING, Action.READ_CARD),
-    (State.WAITING, LogOutFailed): (State.WAITING, Action.NOTHING),
+    (State.WAITING, LogOutEnded): (State.WAITING, Action.NOTHING),
     (State.READING, CardRead): (State.PASSCODE, Action.NOTHING),
     (State.READING, CardReadLastTry): (State.LAST_TRY, Action.NOTHING),
     (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
@@ -1783,9 +1781,9 @@ BASE: Moves = {
     (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
     (State.LAST_TRY, PasscodeTyped): (State.CONFIRMING, Action.NOTHING),
     (State.CONFIRMING, Confirmed): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.CONFIRMING, Cancelled): (State.LAST_TRY, Action.FORGET_PASSCODE),
-    (State.SIGNING_IN, PasscodeWrong): (State.PASSCODE, Action.FORGET_PASSCODE),
-    (State.SIGNING_IN, PasscodeWrongLastTry): (State.LAST_TRY, Action.FORGET_PASSCODE),
+    (State.CONFIRMING, Cancelled): (State.LAST_TRY, Action.GIVE_UP),
+    (State.SIGNING_IN, PasscodeWrong): (State.PASSCODE, Action.GIVE_UP),
+    (State.SIGNING_IN, PasscodeWrongLastTry): (State.LAST_TRY, Action.GIVE_UP),
     (State.SIGNING_IN, ValidatedNoRole): (State.SIGNED_IN, Action.NOTHING),
     (State.SIGNING_IN, ValidatedOneRole): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.SIGNING_IN, Validated): (State.CHOOSING_ROLE, Action.NOTHING),
@@ -1802,11 +1800,10 @@ BASE: Moves = {
     (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_OUT, Dismissed): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
-    (State.SIGNED_OUT, LogOutConfirmed): (State.SIGNED_OUT, Action.NOTHING),
-    (State.SIGNED_OUT, LogOutFailed): (State.SIGNED_OUT, Action.NOTHING),
+    (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
     (State.PROBLEM, Dismissed): (State.READING, Action.READ_CARD),
     (State.PROBLEM, CardIn): (State.READING, Action.READ_CARD),
-    (State.PROBLEM, LogOutFailed): (State.PROBLEM, Action.NOTHING),
+    (State.PROBLEM, LogOutEnded): (State.PROBLEM, Action.NOTHING),
     # What nothing but a mistake of this program leads to. The states above that have a Failed of their own keep it.
     (State.WAITING, Failed): (State.PROBLEM, Action.END_SESSION),
     (State.PASSCODE, Failed): (State.PROBLEM, Action.END_SESSION),
@@ -1859,6 +1856,15 @@ def transition(mode: Mode, state: State, event: Event | ReaderNews) -> tuple[Sta
 def log_unexpected(where: str, error: BaseException) -> None:
     """The error's own text is left out: it could hold a secret."""
     LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def told(where: str, error: BaseException) -> AgentError:
+    """The error that a person is told of, without tracebacks: their frames hold passcode and ticket."""
+    if not isinstance(error, AgentError):
+        log_unexpected(where, error)
+        error = UnexpectedError(type(error).__name__)
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 class Bridge:
@@ -1934,19 +1940,12 @@ class Lane:
         return self._thread.is_alive()
 
     def _work(self) -> None:
-        while self._do(self._jobs.get()):
-            pass
-
-    @staticmethod
-    def _do(job: Callable[[], None] | None) -> bool:
-        """A frame of its own: between two jobs nothing keeps the last one, and what it knew of a person."""
-        if job is None:
-            return False
-        try:
-            job()
-        except Exception as error:  # the jobs behind it must still be done
-            log_unexpected("a lane", error)
-        return True
+        for job in iter(self._jobs.get, None):
+            try:
+                job()
+            except Exception as error:  # the jobs behind it must still be done
+                log_unexpected("a lane", error)
+            del job  # or it would keep what it knows of a person until the next one comes
 
 
 class Order(StrEnum):
@@ -1972,7 +1971,7 @@ class Guardian:
     def __init__(self, spine: str, ca_file: Path | None) -> None:
         self._broker = {"spine": spine, "ca_file": str(ca_file.absolute()) if ca_file else None}
         self._lock = threading.Lock()
-        self.process = self._start(own_scope())
+        self._start(own_scope())
 
     def tell(self, order: Order, session: Session) -> None:
         """From any thread. A guardian that is not there any more is started again."""
@@ -1980,30 +1979,28 @@ class Guardian:
         line = json.dumps({"order": order} | self._broker | person).encode() + b"\n"
         with self._lock:
             try:
-                self._write(line)
+                self._pipe.write(line)
             except BrokenPipeError:
                 LOG.warning("the guardian was gone, and is started again")
                 self.close()
-                self.process = self._start([])
-                self._write(line)
+                self._start([])
+                self._pipe.write(line)
 
     def close(self, seconds: float = 0.1) -> None:
         """Nothing more comes: the guardian ends once it has nothing to do, which most often is at once."""
-        if self.process.stdin:
-            self.process.stdin.close()
+        self._pipe.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
 
-    def _write(self, line: bytes) -> None:
-        if self.process.stdin:
-            self.process.stdin.write(line)
-
-    def _start(self, scope: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, scope: Sequence[str]) -> None:
+        reading, writing = os.pipe()  # no other process that the agent starts gets either end
+        self._pipe = os.fdopen(writing, "wb", buffering=0)
         command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND]
         silent = subprocess.DEVNULL
-        return subprocess.Popen(
-            command, bufsize=0, stdin=subprocess.PIPE, stdout=silent, stderr=silent, cwd="/", start_new_session=True
+        self.process = subprocess.Popen(
+            command, stdin=reading, stdout=silent, stderr=silent, cwd="/", start_new_session=True
         )
+        os.close(reading)
 
 
 def own_scope() -> Sequence[str]:
@@ -2058,8 +2055,8 @@ class Conversation:
     Its methods run on that lane, except `end`.
     """
 
-    def __init__(self, broker: Broker, guard: Guard, logged_out: Callable[[Event], None]) -> None:
-        """`logged_out` is called on the lane with LogOutConfirmed or LogOutFailed."""
+    def __init__(self, broker: Broker, guard: Guard, logged_out: Callable[[bool], None]) -> None:
+        """`logged_out` is called on the lane, with whether the broker confirmed it."""
         self.broker = broker
         self.lane = Lane("broker")
         self.challenge: Challenge | None = None
@@ -2102,11 +2099,11 @@ class Conversation:
         except AgentError as error:
             tell("The sign-in service did not confirm the log-out", error.technical, level=logging.WARNING)
             self._guard(Order.LOG_OUT, session)
-            self._logged_out(LogOutFailed())
+            self._logged_out(False)
         else:
             tell("The sign-in service confirmed the log-out", level=logging.INFO)
             self._guard(Order.RELEASE, session)
-            self._logged_out(LogOutConfirmed())
+            self._logged_out(True)
 
     def leave_open(self) -> None:
         """The session is somebody else's from now on."""
@@ -2142,35 +2139,18 @@ class SignedIn:
 
     def why_over(self) -> SessionExpired:
         """What to tell the person at that time."""
-        idle = self.ends < self.started + 60 * self.session.max_minutes
-        return SessionIdle(f"{self.session.idle_minutes} minutes") if idle else SessionExpired()
+        return SessionExpired() if self.ends == self.started + 60 * self.session.max_minutes else SessionIdle()
 
 
+@dataclass(eq=False)
 class Attempt:
     """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next."""
 
-    def __init__(self, card: CardIn, conversation: Conversation) -> None:
-        self.card = card
-        self.conversation = conversation
-        self.facts: CardFacts | None = None
-        self.passcode: Passcode | None = None
-        self.signed_in: SignedIn | None = None
-        self.timer: threading.Timer | None = None
-
-    def keep(self, event: Event | ReaderNews, now: float) -> None:
-        """Keep what the event brings."""
-        match event:
-            case CardRead(facts):
-                self.facts = facts
-            case PasscodeTyped(passcode):
-                self.passcode = passcode
-            case Validated(session) if self.facts:
-                role = session.roles[0] if len(session.roles) == 1 else None
-                self.signed_in = SignedIn(session, role, self.facts.certificate, now, now)
-            case RoleChosen(role) if self.signed_in:
-                self.signed_in = dataclasses.replace(self.signed_in, role=role)
-            case RoleSelected() if self.signed_in:
-                self.signed_in = dataclasses.replace(self.signed_in, used=now)
+    card: CardIn
+    conversation: Conversation
+    facts: CardFacts | None = None
+    passcode: Passcode | None = None
+    signed_in: SignedIn | None = None
 
     def forget_passcode(self) -> None:
         if self.passcode:
@@ -2179,9 +2159,7 @@ class Attempt:
 
     def end(self) -> None:
         self.forget_passcode()
-        if self.timer:
-            self.timer.cancel()
-        self.facts = self.signed_in = self.timer = None
+        self.facts = self.signed_in = None
         self.conversation.end()
 
 
@@ -2220,7 +2198,6 @@ class Conductor:
         self._actions: dict[Action, Callable[[], None]] = {
             Action.NOTHING: lambda: None,
             Action.READ_CARD: self._read_card,
-            Action.FORGET_PASSCODE: self._forget_passcode,
             Action.GIVE_UP: self._give_up,
             Action.SIGN_IN: self._sign_in,
             Action.SELECT_ROLE: self._select_role,
@@ -2264,9 +2241,8 @@ class Conductor:
 
         It is not while one of several cards is being read: nobody has been told yet whose passcode it would be.
         """
-        if (self.state, PasscodeTyped) not in self._table:
-            return False
-        if self.state is State.READING and len(self.cards) > 1:
+        unknown = self.state is State.READING and len(self.cards) > 1
+        if unknown or (self.state, PasscodeTyped) not in self._table:
             return False
         self.handle(PasscodeTyped(Passcode(text)))
         return True
@@ -2282,19 +2258,18 @@ class Conductor:
         before, (self.state, action) = self.state, move
         if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
             tell("The session is over", type(event).__name__, level=logging.INFO)
-        self._keep(event)
+        self._keep(event, self.attempt)
         self._actions[action]()
         self.on_change(before)
 
     def unexpected(self, error: BaseException) -> None:
         """Something failed on the owner's thread: log it, end the session and say so. What goes on, goes on."""
-        log_unexpected("the owner's thread", error)
         try:
-            self.handle(Failed(UnexpectedError(type(error).__name__)))
+            self.handle(Failed(told("the owner's thread", error)))
         except Exception as again:  # there is no way to say it either
             log_unexpected("the owner's thread", again)
 
-    def _keep(self, event: Event | ReaderNews) -> None:
+    def _keep(self, event: Event | ReaderNews, attempt: Attempt | None) -> None:
         """Keep what the event brings."""
         match event:
             case CardIn():
@@ -2303,8 +2278,15 @@ class Conductor:
                 self._unusable.clear()
             case Failed(error) | ReaderLost(error):
                 self.problem = error
-        if self.attempt:
-            self.attempt.keep(event, self._clock())
+            case PasscodeTyped(passcode) if attempt:
+                attempt.passcode = passcode
+            case Validated(session) if attempt and attempt.facts:
+                now, role = self._clock(), session.roles[0] if len(session.roles) == 1 else None
+                attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
+            case RoleChosen(role) if attempt and attempt.signed_in:
+                attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
+            case RoleSelected() if attempt and attempt.signed_in:
+                attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self._clock())
 
     # What the reader reports.
 
@@ -2318,11 +2300,8 @@ class Conductor:
             try:
                 self._source.watch(report)
                 return
-            except AgentError as error:
-                report(ReaderLost(error))
             except Exception as error:
-                log_unexpected("the reader's thread", error)
-                report(ReaderLost(ReaderError(type(error).__name__)))
+                report(ReaderLost(told("the reader's thread", error)))
             self._closed.wait(2)
 
     def _reader_news(self, news: ReaderNews) -> None:
@@ -2369,11 +2348,7 @@ class Conductor:
             return
         attempt = self.attempt = Attempt(card, Conversation(self._new_broker(), self._guard, self._logged_out))
         attempt.conversation.lane.submit(attempt.conversation.prefetch)
-        self._run(self._card_lane, attempt, lambda: self._facts_of(card))
-
-    def _forget_passcode(self) -> None:
-        if self.attempt:
-            self.attempt.forget_passcode()
+        self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
 
     def _give_up(self) -> None:
         if self.attempt:
@@ -2423,8 +2398,7 @@ class Conductor:
         if left <= 0:
             self.handle(TimeUp(attempt.signed_in.why_over()))
         else:
-            check = functools.partial(self._bridge.call, lambda: self._check_time(attempt))
-            attempt.timer = start_timer(min(left, CHECK_TIME_SECONDS), check)
+            start_timer(min(left, CHECK_TIME_SECONDS), self._bridge.call, lambda: self._check_time(attempt))
 
     # What runs on the lanes. Each job returns the event that it ends with.
 
@@ -2434,11 +2408,8 @@ class Conductor:
         def work() -> None:
             try:
                 event = job()
-            except AgentError as error:
-                event = Failed(without_traces(error))
             except Exception as error:
-                log_unexpected("a worker", error)
-                event = Failed(UnexpectedError(type(error).__name__))
+                event = Failed(told("a worker", error))
             if event:
                 self._bridge.call(lambda: self._job_ended(attempt, event))
 
@@ -2448,54 +2419,47 @@ class Conductor:
         """Of no interest where the person is gone by now."""
         if attempt is not self.attempt:
             return
-        match event:
-            case Failed(error):
-                self._failed(attempt, error)
-            case CardRead(facts):
-                attempt.facts = facts  # for whoever is told that this very card cannot be used
-                try:
-                    facts.check(datetime.now(UTC))
-                except AgentError as error:
-                    self._failed(attempt, without_traces(error))
-                else:
-                    self.handle(event)
-            case _:
-                self.handle(event)
-                self._check_time(attempt)
+        if isinstance(event, Failed):
+            self._failed(attempt, event.error)
+        else:
+            self.handle(event)
+            self._check_time(attempt)
 
     def _failed(self, attempt: Attempt, error: AgentError) -> None:
         tell(error.says, f"{type(error).__name__} {error.technical}", level=logging.INFO)
-        if isinstance(error, CardRemoved):
-            self._card_gone(attempt.card)
-            return
-        if isinstance(error, WrongPasscode):
-            self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
-            return
-        if attempt.facts is None and isinstance(error, UNUSABLE):
-            self._unusable.add(attempt.card)
-            if self._next_card():
+        match error:
+            case CardRemoved():
+                self._card_gone(attempt.card)
+            case WrongPasscode():
+                self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
+            case CardError() | CertificateError() if attempt.facts is None and self._is_another_in(attempt.card):
                 self.handle(CardUnusable(error))
-                return
-        if len(self.cards) > 1 and isinstance(error, CardError | CertificateError | PasscodeLocked):
-            error.advice += f" The card in {attempt.card.reader} is meant."
-        self.handle(Failed(error))
+            case _:
+                if len(self.cards) > 1:
+                    error.advice += f" (This is about the card in {attempt.card.reader}.)"
+                self.handle(Failed(error))
 
-    def _logged_out(self, event: Event) -> None:
+    def _is_another_in(self, unusable: CardIn) -> bool:
+        self._unusable.add(unusable)
+        return self._next_card() is not None
+
+    def _logged_out(self, confirmed: bool) -> None:
         """Called on a lane. Of no interest where the next person is there already."""
 
-        def answered() -> None:
+        def ended() -> None:
             if self.attempt is None:
-                self.log_out_confirmed = isinstance(event, LogOutConfirmed)
-                self.handle(event)
+                self.log_out_confirmed = confirmed
+                self.handle(LogOutEnded(confirmed))
 
-        self._bridge.call(answered)
+        self._bridge.call(ended)
 
-    def _facts_of(self, card: CardIn) -> Event:
-        with self._source.open(card) as identity:
-            facts = identity.facts()
+    def _facts_of(self, attempt: Attempt) -> Event:
+        with self._source.open(attempt.card) as identity:
+            facts = attempt.facts = identity.facts()  # kept where it cannot be used as well: it names its owner
         certificate = facts.certificate
         until = f"until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
         tell("The card names its owner", f"uid {certificate.uid}, {until}")
+        facts.check(datetime.now(UTC))
         return CardReadLastTry(facts) if facts.tries_left == 1 else CardRead(facts)
 
     def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
@@ -2512,7 +2476,7 @@ class Conductor:
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
         late = Failed(BrokerTimeout(f"no answer within {ANSWER_SECONDS} s"))
-        patience = start_timer(ANSWER_SECONDS, lambda: self._bridge.call(lambda: self._job_ended(attempt, late)))
+        patience = start_timer(ANSWER_SECONDS, self._bridge.call, lambda: self._job_ended(attempt, late))
         try:
             session = attempt.conversation.validate(uid, challenge, der)
         finally:
@@ -2524,21 +2488,12 @@ class Conductor:
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
 
 
-UNUSABLE = (CardError, CertificateMissing, CertificateUnreadable)  # no card to sign in with; the next may be one
-
-
-def start_timer(seconds: float, function: Callable[[], object]) -> threading.Timer:
+def start_timer(seconds: float, function: Callable[..., object], *arguments: object) -> threading.Timer:
     """Calls the function after that time, in a thread of its own."""
-    timer = threading.Timer(seconds, function)
+    timer = threading.Timer(seconds, function, arguments)
     timer.daemon = True
     timer.start()
     return timer
-
-
-def without_traces(error: AgentError) -> AgentError:
-    """The error without its tracebacks, whose frames hold the passcode and the ticket they worked with."""
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    return error
 
 
 # --- Front ends ----------------------------------------------------------------------------------------------
@@ -2943,7 +2898,7 @@ class Window:
     def _state_changed(self, before: State) -> None:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
         state = self.conductor.state
-        if state in (State.WAITING, State.NO_READER):
+        if state in (State.WAITING, State.NO_READER) and state is not before:
             self.theme.resize(self._first_zoom)
             self.root.event_generate("<<NextPerson>>")
         wanted = SCREENS[state]

@@ -19,7 +19,7 @@ EVENTS = NEWS + [
 # Where each event leads from each state. Every pair that is not here must change nothing.
 LEGAL = """
 NO_READER:      ReaderReady WAITING, CardIn READING
-WAITING:        CardIn READING, LogOutFailed WAITING, Failed PROBLEM
+WAITING:        CardIn READING, LogOutEnded WAITING, Failed PROBLEM
 READING:        CardRead PASSCODE, CardReadLastTry LAST_TRY, PasscodeTyped READING_TYPED,
                 CardUnusable READING, NoCardLeft WAITING, Failed PROBLEM
 READING_TYPED:  CardRead SIGNING_IN, CardReadLastTry CONFIRMING, CardUnusable READING,
@@ -33,9 +33,9 @@ SIGNING_IN:     PasscodeWrong PASSCODE, PasscodeWrongLastTry LAST_TRY,
 CHOOSING_ROLE:  RoleChosen SELECTING_ROLE, LogOut SIGNED_OUT, TimeUp PROBLEM, Failed PROBLEM
 SELECTING_ROLE: RoleSelected SIGNED_IN, Failed PROBLEM, Cancelled SIGNED_OUT, TimeUp PROBLEM
 SIGNED_IN:      LogOut SIGNED_OUT, TimeUp PROBLEM, Failed PROBLEM
-SIGNED_OUT:     Dismissed READING, CardIn READING, LogOutConfirmed SIGNED_OUT,
-                LogOutFailed SIGNED_OUT, Failed PROBLEM
-PROBLEM:        Dismissed READING, CardIn READING, LogOutFailed PROBLEM
+SIGNED_OUT:     Dismissed READING, CardIn READING, LogOutEnded SIGNED_OUT,
+                Failed PROBLEM
+PROBLEM:        Dismissed READING, CardIn READING, LogOutEnded PROBLEM
 """
 WITH_SESSION = {State.CHOOSING_ROLE, State.SELECTING_ROLE, State.SIGNED_IN}
 WITHOUT_CARD = {State.NO_READER, State.WAITING}
@@ -118,7 +118,7 @@ def test_a_passcode_is_gone_whenever_it_is_not_being_used() -> None:
     for (state, event), (target, action) in TABLE.items():
         validated = issubclass(event, Validated)  # the card has had it: it is overwritten
         if state in with_passcode and target not in with_passcode and not validated:
-            assert action in CLEAN | {Action.FORGET_PASSCODE, Action.GIVE_UP}, (state, event)
+            assert action in CLEAN | {Action.GIVE_UP}, (state, event)
 
 
 def test_only_a_fresh_attempt_reads_a_card() -> None:
