@@ -99,6 +99,7 @@ CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the 
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
@@ -2291,7 +2292,7 @@ class Conductor:
     # What the reader reports.
 
     def _watch(self) -> None:
-        """Runs in a thread of its own. Whatever goes wrong there is told, and tried again every 2 s."""
+        """Runs in a thread of its own. Whatever goes wrong there is told, and tried again."""
 
         def report(news: ReaderNews) -> None:
             self._bridge.call(lambda: self._reader_news(news))
@@ -2302,7 +2303,7 @@ class Conductor:
                 return
             except Exception as error:
                 report(ReaderLost(told("the reader's thread", error)))
-            self._closed.wait(2)
+            self._closed.wait(WATCH_AGAIN_SECONDS)
 
     def _reader_news(self, news: ReaderNews) -> None:
         """A card that is not the one all is about comes and goes without a word."""
