@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import logging
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -162,3 +165,27 @@ def test_a_lost_connection_does_not_say_the_ticket(spine: Spine, person: Person,
     text = f"{caught.value.technical} {[str(each) + repr(each) for each in chain]}"
     assert_clean("an error", text.encode(), session.ticket)
     assert caught.value.__suppress_context__
+
+
+def passcode_of(person: Person) -> agent.Passcode:
+    assert person.attempt.passcode
+    return person.attempt.passcode
+
+
+@pytest.mark.parametrize("passcode", ["123456", "000000"])
+def test_nothing_that_is_over_is_held_on_to(passcode: str, person: Person, slot: Slot) -> None:
+    """By no closure, no traceback and no thread: memory that is free is written over in the end."""
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    person.conductor.type_passcode(passcode)
+    held: list[weakref.ref[Any]] = [weakref.ref(passcode_of(person))]
+    person.sees(State.SIGNED_IN, State.PASSCODE)
+    if passcode == "123456":
+        held.append(weakref.ref(person.session))
+    lane = person.attempt.conversation.lane
+    slot.pull()
+    person.sees(State.WAITING)
+    lane.join(5)
+    person.bridge.run_pending()
+    gc.collect()
+    assert [thing() for thing in held] == [None] * len(held)
