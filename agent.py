@@ -1644,10 +1644,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """What can happen besides ReaderNews: on the card, at the keyboard, at the broker, by the clock.
-
-    An event carries what it brings. The table tells events apart by their exact class.
-    """
+    """What can happen besides ReaderNews. The table tells events apart by their exact class."""
 
 
 @dataclass(frozen=True)
@@ -1733,6 +1730,10 @@ class PasscodeWrongLastTry(Failed):
     """The card did not take the passcode; one try is left."""
 
 
+class AnswerLate(Failed):
+    """The broker did not answer in time to the signed challenge; it may yet open a session."""
+
+
 class TimeUp(Failed):
     """The session has reached one of the broker's two limits; the error says which."""
 
@@ -1742,6 +1743,29 @@ class LogOutEnded(Event):
     """The broker has ended the session, or did not confirm that it has."""
 
     confirmed: bool
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who is signed in, with the chosen role (None: the person has none, or has not chosen).
+
+    The session `started` at, and the broker last took its ticket at (`used`), these seconds of the conductor's clock.
+    """
+
+    session: Session
+    role: Role | None
+    certificate: Certificate
+    started: float
+    used: float
+
+    @property
+    def ends(self) -> float:
+        """When the first of the broker's two limits is reached."""
+        return min(self.started + 60 * self.session.max_minutes, self.used + 60 * self.session.idle_minutes)
+
+    def why_over(self) -> SessionExpired:
+        """What to tell the person at that time."""
+        return SessionExpired() if self.ends == self.started + 60 * self.session.max_minutes else SessionIdle()
 
 
 class Action(Enum):
@@ -1789,6 +1813,7 @@ BASE: Moves = {
     (State.SIGNING_IN, ValidatedOneRole): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.SIGNING_IN, Validated): (State.CHOOSING_ROLE, Action.NOTHING),
     (State.SIGNING_IN, Failed): (State.PROBLEM, Action.GIVE_UP),
+    (State.SIGNING_IN, AnswerLate): (State.PROBLEM, Action.GIVE_UP),
     (State.SIGNING_IN, Cancelled): (State.READING, Action.READ_CARD),
     (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.CHOOSING_ROLE, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
@@ -1846,23 +1871,16 @@ TABLES: Mapping[Mode, Moves] = {
 }
 
 
-def transition(mode: Mode, state: State, event: Event | ReaderNews) -> tuple[State, Action] | None:
-    """The next state and what to do. None: the event, such as a late click, changes nothing here."""
-    return TABLES[mode].get((state, type(event)))
-
-
 # --- Worker bridge -------------------------------------------------------------------------------------------
 
 
-def log_unexpected(where: str, error: BaseException) -> None:
-    """The error's own text is left out: it could hold a secret."""
-    LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
-
-
 def told(where: str, error: BaseException) -> AgentError:
-    """The error that a person is told of, without tracebacks: their frames hold passcode and ticket."""
+    """What a person is told of an error; the log gets what is unexpected, without its text, which could be a secret.
+
+    Without tracebacks: their frames hold passcode and ticket.
+    """
     if not isinstance(error, AgentError):
-        log_unexpected(where, error)
+        LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
         error = UnexpectedError(type(error).__name__)
     error.__traceback__ = error.__context__ = error.__cause__ = None
     return error
@@ -1872,7 +1890,7 @@ class Bridge:
     """Carries calls from worker threads to the one thread that owns the screen, which sleeps until one comes."""
 
     def __init__(self) -> None:
-        self.on_error: Callable[[Exception], object] = functools.partial(log_unexpected, "a call")
+        self.on_error: Callable[[Exception], object] = functools.partial(told, "a call")
         self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._reading, self._writing = socket.socketpair()
         self._reading.setblocking(False)
@@ -1919,33 +1937,25 @@ class Bridge:
         self._writing.close()
 
 
-class Lane:
-    """One worker thread: what is slow runs here, one job after the other."""
+class Lane(threading.Thread):
+    """A worker thread: what is slow runs here, one job after the other."""
 
     def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self.start()
 
-    def submit(self, job: Callable[[], None]) -> None:
-        self._jobs.put(job)
+    def submit(self, *jobs: Callable[[], None] | None) -> None:
+        """None ends the lane after the jobs before it."""
+        for job in jobs:
+            self._jobs.put(job)
 
-    def finish(self) -> None:
-        """End after the jobs submitted so far."""
-        self._jobs.put(None)
-
-    def join(self, seconds: float) -> None:
-        self._thread.join(max(0.0, seconds))
-
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def _work(self) -> None:
+    def run(self) -> None:
         for job in iter(self._jobs.get, None):
             try:
                 job()
             except Exception as error:  # the jobs behind it must still be done
-                log_unexpected("a lane", error)
+                told("a lane", error)
             del job  # or it would keep what it knows of a person until the next one comes
 
 
@@ -2050,108 +2060,24 @@ def keep_memory_private() -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-class Conversation:
-    """One person's dealings with the broker, on a lane of their own: a hanging answer for one holds up nobody else.
+class Attempt:
+    """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next.
 
-    Its methods run on that lane, except `end`.
+    That includes a lane for the broker: a hanging answer for one person holds up nobody else.
     """
 
-    def __init__(self, broker: Broker, guard: Guard, logged_out: Callable[[bool], None]) -> None:
-        """`logged_out` is called on the lane, with whether the broker confirmed it."""
+    def __init__(self, card: CardIn, broker: Broker, guard: Guard, logged_out: Callable[[Event], None]) -> None:
+        """`logged_out` is called on the lane with LogOutEnded."""
+        self.card = card
+        self.facts: CardFacts | None = None
+        self.passcode: Passcode | None = None
+        self.signed_in: SignedIn | None = None
         self.broker = broker
         self.lane = Lane("broker")
-        self.challenge: Challenge | None = None
-        self.session: Session | None = None  # open at the broker
+        self.prefetched: Challenge | None = None
+        self.open_session: Session | None = None  # open at the broker
         self._guard = guard
         self._logged_out = logged_out
-
-    def prefetch(self) -> None:
-        """While the person types. A failure is not theirs yet: it is tried again after Enter."""
-        try:
-            self.fresh_challenge()
-        except AgentError as error:
-            tell("The sign-in service does not answer yet; it is tried again after the passcode", error.technical)
-
-    def fresh_challenge(self) -> Challenge:
-        """Raises the Broker errors."""
-        if self.challenge is None or not self.challenge.is_fresh():
-            self.challenge = self.broker.activate()
-        return self.challenge
-
-    def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
-        """Raises the Broker errors; even then there can be a session, which `log_out` ends."""
-        self.challenge = None  # good for one use
-        try:
-            self.session = session = self.broker.validate(uid, challenge, der)
-        finally:
-            self.session = self.session or self.broker.left_open
-            if self.session:
-                self._guard(Order.HOLD, self.session)
-        return session
-
-    def log_out(self) -> None:
-        """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
-        session, self.session, self.broker.left_open = self.session, None, None
-        if session is None:
-            return
-        try:
-            with contextlib.suppress(BrokerRefused):  # it knows no such session: over as well
-                self.broker.log_out(session)
-        except AgentError as error:
-            tell("The sign-in service did not confirm the log-out", error.technical, level=logging.WARNING)
-            self._guard(Order.LOG_OUT, session)
-            self._logged_out(False)
-        else:
-            tell("The sign-in service confirmed the log-out", level=logging.INFO)
-            self._guard(Order.RELEASE, session)
-            self._logged_out(True)
-
-    def leave_open(self) -> None:
-        """The session is somebody else's from now on."""
-        if self.session:
-            self._guard(Order.RELEASE, self.session)
-        self.session = None
-
-    def end(self) -> None:
-        """Log out if anybody is signed in, then close the connection and the lane."""
-        self.lane.submit(self.log_out)
-        self.lane.submit(self.broker.close)
-        self.lane.finish()
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """Who is signed in, and the role that was chosen (None: the person has none, or has not chosen).
-
-    `started` and `used` are in seconds of the conductor's clock: when the session began, and when the broker last
-    took its ticket.
-    """
-
-    session: Session
-    role: Role | None
-    certificate: Certificate
-    started: float
-    used: float
-
-    @property
-    def ends(self) -> float:
-        """When the first of the broker's two limits is reached."""
-        return min(self.started + 60 * self.session.max_minutes, self.used + 60 * self.session.idle_minutes)
-
-    def why_over(self) -> SessionExpired:
-        """What to tell the person at that time."""
-        return SessionExpired() if self.ends == self.started + 60 * self.session.max_minutes else SessionIdle()
-
-
-@dataclass(eq=False)
-class Attempt:
-    """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next."""
-
-    card: CardIn
-    conversation: Conversation
-    facts: CardFacts | None = None
-    passcode: Passcode | None = None
-    signed_in: SignedIn | None = None
 
     def forget_passcode(self) -> None:
         if self.passcode:
@@ -2159,9 +2085,59 @@ class Attempt:
         self.passcode = None
 
     def end(self) -> None:
+        """Forget everything, log out if anybody is signed in, then close the connection and the lane."""
         self.forget_passcode()
         self.facts = self.signed_in = None
-        self.conversation.end()
+        self.lane.submit(self.log_out, self.broker.close, None)
+
+    # What runs on the lane.
+
+    def prefetch(self) -> None:
+        """While the person types. A failure is not theirs yet: it is tried again after Enter."""
+        try:
+            self.challenge()
+        except AgentError as error:
+            tell("The sign-in service does not answer yet; it is tried again after the passcode", error.technical)
+
+    def challenge(self) -> Challenge:
+        """One that is fresh. Raises the Broker errors."""
+        if self.prefetched is None or not self.prefetched.is_fresh():
+            self.prefetched = self.broker.activate()
+        return self.prefetched
+
+    def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
+        """Raises the Broker errors; even then there can be a session, which `log_out` ends."""
+        self.prefetched = None  # good for one use
+        try:
+            self.open_session = session = self.broker.validate(uid, challenge, der)
+        finally:
+            self.open_session = self.open_session or self.broker.left_open
+            if self.open_session:
+                self._guard(Order.HOLD, self.open_session)
+        return session
+
+    def log_out(self) -> None:
+        """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
+        session, self.open_session, self.broker.left_open = self.open_session, None, None
+        if session is None:
+            return
+        confirmed, why = True, ""
+        try:
+            self.broker.log_out(session)
+        except BrokerRefused as error:  # it knows no such session: over as well
+            why = error.technical
+        except AgentError as error:
+            confirmed, why = False, error.technical
+        tell(f"The session {'is over' if confirmed else 'may still be open'} at the sign-in service", why,
+             level=logging.INFO if confirmed else logging.WARNING)  # fmt: skip
+        self._guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
+        self._logged_out(LogOutEnded(confirmed))
+
+    def leave_open(self) -> None:
+        """The session is somebody else's from now on."""
+        if self.open_session:
+            self._guard(Order.RELEASE, self.open_session)
+        self.open_session = None
 
 
 class Conductor:
@@ -2213,11 +2189,13 @@ class Conductor:
     def close(self, seconds: float = 5) -> None:
         """End whatever is going on, and give the broker that long to hear of it."""
         self._closed.set()
+        self.on_change = lambda before: None
+        self.handle(LogOut())
         self._end_attempt()
-        self._card_lane.finish()
+        self._card_lane.submit(None)
         ends = time.monotonic() + seconds
         for lane in self._lanes:
-            lane.join(ends - time.monotonic())
+            lane.join(max(0.0, ends - time.monotonic()))
         self._source.close()
 
     def signed_in(self) -> SignedIn:
@@ -2233,7 +2211,7 @@ class Conductor:
     def leave_open(self) -> None:
         """Have the session outlive the agent: whoever got the ticket ends it."""
         if self.attempt:
-            self.attempt.conversation.lane.submit(self.attempt.conversation.leave_open)
+            self.attempt.lane.submit(self.attempt.leave_open)
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -2248,9 +2226,6 @@ class Conductor:
         self.handle(PasscodeTyped(Passcode(text)))
         return True
 
-    def choose_role(self, role: Role) -> None:
-        self.handle(RoleChosen(role))
-
     def handle(self, event: Event | ReaderNews) -> None:
         """Move as the table says, act, and tell the face."""
         move = self._table.get((self.state, type(event)))
@@ -2263,12 +2238,16 @@ class Conductor:
         self._actions[action]()
         self.on_change(before)
 
+    def _handle_soon(self, event: Event) -> None:
+        """From any thread."""
+        self._bridge.call(lambda: self.handle(event))
+
     def unexpected(self, error: BaseException) -> None:
         """Something failed on the owner's thread: log it, end the session and say so. What goes on, goes on."""
         try:
             self.handle(Failed(told("the owner's thread", error)))
         except Exception as again:  # there is no way to say it either
-            log_unexpected("the owner's thread", again)
+            told("the owner's thread", again)
 
     def _keep(self, event: Event | ReaderNews, attempt: Attempt | None) -> None:
         """Keep what the event brings."""
@@ -2277,6 +2256,8 @@ class Conductor:
                 self._card = event
             case Dismissed():
                 self._unusable.clear()
+            case LogOutEnded(confirmed):
+                self.log_out_confirmed = confirmed
             case Failed(error) | ReaderLost(error):
                 self.problem = error
             case PasscodeTyped(passcode) if attempt:
@@ -2311,16 +2292,13 @@ class Conductor:
             case CardIn():
                 self.cards.append(news)
                 tell("A card was put in", f"ATR {hexadecimal(news.atr)}, {news.reader}", level=logging.INFO)
-                self.handle(news)
             case CardOut(card):
                 tell("The card was taken out", card.reader, level=logging.INFO)
                 self._card_gone(card)
             case ReaderLost():
-                self.cards.clear()
-                self._card = None
-                self.handle(news)
-            case ReaderReady():
-                self.handle(news)
+                self.cards, self._card = [], None
+        if not isinstance(news, CardOut):
+            self.handle(news)
         self.on_cards()
 
     def _card_gone(self, card: CardIn) -> None:
@@ -2345,16 +2323,16 @@ class Conductor:
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
-            self._bridge.call(lambda: self.handle(NoCardLeft()))
+            self._handle_soon(NoCardLeft())
             return
-        attempt = self.attempt = Attempt(card, Conversation(self._new_broker(), self._guard, self._logged_out))
-        attempt.conversation.lane.submit(attempt.conversation.prefetch)
+        attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, self._handle_soon)
+        attempt.lane.submit(attempt.prefetch)
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
 
     def _give_up(self) -> None:
         if self.attempt:
             self.attempt.forget_passcode()
-            self.attempt.conversation.lane.submit(self.attempt.conversation.log_out)
+            self.attempt.lane.submit(self.attempt.log_out)
 
     def _sign_in(self) -> None:
         """The challenge comes first: where the broker is away, no passcode try is spent."""
@@ -2366,11 +2344,7 @@ class Conductor:
         def sign(challenge: Challenge) -> None:
             self._run(self._card_lane, attempt, lambda: self._sign(attempt, certificate, passcode, challenge))
 
-        challenge = attempt.conversation.challenge
-        if challenge and challenge.is_fresh():
-            sign(challenge)
-        else:
-            self._run(attempt.conversation.lane, attempt, lambda: sign(attempt.conversation.fresh_challenge()))
+        self._run(attempt.lane, attempt, lambda: sign(attempt.challenge()))
 
     def _select_role(self) -> None:
         attempt = self.attempt
@@ -2380,15 +2354,15 @@ class Conductor:
         tell(f"The role is {role.name}", f"id {role.id}", level=logging.INFO)
 
         def select() -> Event:
-            attempt.conversation.broker.select_role(session, role)
+            attempt.broker.select_role(session, role)
             return RoleSelected()
 
-        self._run(attempt.conversation.lane, attempt, select)
+        self._run(attempt.lane, attempt, select)
 
     def _end_attempt(self) -> None:
         if self.attempt:
             self.attempt.end()
-            self._lanes = [lane for lane in self._lanes if lane.is_alive()] + [self.attempt.conversation.lane]
+            self._lanes = [lane for lane in self._lanes if lane.is_alive()] + [self.attempt.lane]
         self.attempt = None
 
     def _check_time(self, attempt: Attempt) -> None:
@@ -2420,7 +2394,7 @@ class Conductor:
         """Of no interest where the person is gone by now."""
         if attempt is not self.attempt:
             return
-        if isinstance(event, Failed):
+        if type(event) is Failed:
             self._failed(attempt, event.error)
         else:
             self.handle(event)
@@ -2433,33 +2407,22 @@ class Conductor:
                 self._card_gone(attempt.card)
             case WrongPasscode():
                 self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
-            case CardError() | CertificateError() if attempt.facts is None and self._is_another_in(attempt.card):
-                self.handle(CardUnusable(error))
             case _:
+                if attempt.facts is None and isinstance(error, CardError | CertificateError):
+                    self._unusable.add(attempt.card)
+                    if self._next_card():
+                        self.handle(CardUnusable(error))
+                        return
                 if len(self.cards) > 1:
                     error.advice += f" (This is about the card in {attempt.card.reader}.)"
                 self.handle(Failed(error))
-
-    def _is_another_in(self, unusable: CardIn) -> bool:
-        self._unusable.add(unusable)
-        return self._next_card() is not None
-
-    def _logged_out(self, confirmed: bool) -> None:
-        """Called on a lane. Of no interest where the next person is there already."""
-
-        def ended() -> None:
-            if self.attempt is None:
-                self.log_out_confirmed = confirmed
-                self.handle(LogOutEnded(confirmed))
-
-        self._bridge.call(ended)
 
     def _facts_of(self, attempt: Attempt) -> Event:
         with self._source.open(attempt.card) as identity:
             facts = attempt.facts = identity.facts()  # kept where it cannot be used as well: it names its owner
         certificate = facts.certificate
-        until = f"until {certificate.not_after:%d %b %Y}; {certificate.algorithm.name}"
-        tell("The card names its owner", f"uid {certificate.uid}, {until}")
+        until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
+        tell("The card names its owner", f"uid {certificate.uid}, until {until}; {key}")
         facts.check(datetime.now(UTC))
         return CardReadLastTry(facts) if facts.tries_left == 1 else CardRead(facts)
 
@@ -2472,19 +2435,18 @@ class Conductor:
             sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
             tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
-            self._run(attempt.conversation.lane, attempt, validate)
+            self._run(attempt.lane, attempt, validate)
 
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
-        late = Failed(BrokerTimeout(f"no answer within {ANSWER_SECONDS} s"))
+        late = AnswerLate(BrokerTimeout(f"no answer within {ANSWER_SECONDS} s"))
         patience = start_timer(ANSWER_SECONDS, self._bridge.call, lambda: self._job_ended(attempt, late))
         try:
-            session = attempt.conversation.validate(uid, challenge, der)
+            session = attempt.validate(uid, challenge, der)
         finally:
             patience.cancel()
         roles = len(session.roles)
-        limits = f"{counted(session.max_minutes, 'minute')}, {session.idle_minutes} unused"
-        says = f"uid {session.uid}, {counted(roles, 'role')}, {limits}"
+        says = f"uid {session.uid}, {counted(roles, 'role')}, {counted(session.max_minutes, 'minute')}"
         tell(f"Signed in as {session.cn}", says, level=logging.INFO)
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
 
@@ -2705,7 +2667,7 @@ class Terminal:
 
     def _role_answered(self, wanted: str) -> None:
         try:
-            self._conductor.choose_role(find_role(self._conductor.signed_in().session.roles, wanted.strip()))
+            self._conductor.handle(RoleChosen(find_role(self._conductor.signed_in().session.roles, wanted.strip())))
         except UsageError as error:
             if self._wanted_role:
                 self._finish(error)
@@ -3212,7 +3174,7 @@ class RolesScreen(Screen):
 
     def _choose(self) -> None:
         for row in self.list.selection():
-            self.conductor.choose_role(self._shown[self.list.index(row)])
+            self.conductor.handle(RoleChosen(self._shown[self.list.index(row)]))
 
 
 class SessionScreen(Screen):

@@ -85,7 +85,7 @@ def enter_to_roles(person: Person, pcsc: CountingPcsc) -> tuple[float, list[str]
     Returns the milliseconds and the APDUs that it took.
     """
     person.sees(State.PASSCODE)
-    wait_until(lambda: person.attempt.conversation.challenge, what="a challenge")
+    wait_until(lambda: person.attempt.prefetched, what="a challenge")
     pcsc.apdus.clear()
 
     def sign_in() -> None:

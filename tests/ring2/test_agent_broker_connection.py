@@ -273,4 +273,4 @@ def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
         Broker(lying_broker.url, ca_file).log_out(session)
     person.conductor.handle(LogOut())
     person.conductor.close()
-    assert attempt.conversation.session is None
+    assert attempt.open_session is None

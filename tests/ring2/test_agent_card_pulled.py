@@ -175,8 +175,8 @@ def test_pulled_at_any_moment(moment: Callable[[Desk], None], desk: Desk) -> Non
     desk.let_go()
     if attempt:
         assert attempt.passcode is None
-        attempt.conversation.lane.join(5)
-        assert attempt.conversation.session is None
+        attempt.lane.join(5)
+        assert attempt.open_session is None
     desk.person.bridge.run_pending()  # whatever came too late
     assert desk.person.state is State.WAITING
     wait_until(lambda: all(desk.spine.is_over(ticket) for ticket in desk.tickets), what="the log-out")
@@ -194,8 +194,8 @@ def test_the_next_person_gets_nothing_of_the_last(desk: Desk) -> None:
     second = desk.person.attempt
     assert second is not first
     assert second.signed_in is None
-    assert second.conversation.broker is not first.conversation.broker
-    first.conversation.lane.join(5)
+    assert second.broker is not first.broker
+    first.lane.join(5)
     assert desk.spine.is_over(desk.tickets[0])
 
 
@@ -210,10 +210,10 @@ def test_a_slow_broker_that_is_cancelled_does_not_hold_up_the_next_attempt(held:
     assert desk.person.conductor.attempt is not slow
     desk.person.types()
     desk.person.sees(State.SIGNED_IN)
-    assert slow.conversation.lane.is_alive()
+    assert slow.lane.is_alive()
     mine = desk.person.session.ticket
     desk.let_go()
-    slow.conversation.lane.join(5)
+    slow.lane.join(5)
     desk.person.bridge.run_pending()
     assert desk.person.state is State.SIGNED_IN
     assert not desk.spine.is_over(mine)

@@ -25,6 +25,7 @@ from agent import (
     Dismissed,
     LogOut,
     PasscodeLocked,
+    RoleChosen,
     SessionExpired,
     SessionIdle,
     State,
@@ -47,7 +48,7 @@ def test_several_roles_are_a_choice(card: str, roles: int, person: Person, slot:
     person.sees(State.CHOOSING_ROLE)
     assert len(person.session.roles) == roles
     second = person.session.roles[1]
-    person.conductor.choose_role(second)
+    person.conductor.handle(RoleChosen(second))
     person.sees(State.SIGNED_IN)
     assert person.conductor.signed_in().role == second
     reply = spine.client().get("/saml/RoleAssertion", token=person.session.ticket)
@@ -109,7 +110,7 @@ def test_a_wrong_passcode_leaves_everything_else_as_it_was(person: Person, slot:
     person.waits(lambda: person.conductor.problem, "problem")
     assert "2 tries left" in str(person.conductor.problem)
     assert person.state is State.PASSCODE
-    attempt, challenge = person.attempt, person.attempt.conversation.challenge
+    attempt, challenge = person.attempt, person.attempt.prefetched
     assert attempt.passcode is None
     assert tries_left_on_disk(data / "cards" / "one-role") == 2
     person.types()
@@ -204,7 +205,7 @@ def test_either_limit_ends_the_session_even_if_the_pc_slept_through_it(
     assert person.conductor.seconds_left() == 1
     clock.now += 1
     assert type(person.problem()) is expected
-    attempt.conversation.lane.join(5)
+    attempt.lane.join(5)
     assert spine.is_over(ticket)
     person.close()
 
@@ -216,7 +217,7 @@ def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine
     ticket, attempt = person.session.ticket, person.attempt
     person.conductor.handle(LogOut())
     assert person.state is State.SIGNED_OUT
-    attempt.conversation.lane.join(5)
+    attempt.lane.join(5)
     assert spine.is_over(ticket)
     person.conductor.handle(Dismissed())
     person.types()

@@ -22,7 +22,7 @@ from support.machine import TIED_TO_THE_RUN, stop
 from support.spine import Spine
 
 import agent
-from agent import LogOut, State
+from agent import LogOut, RoleChosen, State
 
 PASSCODE = "918273"
 
@@ -131,7 +131,7 @@ def test_every_record_of_every_logger_in_process(
     person.types(PASSCODE)
     person.sees(State.CHOOSING_ROLE)
     ticket = person.session.ticket
-    person.conductor.choose_role(person.session.roles[1])
+    person.conductor.handle(RoleChosen(person.session.roles[1]))
     person.sees(State.SIGNED_IN)
     person.conductor.handle(LogOut())
     person.conductor.close()
@@ -148,7 +148,7 @@ def test_nothing_of_a_session_says_its_secrets(person: Person, slot: Slot) -> No
     person.types(PASSCODE)
     person.sees(State.CHOOSING_ROLE)
     attempt = person.attempt
-    said = repr((vars(attempt), vars(person.conductor), vars(attempt.conversation), attempt.signed_in))
+    said = repr((vars(attempt), vars(person.conductor), vars(attempt), attempt.signed_in))
     assert_clean("a repr", said.encode(), PASSCODE, person.session.ticket)
 
 
@@ -182,7 +182,7 @@ def test_nothing_that_is_over_is_held_on_to(passcode: str, person: Person, slot:
     person.sees(State.SIGNED_IN, State.PASSCODE)
     if passcode == "123456":
         held.append(weakref.ref(person.session))
-    lane = person.attempt.conversation.lane
+    lane = person.attempt.lane
     slot.pull()
     person.sees(State.WAITING)
     lane.join(5)

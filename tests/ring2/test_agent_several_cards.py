@@ -133,7 +133,7 @@ def test_when_the_first_leaves_the_second_begins_anew(person: Person, slots: lis
     person.sees(State.PASSCODE)
     assert person.attempt is not first
     assert person.attempt.passcode is person.attempt.signed_in is None
-    first.conversation.lane.join(5)
+    first.lane.join(5)
     assert spine.is_over(ticket)
 
 

@@ -88,7 +88,7 @@ def test_card_in_sign_in_card_out(person: Person, slot: Slot, spine: Spine) -> N
     assert not spine.is_over(ticket)
     slot.pull()
     person.sees(State.WAITING, deadline=1)
-    attempt.conversation.lane.join(5)
+    attempt.lane.join(5)
     assert spine.is_over(ticket)
 
 
@@ -123,7 +123,7 @@ def test_the_next_card_is_another_person(person: Person, slot: Slot, spine: Spin
     person.types()
     person.sees(State.SIGNED_IN)
     assert person.session.uid != first.uid
-    attempt.conversation.lane.join(5)
+    attempt.lane.join(5)
     assert spine.is_over(first.ticket)
 
 
@@ -172,7 +172,7 @@ def test_pcscd_restarted_in_a_session_ends_it(person: Person, slot: Slot, pcscd:
     ticket, attempt = person.session.ticket, person.attempt
     pcscd.restart()
     person.sees(State.NO_READER, State.WAITING, State.READING)
-    attempt.conversation.lane.join(5)
+    attempt.lane.join(5)
     assert spine.is_over(ticket)
     person.types()
     person.sees(State.SIGNED_IN)
