@@ -2075,7 +2075,8 @@ class Attempt:
         self.broker = broker
         self.lane = Lane("broker")
         self.prefetched: Challenge | None = None
-        self.open_session: Session | None = None  # open at the broker
+        self.open_session: Session | None = None  # at the broker
+        self.stays_open = False  # whoever got the ticket ends the session
         self._guard = guard
         self._logged_out = logged_out
 
@@ -2119,25 +2120,22 @@ class Attempt:
     def log_out(self) -> None:
         """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
         session, self.open_session, self.broker.left_open = self.open_session, None, None
-        if session is None:
-            return
-        confirmed, why = True, ""
-        try:
-            self.broker.log_out(session)
-        except BrokerRefused as error:  # it knows no such session: over as well
-            why = error.technical
-        except AgentError as error:
-            confirmed, why = False, error.technical
-        tell(f"The session {'is over' if confirmed else 'may still be open'} at the sign-in service", why,
-             level=logging.INFO if confirmed else logging.WARNING)  # fmt: skip
-        self._guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
-        self._logged_out(LogOutEnded(confirmed))
+        if session and self.stays_open:
+            self._guard(Order.RELEASE, session)
+        elif session:
+            confirmed = self._is_ended(session)
+            self._guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
+            self._logged_out(LogOutEnded(confirmed))
 
-    def leave_open(self) -> None:
-        """The session is somebody else's from now on."""
-        if self.open_session:
-            self._guard(Order.RELEASE, self.open_session)
-        self.open_session = None
+    def _is_ended(self, session: Session) -> bool:
+        try:
+            with contextlib.suppress(BrokerRefused):  # it knows no such session
+                self.broker.log_out(session)
+        except AgentError as error:
+            tell("The sign-in service did not confirm the log-out", error.technical, level=logging.WARNING)
+            return False
+        tell("The sign-in service confirmed the log-out", level=logging.INFO)
+        return True
 
 
 class Conductor:
@@ -2207,11 +2205,6 @@ class Conductor:
     def seconds_left(self) -> float:
         """Until the session reaches the first of its limits. Raises UnexpectedError when nobody is signed in."""
         return self.signed_in().ends - self._clock()
-
-    def leave_open(self) -> None:
-        """Have the session outlive the agent: whoever got the ticket ends it."""
-        if self.attempt:
-            self.attempt.lane.submit(self.attempt.leave_open)
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -3484,8 +3477,8 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
         print_session(signed_in, conductor.seconds_left())
     if options.command is None and interactive:
         terminal.stay()
-    if options.keep:
-        conductor.leave_open()
+    if options.keep and conductor.attempt:
+        conductor.attempt.stays_open = True
     conductor.close()
     bridge.run_pending()
     if conductor.log_out_confirmed is False:
