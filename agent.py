@@ -1002,7 +1002,7 @@ class PcscLink(PcscContext):
         self._handle, self._protocol = LONG(), DWORD()
         mode, ends = (SHARE_SHARED, PROTOCOL_T0 | PROTOCOL_T1), time.monotonic() + CARD_BUSY_SECONDS
         opened = ctypes.byref(self._handle), ctypes.byref(self._protocol)
-        while self.call("SCardConnect", self.handle, reader, *mode, *opened, expected=[PcscResult.SHARING_VIOLATION]):
+        while self._share("SCardConnect", self.handle, reader, *mode, *opened, expected=[PcscResult.SHARING_VIOLATION]):
             if time.monotonic() >= ends:  # another program has the card for itself, and mostly for a moment
                 self.close()
                 raise CardBusy("SCardConnect: another program has the card for itself")
@@ -1011,10 +1011,11 @@ class PcscLink(PcscContext):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[PivCard]:
         """One operation with the card, PIV selected. Raises CardBusy, CardRemoved, ..."""
-        if self._begin(PcscResult.RESET_CARD):  # by another program, between two of our transactions
+        begin = "SCardBeginTransaction", self._handle
+        if self._share(*begin, expected=[PcscResult.RESET_CARD]):  # by another program, since our last transaction
             mode = (SHARE_SHARED, self._protocol.value, LEAVE_CARD)
-            self.call("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
-            self._begin()
+            self._share("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
+            self._share(*begin)
         try:
             self.piv.select()
             yield self.piv
@@ -1022,9 +1023,9 @@ class PcscLink(PcscContext):
             if not self.is_closed:
                 self._end()
 
-    def _begin(self, *expected: int) -> int:
-        begin = "SCardBeginTransaction", self._handle
-        return self.call(*begin, expected=expected, seconds=CARD_BUSY_SECONDS, late=CardBusy)
+    def _share(self, function: str, *arguments: Any, expected: Sequence[int] = ()) -> int:
+        """A call that waits for the end of another program's transaction. Raises CardBusy where that does not come."""
+        return self.call(function, *arguments, expected=expected, seconds=CARD_BUSY_SECONDS, late=CardBusy)
 
     def _end(self) -> None:
         started = time.perf_counter()

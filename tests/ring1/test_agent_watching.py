@@ -220,7 +220,7 @@ def test_any_trouble_with_a_card_is_an_error_with_a_sentence(function: str, trou
     ("function", "error"),
     [
         ("SCardBeginTransaction", CardBusy),
-        ("SCardConnect", CardUnresponsive),
+        ("SCardConnect", CardBusy),
         ("SCardTransmit", CardUnresponsive),
         ("SCardEstablishContext", CardUnresponsive),
     ],

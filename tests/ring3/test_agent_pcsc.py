@@ -13,7 +13,7 @@ from support.agent import Person, Slot
 from support.agent_program import OUTCOMES, AtTerminal, run_agent
 from support.emulator import tries_left_on_disk
 from support.machine import need, wait_until
-from support.reader import Pcscd
+from support.reader import Pcscd, vpcd_has_a_card
 from support.spine import Spine
 
 import agent
@@ -25,14 +25,6 @@ def empty_reader(pcscd: Pcscd) -> None:
     """Wait until pcscd has seen that the last test's card is gone: it looks every 0.4 s."""
     need("smartcard")
     wait_until(lambda: not vpcd_has_a_card(pcscd.vpcd), what="an empty reader")
-
-
-def vpcd_has_a_card(vpcd: str) -> bool:
-    """Whether vpcd's end of a card's connection is still open (proc(5), /proc/net/tcp)."""
-    established, close_wait = "01", "08"
-    port = f"{int(vpcd.rpartition(':')[2]):04X}"
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    return any(each[1].endswith(":" + port) and each[3] in (established, close_wait) for each in lines[1:])
 
 
 @pytest.fixture(scope="module")

@@ -83,13 +83,43 @@ class Pcscd:
         self._socket = socket_path
         self._readers_conf = socket_path.with_name("reader.conf.d")
         self._readers_conf.mkdir(exist_ok=True)
-        (self._readers_conf / "vpcd").write_text(
-            f'FRIENDLYNAME "{VPCD_NAME}"\n'
-            f"DEVICENAME /dev/null:0x{port:04X}\n"
-            f"LIBPATH {VPCD_DRIVER}\n"
-            f"CHANNELID 0x{port:04X}\n"
-        )
+        self._port = port
+        self._configure()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def _configure(self, name: bytes = VPCD_NAME.encode(), more: bytes = b"") -> None:
+        """Write reader.conf(5): vpcd's two readers under that name, and whatever more."""
+        self._readers_conf.joinpath("vpcd").write_bytes(_entry(name, self._port, bytes(VPCD_DRIVER)) + more)
+
+    @contextlib.contextmanager
+    def with_name(self, name: bytes) -> Iterator[None]:
+        """Have vpcd's readers under another name meanwhile: of VPCD_NAME's letters, or of others than ASCII's."""
+        with self._reconfigured(name):
+            yield
+
+    @contextlib.contextmanager
+    def with_empty_readers(self, number: int) -> Iterator[None]:
+        """Have so many readers without a card beside vpcd's meanwhile."""
+        need("gcc")
+        driver = self.log.with_name("empty_readers.so")
+        source = Path(__file__).with_name("empty_readers.c")
+        command = ["gcc", "-shared", "-fPIC", "-I/usr/include/PCSC", f"-DSLOTS={number}", "-o", driver, source]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            unavailable("no header files of pcsc-lite (libpcsclite-dev)")
+        with self._reconfigured(more=_entry(VPCD_NAME.split()[0].encode(), 1, bytes(driver))):
+            yield
+
+    @contextlib.contextmanager
+    def _reconfigured(self, name: bytes = VPCD_NAME.encode(), more: bytes = b"") -> Iterator[None]:
+        self.stop()
+        self._configure(name, more)
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+            self._configure()
+            self.start()
 
     @property
     def readers(self) -> list[str]:
@@ -136,6 +166,12 @@ class Pcscd:
         return self._process is None or self._process.poll() is not None
 
 
+def _entry(name: bytes, port: int, driver: bytes) -> bytes:
+    """Return the lines of reader.conf(5) for one driver's readers."""
+    lines = b'FRIENDLYNAME "%b"', b"DEVICENAME /dev/null:0x%04X", b"LIBPATH %b", b"CHANNELID 0x%04X", b""
+    return b"\n".join(lines) % (name, port, driver, port)
+
+
 def _pcscd() -> list[str]:
     """Return the command for a daemon that serves us without asking polkit, which may not run."""
     path = str(program("pcscd"))
@@ -164,7 +200,15 @@ def list_readers() -> list[str]:
     library.SCardReleaseContext(context)
     if result != success:
         return []
-    return [name.decode() for name in names.raw[: size.value].split(b"\0") if name]
+    return [name.decode(errors="replace") for name in names.raw[: size.value].split(b"\0") if name]
+
+
+def vpcd_has_a_card(vpcd: str) -> bool:
+    """Whether vpcd's end of a card's connection is still open (proc(5), /proc/net/tcp)."""
+    established, close_wait = "01", "08"
+    port = f"{int(vpcd.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return any(each[1].endswith(":" + port) and each[3] in (established, close_wait) for each in lines[1:])
 
 
 def _free_vpcd_port() -> int:
