@@ -298,8 +298,8 @@ class ReaderNotFound(NoReader):
 
     def __init__(self, wanted: str, there: Sequence[str]) -> None:
         super().__init__(f"--reader {wanted}")
-        says = f"No card reader has \u201c{wanted}\u201d in its name. There is: {'; '.join(there)}."
-        self.says = clean(says, LONGEST_LINE)
+        self.says = f"The card reader \u201c{clean(wanted)}\u201d is not connected."
+        self.advice = f"{type(self).advice} Connected: {clean('; '.join(there), LONGEST_LINE)}."
 
 
 class NoSmartcardService(ReaderError):
@@ -794,13 +794,12 @@ class PivCard:
         finally:
             wipe(padded)
             passcode.forget()
-        if status >> 8 != 0x63 and status != StatusWord.AUTHENTICATION_METHOD_BLOCKED:
-            self._expect_success(command, status)
-            return
         left = self._tries_left() if status == StatusWord.VERIFICATION_FAILED else tries_left(status)
         if left == 0:
             raise PasscodeLocked(f"VERIFY \u2192 {describe_status(status)}")
-        raise WrongPasscode(left)
+        if status >> 8 == 0x63:
+            raise WrongPasscode(left)
+        self._expect_success(command, status)
 
     def _authenticate(self, block: bytes, algorithm: Algorithm) -> bytes:
         """The private-key operation of key 9A over a prepared block (part 2, section 3.2.4 and appendix A.4)."""

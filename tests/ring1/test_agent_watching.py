@@ -191,7 +191,7 @@ def test_a_name_that_no_reader_has_is_said_with_those_that_are_there(watch: Begi
     error = watched.lost()
     assert isinstance(error, ReaderNotFound)
     assert "Omnikey" in error.says
-    assert "Maker Reader 00 00; Gemalto [2J 00" in error.says
+    assert "Maker Reader 00 00; Gemalto [2J 00" in error.advice
     service.plug_in(b"Omnikey 00 00")
     watched.reports(ReaderReady)
 
