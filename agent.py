@@ -657,7 +657,8 @@ class Certificate:
             parsed = x509.Certificate.load(der, strict=True)
             attributes = [attribute for each in parsed.subject.chosen for attribute in each]
             names = [each["value"].native for each in attributes if each["type"].native == "common_name"]
-            _ = parsed.issuer, parsed.serial_number  # parsed late: fail here, not after VERIFY
+            _ = parsed.issuer, parsed.serial_number  # what is parsed late is to fail here, not after VERIFY
+            _ = parsed["signature_algorithm"].native, parsed["tbs_certificate"]["signature"].native
             return cls(
                 der=der,
                 uid=clean(names[-1]),  # of several the most specific
