@@ -10,7 +10,7 @@ import pytest
 from support.agent import Person
 
 import agent
-from agent import CardIn, CardRemoved, IdentityCard, NoSmartcardService, ReaderError, ReaderReady, State
+from agent import CardIn, CardRemoved, IdentityCard, NoSmartcardService, ReaderReady, State, UnexpectedError
 
 
 class FailingSource:
@@ -44,7 +44,7 @@ def no_broker() -> agent.Broker:
 def test_an_error_that_nobody_expected(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
     person = Person(FailingSource(failure), no_broker)
     person.sees(State.NO_READER)
-    assert isinstance(person.conductor.problem, ReaderError)
+    assert isinstance(person.conductor.problem, UnexpectedError)
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert type(failure).__name__ in record.getMessage()
     assert "secret" not in record.getMessage()
