@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import string
 import time
 from typing import Any
+from urllib.parse import quote
 
 from flask import Request
 from flask.globals import request_ctx
@@ -24,6 +26,9 @@ class BrokerRequest(Request):
     """The fault that made its reply, and the fault's value."""
 
     def __init__(self, environ: dict[str, Any], *arguments: Any, **options: Any) -> None:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():  # WSGI has bytes as Latin-1, and Werkzeug fails at those that are not UTF-8
+            environ["QUERY_STRING"] = quote(query, safe=string.punctuation, encoding="latin-1")
         super().__init__(environ, *arguments, **options)
         self.begun = time.perf_counter()
         self.noted: dict[str, object] = {}
