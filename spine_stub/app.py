@@ -10,14 +10,14 @@ from . import console
 from .config import Clock, Config, RandomBytes, steady_clock, system_clock
 from .errors import DataError
 from .faults import Faults, kinds
-from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, check_folder
+from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, SESSIONS, check_folder
 from .login.broker import Broker
 from .login.challenge import Challenges, Keys
 from .login.trust import Trust
 from .people.open import open_directory
 from .pki.registration import RegistrationAuthority
-from .sessions import Store
-from .sessions.open import open_store
+from .sessions import Limits, Store
+from .sessions.sqlite import SqliteStore
 from .stub import EXTENSION, Stub
 from .web import endpoints, views
 from .web.endpoints import Route
@@ -79,3 +79,18 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store,
         clock=clock,
         random=random,
     )
+
+
+def open_store(config: Config, clock: Clock) -> Store:
+    """Open the store that `config.store` names; raises DataError."""
+    limits = Limits(config.max_session, config.idle)
+    if config.store == "memory":
+        return SqliteStore.in_memory(limits, clock)
+    if config.store == "sqlite":
+        return SqliteStore.in_file(config.data / SESSIONS, limits, clock)
+    if config.store.startswith(("redis://", "rediss://", "unix://")):
+        # Imported only here: the client library is an extra that most people do not need.
+        from .sessions.redis import RedisStore
+
+        return RedisStore.connect(config.store, limits)
+    raise DataError(f"--store {config.store} is not sqlite, memory, or a redis:// address")

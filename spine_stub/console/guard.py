@@ -8,19 +8,23 @@ JSON that no foreign form can send.
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import re
+import struct
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 from flask import Response, request
 
-from ..config import LOOPBACK
 from ..web import replies
-from .owner import is_owner, plain
 
-_LOCAL_HOST = re.compile(
-    rf"({'|'.join(re.escape(f'[{name}]' if ':' in name else name) for name in LOOPBACK)})(:[0-9]{{1,5}})?"
-)
+_LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+_SOCKETS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+"""Where the kernel says which user opened a connection: proc_net(5)."""
+_ESTABLISHED = "01"
+"""In all other states the socket may have no owner any more, which the table shows as root."""
 
 
 def check(prefix: str) -> Response | None:
@@ -43,7 +47,7 @@ def protect(prefix: str, reply: Response) -> Response:
 
 def _wrong_place() -> str:
     try:
-        is_here = plain(ipaddress.ip_address(request.remote_addr or "")).is_loopback
+        is_here = _plain(ip_address(request.remote_addr or "")).is_loopback
     except ValueError:
         is_here = False
     if not is_here:
@@ -72,3 +76,27 @@ def _foreign() -> str:
     if site is None and origin is None and request.mimetype != "application/json":
         return "a program must send application/json"
     return ""
+
+
+def is_owner(client: str, client_port: int, server_port: int) -> bool:
+    """Whether the socket that a local client connected with belongs to the user of this process."""
+    address = _plain(ip_address(client))
+    forms = [address, ip_address(f"::ffff:{address}")] if address.version == 4 else [address]
+    ends = {f"{_as_in_table(form)}:{client_port:04X}" for form in forms}
+    lines = [line for table in _SOCKETS if table.exists() for line in table.read_text().splitlines()[1:]]
+    for line in lines:
+        _, local, remote, state, _, _, _, user, *_ = line.split()
+        if local in ends and remote.endswith(f":{server_port:04X}") and state == _ESTABLISHED:
+            return int(user) == os.geteuid()
+    return False
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address in an IPv6 address that holds one."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _as_in_table(address: IPv4Address | IPv6Address) -> str:
+    """An address in 32-bit words of the machine's own byte order."""
+    return "".join(f"{word:08X}" for (word,) in struct.iter_unpack("=I", address.packed))

@@ -113,15 +113,11 @@ class Server:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            if len(self._connections) >= MOST_CONNECTIONS:
-                self._make_room()
+            if len(self._connections) >= MOST_CONNECTIONS and self.idle:
+                next(iter(self.idle)).hang_up()
             task = self._loop.create_task(self._converse(accepted, address))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
-
-    def _make_room(self) -> None:
-        if self.idle:
-            next(iter(self.idle)).hang_up()
 
     async def _converse(self, accepted: socket.socket, address: tuple[str, int]) -> None:
         """Shake hands, then answer requests until the connection ends."""

@@ -44,7 +44,6 @@ FEWEST_LINES = 40
 SHORT = {
     "spine_stub/faults/hostile_xml.py": "XML that is made to hurt parsers, apart from the faults that send it",
     "spine_stub/people/open.py": "chooses the directory, and so imports every kind of it",
-    "spine_stub/sessions/open.py": "chooses the store, and so imports every kind of it",
 }
 
 

@@ -13,7 +13,7 @@ from support.spine_client import Client
 from werkzeug.test import Client as Wsgi
 
 from spine_stub import Config, SpineStub, create_app
-from spine_stub.console import API, PAGES, guard, owner
+from spine_stub.console import API, PAGES, guard
 
 CHANGES = [rule.replace("<uid>", "555000000002") for rule, method, _ in PAGES + API if method == "POST"]
 ELSEWHERE = [
@@ -130,10 +130,10 @@ def test_a_socket_that_is_closed_already_has_no_owner() -> None:
         client = socket.create_connection(("127.0.0.1", port))
         address, client_port = client.getsockname()
         accepted, _ = server.accept()
-        assert owner.is_owner(address, client_port, port)
+        assert guard.is_owner(address, client_port, port)
         accepted.close()
         client.close()
-        assert not owner.is_owner(address, client_port, port)
+        assert not guard.is_owner(address, client_port, port)
 
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
@@ -146,8 +146,8 @@ def test_the_owner_is_known_whatever_the_family(family: socket.AddressFamily, ad
         client.connect((address, port))
         accepted, (seen, seen_port, *_) = server.accept()
         with accepted:
-            assert owner.is_owner(seen, seen_port, port)
-            assert not owner.is_owner(seen, seen_port, port + 1)
+            assert guard.is_owner(seen, seen_port, port)
+            assert not guard.is_owner(seen, seen_port, port + 1)
 
 
 def test_other_sites_pages_do_not_embed_or_read_it(spine_stub: SpineStub, client: Client) -> None:
