@@ -2726,7 +2726,7 @@ class Theme:
         self.fonts = {name: tkfont.Font(root, family=mono if name == "mono" else sans) for name in FONT_SIZES}
         for name in ("title", "heading", "pad"):
             self.fonts[name].configure(weight="bold")
-        self.fonts["pad"].configure(size=-FONT_SIZES["pad"])
+        self.fonts["pad"].configure(size=-round(FONT_SIZES["pad"] * zoom))
         self._largest = root.winfo_screenheight() // 16
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
@@ -2741,7 +2741,7 @@ class Theme:
         self.zoom = min(2.5, max(0.75, zoom))
         largest = max(self._largest, round(FONT_SIZES["body"] * self.zoom))
         for name, pixels in FONT_SIZES.items():
-            if name != "pad":  # large as it is, and it must stay on the screen for those who only touch
+            if name != "pad":  # as large as the screen allows, where it must stay for those who only touch
                 self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
         self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + 16)
 
