@@ -2984,7 +2984,7 @@ class PasscodeScreen(Screen):
 
     def _make_entry(self) -> tk.Entry:
         entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
-        fits = self.frame.register(lambda text: re.fullmatch(f"[0-9]{{0,{LONGEST_PASSCODE}}}", text) is not None)
+        fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE and not text.strip(digits))
         entry.configure(validate="key", validatecommand=(fits, "%P"))
         for key in ("<Return>", "<KP_Enter>"):
             entry.bind(key, self.deliberate(self._sign_in))
