@@ -3098,27 +3098,31 @@ class RolesScreen(Screen):
 
     def build(self) -> None:
         session = self.conductor.signed_in().session
-        self._roles = session.roles
-        self._name = session.cn
+        self._roles, self._name = session.roles, session.cn
+        self._rows: dict[str, Role] = {}
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
-        self._sought = tk.StringVar(self.frame)
-        self._sought.trace_add("write", lambda *_: self._search())
-        row = ttk.Frame(self.frame)
-        row.pack(fill="x", pady=(0, 12))
-        ttk.Label(row, text="Find").pack(side="left", padx=(0, 12))
-        self.first = self.search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
-        self.search.pack(fill="x", ipady=6)
+        self.first = self.search = self._make_search()
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
         self._use = self.button("Use this role", self._choose)
         self.button("Log out", LogOut(), "Quiet.TButton")
-        for key, step in (("<Down>", 1), ("<Up>", -1)):
-            self.search.bind(key, lambda event, step=step: self._move(step))  # type: ignore[misc]
         for key in ("<Return>", "<KP_Enter>"):
             self.search.bind(key, self.deliberate(self._choose))
             self.list.bind(key, self.deliberate(self._choose))
         self._search()
+
+    def _make_search(self) -> tk.Entry:
+        row = ttk.Frame(self.frame)
+        row.pack(fill="x", pady=(0, 12))
+        ttk.Label(row, text="Find").pack(side="left", padx=(0, 12))
+        self._sought = tk.StringVar(self.frame)
+        self._sought.trace_add("write", lambda *_: self._search())
+        search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
+        search.bind("<Down>", lambda event: self._move(1))
+        search.bind("<Up>", lambda event: self._move(-1))
+        search.pack(fill="x", ipady=6)
+        return search
 
     def _make_list(self) -> ttk.Treeview:
         frame = ttk.Frame(self.frame)
@@ -3138,21 +3142,24 @@ class RolesScreen(Screen):
         self.search.focus_set()
 
     def _search(self) -> None:
-        """List the roles that have all words. A row is named by its number: two roles can have one id."""
+        """List the roles that have all words."""
         words = self._sought.get().lower().split()
-        self._shown = [role for role in self._roles if all(word in role_text(role) for word in words)]
+        found = [role for role in self._roles if all(word in role_text(role) for word in words)]
         self.list.delete(*self.list.get_children())
-        for number, role in enumerate(self._shown):
-            where = " ".join(filter(None, (role.org_code, role.org_name)))  # the code first: a long name is cut off
-            self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
-        of = f"{len(self._shown)} of " if words else ""
+        self._rows = {self.list.insert("", "end", text=self._two_lines(role)): role for role in found}
+        of = f"{len(found)} of " if words else ""
         self._count.configure(text=f"{self._name}: {of}{counted(len(self._roles), 'role')}")
         self._nothing.place_forget()
-        if words and self._shown:
+        if words and found:
             self._move(1)
         elif words:
             self._nothing.place(x=0, y=0)
         self._allow()
+
+    @staticmethod
+    def _two_lines(role: Role) -> str:
+        """The organisation's code comes before its name: what is too long is cut off."""
+        return f"{role.name}\n{' '.join(filter(None, (role.org_code, role.org_name)))}"
 
     def _allow(self) -> None:
         self._use.state(["!disabled" if self.list.selection() else "disabled"])
@@ -3168,7 +3175,7 @@ class RolesScreen(Screen):
 
     def _choose(self) -> None:
         for row in self.list.selection():
-            self.conductor.handle(RoleChosen(self._shown[self.list.index(row)]))
+            self.conductor.handle(RoleChosen(self._rows[row]))
 
 
 class SessionScreen(Screen):
