@@ -2545,10 +2545,10 @@ class Terminal:
                 self._finish(self._conductor.signed_in())
             case State.WAITING if before not in (State.NO_READER, State.WAITING):
                 self._finish(CardRemoved())
-            case State.PROBLEM:
+            case State.NO_READER if self._interactive and self._wait is None:
+                self._say(str(self._conductor.problem))
+            case State.NO_READER | State.PROBLEM:
                 self._finish(self._conductor.problem or UnexpectedError())
-            case State.NO_READER:
-                self._no_reader(self._conductor.problem or NoReader())
 
     def sign_in(self) -> SignedIn:
         """Blocks until signed in. Raises the AgentError that ended it."""
@@ -2668,12 +2668,6 @@ class Terminal:
             else:
                 self._say(str(error))
                 self._choose_role()
-
-    def _no_reader(self, problem: AgentError) -> None:
-        if self._interactive and self._wait is None:
-            self._say(str(problem))
-        else:
-            self._finish(problem)
 
 
 def read_line(question: str) -> str:
@@ -3146,20 +3140,18 @@ class RolesScreen(Screen):
         words = self._sought.get().lower().split()
         found = [role for role in self._roles if all(word in role_text(role) for word in words)]
         self.list.delete(*self.list.get_children())
-        self._rows = {self.list.insert("", "end", text=self._two_lines(role)): role for role in found}
+        self._rows.clear()
+        for role in found:  # the code before the name: what is too long is cut off
+            where = f"{role.org_code or ''} {role.org_name}".strip()
+            self._rows[self.list.insert("", "end", text=f"{role.name}\n{where}")] = role
         of = f"{len(found)} of " if words else ""
         self._count.configure(text=f"{self._name}: {of}{counted(len(self._roles), 'role')}")
         self._nothing.place_forget()
-        if words and found:
-            self._move(1)
-        elif words:
+        if not found:
             self._nothing.place(x=0, y=0)
+        elif words:
+            self._move(1)
         self._allow()
-
-    @staticmethod
-    def _two_lines(role: Role) -> str:
-        """The organisation's code comes before its name: what is too long is cut off."""
-        return f"{role.name}\n{' '.join(filter(None, (role.org_code, role.org_name)))}"
 
     def _allow(self) -> None:
         self._use.state(["!disabled" if self.list.selection() else "disabled"])
