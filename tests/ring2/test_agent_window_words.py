@@ -144,6 +144,17 @@ def test_an_unexpected_error_is_said_and_the_window_lives(where: str, window: Wi
     window.sees(State.WAITING)
 
 
+def test_what_was_typed_is_forgotten_when_another_card_is_read_instead(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("one-role")
+    window.sees(State.PASSCODE)
+    window.types("123456")
+    window.waits(window.passcode_field().get)
+    assert window.conductor.attempt
+    window.conductor.attempt.card = CardIn("another reader", b"")
+    window.conductor.on_cards()
+    assert not window.passcode_field().get()
+
+
 class TwoReaders:
     """A source of cards with two readers."""
 
