@@ -1876,11 +1876,8 @@ TABLES: Mapping[Mode, Moves] = {
 
 
 def told(where: str, error: BaseException) -> AgentError:
-    """What a person is told of an error; the log gets what is unexpected, without its text, which could be a secret.
-
-    Without tracebacks: their frames hold passcode and ticket.
-    """
-    if not isinstance(error, AgentError):
+    """What a person is told of an error, without the tracebacks, whose frames hold passcode and ticket."""
+    if not isinstance(error, AgentError):  # logged without its text, which could be a secret
         LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
         error = UnexpectedError(type(error).__name__)
     error.__traceback__ = error.__context__ = error.__cause__ = None
@@ -1972,10 +1969,9 @@ Guard = Callable[[Order, Session], None]
 
 
 class Guardian:
-    """The agent's side of the guardian: a process of its own that logs out who is left when the agent has died.
+    """The agent's end of the pipe to the guardian, a process that logs out who is left when the agent has died.
 
-    It learns through a pipe what a log-out needs, and acts when the pipe closes: after kill -9, when memory ran out,
-    when the X server has gone (Xlib ends the process). What the broker does not confirm it tries again.
+    It acts when the pipe closes: after kill -9, out of memory, when the X server has gone (Xlib ends the process).
     """
 
     COMMAND = "guardian"  # of agent.py; for this class, not for people

@@ -9,12 +9,13 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import AGENT, AtTerminal, at, free_port, programs_with, run_agent
+from support.agent_program import AGENT, ROOT, AtTerminal, at, free_port, programs_with, run_agent
 from support.emulator import EmulatorProgram
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 from support.screen import Display, own_display
@@ -71,6 +72,10 @@ def ignores(pid: int, number: signal.Signals) -> bool:
     return bool(int(mask, 16) >> number - 1 & 1)
 
 
+def leaves_no_core(pid: int) -> bool:
+    return bool(re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE))
+
+
 def has_ended(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status")
     return not status.exists() or "State:\tZ" in status.read_text()
@@ -81,6 +86,7 @@ def has_ended(pid: int) -> bool:
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGHUP", "SIGQUIT", "SIGTERM", "SIGABRT"])
 def test_a_signal(how: str, terminal: AtTerminal, sessions: Callable[[], int]) -> None:
+    assert leaves_no_core(terminal.process.pid)
     terminal.signals(signal.Signals[how])
     terminal.ends()
     wait_until(lambda: sessions() == 0, what="the log-out")
@@ -225,20 +231,15 @@ def test_one_that_was_ended_is_started_again(spine: Spine, sessions: Callable[[]
     guardian.process.wait(10)
 
 
-def test_no_other_program_of_its_person_can_read_its_memory() -> None:
-    """The kernel gives the memory of a process that is not dumpable to root (proc(5))."""
-    need("setpriv")
-    if os.geteuid():
-        pytest.skip("only root can be somebody else")
-    somebody = ["setpriv", "--reuid", "65534", "--clear-groups", "--"]
-    guardian = subprocess.Popen([*somebody, *AGENT, Guardian.COMMAND], stdin=subprocess.PIPE)
-    memory = Path(f"/proc/{guardian.pid}/mem")
-    wait_until(lambda: ignores(guardian.pid, signal.SIGTERM), what="a guardian that has started")
-    wait_until(lambda: memory.stat().st_uid == 0, what="memory of its own")
-    limits = Path(f"/proc/{guardian.pid}/limits").read_text()
-    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
-    guardian.communicate(timeout=10)
-    assert guardian.returncode == 0
+def test_no_other_program_of_its_person_can_read_its_memory(spine: Spine) -> None:
+    """Neither a core dump nor, for a process that is not dumpable, /proc/PID/mem (proc(5))."""
+    dumpable = "import ctypes, agent; agent.keep_memory_private(); print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    done = subprocess.run([sys.executable, "-c", dumpable], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+    guardian = Guardian(spine.url, spine.ca_file)
+    wait_until(lambda: leaves_no_core(guardian.process.pid), what="a guardian that keeps its memory to itself")
+    guardian.close()
+    assert guardian.process.wait(10) == 0
 
 
 @pytest.mark.parametrize("works", [True, False])
