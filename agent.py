@@ -3258,7 +3258,6 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
 
 # --- Configuration and logging -------------------------------------------------------------------------------
 
-
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # How a setting's value is made of a text, and of which texts (empty: of any).
 TEXT, PATH, FLAG = (str, ()), (lambda text: Path(text).expanduser(), ()), (TRUTHS.__getitem__, TRUTHS)
@@ -3278,9 +3277,7 @@ class Settings:
     """
 
     spine: str = field(default="", metadata=about(TEXT, "URL", "the broker's address, https only"))
-    ca_file: Path | None = field(
-        default=None, metadata=about(PATH, "PEM", "trust the broker by this CA, not the system's")
-    )
+    ca_file: Path | None = field(default=None, metadata=about(PATH, "PEM", "trust this CA, not the system's"))
     reader: str = field(default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, embedded[:PORT], or a part of its name"))
     digest: Digest = field(default=Digest.SHA256, metadata=about(DIGEST, "NAME", "digest to sign, sha256 or sha1"))
     kiosk: bool = field(default=False, metadata=about(FLAG, "", "full screen, and nobody can close it"))
@@ -3404,8 +3401,6 @@ examples:
   %(prog)s --spine https://gas.example.nhs.uk --kiosk
   %(prog)s --spine https://127.0.0.1:8443 --ca-file ~/.local/share/lanyard/ca.pem --reader embedded login
 
-settings: /etc/lanyard/agent.toml, $XDG_CONFIG_HOME/lanyard/agent.toml, LANYARD_SPINE and so on, options; the last wins
-
 exit codes: 0 done; 2 usage or configuration; 3 no reader or no smartcard service; 4 no card, or none we can use;
 5 wrong passcode; 6 passcode locked; 7 certificate missing, expired or not yet valid; 8 broker unreachable or not
 trusted; 9 broker refused; 10 card pulled during the login; 130 interrupted.
@@ -3436,12 +3431,9 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     login = commands.add_parser("login", help="sign in at the terminal; passcode from stdin if that is no terminal")
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
-    login.add_argument("--json", action="store_true", help="print the session as one JSON object; with --keep its"
-                       " ticket too (null without: the session is over)")  # fmt: skip
-    login.add_argument("--keep", action="store_true", help="do not log out at the end: the session stays open at the"
-                       " broker until its time is up, whatever becomes of the card")  # fmt: skip
-    login.add_argument("--wait", type=float, metavar="SECONDS", help="wait that long for a card (default: 5; at a"
-                       " terminal for as long as it takes)")  # fmt: skip
+    login.add_argument("--json", action="store_true", help="print the session as JSON, its ticket only with --keep")
+    login.add_argument("--keep", action="store_true", help="do not log out: the session stays till its time is up")
+    login.add_argument("--wait", type=float, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)")
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 
