@@ -230,11 +230,6 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def hexadecimal(data: bytes) -> str:
-    """Bytes as they are printed in the standards: 00 A4 04 00."""
-    return data.hex(" ").upper()
-
-
 # --- Errors --------------------------------------------------------------------------------------------------
 
 
@@ -275,17 +270,12 @@ class UsageError(AgentError):
         self.says, self.advice = clean(says, LONGEST_LINE), advice or type(self).advice
 
 
-class NoWindow(UsageError):
-    sentence = "There is no window here. Use `login` to sign in here in the terminal."
-
-
 class Interrupted(AgentError):
     sentence = "Stopped. Nobody is signed in."
     exit_code = 130
 
 
 class ReaderError(AgentError):
-    sentence = "The card reader cannot be used. Tell your service desk."
     exit_code = 3
 
 
@@ -315,7 +305,6 @@ class NoSmartcardLibrary(ReaderError):
 
 
 class CardError(AgentError):
-    sentence = "The card cannot be used. Tell your service desk."
     exit_code = 4
 
 
@@ -353,7 +342,6 @@ class CardRemoved(AgentError):
 
 
 class PasscodeError(AgentError):
-    sentence = "The passcode was not taken. Check your passcode and type it again."
     exit_code = 5
 
 
@@ -383,7 +371,6 @@ class PasscodeLocked(AgentError):
 
 
 class CertificateError(AgentError):
-    sentence = "This card's certificate cannot be used. Ask your local smartcard team for help."
     exit_code = 7
 
 
@@ -417,7 +404,6 @@ class BrokerNotTrusted(BrokerUnreachable):
 
 
 class BrokerError(AgentError):
-    sentence = "The sign-in service did not sign you in. Try again in a few minutes."
     exit_code = 9
 
 
@@ -522,7 +508,7 @@ class Command:
         return apdu
 
     def __str__(self) -> str:
-        header = hexadecimal(bytes([0, self.instruction, self.p1, self.p2]))
+        header = bytes([0, self.instruction, self.p1, self.p2]).hex(" ").upper()
         name = self.instruction.name.replace("_", " ")
         body = "" if not self.data else " passcode hidden" if self.secret else f" {len(self.data)} bytes"
         return f"{name} {header}{body}"
@@ -2281,7 +2267,7 @@ class Conductor:
         match news:
             case CardIn():
                 self.cards.append(news)
-                tell("A card was put in", f"ATR {hexadecimal(news.atr)}, {news.reader}", level=logging.INFO)
+                tell("A card was put in", f"ATR {news.atr.hex(' ').upper()}, {news.reader}", level=logging.INFO)
             case CardOut(card):
                 tell("The card was taken out", card.reader, level=logging.INFO)
                 self._card_gone(card)
@@ -3438,16 +3424,19 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+NO_WINDOW = "Use `login` to sign in here in the terminal."
+
+
 def wants_terminal(options: argparse.Namespace) -> bool:
-    """Whether the sign-in is in the terminal. Raises NoWindow where there is no display for the window."""
+    """Whether the sign-in is in the terminal. Raises UsageError where there is no display for the window."""
     if options.command is not None:
         return True
     if not TK_THERE:
-        raise NoWindow("The window needs Tk (python3-tk), which is not installed.")
+        raise UsageError("The window needs Tk (python3-tk), which is not installed.", NO_WINDOW)
     try:
         tk.Tk().destroy()
     except tk.TclError:
-        raise NoWindow("There is no display for the window.") from None
+        raise UsageError("There is no display for the window.", NO_WINDOW) from None
     return False
 
 

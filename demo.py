@@ -432,7 +432,7 @@ def run(options: argparse.Namespace) -> None:
         return
     try:
         in_terminal = agent.wants_terminal(options)
-    except agent.NoWindow as error:
+    except UsageError as error:
         print(f"{error.says} The demonstration goes on here in the terminal.", file=sys.stderr)
         in_terminal = True
     given = {name: value for name, value in vars(options).items() if value is not None}
