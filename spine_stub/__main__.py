@@ -14,6 +14,8 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
+from flask import Flask
+
 from .app import create_app
 from .cli import commands
 from .cli.options import make_config, make_parser
@@ -54,13 +56,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    """Serve until a signal raises KeyboardInterrupt or SystemExit."""
+    """Serve until a signal comes; raises KeyboardInterrupt after SIGINT."""
     data: Path = options.data.absolute()
     fill(data, system_clock(), secrets.token_bytes)
     app = create_app(make_config(options))
     stub = Stub.of(app)
-    greeting = None if options.http else Greeting(stub, dict.fromkeys((*LOOPBACK, socket.gethostname(), options.host)))
-    server = Server(app, options.host, options.port, greeting)
+    try:
+        server = _listen(app, stub, options)
+        received = _stop_on_signals(server)
+        print(f"ready {server.url}", flush=True)
+        server.serve()
+    finally:
+        stub.broker.release()
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt
+
+
+def _listen(app: Flask, stub: Stub, options: argparse.Namespace) -> Server:
+    names = dict.fromkeys((*LOOPBACK, socket.gethostname(), options.host))
+    server = Server(app, options.host, options.port, None if options.http else Greeting(stub, names))
     try:
         server.prepare()
     except OSError as exc:
@@ -68,12 +82,21 @@ def _serve(options: argparse.Namespace) -> None:
         raise DataError(
             f"cannot listen on {options.host} port {options.port}: {why}. Choose another --port; 0 takes any free one"
         ) from exc
-    try:
-        _warn_unless_loopback(options.host)
-        print(f"ready {server.url}", flush=True)
-        server.serve()
-    finally:
-        stub.broker.release()
+    _warn_unless_loopback(options.host)
+    return server
+
+
+def _stop_on_signals(server: Server) -> set[int]:
+    """Let signals stop the server; returns those that came. An exception would end the event loop anywhere."""
+    received: set[int] = set()
+
+    def stop(number: int, _: object) -> None:
+        received.add(number)
+        server.stop()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return received
 
 
 def _warn_unless_loopback(host: str) -> None:

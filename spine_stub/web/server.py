@@ -77,7 +77,7 @@ class Server:
         self._loop = asyncio.new_event_loop()
 
     def serve(self) -> None:
-        """Serve until `stop` is called or a signal raises an exception; then close everything."""
+        """Serve until `stop` is called; then close everything."""
         try:
             self._loop.run_until_complete(self._serve())
         finally:
