@@ -1022,26 +1022,17 @@ class PcscLink(PcscContext):
             tell("Lock the card again, so that no other program finds it open", "card reset", started)
 
     def transmit(self, apdu: bytearray) -> bytes:
-        size, protocol = len(apdu), self._protocol.value
-        if protocol == PROTOCOL_T0:
-            apdu, size = t0_command(apdu)
-        request = (DWORD * 2)(protocol, 2 * ctypes.sizeof(DWORD))  # SCARD_IO_REQUEST
+        size = len(apdu)
+        if self._protocol.value == PROTOCOL_T0:  # one length byte: no Le behind data, 00 for neither (ISO 7816-3, 12.2)
+            apdu = apdu if size > 4 else apdu + b"\x00"
+            size = min(len(apdu), 5 + apdu[4])
+        request = (DWORD * 2)(self._protocol.value, 2 * ctypes.sizeof(DWORD))  # SCARD_IO_REQUEST
         sent = (ctypes.c_ubyte * len(apdu)).from_buffer(apdu)  # the bytes themselves: no copy of a passcode
         answer, length = ctypes.create_string_buffer(LONGEST_ANSWER), DWORD(LONGEST_ANSWER)
         self.call("SCardTransmit", self._handle, request, sent, size, None, answer, ctypes.byref(length))
         if not length.value:  # what vpcd makes of a card that is pulled while it is asked
             raise CardUnresponsive("an answer of 0 bytes")
         return ctypes.string_at(answer, length.value)
-
-
-def t0_command(apdu: bytearray) -> tuple[bytearray, int]:
-    """An APDU for T=0, and how many of its bytes are sent (ISO 7816-3, 12.2).
-
-    T=0 has one length byte: there is none for Le behind data, and one too where there is neither.
-    """
-    if len(apdu) == 4:
-        return apdu + b"\x00", 5
-    return apdu, min(len(apdu), 5 + apdu[4]) if len(apdu) > 5 else 5
 
 
 class PcscReader:
@@ -1075,18 +1066,16 @@ class PcscReader:
         before: list[bytes] | None = None
         while not self._closed.is_set():
             there = list_readers(context)
-            names = [name for name in there if self._name in shown(name) or os.fsencode(self._name) in name]
+            names = [name for name in there if self._name in shown(name)]
             if not names:
                 self._keep({})
             if there != before:
                 before = there
-                report(ReaderReady() if names else ReaderLost(self._no_reader(there)))
+                missing = ReaderNotFound(self._name, [shown(name) for name in there]) if there else NoReader()
+                report(ReaderReady() if names else ReaderLost(missing))
             if states := self._status_change(context, names, known):
                 known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
                 self._report_cards(report, states)
-
-    def _no_reader(self, there: Sequence[bytes]) -> NoReader:
-        return ReaderNotFound(self._name, [shown(name) for name in there]) if there else NoReader()
 
     def _status_change(
         self, context: PcscContext, names: Sequence[bytes], known: Mapping[bytes, int]
