@@ -88,7 +88,7 @@ def explain_exchange(broker: Broker, validation: Exchange, activation: Exchange 
     problem = next((result.detail for result in about_the_path if not result.passed), "")
     return Explanation(
         steps=tuple(Step(check, results.get(check)) for check in Check),
-        hint=hints.hint(validation.reason),
+        hint=hints.HINTS.get(validation.reason, ""),
         compared=tuple(_compare(challenge, signed, activation)),
         issued=_issue_time(challenge),
         tree=tree(encoded) if encoded else None,

@@ -60,8 +60,3 @@ HINTS: dict[str, str] = {
     "fault-invalid-input": "A fault that somebody set said so; nothing was looked at.",
     "fault-failed-to-validate": "A fault that somebody set said so; nothing was looked at.",
 }
-
-
-def hint(reason: str) -> str:
-    """Where to look first; nothing when the reason speaks for itself."""
-    return HINTS.get(reason, "")

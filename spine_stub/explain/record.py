@@ -20,7 +20,7 @@ from xml.sax.saxutils import unescape
 
 from ..login.checks import Result
 from ..login.gpobject import Message
-from .hints import hint
+from .hints import HINTS
 
 KEPT_REQUESTS = 1000
 KEPT_BYTES = 16 * 1024 * 1024
@@ -64,11 +64,6 @@ class Exchange(NamedTuple):
     detail: str = ""
     fault: str = ""
     checks: tuple[Result, ...] = ()
-
-    @property
-    def parameters(self) -> Message:
-        """Those of the address and those of the gpOBJECT."""
-        return {**self.query, **self.message}
 
     def __repr__(self) -> str:
         return f"<{self.line}>"
@@ -164,7 +159,11 @@ class SignIn:
         bad = self._bad
         if bad is None:
             return ""
-        return f"A fault was set: {bad.fault}" if bad.fault else hint(bad.reason) or bad.reason or f"HTTP {bad.status}"
+        return (
+            f"A fault was set: {bad.fault}"
+            if bad.fault
+            else HINTS.get(bad.reason) or bad.reason or f"HTTP {bad.status}"
+        )
 
     @property
     def begun(self) -> datetime:

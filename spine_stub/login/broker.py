@@ -68,7 +68,7 @@ class Broker:
 
     def select_role(self, ticket: str, role_id: str, mode: str) -> Session:
         """Choose a role of the person's own for the session, once or again."""
-        session, person = self.check_ticket(ticket)
+        session, person = self.session(ticket)
         if mode not in _MODES:
             raise InvalidInput("ssb-mode-unknown")
         if person.role(role_id) is None:
@@ -80,13 +80,11 @@ class Broker:
         """The live session of a ticket and its person; counts as activity."""
         if not ticket:
             raise InvalidInput("missing-ticket")
-        return self._owned(self.store.use(session_key(ticket)))
-
-    def check_ticket(self, ticket: str) -> tuple[Session, Person]:
-        """The live session of a ticket and its person, for somebody who only asks: it does not count as activity."""
-        if not ticket:
-            raise InvalidInput("missing-ticket")
-        return self._owned(self.store.look(session_key(ticket)))
+        session = self.store.use(session_key(ticket))
+        person = self.directory.person(session.uid) if session else None
+        if session is None or person is None or not person.active:
+            raise Refused("ticket-not-valid", "unknown, ended, or its time is up")
+        return session, person.on(self.clock().date())
 
     def log_out(self, ticket: str) -> bool:
         """End the session; saying so twice is no error. True when there was one to end."""
@@ -98,12 +96,6 @@ class Broker:
         """Let go of files and connections, when the broker is not needed any more."""
         self.store.release()
         self.directory.release()
-
-    def _owned(self, session: Session | None) -> tuple[Session, Person]:
-        person = self.directory.person(session.uid) if session else None
-        if session is None or person is None or not person.active:
-            raise Refused("ticket-not-valid", "unknown, ended, or its time is up")
-        return session, person.on(self.clock().date())
 
     def _check_answer(self, encoded: bytes, challenge: bytes, checks: Checks) -> signed_data.CardCertificate:
         with checks(Check.CMS):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from ..config import CLOCK_SKEW, RandomBytes
+from ..config import RandomBytes
 
 _TICKET_START = base64.b64decode("AQIC5wM2")
 """With which tickets of OpenSSO begin."""
@@ -56,10 +56,6 @@ class Limits:
         """When a session ends if nobody uses it again."""
         return min(session.opened + self.absolute, session.last_used + self.idle)
 
-    def is_over(self, session: Session, now: datetime) -> bool:
-        """Whether a session has ended by its limits, or comes from the future: then its age is unknown."""
-        return now >= self.end(session) or session.last_used > now + CLOCK_SKEW
-
 
 class Store(Protocol):
     """Where sessions and used challenges are kept. All methods can be called from any thread.
@@ -77,9 +73,6 @@ class Store(Protocol):
 
     def use(self, key: str) -> Session | None:
         """Return the session, unless it is over; this counts as activity."""
-
-    def look(self, key: str) -> Session | None:
-        """Return the session, unless it is over, without counting that as activity."""
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """Note the role chosen in a session, unless it is over; this counts as activity."""

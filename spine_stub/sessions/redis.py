@@ -96,11 +96,6 @@ class RedisStore:
         with _reaching():
             return _session(self._use([_SESSION + key], self._limits))
 
-    def look(self, key: str) -> Session | None:
-        """See Store."""
-        with _reaching():
-            return _session(self._client.hmget(_SESSION + key, _FIELDS))
-
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""
         with _reaching():

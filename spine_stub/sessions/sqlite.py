@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS session (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS used_challenge (challenge BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 """
-# Limits.is_over, the other way round, with the time now, the limits and the skew of clocks in seconds.
+# Times in seconds. A session from the future has ended too: its age is not known.
 _LIVE = "opened > :now - :absolute AND last_used > :now - :idle AND last_used <= :now + :skew"
 _COLUMNS = "uid, opened, last_used, role_id, mode"
 
@@ -96,19 +96,14 @@ class SqliteStore:
 
     def use(self, key: str) -> Session | None:
         """See Store."""
-        session = self.look(key)
         now = self._now()
-        if session and now - session.last_used.timestamp() >= _NOTED_EVERY:
-            with self._locked() as connection:
-                connection.execute("UPDATE session SET last_used = ? WHERE key = ?", (now, key))
-        return session
-
-    def look(self, key: str) -> Session | None:
-        """See Store."""
         query = f"SELECT {_COLUMNS} FROM session WHERE key = :key AND {_LIVE}"  # noqa: S608
         with self._locked() as connection:
-            row = connection.execute(query, {"key": key, **self._limits(self._now())}).fetchone()
-        return _session(row) if row else None
+            row = connection.execute(query, {"key": key, **self._limits(now)}).fetchone()
+            session = _session(row) if row else None
+            if session and now - session.last_used.timestamp() >= _NOTED_EVERY:
+                connection.execute("UPDATE session SET last_used = ? WHERE key = ?", (now, key))
+        return session
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
         """See Store."""

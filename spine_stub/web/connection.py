@@ -6,7 +6,6 @@ A request as a whole has a time limit and a size, so that one which comes byte b
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -18,8 +17,6 @@ from . import wsgi
 
 if TYPE_CHECKING:
     from .server import Server
-
-_log = logging.getLogger("spine_stub")
 
 KEEP_ALIVE_SECONDS = 600.0
 """How long a connection stays open without a request: longer than anyone takes to type a passcode."""

@@ -86,9 +86,9 @@ def test_a_session_from_the_future_is_over(store: SqliteStore, clock: SettableCl
     """The clock went back: nobody knows how old it is. Brokers that share a store need not agree to the second."""
     begin(store)
     clock.advance(seconds=-5)
-    assert store.look("key")
+    assert store.sessions().get("key")
     clock.advance(seconds=-1)
-    assert (store.use("key"), store.look("key"), dict(store.sessions())) == (None, None, {})
+    assert (store.use("key"), store.sessions().get("key"), dict(store.sessions())) == (None, None, {})
 
 
 class PcClock:
@@ -180,10 +180,10 @@ def test_a_role_can_be_chosen_again(desk: Desk) -> None:
 def test_asking_for_a_session_is_no_use_of_it(store: SqliteStore, clock: SettableClock) -> None:
     opened = begin(store)
     clock.advance(minutes=59)
-    assert store.look("key") == opened
+    assert store.sessions().get("key") == opened
     assert store.sessions() == {"key": opened}
     clock.advance(minutes=1)
-    assert (store.look("key"), dict(store.sessions())) == (None, {})
+    assert (store.sessions().get("key"), dict(store.sessions())) == (None, {})
 
 
 def test_choosing_a_role_is_use_of_the_session(store: SqliteStore, clock: SettableClock) -> None:
@@ -191,7 +191,7 @@ def test_choosing_a_role_is_use_of_the_session(store: SqliteStore, clock: Settab
     clock.advance(minutes=59)
     store.choose_role("key", "1", "0")
     clock.advance(minutes=59)
-    assert store.look("key")
+    assert store.sessions().get("key")
 
 
 def test_sessions_are_listed_newest_first(store: SqliteStore, clock: SettableClock) -> None:
@@ -212,7 +212,7 @@ def test_a_file_is_shared_and_private(clock: SettableClock, tmp_path: Path) -> N
     assert first.use("key") is None
     first.release()
     with pytest.raises(Unavailable, match="store-unavailable"):
-        first.look("key")
+        first.sessions().get("key")
     second.release()
 
 
@@ -234,7 +234,7 @@ def test_sessions_outlive_the_process(clock: SettableClock, tmp_path: Path) -> N
     store.choose_role("key", "1", "1")
     store.release()
     again = SqliteStore.in_file(path, Limits(HOUR, HOUR), clock)
-    session = again.look("key")
+    session = again.sessions().get("key")
     again.release()
     assert session
     assert (session.role_id, session.mode) == ("1", "1")

@@ -84,7 +84,7 @@ def test_a_session_keeps_what_is_noted_in_it(make_store: Callable[..., RedisStor
     store = make_store()
     opened = store.open("key", "555", b"challenge", HOUR)
     assert opened
-    assert store.look("key") == store.sessions()["key"] == opened
+    assert store.sessions()["key"] == opened
     store.choose_role("key", "1", "1")
     session = store.use("key")
     assert session
@@ -95,7 +95,7 @@ def test_a_session_keeps_what_is_noted_in_it(make_store: Callable[..., RedisStor
 def test_a_session_ends_by_the_clock_of_redis(make_store: Callable[..., RedisStore]) -> None:
     store = make_store(idle=MOMENT)
     store.open("key", "555", b"challenge", MOMENT)
-    wait_until(lambda: store.look("key") is None, what="the end of an idle session")
+    wait_until(lambda: store.sessions().get("key") is None, what="the end of an idle session")
     assert store.use("key") is None
     store.choose_role("key", "1", "0")
     assert dict(store.sessions()) == {}, "a role was chosen in a session that had ended"
@@ -157,12 +157,12 @@ def test_a_reply_that_comes_too_late_is_not_taken_for_the_next(
 
     def found() -> Session | None:
         with contextlib.suppress(Unavailable):
-            return store.look("key")
+            return store.sessions().get("key")
         return None
 
     wait_until(found, what="the session, once redis goes on")
     store.close("key")
-    assert store.look("key") is None
+    assert store.sessions().get("key") is None
 
 
 def test_a_redis_that_is_not_there_is_said_at_the_start() -> None:
