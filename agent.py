@@ -1869,9 +1869,9 @@ class Bridge:
         self._reading.setblocking(False)
         self._writing.setblocking(False)
 
-    def call(self, function: Callable[[], object]) -> None:
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
         """From any thread: have the owner's thread call this soon, in order."""
-        self._calls.put(function)
+        self._calls.put(functools.partial(function, *arguments))
         with contextlib.suppress(OSError):  # full: the owner has been woken already; closed: has gone
             self._writing.send(b"\0")
 
@@ -2203,10 +2203,6 @@ class Conductor:
         self._actions[action]()
         self.on_change(before)
 
-    def _handle_soon(self, event: Event) -> None:
-        """From any thread."""
-        self._bridge.call(lambda: self.handle(event))
-
     def unexpected(self, error: BaseException) -> None:
         """Something failed on the owner's thread: log it, end the session and say so. What goes on, goes on."""
         try:
@@ -2239,10 +2235,7 @@ class Conductor:
 
     def _watch(self) -> None:
         """Runs in a thread of its own. Whatever goes wrong there is told, and tried again."""
-
-        def report(news: ReaderNews) -> None:
-            self._bridge.call(lambda: self._reader_news(news))
-
+        report = functools.partial(self._bridge.call, self._reader_news)
         while not self._closed.is_set():
             try:
                 self._source.watch(report)
@@ -2288,9 +2281,10 @@ class Conductor:
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
-            self._handle_soon(NoCardLeft())
+            self._bridge.call(self.handle, NoCardLeft())
             return
-        attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, self._handle_soon)
+        logged_out = functools.partial(self._bridge.call, self.handle)
+        attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, logged_out)
         attempt.lane.submit(attempt.prefetch)
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
 
@@ -2338,7 +2332,7 @@ class Conductor:
         if left <= 0:
             self.handle(TimeUp(attempt.signed_in.why_over()))
         else:
-            start_timer(min(left, CHECK_TIME_SECONDS), self._bridge.call, lambda: self._check_time(attempt))
+            start_timer(min(left, CHECK_TIME_SECONDS), self._bridge.call, self._check_time, attempt)
 
     # What runs on the lanes. Each job returns the event that it ends with.
 
@@ -2351,7 +2345,7 @@ class Conductor:
             except Exception as error:
                 event = Failed(told("a worker", error))
             if event:
-                self._bridge.call(lambda: self._job_ended(attempt, event))
+                self._bridge.call(self._job_ended, attempt, event)
 
         lane.submit(work)
 
@@ -2405,7 +2399,7 @@ class Conductor:
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
         late = AnswerLate(BrokerTimeout(f"no answer within {ANSWER_SECONDS} s"))
-        patience = start_timer(ANSWER_SECONDS, self._bridge.call, lambda: self._job_ended(attempt, late))
+        patience = start_timer(ANSWER_SECONDS, self._bridge.call, self._job_ended, attempt, late)
         try:
             session = attempt.validate(uid, challenge, der)
         finally:
