@@ -77,11 +77,6 @@ class Exchange(NamedTuple):
         return _OVERHEAD + len(self.reply) + sum(map(len, texts))
 
     @property
-    def user_agent(self) -> str:
-        """What the client calls itself."""
-        return self.headers.get("User-Agent", "")
-
-    @property
     def outcome(self) -> str:
         """One word: ok, refused or failed; or fault, when the reply was a fault's work."""
         if self.fault:
