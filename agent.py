@@ -2018,7 +2018,8 @@ def insist(order: Mapping[str, Any]) -> None:
     session = Session(order["uid"], "", order["ticket"], (), 0, 0, order["logout_url"])
     ends, pause = boottime() + INSIST_SECONDS, 1.0
     while boottime() < ends:
-        with contextlib.suppress(AgentError), contextlib.closing(Broker(order["spine"], order["ca_file"])) as broker:
+        away = contextlib.suppress(AgentError, OSError)  # the broker, or for a moment the file of its CA
+        with away, contextlib.closing(Broker(order["spine"], order["ca_file"])) as broker:
             with contextlib.suppress(BrokerRefused):
                 broker.log_out(session)
             return
@@ -2389,10 +2390,9 @@ class Conductor:
         """The broker is asked while the card is reset."""
         with self._source.open(attempt.card) as identity:
             signature = identity.sign(passcode, challenge.data, self._digest)
-            started = time.perf_counter()
             der = signed_data(challenge.data, self._digest, certificate, signature)
-            sizes = f"{self._digest.name} over {len(challenge.data)} bytes; signature {len(signature)}, CMS {len(der)}"
-            tell("Put challenge, signature and certificate into one signed message (CMS)", f"{sizes} bytes", started)
+            says = f"{self._digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
+            tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
             self._run(attempt.lane, attempt, validate)
 
