@@ -175,7 +175,7 @@ SCOPE_SYSTEM, SHARE_SHARED, LEAVE_CARD, RESET_CARD = 2, 2, 0, 1
 PROTOCOL_T0, PROTOCOL_T1 = 1, 2
 STATE_CHANGED, STATE_PRESENT = 0x0002, 0x0020
 MOST_READERS = 16
-FOR_EVER, LOOK_AGAIN_MILLISECONDS = 0xFFFFFFFF, 5000
+FOR_EVER, LOOK_AGAIN_MILLISECONDS = 0xFFFFFFFF, 2000
 PLUG_AND_PLAY = b"\\\\?PnP?\\Notification"  # the reader whose state changes when a reader comes or goes
 
 
@@ -923,7 +923,7 @@ PCSC_ERRORS: dict[type[AgentError], Sequence[int]] = {  # all other results: Car
     SmartcardServiceRefuses: (_R.SECURITY_VIOLATION,),
 }
 # Cancelled, or a reader went away between the list and the wait.
-NO_STATUS_CHANGE = _R.TIMEOUT, _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE
+NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE
 
 
 class PcscContext:
@@ -1082,14 +1082,15 @@ class PcscReader:
     ) -> Iterable[ReaderState]:
         """Blocks until a reader or a card comes or goes; none where it ended for nothing.
 
-        pcscd takes MOST_READERS at a time, and before version 2.4 it has no more: then no other can come.
+        pcscd takes MOST_READERS at a time, and before version 2.4 it has no more. Before 2.3 it tells only of readers
+        that come during the wait: so after a change, look once more whether another came before it.
         """
-        full = len(names) == MOST_READERS
-        names = names if full else [*names, PLUG_AND_PLAY]
+        names = names if len(names) == MOST_READERS else [*names, PLUG_AND_PLAY]
         states = (ReaderState * len(names))(*(ReaderState(name, None, known.get(name, 0)) for name in names))
-        wait = LOOK_AGAIN_MILLISECONDS if full else FOR_EVER
+        wait = FOR_EVER if {*names} == known.keys() and PLUG_AND_PLAY in names else LOOK_AGAIN_MILLISECONDS
         arguments = "SCardGetStatusChange", context.handle, wait, states, len(states)
-        if context.call(*arguments, expected=NO_STATUS_CHANGE, seconds=threading.TIMEOUT_MAX):
+        expected = (PcscResult.TIMEOUT, *NO_STATUS_CHANGE)
+        if context.call(*arguments, expected=expected, seconds=threading.TIMEOUT_MAX) in NO_STATUS_CHANGE:
             self._closed.wait(0.1)
             return ()
         return states

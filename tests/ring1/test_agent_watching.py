@@ -97,6 +97,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a card as long as a test does."""
     monkeypatch.setattr(agent, "CARD_BUSY_SECONDS", 0.3)
     monkeypatch.setattr(agent, "CARD_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(agent, "LOOK_AGAIN_MILLISECONDS", 50)
     monkeypatch.setattr(agent, "CARD_LEAVING_SECONDS", 0.1)
 
 
@@ -183,6 +184,12 @@ def test_a_reader_that_comes_and_goes(watch: Begin) -> None:
     watched.reports(ReaderLost, 2)
     with pytest.raises(CardRemoved), watched.reader.open(watched.card()):
         pass
+
+
+def test_a_reader_that_comes_before_the_wait_for_it(watch: Begin) -> None:
+    service = Winscard()
+    service.before_wait.append(lambda: service.plug_in(READER))
+    watch(service).reports(ReaderReady)
 
 
 def test_a_name_that_no_reader_has_is_said_with_those_that_are_there(watch: Begin) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from agent import PLUG_AND_PLAY, CardLink, PcscResult
+from agent import FOR_EVER, PLUG_AND_PLAY, CardLink, PcscResult
 
 EMPTY, PRESENT, CHANGED = 0x10, 0x20, 0x02
 ATR = bytes.fromhex("3B00")
@@ -28,6 +28,8 @@ class Winscard:
         self.sent: list[bytes] = []
         self.dispositions: list[int] = []
         self.protocol = protocol
+        self.before_wait: list[Callable[[], None]] = []  # called between a list of readers and the wait for another
+        self._reader_events = 1
         self._counts: dict[bytes, int] = dict.fromkeys(readers, 0)
         self._connected: CardLink | None = None
         self._changed = threading.Condition()
@@ -50,10 +52,13 @@ class Winscard:
     def unplug(self, reader: bytes) -> None:
         with self._changed:
             del self.cards[reader]
+            self._reader_events += 1
             self._changed.notify_all()
 
     def plug_in(self, reader: bytes) -> None:
-        self._put(reader, None)
+        with self._changed:
+            self._reader_events += 1
+            self._put(reader, None)
 
     def let_go(self) -> None:
         self.stuck.clear()
@@ -82,11 +87,14 @@ class Winscard:
 
     def SCardGetStatusChange(self, context: Any, wait: Any, states: Sequence[Any], count: Any) -> int:  # noqa: N802
         self.watched.append([state.szReader for state in states])
+        if self.before_wait:
+            self.before_wait.pop()()
         if result := self._call("SCardGetStatusChange"):
             return result
         readers = list(self.cards)
         with self._changed:
-            self._changed.wait_for(lambda: self._cancelled or self._look(states) or [*self.cards] != readers)
+            seconds = None if wait.value == FOR_EVER else wait.value / 1000
+            self._changed.wait_for(lambda: self._cancelled or self._look(states) or [*self.cards] != readers, seconds)
         if any(state.szReader not in (*self.cards, PLUG_AND_PLAY) for state in states):
             return PcscResult.UNKNOWN_READER
         return PcscResult.CANCELLED if self._cancelled else PcscResult.SUCCESS
@@ -99,7 +107,10 @@ class Winscard:
                 state.dwEventState = self._counts[reader] << 16 | (PRESENT if self.cards[reader] else EMPTY)
                 ctypes.memmove(state.rgbAtr, ATR, len(ATR))
                 state.cbAtr = len(ATR)
-        return any(state.dwEventState != state.dwCurrentState for state in states if state.szReader in self.cards)
+            else:
+                state.dwEventState = self._reader_events << 16
+        watched = [state for state in states if state.szReader in self.cards or state.dwCurrentState]
+        return any(state.dwEventState != state.dwCurrentState for state in watched)
 
     def SCardCancel(self, context: Any) -> int:  # noqa: N802
         with self._changed:
