@@ -39,6 +39,7 @@ from typing import Any
 
 from ..errors import AlreadyRunningError, ControlError, EmulatorError, NotRunningError
 from ..store.card import CARDS, printable
+from ..store.durable import check_folder
 from .journal import Conversation, Listener, Said
 from .peers import is_own_unix
 
@@ -78,6 +79,7 @@ def requests(data: Path, **fields: object) -> Iterator[Answer]:
 
 
 def _connect(data: Path) -> socket.socket:
+    check_folder(data)
     connection = socket.socket(socket.AF_UNIX)
     try:
         with _short_path(data) as path:

@@ -48,6 +48,8 @@ def test_what_another_user_has_made_is_not_used(part: str, card_folder: Path) ->
     os.chown(data / part, NOBODY, NOBODY)
     with pytest.raises(CardError, match="belongs to another user"):
         open_card(data, "one-role")
+    if part == ".":
+        assert "belongs to another user" in ask(data, "status").stderr
     said = ask(data, "issue", "--days", "1", "anna")
     assert (said.returncode == 4) == (part in (".", "cards")), said.stderr
 
