@@ -15,7 +15,6 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import DataError
@@ -35,22 +34,13 @@ ISSUED = CA / "issued"
 CHALLENGE_SECRET = CA / "challenge.secret"
 
 
-@dataclass(frozen=True)
-class Stamp:
-    """What is different about a file once somebody has written it again."""
-
-    modified: int = 0
-    size: int = 0
-    inode: int = 0
-
-    @classmethod
-    def of(cls, path: Path) -> Stamp:
-        """The stamp of a file now; the same one for every file that is not there."""
-        try:
-            status = path.stat()
-        except OSError:
-            return cls()
-        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """What differs once somebody has written a file again: date, size and inode; None when it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def take_folder(data: Path) -> None:

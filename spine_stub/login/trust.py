@@ -23,7 +23,7 @@ from cryptography import x509
 from OpenSSL import crypto
 
 from ..errors import DataError, Refused
-from ..folder import Stamp
+from ..folder import stamp_of
 from ..pki.strength import key_weakness, signature_weakness
 from .signed_data import CardCertificate
 
@@ -78,7 +78,7 @@ class Trust:
         """Read all files; raises OSError and ValueError, and DataError for `others`."""
         self._paths = (*authorities, revocation_list)
         self._revocation_list = revocation_list
-        self._stamp = Stamp.of(revocation_list)
+        self._stamp = stamp_of(revocation_list)
         self._anchors = (Anchors.read(*self._paths), *map(_read_other, others))
         self._now: datetime | None = None
         self._stores: list[tuple[crypto.X509Store, crypto.X509Store]] = []
@@ -116,7 +116,7 @@ class Trust:
         return self._stores
 
     def _reload_if_changed(self) -> bool:
-        stamp = Stamp.of(self._revocation_list)
+        stamp = stamp_of(self._revocation_list)
         if stamp == self._stamp:
             return False
         self._stamp = stamp

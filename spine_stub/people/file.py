@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from ..folder import Stamp
+from ..folder import stamp_of
 from .directory import Person, matches
-from .toml import People
+from .toml import People, load_people
 
 _log = logging.getLogger("spine_stub")
 
@@ -28,23 +28,23 @@ class PeopleFile:
         self.path = path
         self.problem = ""
         self._lock = threading.Lock()
-        self._stamp = Stamp.of(path)
-        self._people = People.load(path)
+        self._stamp = stamp_of(path)
+        self._people = load_people(path)
 
     def person(self, uid: str) -> Person | None:
         """See Directory."""
-        return self._current().person(uid)
+        return self._current().get(uid)
 
     def people(self, search: str = "", limit: int = 100) -> Sequence[Person]:
         """See Directory."""
-        everybody = sorted(self._current().by_uid.values(), key=lambda person: person.uid)
+        everybody = sorted(self._current().values(), key=lambda person: person.uid)
         return [person for person in everybody if matches(person, search)][:limit]
 
     def release(self) -> None:
         """See Directory: there is nothing to let go of."""
 
     def _current(self) -> People:
-        stamp = Stamp.of(self.path)
+        stamp = stamp_of(self.path)
         if stamp != self._stamp:
             with self._lock:
                 if stamp != self._stamp:
@@ -54,10 +54,10 @@ class PeopleFile:
 
     def _reload(self) -> None:
         try:
-            self._people = People.load(self.path)
+            self._people = load_people(self.path)
         except DataError as exc:
             self.problem = str(exc)
             _log.warning("%s; the people read before still hold", exc)
         else:
             self.problem = ""
-            _log.info("%s has changed: %d people", self.path, len(self._people.by_uid))
+            _log.info("%s has changed: %d people", self.path, len(self._people))

@@ -10,7 +10,6 @@ import itertools
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,38 +24,32 @@ UID = re.compile(r"[0-9]{12,14}")
 PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
 TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
+_NOT_EDITABLE = "it is written in a way that only a person can edit"
 
 
-@dataclass(frozen=True)
-class People:
-    """The content of one people.toml."""
+People = Mapping[str, Person]
+"""The content of one people.toml, by uid."""
 
-    by_uid: Mapping[str, Person]
 
-    def person(self, uid: str) -> Person | None:
-        """Return the person of this uid, if there is one."""
-        return self.by_uid.get(uid)
+def load_people(path: Path) -> People:
+    """Read people.toml; raises DataError with a sentence that says whose field is wrong."""
+    try:
+        return parse_people(read_text(path))
+    except OSError as exc:
+        raise DataError(f"{path} cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise DataError(f"{path}: {exc}") from exc
 
-    @classmethod
-    def load(cls, path: Path) -> People:
-        """Read people.toml; raises DataError with a sentence that says whose field is wrong."""
-        try:
-            return cls.parse(read_text(path))
-        except OSError as exc:
-            raise DataError(f"{path} cannot be read: {exc.strerror}") from exc
-        except ValueError as exc:
-            raise DataError(f"{path}: {exc}") from exc
 
-    @classmethod
-    def parse(cls, text: str) -> People:
-        """Read the text of people.toml; raises ValueError, which names person and field."""
-        people: dict[str, Person] = {}
-        for number, entry in enumerate(_tables(tomllib.loads(text), "person", "the file"), 1):
-            person = _person(entry, f"person number {number}")
-            if person.uid in people:
-                raise ValueError(f"two people have the same uid {person.uid}")
-            people[person.uid] = person
-        return cls(people)
+def parse_people(text: str) -> People:
+    """Read the text of people.toml; raises ValueError, which names person and field."""
+    people: dict[str, Person] = {}
+    for number, entry in enumerate(_tables(tomllib.loads(text), "person", "the file"), 1):
+        person = _person(entry, f"person number {number}")
+        if person.uid in people:
+            raise ValueError(f"two people have the same uid {person.uid}")
+        people[person.uid] = person
+    return people
 
 
 def read_text(path: Path) -> str:
@@ -68,27 +61,22 @@ def read_text(path: Path) -> str:
 
 
 def with_person(text: str, person: Person) -> str:
-    """The text with this person in it, in place of an earlier one of the same uid; raises DataError."""
-    before = _parse(text)
-    expected = {**before.by_uid, person.uid: person}
-    if person.uid in before.by_uid:
-        return _checked(_replace(text, list(before.by_uid).index(person.uid), person), expected)
+    """The text with this person in it, in place of an earlier one of the same uid; raises ValueError."""
+    before = parse_people(text)
+    expected = {**before, person.uid: person}
+    if person.uid in before:
+        return _checked(_replace(text, list(before).index(person.uid), person), expected)
     document, tables = _document(text)
     tables.append(_person_table(person))
-    tables[-1].trivia.indent = "\n" if before.by_uid else ""
+    tables[-1].trivia.indent = "\n" if before else ""
     return _checked(document.as_string(), expected)
 
 
 def without_person(text: str, uid: str) -> str:
-    """The text without the person of this uid; raises DataError."""
-    before = _parse(text)
-    expected = {other: person for other, person in before.by_uid.items() if other != uid}
-    return _checked(_replace(text, list(before.by_uid).index(uid), None), expected)
-
-
-def to_toml(person: Person) -> str:
-    """One `[[person]]` table, each role on a line."""
-    return with_person("", person)
+    """The text without the person of this uid; raises ValueError."""
+    before = parse_people(text)
+    expected = {other: person for other, person in before.items() if other != uid}
+    return _checked(_replace(text, list(before).index(uid), None), expected)
 
 
 def _person(entry: dict[str, Any], place: str) -> Person:
@@ -157,11 +145,11 @@ def _field(entry: dict[str, Any], key: str, form: re.Pattern[str], place: str) -
 
 
 def _document(text: str) -> tuple[tomlkit.TOMLDocument, AoT]:
-    """The text to be edited, and the `[[person]]` tables in it; raises DataError."""
+    """The text to be edited, and the `[[person]]` tables in it; raises ValueError."""
     document = tomlkit.parse(text)
     tables = document.setdefault("person", tomlkit.aot())
     if not isinstance(tables, AoT):
-        raise DataError("people.toml is written in a way that only a person can edit")
+        raise ValueError(_NOT_EDITABLE)
     return document, tables
 
 
@@ -219,14 +207,7 @@ def _inline(values: Mapping[str, Any]) -> InlineTable:
     return table
 
 
-def _parse(text: str) -> People:
-    try:
-        return People.parse(text)
-    except ValueError as exc:
-        raise DataError(f"people.toml: {exc}") from exc
-
-
-def _checked(text: str, expected: Mapping[str, Person]) -> str:
-    if _parse(text).by_uid != expected:
-        raise DataError("people.toml is written in a way that only a person can edit")
+def _checked(text: str, expected: People) -> str:
+    if parse_people(text) != expected:
+        raise ValueError(_NOT_EDITABLE)
     return text

@@ -22,7 +22,7 @@ from ..config import Clock, RandomBytes, system_clock
 from ..errors import DataError
 from ..folder import CARDS, ISSUED, ISSUING, ISSUING_KEY, PEOPLE, REVOCATION_LIST, locked, write_private
 from ..people.directory import Directory, Person, Role
-from ..people.toml import PLAIN, TEXT, UID, People, read_text, with_person, without_person
+from ..people.toml import PLAIN, TEXT, UID, People, load_people, parse_people, read_text, with_person, without_person
 from . import authority
 from .authority import Issuer
 from .demo_cards import CardPlan, Slot, write_card
@@ -49,9 +49,9 @@ class RegistrationAuthority:
         """Enter a new person, each role whole or as with_role's fields; without a uid the next free one is taken."""
 
         def new(people: People) -> Person:
-            if uid in people.by_uid:
-                raise DataError(f"there is a person with the uid {uid} already: {people.by_uid[uid].cn}")
-            person = Person(uid or _next_uid(people.by_uid), cn, ())
+            if uid in people:
+                raise DataError(f"there is a person with the uid {uid} already: {people[uid].cn}")
+            person = Person(uid or _next_uid(people), cn, ())
             for role in roles:
                 if isinstance(role, Role):
                     person = replace(person, roles=(*person.roles, role))
@@ -65,19 +65,19 @@ class RegistrationAuthority:
         """Put a person's name, roles and status in the place of those known for the uid."""
 
         def edited(people: People) -> Person:
-            _known(people, person.uid)
+            _known(people.get, person.uid)
             return person
 
         self._change(edited)
 
     def remove_person(self, uid: str) -> None:
         """Forget a person; certificates stay as they are."""
-        self._change(lambda people: _known(people, uid), lambda text, person: without_person(text, person.uid))
+        self._change(lambda people: _known(people.get, uid), lambda text, person: without_person(text, person.uid))
 
     def revoke_person(self, uid: str) -> int:
         """Make a person inactive and revoke all their certificates; returns how many."""
         if self.directory is None:
-            self._change(lambda people: replace(_known(people, uid), active=False))
+            self._change(lambda people: replace(_known(people.get, uid), active=False))
         return self._revoke([certificate for _, certificate in self._issued() if uid_of(certificate) == uid])
 
     def issue_card(self, uid: str, card: str = "", days: int = _DAYS) -> Path:
@@ -124,7 +124,8 @@ class RegistrationAuthority:
         return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
 
     def _person(self, uid: str) -> Person:
-        return _known(self.directory or People.load(self.data / PEOPLE), uid)
+        find = self.directory.person if self.directory else load_people(self.data / PEOPLE).get
+        return _known(find, uid)
 
     def _issuer(self) -> Issuer:
         try:
@@ -157,7 +158,7 @@ class RegistrationAuthority:
         path = self.data / PEOPLE
         with self._changing(path):
             text = read_text(path)
-            person = whom(People.parse(text))
+            person = whom(parse_people(text))
             _check(person)
             write_private(path, how(text, person).encode())
         return person
@@ -222,8 +223,8 @@ def _check(person: Person) -> None:
             raise DataError(f"the role {role.id} has a field that is empty or not usable")
 
 
-def _known(people: People | Directory, uid: str) -> Person:
-    person = people.person(uid)
+def _known(find: Callable[[str], Person | None], uid: str) -> Person:
+    person = find(uid)
     if person is None:
         raise DataError(f"nobody has the uid {uid}")
     return person

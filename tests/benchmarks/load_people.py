@@ -28,7 +28,7 @@ from support.spine_client import Card, field_of, gp_object, sign_cms, smime  # n
 from spine_stub.config import system_clock  # noqa: E402
 from spine_stub.folder import ISSUING, ISSUING_KEY, PEOPLE  # noqa: E402
 from spine_stub.people.directory import Person, Role  # noqa: E402
-from spine_stub.people.toml import to_toml  # noqa: E402
+from spine_stub.people.toml import with_person  # noqa: E402
 from spine_stub.pki import authority, first_start  # noqa: E402
 from spine_stub.pki.authority import Issuer, Validity, key_pem  # noqa: E402
 from spine_stub.pki.demo_cards import Slot  # noqa: E402
@@ -83,7 +83,7 @@ def make_people(data: Path, count: int) -> None:
         info = sign_cms(Card(uid, certificate, keys[number % KEYS]), _PLACE)
         (folder / f"{uid}.cms").write_bytes(info.dump())
         role = Role(f"5559{number:08d}", "LAN001", "THE LANYARD SURGERY", "Clinical", "Clinical Provision", "Nurse")
-        entries.append(to_toml(Person(uid, f"Person {number}", (role,))))
+        entries.append(with_person("", Person(uid, f"Person {number}", (role,))))
     with (data / PEOPLE).open("a") as file:
         file.write("\n" + "\n".join(entries))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spine_stub.errors import DataError
-from spine_stub.people.toml import People
+from spine_stub.people.toml import People, load_people
 
 PERSON = '[[person]]\nuid = "555000000009"\ncn = "Ivy O\'Neil"\n'
 ROLE = '{ id = "1", org_name = "A, B & C", group = "G", sub_group = "S", name = "N" }'
@@ -15,13 +15,13 @@ ROLE = '{ id = "1", org_name = "A, B & C", group = "G", sub_group = "S", name = 
 
 @pytest.fixture
 def people(demo_data: Path) -> People:
-    return People.load(demo_data / "people.toml")
+    return load_people(demo_data / "people.toml")
 
 
 def load(folder: Path, text: str) -> People:
     path = folder / "people.toml"
     path.write_text(text, "utf-8")
-    return People.load(path)
+    return load_people(path)
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def load(folder: Path, text: str) -> People:
     ],
 )  # fmt: skip
 def test_demonstration_people_have_the_roles_of_their_cards(people: People, uid: str, roles: int) -> None:
-    person = people.person(uid)
+    person = people.get(uid)
     assert person
     assert len(person.roles) == roles
 
 
 def test_the_demonstration_holds_what_real_replies_hold(people: People) -> None:
-    person = people.person("555000000001")
+    person = people.get("555000000001")
     assert person
     text = " ".join(role.text for role in person.roles)
     assert all(mark in text for mark in (",", "'", "(", ")", " & "))
@@ -46,7 +46,7 @@ def test_the_demonstration_holds_what_real_replies_hold(people: People) -> None:
 
 
 def test_the_text_of_a_role_is_as_the_wire_quotes_it(tmp_path: Path) -> None:
-    person = load(tmp_path, f"{PERSON}roles = [{ROLE}]").person("555000000009")
+    person = load(tmp_path, f"{PERSON}roles = [{ROLE}]").get("555000000009")
     assert person
     assert person.roles[0].text == 'A, B & C, "G":"S":"N"'
     assert person.role("1") is person.roles[0]
@@ -54,7 +54,7 @@ def test_the_text_of_a_role_is_as_the_wire_quotes_it(tmp_path: Path) -> None:
 
 
 def test_who_is_not_in_the_file_is_nobody(people: People) -> None:
-    assert people.person("555999999999") is None
+    assert people.get("555999999999") is None
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ def test_what_is_wrong_with_the_file_is_said(tmp_path: Path, text: str, sentence
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     """Notepad and PowerShell put one first."""
     (tmp_path / "people.toml").write_text(PERSON, "utf-8-sig")
-    assert People.load(tmp_path / "people.toml").person("555000000009")
+    assert load_people(tmp_path / "people.toml").get("555000000009")
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="No such file"):
-        People.load(tmp_path / "people.toml")
+        load_people(tmp_path / "people.toml")
 
 
 def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
     (tmp_path / "people.toml").write_bytes(b"\xff")
     with pytest.raises(DataError, match=r"not UTF-8 text \(at byte 1\); save it as UTF-8"):
-        People.load(tmp_path / "people.toml")
+        load_people(tmp_path / "people.toml")

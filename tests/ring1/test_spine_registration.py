@@ -19,7 +19,7 @@ from support.spine_client import Card, make_card
 from spine_stub.errors import DataError
 from spine_stub.folder import REVOCATION_LIST
 from spine_stub.people.directory import Role
-from spine_stub.people.toml import People
+from spine_stub.people.toml import load_people
 from spine_stub.pki import demo_cards
 from spine_stub.pki.authority import ec_key, rsa_key
 from spine_stub.pki.registration import RegistrationAuthority, with_role
@@ -57,7 +57,7 @@ def test_a_new_person_has_roles_at_once(registration: RegistrationAuthority, dat
     whole = Role("7", None, "THE LANYARD SURGERY", "G", "S", "N")
     person = registration.add_person("Jo Bloggs", [whole, FIELDS])
     assert [role.id for role in person.roles] == ["7", "555100000901"]
-    assert People.load(data / "people.toml").person(person.uid) == person
+    assert load_people(data / "people.toml").get(person.uid) == person
 
 
 def test_a_card_has_the_form_of_the_others(registration: RegistrationAuthority, data: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_person_that_cannot_be_is_said(registration: RegistrationAuthority, cn
 
 
 def test_a_role_that_cannot_be_is_said(registration: RegistrationAuthority, data: Path) -> None:
-    person = People.load(data / "people.toml").by_uid[UID]
+    person = load_people(data / "people.toml")[UID]
     for changed in (replace(person.roles[0], name="<b>"), replace(person.roles[0], org_code='"')):
         with pytest.raises(DataError, match="empty or not usable"):
             registration.edit_person(replace(person, roles=(changed,)))

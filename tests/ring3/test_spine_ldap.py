@@ -17,7 +17,7 @@ from spine_stub.errors import DataError, Unavailable
 from spine_stub.people.directory import Directory
 from spine_stub.people.ldif import to_ldif
 from spine_stub.people.open import open_directory
-from spine_stub.people.toml import People
+from spine_stub.people.toml import People, load_people, parse_people
 
 PEOPLE_TOML = LDAP_FILES.parent / "people.toml"
 NHS = "ou=People,o=nhs"
@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture
 def people() -> People:
-    return People.load(PEOPLE_TOML)
+    return load_people(PEOPLE_TOML)
 
 
 Open = Callable[..., Directory]
@@ -52,12 +52,12 @@ def directory() -> Iterator[Open]:
 
 
 def test_the_ldif_is_made_of_the_same_people(people: People) -> None:
-    assert (LDAP_FILES / "people.ldif").read_text() == to_ldif(people.by_uid.values())
+    assert (LDAP_FILES / "people.ldif").read_text() == to_ldif(people.values())
 
 
 def test_slapd_has_the_same_people_as_the_file(directory: Open, slapd_server: Slapd, people: People) -> None:
     found = directory(slapd_server).people()
-    assert found == list(people.by_uid.values())
+    assert found == list(people.values())
 
 
 @pytest.mark.parametrize("search", ["amara", "000000003", "Llew"])
@@ -163,10 +163,10 @@ def test_a_user_is_bound_with_the_password_of_a_file(directory: Open, slapd_serv
 
 
 def test_dates_are_whole_days() -> None:
-    person = People.parse(
+    person = parse_people(
         '[[person]]\nuid = "555000000009"\ncn = "A"\nroles = [{ id = "1", org_name = "O", group = "G", '
         'sub_group = "S", name = "N", opened = 2026-04-01, closed = 2026-04-30 }]'
-    ).by_uid["555000000009"]
+    )["555000000009"]
     days = [date(2026, 3, 31), date(2026, 4, 1), date(2026, 4, 30), date(2026, 5, 1)]
     assert [len(person.on(day).roles) for day in days] == [0, 1, 1, 0]
     assert "nhsOrgOpenDate: 20260401\nnhsOrgCloseDate: 20260430" in to_ldif([person])
