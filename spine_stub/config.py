@@ -17,6 +17,8 @@ Clock = Callable[[], datetime]
 RandomBytes = Callable[[int], bytes]
 """Gives that many unpredictable bytes."""
 
+KEPT_CERTIFICATES = 500
+"""How many certificates stay parsed and their keys loaded: the same cards come again and again."""
 
 CLOCK_SKEW = timedelta(seconds=5)
 """How far in the future something may be: brokers that share a DIR need not agree to the second."""

@@ -97,7 +97,7 @@ def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory:
     if options.action == "add":
         print(desk.add_person(options.cn, options.role, options.uid).uid)
     elif options.action == "edit":
-        desk.edit_person(_edited(options, directory))
+        desk.edit_person(_edited(options, desk))
     elif options.action == "revoke":
         print(f"inactive; {_revoked(desk.revoke_person(options.uid))}")
     elif options.action == "remove":
@@ -115,10 +115,8 @@ def _revoked(count: int) -> str:
     return "1 certificate revoked" if count == 1 else f"{count} certificates revoked"
 
 
-def _edited(options: argparse.Namespace, directory: Directory) -> Person:
-    person = directory.person(options.uid)
-    if person is None:
-        raise DataError(f"nobody has the uid {options.uid}")
+def _edited(options: argparse.Namespace, desk: RegistrationAuthority) -> Person:
+    person = desk.person(options.uid)
     active = person.active if options.active is None else options.active == "yes"
     kept = tuple(role for role in person.roles if role.id not in options.drop_role)
     edited = replace(person, cn=options.cn or person.cn, active=active, roles=kept)

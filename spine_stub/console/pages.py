@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from flask import Response, render_template, request
+from flask import Response, make_response, render_template, request
 from werkzeug.exceptions import NotFound
 
 from ..errors import DataError, Unavailable
@@ -32,13 +32,14 @@ def hex_bytes(content: bytes, other: bytes | None = None) -> Iterator[tuple[str,
 
 def notice(title: str, words: str, code: int) -> Response:
     """A page that says one thing."""
-    page = render_template("notice.html", title=title, words=words)
-    return Response(page, code, content_type="text/html; charset=UTF-8")
+    return Response(render_template("notice.html", title=title, words=words), code)
 
 
-def wrong(page: str) -> Response:
+def wrong(page: Response | str) -> Response:
     """A page again, which says what was wrong with its form."""
-    return Response(page, BAD_REQUEST, content_type="text/html; charset=UTF-8")
+    reply = make_response(page)
+    reply.status_code = BAD_REQUEST
+    return reply
 
 
 def back(path: str) -> Response:
@@ -78,9 +79,18 @@ def end_session(stub: Stub) -> Response:
     return back("/stub/sessions")
 
 
-def faults(stub: Stub) -> str:
+def faults(stub: Stub, problem: str = "") -> str:
     """The faults that are set, and the form to set one."""
-    return _faults_page(stub)
+    return render_template(
+        "faults.html",
+        settings=stub.faults.settings(),
+        kinds=kinds.KINDS,
+        titles={kind.name: kind.title for kind in kinds.KINDS},
+        endpoints=actions.ENDPOINTS,
+        tls=TLS,
+        problem=problem,
+        form=request.form,
+    )
 
 
 def set_fault(stub: Stub) -> Response:
@@ -91,7 +101,7 @@ def set_fault(stub: Stub) -> Response:
     try:
         actions.set_fault(stub, values)
     except DataError as exc:
-        return wrong(_faults_page(stub, str(exc)))
+        return wrong(faults(stub, str(exc)))
     return back("/stub/faults")
 
 
@@ -124,16 +134,3 @@ def _people(stub: Stub, uids: Iterable[str]) -> Mapping[str, Person]:
             if person:
                 people[uid] = person
     return people
-
-
-def _faults_page(stub: Stub, problem: str = "") -> str:
-    return render_template(
-        "faults.html",
-        settings=stub.faults.settings(),
-        kinds=kinds.KINDS,
-        titles={kind.name: kind.title for kind in kinds.KINDS},
-        endpoints=actions.ENDPOINTS,
-        tls=TLS,
-        problem=problem,
-        form=request.form,
-    )

@@ -18,25 +18,34 @@ _MOST = 100
 ROLE_FIELDS = ("org_code", "org_name", "group", "sub_group", "name", "code")
 
 
-def people(stub: Stub) -> str:
+def people(stub: Stub, problem: str = "") -> str:
     """The people that a search finds, or all."""
-    return _people_page(stub)
+    search = request.args.get("q", "").strip()
+    found = stub.broker.directory.people(search, _MOST)
+    problem = problem or stub.broker.directory.problem
+    return render_template("people.html", people=found, search=search, most=_MOST, problem=problem)
 
 
 def add(stub: Stub) -> Response:
     """Enter a new person."""
     try:
-        person = stub.registration.add_person(_field("cn"), uid=_field("uid"))
+        added = stub.registration.add_person(_field("cn"), uid=_field("uid"))
     except DataError as exc:
-        return pages.wrong(_people_page(stub, str(exc)))
-    return pages.back(f"/stub/people/{person.uid}")
+        return pages.wrong(people(stub, str(exc)))
+    return pages.back(f"/stub/people/{added.uid}")
 
 
-def person(stub: Stub, uid: str) -> Response | str:
+def person(stub: Stub, uid: str, problem: str = "") -> Response | str:
     """One person with roles and cards."""
-    if stub.broker.directory.person(uid) is None:
+    found = stub.broker.directory.person(uid)
+    if found is None:
         return pages.gone(f"Nobody has the uid {uid}.")
-    return _person_page(stub, uid)
+    try:
+        cards = stub.registration.cards_of(uid)
+    except DataError as exc:
+        cards, problem = [], problem or str(exc)
+    today = stub.broker.clock().date()
+    return render_template("person.html", person=found, cards=cards, today=today, problem=problem)
 
 
 def change(stub: Stub, uid: str, name: str) -> Response:
@@ -47,7 +56,7 @@ def change(stub: Stub, uid: str, name: str) -> Response:
     try:
         CHANGES[name](stub.registration, found)
     except DataError as exc:
-        return pages.wrong(_person_page(stub, uid, str(exc)))
+        return pages.wrong(person(stub, uid, str(exc)))
     return pages.back(f"/stub/people/{uid}")
 
 
@@ -72,25 +81,6 @@ CHANGES: Mapping[str, Callable[[RegistrationAuthority, Person], object]] = {
     "revoke": lambda desk, person: desk.revoke_person(person.uid),
 }
 """What a form on a person's page can change, by the last part of its address."""
-
-
-def _people_page(stub: Stub, problem: str = "") -> str:
-    search = request.args.get("q", "").strip()
-    found = stub.broker.directory.people(search, _MOST)
-    problem = problem or stub.broker.directory.problem
-    return render_template("people.html", people=found, search=search, most=_MOST, problem=problem)
-
-
-def _person_page(stub: Stub, uid: str, problem: str = "") -> str:
-    found = stub.broker.directory.person(uid)
-    if found is None:
-        raise NotFound
-    try:
-        cards = stub.registration.cards_of(uid)
-    except DataError as exc:
-        cards, problem = [], problem or str(exc)
-    today = stub.broker.clock().date()
-    return render_template("person.html", person=found, cards=cards, today=today, problem=problem)
 
 
 def _field(name: str) -> str:

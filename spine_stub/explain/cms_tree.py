@@ -6,7 +6,6 @@ its bytes, and the rest of the tree stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,12 +30,6 @@ class Node:
     raw: bytes = b""
     children: tuple[Node, ...] = field(default=())
     unreadable: bool = False
-
-    def walk(self) -> Iterator[Node]:
-        """Give this node and all below it."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
 
     def outline(self, depth: int = 0) -> str:
         """The tree as indented text."""

@@ -7,21 +7,20 @@ somebody looks, is what the decision was about.
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..errors import BrokerError
+from ..errors import BrokerError, InvalidInput
 from ..login import signed_data
 from ..login.broker import Broker
 from ..login.challenge import CHALLENGE_SIZE, issue_time
 from ..login.checks import Check, Result
-from ..login.wire import decode_response
-from . import digests, hints
+from ..login.wire import b64decode, decode_response
+from . import digests
 from .certificate_path import Link, draw
 from .cms_tree import Node, tree
 from .digests import Compared
+from .hints import HINTS
 from .record import Exchange, SignIn
 
 
@@ -88,7 +87,7 @@ def explain_exchange(broker: Broker, validation: Exchange, activation: Exchange 
     problem = next((result.detail for result in about_the_path if not result.passed), "")
     return Explanation(
         steps=tuple(Step(check, results.get(check)) for check in Check),
-        hint=hints.HINTS.get(validation.reason, ""),
+        hint=HINTS.get(validation.reason, ""),
         compared=tuple(_compare(challenge, signed, activation)),
         issued=_issue_time(challenge),
         tree=tree(encoded) if encoded else None,
@@ -100,7 +99,7 @@ def _compare(
     challenge: bytes, signed: signed_data.SignedChallenge | None, activation: Exchange | None
 ) -> list[Compared]:
     compared = []
-    issued = _issued(activation)
+    issued = _base64(activation.issued_challenge) if activation else b""
     if issued:
         compared.append(Compared("Challenge: given by authactivate, and echoed", issued, challenge))
     if signed:
@@ -130,11 +129,6 @@ def _cms(validation: Exchange) -> tuple[bytes, signed_data.SignedChallenge | Non
         return encoded, None
 
 
-def _issued(activation: Exchange | None) -> bytes:
-    found = re.search(rb'name="challenge"[^>]*>([^<]*)<', activation.reply) if activation else None
-    return _base64(found[1].decode("ascii", "replace")) if found else b""
-
-
 def _issue_time(challenge: bytes) -> datetime | None:
     try:
         return issue_time(challenge) if len(challenge) == CHALLENGE_SIZE else None
@@ -144,6 +138,6 @@ def _issue_time(challenge: bytes) -> datetime | None:
 
 def _base64(text: str) -> bytes:
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
+        return b64decode(text, "challenge")
+    except InvalidInput:
         return b""

@@ -77,6 +77,12 @@ class Exchange(NamedTuple):
         return _OVERHEAD + len(self.reply) + sum(map(len, texts))
 
     @property
+    def issued_challenge(self) -> str:
+        """The challenge that an authactivate gave, base64; nothing when it gave none."""
+        found = _ISSUED_CHALLENGE.search(self.reply.decode("utf-8", "replace"))
+        return found[1] if found else ""
+
+    @property
     def outcome(self) -> str:
         """One word: ok, refused or failed; or fault, when the reply was a fault's work."""
         if self.fault:
@@ -154,11 +160,9 @@ class SignIn:
         bad = self._bad
         if bad is None:
             return ""
-        return (
-            f"A fault was set: {bad.fault}"
-            if bad.fault
-            else HINTS.get(bad.reason) or bad.reason or f"HTTP {bad.status}"
-        )
+        if bad.fault:
+            return f"A fault was set: {bad.fault}"
+        return HINTS.get(bad.reason, bad.reason) or f"HTTP {bad.status}"
 
     @property
     def begun(self) -> datetime:
@@ -280,8 +284,8 @@ def _marks(exchange: Exchange) -> list[str]:
     if exchange.session:
         marks.append(f"session {exchange.session}")
     if exchange.endpoint == "authactivate":
-        issued = _ISSUED_CHALLENGE.search(exchange.reply.decode("utf-8", "replace"))
-        marks.append(f"challenge {issued[1]}" if issued else f"request {exchange.number}")
+        issued = exchange.issued_challenge
+        marks.append(f"challenge {issued}" if issued else f"request {exchange.number}")
     elif exchange.endpoint == "authvalidate":
         marks.append("challenge " + "".join(exchange.message.get("challenge", "").split()))
     log_session_id = exchange.message.get("log_session_id")

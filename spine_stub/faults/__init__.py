@@ -17,7 +17,7 @@ from ..errors import BrokerError, DataError
 
 TLS = "tls"
 """Stands for an endpoint: the handshake of a new connection."""
-MOST_QUEUED = 1000
+MOST_SET = 1000
 
 
 @dataclass(frozen=True)
@@ -100,58 +100,55 @@ class Faults:
         self._make = make
         self._endpoints = endpoints
         self._lock = threading.Lock()
-        self._queue: list[Setting] = []
-        self._standing: list[Setting] = []
+        self._settings: list[Setting] = []
+        """In the order they were set."""
         self._next = 1
 
     def once(
         self, fault: str | Fault, value: object = "", *, endpoint: str = "", client: str = "", times: int = 1
     ) -> list[Setting]:
         """Queue a fault for the next request that fits, or the next few; raises DataError."""
-        if times < 1 or len(self._queue) + times > MOST_QUEUED:
-            raise DataError(f"times must be 1 or more, and no more than {MOST_QUEUED} faults wait at a time")
-        return [self._add(self._queue, fault, str(value), endpoint, client, False) for _ in range(times)]
+        if times < 1 or len(self._settings) + times > MOST_SET:
+            raise DataError(f"times must be 1 or more, and no more than {MOST_SET} faults are set at a time")
+        return [self._add(fault, value, endpoint, client, False) for _ in range(times)]
 
     def always(self, fault: str | Fault, value: object = "", *, endpoint: str = "", client: str = "") -> Setting:
         """Let a fault stand until it is cleared; of two that fit, the later one acts. Raises DataError."""
-        return self._add(self._standing, fault, str(value), endpoint, client, True)
+        return self._add(fault, value, endpoint, client, True)
 
     def clear(self, number: int | None = None) -> int:
         """Take one fault away, or all of them; returns how many went."""
         with self._lock:
-            before = len(self._queue) + len(self._standing)
-            for settings in (self._queue, self._standing):
-                settings[:] = [s for s in settings if number is not None and s.number != number]
-            return before - len(self._queue) - len(self._standing)
+            before = len(self._settings)
+            self._settings = [s for s in self._settings if number not in (None, s.number)]
+            return before - len(self._settings)
 
     def take(self, endpoint: str, traits: Callable[[], Traits]) -> Setting | None:
         """Return the fault for a request; one from the queue is used up by that."""
-        if not self._queue and not self._standing:
+        if not self._settings:
             return None
         found_traits = traits()
         with self._lock:
-            for setting in self._queue:
-                if setting.fits(endpoint, found_traits):
-                    self._queue.remove(setting)
-                    return setting
-            return next((s for s in reversed(self._standing) if s.fits(endpoint, found_traits)), None)
+            fitting = [setting for setting in self._settings if setting.fits(endpoint, found_traits)]
+            queued = next((setting for setting in fitting if not setting.standing), None)
+            if queued:
+                self._settings.remove(queued)
+            return queued or next(reversed(fitting), None)
 
     def settings(self) -> list[Setting]:
         """What is set now: the queue in its order, then what stands."""
         with self._lock:
-            return [*self._queue, *self._standing]
+            return sorted(self._settings, key=lambda setting: setting.standing)
 
-    def _add(
-        self, settings: list[Setting], fault: str | Fault, value: str, endpoint: str, client: str, standing: bool
-    ) -> Setting:
+    def _add(self, fault: str | Fault, value: object, endpoint: str, client: str, standing: bool) -> Setting:
         if endpoint and endpoint not in self._endpoints:
             raise DataError(f"there is no endpoint {endpoint!r}; there are: {', '.join(sorted(self._endpoints))}")
-        made = self._make(fault, value) if isinstance(fault, str) else fault
+        made = self._make(fault, str(value)) if isinstance(fault, str) else fault
         name = fault if isinstance(fault, str) else getattr(fault, "__name__", "fault")
         if getattr(made, "is_tls", False):
             endpoint = TLS
         with self._lock:
-            setting = Setting(self._next, name, made, value, endpoint, client, standing)
+            setting = Setting(self._next, name, made, str(value), endpoint, client, standing)
             self._next += 1
-            settings.append(setting)
+            self._settings.append(setting)
         return setting

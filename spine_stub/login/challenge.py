@@ -61,25 +61,16 @@ class Challenges:
         with checks(Check.CHALLENGE_FORM):
             raw, raw_signature = decode_challenge(challenge), b64decode(signature, "signature")
         with checks(Check.SERVER_SIGNATURE):
-            self.check_server_signature(raw, raw_signature)
+            if not hmac.compare_digest(self._sign(raw), raw_signature):
+                raise Refused("server-signature-wrong", "not the one sent with the challenge")
         with checks(Check.CHALLENGE_MAC):
-            self.check_mac(raw)
+            if not hmac.compare_digest(self._mac(raw[:-MAC_SIZE]), raw[-MAC_SIZE:]):
+                raise Refused("challenge-mac-wrong", "not a challenge of this broker")
         with checks(Check.CHALLENGE_AGE):
-            self.check_age(raw)
+            self._check_age(raw)
         return raw
 
-    def check_server_signature(self, challenge: bytes, signature: bytes) -> None:
-        """Refuse a challenge whose signature is not the one that was sent with it."""
-        if not hmac.compare_digest(self._sign(challenge), signature):
-            raise Refused("server-signature-wrong", "not the one sent with the challenge")
-
-    def check_mac(self, challenge: bytes) -> None:
-        """Refuse a challenge that another broker made."""
-        expected = self._mac(challenge[:-MAC_SIZE])
-        if not hmac.compare_digest(expected, challenge[-MAC_SIZE:]):
-            raise Refused("challenge-mac-wrong", "not a challenge of this broker")
-
-    def check_age(self, challenge: bytes) -> None:
+    def _check_age(self, challenge: bytes) -> None:
         """Refuse a challenge that is older than the limit, or not yet issued."""
         age = self.clock() - issue_time(challenge)
         if age > self.max_age:

@@ -76,8 +76,3 @@ class Checks:
             self.results.append(Result(self._current, exc.reason, exc.detail))
         elif exc is None:
             self.results.append(_PASSED[self._current])
-
-    @property
-    def refusal(self) -> Result | None:
-        """The check that refused, if one did."""
-        return next((result for result in self.results if not result.passed), None)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from ..config import KEPT_CERTIFICATES
 from ..errors import Refused
 
 _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
@@ -27,8 +28,6 @@ _DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 
-_KEPT_CERTIFICATES = 500
-"""The same cards come again and again."""
 PARSE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What asn1crypto raises when lazily parsed bytes turn out not to be what they should."""
 
@@ -56,6 +55,21 @@ class CardCertificate:
     key_usage: frozenset[str]
     extended_key_usage: frozenset[str] | None
     """None when the certificate has no such extension, which means any use."""
+    issuer_and_serial_number: bytes
+    """As a signer names them, if it encodes the name as the certificate does (RFC 5652 10.2.4)."""
+    key_identifier: bytes | None
+
+    def is_named_by(self, sid: cms.SignerIdentifier) -> bool:
+        """Whether a signer means this certificate."""
+        if sid.name == "subject_key_identifier":
+            return bool(self.key_identifier == sid.native)
+        # Equal bytes are the rule; comparing names as RFC 5280 says is slow.
+        if self.issuer_and_serial_number == sid.chosen.dump():
+            return True
+        own = cms.IssuerAndSerialNumber.load(self.issuer_and_serial_number)
+        if own["serial_number"].native != sid.chosen["serial_number"].native:
+            return False
+        return bool(own["issuer"] == sid.chosen["issuer"])
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,7 @@ def check_signature(signed: SignedChallenge, kind: KeyKind) -> None:
         raise Refused("public-key-not-usable", type(exc).__name__) from exc
 
 
-@lru_cache(maxsize=_KEPT_CERTIFICATES)
+@lru_cache(maxsize=KEPT_CERTIFICATES)
 def _load_key(encoded: bytes) -> object:
     return load_der_public_key(encoded)
 
@@ -202,37 +216,14 @@ def _find_certificate(certificates: cms.CertificateSet, signer: cms.SignerInfo) 
     candidates = certificates if isinstance(certificates, cms.CertificateSet) else ()
     for choice in candidates:
         if choice.name == "certificate":
-            known = _read_certificate(choice.chosen.dump())
-            if _is_of(known, signer["sid"]):
-                return known.certificate
+            certificate = _read_certificate(choice.chosen.dump())
+            if certificate.is_named_by(signer["sid"]):
+                return certificate
     raise Refused("certificate-missing", "no certificate in the CMS is the signer's")
 
 
-@dataclass(frozen=True)
-class _KnownCertificate:
-    """A certificate that has been read, and what a signer may name it by."""
-
-    certificate: CardCertificate
-    issuer: bytes
-    serial_number: int
-    issuer_and_serial_number: bytes
-    """Both as a signer names them, if it encodes the name as the certificate does."""
-    key_identifier: bytes | None
-
-
-def _is_of(known: _KnownCertificate, sid: cms.SignerIdentifier) -> bool:
-    if sid.name == "subject_key_identifier":
-        return bool(known.key_identifier == sid.native)
-    # Equal bytes are the rule; comparing names as RFC 5280 says is slow.
-    if known.issuer_and_serial_number == sid.chosen.dump():
-        return True
-    if known.serial_number != sid.chosen["serial_number"].native:
-        return False
-    return bool(x509.Name.load(known.issuer) == sid.chosen["issuer"])
-
-
-@lru_cache(maxsize=_KEPT_CERTIFICATES)
-def _read_certificate(encoded: bytes) -> _KnownCertificate:
+@lru_cache(maxsize=KEPT_CERTIFICATES)
+def _read_certificate(encoded: bytes) -> CardCertificate:
     """Read a certificate to plain values: asn1crypto's own, read as they are asked for, are not for threads."""
     certificate = x509.Certificate.load(encoded)
     names = [
@@ -243,14 +234,13 @@ def _read_certificate(encoded: bytes) -> _KnownCertificate:
     ]
     usage = certificate.key_usage_value
     extended = certificate.extended_key_usage_value
-    card = CardCertificate(
+    named = cms.IssuerAndSerialNumber({"issuer": certificate.issuer, "serial_number": certificate.serial_number})
+    return CardCertificate(
         der=encoded,
         public_key=certificate.public_key.dump(),
         common_names=tuple(names),
         key_usage=frozenset(usage.native if usage else ()),
         extended_key_usage=frozenset(extended.native) if extended else None,
-    )
-    named = cms.IssuerAndSerialNumber({"issuer": certificate.issuer, "serial_number": certificate.serial_number})
-    return _KnownCertificate(
-        card, certificate.issuer.dump(), certificate.serial_number, named.dump(), certificate.key_identifier
+        issuer_and_serial_number=named.dump(),
+        key_identifier=certificate.key_identifier,
     )

@@ -22,6 +22,7 @@ from asn1crypto import pem
 from cryptography import x509
 from OpenSSL import crypto
 
+from ..config import KEPT_CERTIFICATES
 from ..errors import DataError, Refused
 from ..folder import stamp_of
 from ..pki.strength import key_weakness, signature_weakness
@@ -37,8 +38,6 @@ _REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", 23: "cert
 """NOT_YET_VALID, HAS_EXPIRED and REVOKED, when they are said of the card's own certificate."""
 _NOT_TRUSTED = "certificate-not-trusted"
 _LONGEST_NAME = 200
-_KEPT_CERTIFICATES = 500
-"""The same cards come again and again."""
 _UNKNOWN_ISSUER = {2, 7, 18, 19, 20, 21}
 """No issuer (2, 20), a signature by another key (7, 21), self-signed (18, 19): the CA that made it is not there."""
 
@@ -152,7 +151,7 @@ def check_usage(certificate: CardCertificate) -> None:
         raise Refused("certificate-wrong-usage", "its extended key usage is not clientAuth")
 
 
-@lru_cache(maxsize=_KEPT_CERTIFICATES)
+@lru_cache(maxsize=KEPT_CERTIFICATES)
 def _load(der: bytes) -> tuple[x509.Certificate, crypto.X509]:
     certificate = x509.load_der_x509_certificate(der)
     return certificate, crypto.X509.from_cryptography(certificate)

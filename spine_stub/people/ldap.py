@@ -133,11 +133,11 @@ class LdapDirectory:
     def _search(self, base: str, condition: str, scope: str, limit: int = 0) -> list[Entry]:
         with self._lock:
             try:
-                return self._ask(base, condition, scope, limit)
-            except LDAPException:  # perhaps the server has only closed an idle connection
-                self._drop()
-            try:
-                entries = self._ask(base, condition, scope, limit)
+                try:
+                    entries = self._ask(base, condition, scope, limit)
+                except LDAPException:  # perhaps the server has only closed an idle connection
+                    self._drop()
+                    entries = self._ask(base, condition, scope, limit)
             except LDAPException as exc:
                 self._drop()
                 self.problem = f"the directory does not answer: {type(exc).__name__}"

@@ -82,7 +82,7 @@ class RegistrationAuthority:
 
     def issue_card(self, uid: str, card: str = "", days: int = _DAYS) -> Path:
         """Make a card folder for a person, with new keys and certificates; returns the folder."""
-        person = self._person(uid)
+        person = self.person(uid)
         cards = self.data / CARDS
         with self._changing(cards):
             name = card or _free_name(cards, person.cn)
@@ -100,7 +100,7 @@ class RegistrationAuthority:
 
         The subject is the person's, whatever the request says.
         """
-        self._person(uid)
+        self.person(uid)
         key = _requested_key(request)
         validity = _plan("", uid, days).validity(self._now())
         extensions = Slot.AUTHENTICATION.extensions
@@ -123,7 +123,8 @@ class RegistrationAuthority:
         """The names of a person's cards."""
         return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
 
-    def _person(self, uid: str) -> Person:
+    def person(self, uid: str) -> Person:
+        """Look a person up by uid."""
         find = self.directory.person if self.directory else load_people(self.data / PEOPLE).get
         return _known(find, uid)
 

@@ -13,17 +13,17 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from ..config import KEPT_CERTIFICATES
+
 _LEAST_RSA_BITS = 2048
 _LEAST_EXPONENT = 65537
 _LEAST_EC_BITS = 224
 _BROKEN_DIGESTS = ("md5", "sha1")
-_KEPT_CERTIFICATES = 500
-"""The same cards come again and again."""
 
 CertificateOrRequest = x509.Certificate | x509.CertificateSigningRequest
 
 
-@lru_cache(maxsize=_KEPT_CERTIFICATES)
+@lru_cache(maxsize=KEPT_CERTIFICATES)
 def key_weakness(certificate: CertificateOrRequest) -> str:
     """What is weak about the public key, in a few words; nothing when it is strong enough."""
     try:
@@ -48,7 +48,7 @@ def _rsa_weakness(key: rsa.RSAPublicKey) -> str:
     return ""
 
 
-@lru_cache(maxsize=_KEPT_CERTIFICATES)
+@lru_cache(maxsize=KEPT_CERTIFICATES)
 def signature_weakness(certificate: x509.Certificate) -> str:
     """What is weak about the signature on a certificate; nothing when it is strong enough."""
     try:
