@@ -6,7 +6,7 @@ its bytes, and the rest of the tree stands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ class Node:
     kind: str
     text: str = ""
     raw: bytes = b""
-    children: tuple[Node, ...] = field(default=())
+    children: tuple[Node, ...] = ()
     unreadable: bool = False
 
     def outline(self, depth: int = 0) -> str:

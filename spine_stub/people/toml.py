@@ -24,7 +24,7 @@ UID = re.compile(r"[0-9]{12,14}")
 PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
 TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
-_NOT_EDITABLE = "it is written in a way that only a person can edit"
+_NOT_EDITABLE = "people.toml is written in a way that only a person can edit"
 
 
 People = Mapping[str, Person]

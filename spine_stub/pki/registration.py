@@ -22,7 +22,7 @@ from ..config import Clock, RandomBytes, system_clock
 from ..errors import DataError
 from ..folder import CARDS, ISSUED, ISSUING, ISSUING_KEY, PEOPLE, REVOCATION_LIST, locked, write_private
 from ..people.directory import Directory, Person, Role
-from ..people.toml import PLAIN, TEXT, UID, People, load_people, parse_people, read_text, with_person, without_person
+from ..people.toml import People, load_people, parse_people, read_text, with_person, without_person
 from . import authority
 from .authority import Issuer
 from .demo_cards import CardPlan, Slot, write_card
@@ -160,8 +160,11 @@ class RegistrationAuthority:
         with self._changing(path):
             text = read_text(path)
             person = whom(parse_people(text))
-            _check(person)
-            write_private(path, how(text, person).encode())
+            try:
+                changed = how(text, person)
+            except ValueError as exc:  # what cannot be written to the file cannot be sent to a client either
+                raise DataError(str(exc)) from exc
+            write_private(path, changed.encode())
         return person
 
     @contextmanager
@@ -209,19 +212,6 @@ def _plan(card: str, uid: str, days: int) -> CardPlan:
     if abs(days) > _MOST_DAYS:
         raise DataError(f"{days} days: a certificate holds for at most {_MOST_DAYS}")
     return CardPlan(card, uid, days_left=days)
-
-
-def _check(person: Person) -> None:
-    """What cannot be written to the file, or not be sent to a client, is refused beforehand."""
-    if not UID.fullmatch(person.uid):
-        raise DataError(f"{person.uid!r} is not a uid: 12 to 14 digits")
-    if not TEXT.fullmatch(person.cn):
-        raise DataError(f"{person.cn!r} is not a name")
-    for role in person.roles:
-        texts = (role.org_name, role.group, role.sub_group, role.name)
-        codes = (role.id, role.org_code or "-", role.code or "-")
-        if not all(map(TEXT.fullmatch, texts)) or not all(map(PLAIN.fullmatch, codes)):
-            raise DataError(f"the role {role.id} has a field that is empty or not usable")
 
 
 def _known(find: Callable[[str], Person | None], uid: str) -> Person:

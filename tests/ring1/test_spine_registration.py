@@ -186,9 +186,9 @@ def test_requests_that_cannot_be_are_said(registration: RegistrationAuthority) -
 @pytest.mark.parametrize(
     ("cn", "uid", "sentence"),
     [
-        ("<b>", "", "is not a name"),
-        (" ", "", "is not a name"),
-        ("A", "12", "is not a uid"),
+        ("<b>", "", "^person 555000000009: cn is missing or not usable \\('<b>'\\)$"),
+        (" ", "", "cn is missing or not usable"),
+        ("A", "12", "uid is missing or not usable"),
         ("A", UID, "already: Bryn Hughes"),
     ],
 )
@@ -199,6 +199,7 @@ def test_a_person_that_cannot_be_is_said(registration: RegistrationAuthority, cn
 
 def test_a_role_that_cannot_be_is_said(registration: RegistrationAuthority, data: Path) -> None:
     person = load_people(data / "people.toml")[UID]
-    for changed in (replace(person.roles[0], name="<b>"), replace(person.roles[0], org_code='"')):
-        with pytest.raises(DataError, match="empty or not usable"):
+    for field, value in (("name", "<b>"), ("org_code", '"')):
+        changed = replace(person.roles[0], **{field: value})
+        with pytest.raises(DataError, match=f"^role {changed.id} of person {UID}: {field} is missing or not usable"):
             registration.edit_person(replace(person, roles=(changed,)))

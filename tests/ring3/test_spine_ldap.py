@@ -18,6 +18,7 @@ from spine_stub.people.directory import Directory
 from spine_stub.people.ldif import to_ldif
 from spine_stub.people.open import open_directory
 from spine_stub.people.toml import People, load_people, parse_people
+from spine_stub.stub import Stub
 
 PEOPLE_TOML = LDAP_FILES.parent / "people.toml"
 NHS = "ou=People,o=nhs"
@@ -132,12 +133,14 @@ def test_an_entry_that_cannot_be_used_is_left_out(
 
 def test_a_server_that_stops_is_said_and_found_again(own_slapd: Slapd, spine_factory: SpineFactory) -> None:
     spine = spine_factory(directory=own_slapd.url)
-    client = spine.client()
+    client, directory = spine.client(), Stub.of(spine.app).broker.directory
     own_slapd.stop()
     reply = client.validate(spine.card("one-role"))
     assert (reply.status_code, reason(reply)) == (503, "directory-unavailable")
+    assert directory.problem == "the directory does not answer: LDAPSocketOpenError"
     own_slapd.start()
     assert client.sign_in(spine.card("one-role"))
+    assert directory.problem == ""
 
 
 def test_a_server_that_is_not_there_is_said_at_the_start(directory: Open, own_slapd: Slapd) -> None:
