@@ -23,27 +23,25 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import DataError, Unavailable
 from .directory import Person, Role
+from .ldif import BASE
 from .toml import PLAIN, TEXT, UID
 
 try:
     import ldap3
     from ldap3.core.exceptions import LDAPBindError, LDAPException
+    from ldap3.core.results import RESULT_NO_SUCH_OBJECT, RESULT_SIZE_LIMIT_EXCEEDED, RESULT_SUCCESS
     from ldap3.utils.conv import escape_filter_chars
 except ImportError as exc:
     raise DataError("--directory ldap:// needs ldap3: apt-get install python3-ldap3, or pip install ldap3") from exc
 
 _log = logging.getLogger("spine_stub")
 
-_BASE = "ou=People,o=nhs"
 _SECONDS = 5
 """How long the server may take to be connected to, and to answer."""
 _ACTIVE = "1"
 _JOB = re.compile(r'"([^"]+)":"([^"]+)":"([^"]+)"')
 _DATE_SIZE = len("YYYYMMDD")
 """A time may follow."""
-_SUCCESS = 0
-_NO_SUCH_OBJECT = 32
-_SIZE_LIMIT_EXCEEDED = 4
 
 _CODED = ("nhsBusinessFunctions", "nhsAreaOfWork", "nhsWorkGroups")
 """Names are in the attribute, codes in that of the same name with "Codes" behind it, in the same order."""
@@ -97,7 +95,7 @@ class LdapDirectory:
         except ValueError as exc:
             raise DataError(f"--directory {url} is not an address: {exc}") from exc
         address = f"{parts.scheme}://{parts.netloc}"
-        directory = cls(lambda: _bind(address, user, password), unquote(parts.path.strip("/")) or _BASE)
+        directory = cls(lambda: _bind(address, user, password), unquote(parts.path.strip("/")) or BASE)
         try:
             directory.people(limit=1)
         except Unavailable as exc:
@@ -151,9 +149,9 @@ class LdapDirectory:
         _, result, response, _ = self._connection.search(
             base, condition, scope, attributes=_ATTRIBUTES, size_limit=limit
         )
-        if result["result"] == _NO_SUCH_OBJECT:
+        if result["result"] == RESULT_NO_SUCH_OBJECT:
             return []
-        if result["result"] not in (_SUCCESS, _SIZE_LIMIT_EXCEEDED):
+        if result["result"] not in (RESULT_SUCCESS, RESULT_SIZE_LIMIT_EXCEEDED):
             raise Unavailable("directory-unavailable", str(result["description"]))
         return [_entry(item) for item in response if item["type"] == "searchResEntry"]
 

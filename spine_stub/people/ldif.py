@@ -11,7 +11,8 @@ from datetime import date
 
 from .directory import Person, Role
 
-_BASE = "ou=People,o=nhs"
+BASE = "ou=People,o=nhs"
+"""Where people are, unless the address of a directory says otherwise."""
 _HEAD = """\
 dn: o=nhs
 objectClass: organization
@@ -34,7 +35,7 @@ def to_ldif(people: Iterable[Person]) -> str:
 
 
 def _entries(person: Person) -> Iterator[list[Attribute]]:
-    dn = f"uid={person.uid},{_BASE}"
+    dn = f"uid={person.uid},{BASE}"
     yield [
         ("dn", dn), ("objectClass", "nhsPerson"), ("uid", person.uid), ("cn", person.cn),
         ("sn", person.cn.split()[-1]), ("nhsPersonStatus", "1" if person.active else "0"),
