@@ -30,6 +30,8 @@ MAX_BODY_BYTES = 1024 * 1024
 _HANG_SECONDS = 600.0
 _LINGER_SECONDS = 2.0
 """How long a client that is refused may go on sending; it would not see the reply otherwise."""
+_GOODBYE_SECONDS = 30.0
+"""How long a client may take to read the rest of what was sent, once nothing more follows."""
 _READ = 64 * 1024
 
 
@@ -49,7 +51,8 @@ class Connection:
         try:
             await self._answer_all()
             self.hang_up()
-            await self._writer.wait_closed()
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._writer.wait_closed()
         except BaseException:
             self._writer.transport.abort()
             raise
@@ -67,6 +70,8 @@ class Connection:
             return
         except h11.RemoteProtocolError as exc:
             await self._refuse(HTTPStatus(exc.error_status_hint))
+        except ValueError:  # of h11 0.14: a length of more digits than Python reads
+            await self._refuse(HTTPStatus.BAD_REQUEST)
 
     async def _answer_one(self) -> bool:
         """Answer one request; True when the connection can have another."""

@@ -15,6 +15,7 @@ from support.spine import Spine
 from support.spine_client import gp_object
 from support.wire import HEALTHZ, VALIDATE, address, tls
 
+from spine_stub.stub import Stub
 from spine_stub.web import connection, server
 
 MANY = 200
@@ -90,6 +91,17 @@ def test_a_slow_client_is_let_go_however_often_it_sends(
         wait_until(is_over, what="the connection over")
 
 
+def test_a_client_that_does_not_read_is_let_go(spine: Spine, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("REPLY_SECONDS", "_GOODBYE_SECONDS"):
+        monkeypatch.setattr(connection, limit, 0.2)
+    stub.faults.once("huge")
+    assert spine._server
+    with tls(spine) as client:
+        client.sendall(HEALTHZ)
+        wait_until(stub.record.exchanges, what="the request")
+        wait_until(lambda: not spine._server._connections, what="the connection over")
+
+
 def test_of_too_many_connections_the_one_idle_longest_makes_room(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
     with ExitStack() as stack:
@@ -109,6 +121,7 @@ def test_of_too_many_connections_the_one_idle_longest_makes_room(spine: Spine, m
         pytest.param(b"Content-Length: 5\r\nContent-Length: 6\r\n", id="two-lengths"),
         pytest.param(b"Content-Length: 5, 6\r\n", id="two-lengths-in-one"),
         pytest.param(b"Content-Length: +5\r\n", id="signed-length"),
+        pytest.param(b"Content-Length: " + b"9" * 5000 + b"\r\n", id="endless-length"),
         pytest.param(b"Transfer-Encoding: gzip, chunked\r\n", id="another-coding"),
         pytest.param(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", id="two-codings"),
         pytest.param(b"Host: evil.test\r\n", id="two-hosts"),
