@@ -139,8 +139,10 @@ def _date(entry: dict[str, Any], key: str, place: str) -> date | None:
 
 def _field(entry: dict[str, Any], key: str, form: re.Pattern[str], place: str) -> str:
     value = entry.get(key)
+    if value in (None, ""):
+        raise ValueError(f"{place}: {key} is missing")
     if not isinstance(value, str) or not form.fullmatch(value):
-        raise ValueError(f"{place}: {key} is missing or not usable ({value!r})")
+        raise ValueError(f"{place}: {key} is not usable: {value!r}")
     return value
 
 

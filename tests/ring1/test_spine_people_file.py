@@ -74,7 +74,7 @@ def test_what_is_wrong_leaves_the_people_that_were_read(path: Path, caplog: pyte
     path.write_text(TEXT.replace('cn = "Second"', "cn = 2"))
     assert people.person("555000000010")
     assert people.person("555000000009")
-    assert people.problem.endswith("people.toml: person 555000000010: cn is missing or not usable (2)")
+    assert people.problem.endswith("people.toml: person 555000000010: cn is not usable: 2")
     assert caplog.text.count("the people read before still hold") == 1
     path.write_text(TEXT)
     assert people.person("555000000010")

@@ -227,11 +227,11 @@ def test_a_role_is_dropped_and_cards_are_revoked(spine: Spine, client: Client) -
 @pytest.mark.parametrize(
     ("path", "values", "words"),
     [
-        ("add", {"cn": "", "uid": ""}, "cn is missing or not usable"),
+        ("add", {"cn": "", "uid": ""}, "cn is missing"),
         ("add", {"cn": "X", "uid": UID}, "already"),
         (f"{UID}/issue-card", {"card": "../x"}, "cannot be a card"),
-        (f"{UID}/edit", {"cn": "<b>"}, "cn is missing or not usable"),
-        (f"{UID}/add-role", {"org_name": ""}, "org_name is missing or not usable"),
+        (f"{UID}/edit", {"cn": "<b>"}, "cn is not usable"),
+        (f"{UID}/add-role", {"org_name": ""}, "org_name is missing"),
     ],
 )
 def test_what_cannot_be_done_to_people_is_said(client: Client, path: str, values: dict[str, str], words: str) -> None:

@@ -128,7 +128,7 @@ def test_a_folder_that_is_not_complete_is_said(start: Start, data: Path) -> None
 
 def test_people_that_cannot_be_read_are_said(start: Start, data: Path) -> None:
     (data / "people.toml").write_text("[[person]]\nuid = 'x'\n")
-    assert "uid is missing or not usable" in fails(start("--data", str(data)))
+    assert "uid is not usable" in fails(start("--data", str(data)))
 
 
 def test_listening_to_the_network_is_warned_about(start: Start, data: Path) -> None:
