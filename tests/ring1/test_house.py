@@ -79,8 +79,13 @@ def banners(lines: list[str]) -> list[tuple[int, str]]:
     return [(number, match[1]) for number, match in found if match]
 
 
-def test_the_agent_stays_one_readable_file(agent_lines: list[str]) -> None:
-    assert sum(1 for line in agent_lines if line.strip()) < 3150
+def test_the_agent_stays_within_its_budget(agent_lines: list[str]) -> None:
+    starts = {"": 1} | {name: number for number, name in banners(agent_lines) if name in BUDGET}
+    ends = [*list(starts.values())[1:], len(agent_lines) + 1]
+    lengths = {name: end - start for (name, start), end in zip(starts.items(), ends, strict=True)}
+    assert list(lengths) == list(BUDGET)
+    assert not {name: (lengths[name], most) for name, most in BUDGET.items() if lengths[name] > most}
+    assert len(agent_lines) <= MOST_LINES
 
 
 def test_the_agent_keeps_its_sections_in_order(agent_lines: list[str]) -> None:
