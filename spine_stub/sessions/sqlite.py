@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,7 @@ class SqliteStore:
             )
         except sqlite3.Error as exc:
             raise DataError(f"{database} cannot be used for sessions: {exc}") from exc
+        weakref.finalize(self, self._connection.close)  # with the store; Python 3.13 warns of what is freed open
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=OFF")

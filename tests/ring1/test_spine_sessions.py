@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import secrets
+import sqlite3
 import stat
 import time
 from collections.abc import Iterator
@@ -244,3 +246,13 @@ def test_a_file_that_is_no_database_is_said(clock: SettableClock, tmp_path: Path
     (tmp_path / "sessions.sqlite").write_text("not a database, but long enough to be looked at" * 100)
     with pytest.raises(DataError, match="cannot be used for sessions"):
         SqliteStore.in_file(tmp_path / "sessions.sqlite", Limits(HOUR, HOUR), clock)
+
+
+def test_a_store_that_is_dropped_closes_its_database(clock: SettableClock) -> None:
+    """Python 3.13 warns of a database that is freed open."""
+    store = SqliteStore.in_memory(Limits(HOUR, HOUR), clock)
+    database = store._connection
+    del store
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
