@@ -65,7 +65,7 @@ from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
 from string import digits
-from typing import Any, ClassVar, NoReturn, Protocol, TextIO, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TextIO
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
@@ -80,7 +80,6 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 VERSION = "0.1.0"
 LOG = logging.getLogger("lanyard")
-T = TypeVar("T")
 Clock = Callable[[], float]  # seconds, from any beginning
 
 
@@ -98,6 +97,7 @@ CARD_LEAVING_SECONDS = 1.5  # the longest until a card that was pulled is seen t
 CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the card
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
+NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
@@ -329,11 +329,7 @@ class CardBusy(CardError):
 
 
 class CardNonsense(CardError):
-    sentence = "The card gave an answer that makes no sense. Put it in again, or tell your service desk."
-
-
-class CardRefused(CardNonsense):
-    sentence = "The card refused to sign you in. Put it in again; if that does not help, tell your service desk."
+    sentence = "The card does not do what it is asked. Put it in again; if that does not help, tell your service desk."
 
 
 class CardRemoved(AgentError):
@@ -429,10 +425,6 @@ class SessionExpired(BrokerRefused):
 
 class SessionIdle(SessionExpired):
     sentence = "Your session was not used for too long, so you were signed out. Sign in again to go on."
-
-
-class LogOutUnconfirmed(BrokerError):
-    sentence = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 
 
 # --- TLV and APDU --------------------------------------------------------------------------------------------
@@ -804,7 +796,7 @@ class PivCard:
     @staticmethod
     def _expect_success(command: Command, status: int) -> None:
         if status != StatusWord.SUCCESS:
-            raise CardRefused(f"{command} \u2192 {describe_status(status)}")
+            raise CardNonsense(f"{command} \u2192 {describe_status(status)}")
 
 
 def _unpack_certificate(data: bytes) -> bytes:
@@ -840,8 +832,6 @@ class CardIn:
 
 @dataclass(frozen=True)
 class CardOut:
-    """That card is out."""
-
     card: CardIn
 
 
@@ -1626,9 +1616,7 @@ class Event:
 
 @dataclass(frozen=True)
 class CardRead(Event):
-    """The card says whose it is, and takes a passcode."""
-
-    facts: CardFacts
+    facts: CardFacts  # the card says whose it is, and takes a passcode
 
 
 class CardReadLastTry(CardRead):
@@ -1641,9 +1629,7 @@ class NoCardLeft(Event):
 
 @dataclass(frozen=True)
 class PasscodeTyped(Event):
-    """The person typed a passcode for the card of this attempt, and pressed Enter."""
-
-    passcode: Passcode
+    passcode: Passcode  # typed for the card of this attempt
 
 
 class Confirmed(Event):
@@ -1656,9 +1642,7 @@ class Cancelled(Event):
 
 @dataclass(frozen=True)
 class Validated(Event):
-    """The broker has opened a session for a person with several roles."""
-
-    session: Session
+    session: Session  # that the broker has opened, for a person with several roles
 
 
 class ValidatedOneRole(Validated):
@@ -1671,8 +1655,6 @@ class ValidatedNoRole(Validated):
 
 @dataclass(frozen=True)
 class RoleChosen(Event):
-    """The person chose the role to work in."""
-
     role: Role
 
 
@@ -1690,8 +1672,6 @@ class Dismissed(Event):
 
 @dataclass(frozen=True)
 class Failed(Event):
-    """Something went wrong."""
-
     error: AgentError
 
 
@@ -1717,9 +1697,7 @@ class TimeUp(Failed):
 
 @dataclass(frozen=True)
 class LogOutEnded(Event):
-    """The broker has ended the session, or did not confirm that it has."""
-
-    confirmed: bool
+    confirmed: bool  # by the broker
 
 
 @dataclass(frozen=True)
@@ -1763,8 +1741,13 @@ class Mode(Enum):
 
 
 Moves = dict[tuple[State, type[Event | ReaderNews]], tuple[State, Action]]
+UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
 
 BASE: Moves = {
+    # What nothing but a mistake of this program leads to. The states that await a Failed have a row of their own below.
+    **{(state, Failed): (State.PROBLEM, Action.END_SESSION) for state in State if state not in UNDISTURBED},
+    # The reader is gone, and with it whatever was going on.
+    **{(state, ReaderLost): (State.NO_READER, Action.END_SESSION) for state in State if state is not State.NO_READER},
     (State.NO_READER, ReaderReady): (State.WAITING, Action.NOTHING),
     (State.NO_READER, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, CardIn): (State.READING, Action.READ_CARD),
@@ -1796,7 +1779,6 @@ BASE: Moves = {
     (State.CHOOSING_ROLE, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
     (State.CHOOSING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SELECTING_ROLE, RoleSelected): (State.SIGNED_IN, Action.NOTHING),
-    (State.SELECTING_ROLE, Failed): (State.PROBLEM, Action.END_SESSION),
     (State.SELECTING_ROLE, Cancelled): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_IN, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
@@ -1807,27 +1789,6 @@ BASE: Moves = {
     (State.PROBLEM, Dismissed): (State.READING, Action.READ_CARD),
     (State.PROBLEM, CardIn): (State.READING, Action.READ_CARD),
     (State.PROBLEM, LogOutEnded): (State.PROBLEM, Action.NOTHING),
-    # What nothing but a mistake of this program leads to. The states above that have a Failed of their own keep it.
-    (State.WAITING, Failed): (State.PROBLEM, Action.END_SESSION),
-    (State.PASSCODE, Failed): (State.PROBLEM, Action.END_SESSION),
-    (State.LAST_TRY, Failed): (State.PROBLEM, Action.END_SESSION),
-    (State.CONFIRMING, Failed): (State.PROBLEM, Action.END_SESSION),
-    (State.CHOOSING_ROLE, Failed): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_IN, Failed): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_OUT, Failed): (State.PROBLEM, Action.END_SESSION),
-    # The reader is gone, and with it whatever was going on.
-    (State.WAITING, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.READING, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.READING_TYPED, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.PASSCODE, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.LAST_TRY, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.CONFIRMING, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.SIGNING_IN, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.CHOOSING_ROLE, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.SELECTING_ROLE, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.SIGNED_IN, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.SIGNED_OUT, ReaderLost): (State.NO_READER, Action.END_SESSION),
-    (State.PROBLEM, ReaderLost): (State.NO_READER, Action.END_SESSION),
 }
 
 TABLES: Mapping[Mode, Moves] = {
@@ -3172,7 +3133,7 @@ class SignedOutScreen(Screen):
         titles = {None: "Signing you out", True: "You are signed out", False: "You are signed out on this PC only"}
         self.label(titles[confirmed], "Title.TLabel")
         if confirmed is False:
-            self.label(str(LogOutUnconfirmed()), "Red.TLabel")
+            self.label(NOT_CONFIRMED, "Red.TLabel")
         self.label("Take your card with you.")
         self.button("Sign in again", Dismissed(), "Quiet.TButton")
 
@@ -3443,7 +3404,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     conductor.close()
     bridge.run_pending()
     if conductor.log_out_confirmed is False:
-        print(LogOutUnconfirmed(), file=sys.stderr)
+        print(NOT_CONFIRMED, file=sys.stderr)
     elif not options.keep and not options.json:
         print("Logged out.")
 
