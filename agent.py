@@ -713,9 +713,7 @@ class PivCard:
         self.passcode_shown, self._ends = False, self._clock() + CARD_OPERATION_SECONDS
         plain = "Ask the card for its identity application (PIV)"
         command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
-        _, status = exchange(self, command)
-        if status != StatusWord.SUCCESS:
-            raise CardNotUsable(f"{command} \u2192 {describe_status(status)}")
+        self._expect_success(command, exchange(self, command)[1], CardNotUsable)
 
     def transmit(self, apdu: bytearray) -> bytes:
         """As its link, but not beyond the end of the operation, however short each command was."""
@@ -733,6 +731,11 @@ class PivCard:
         certificate = self._certificate or self.facts().certificate
         self._verify(passcode)
         return self._authenticate(signature_block(message, digest, certificate.algorithm), certificate.algorithm)
+
+    @staticmethod
+    def _expect_success(command: Command, status: int, refused: type[AgentError] = CardNonsense) -> None:
+        if status != StatusWord.SUCCESS:
+            raise refused(f"{command} \u2192 {describe_status(status)}")
 
     def _preferred_passcode(self) -> int:
         """The key reference of the holder's passcode, as the Discovery object has it (part 1, section 3.3.2)."""
@@ -757,9 +760,8 @@ class PivCard:
         plain = "Read the certificate that says whose card this is (key 9A)"
         command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
         data, status = exchange(self, command)
-        if status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND):
-            raise CertificateMissing(f"{command} \u2192 {describe_status(status)}")
-        self._expect_success(command, status)
+        missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
+        self._expect_success(command, status, CertificateMissing if missing else CardNonsense)
         return Certificate.parse(_unpack_certificate(data))
 
     def _verify(self, passcode: Passcode) -> None:
@@ -792,11 +794,6 @@ class PivCard:
         if not signature or (algorithm.is_rsa and len(signature) != algorithm.key_bytes):
             raise CardNonsense(f"{command}: a signature of {len(signature)} bytes")
         return signature
-
-    @staticmethod
-    def _expect_success(command: Command, status: int) -> None:
-        if status != StatusWord.SUCCESS:
-            raise CardNonsense(f"{command} \u2192 {describe_status(status)}")
 
 
 def _unpack_certificate(data: bytes) -> bytes:
@@ -912,6 +909,8 @@ PCSC_ERRORS: dict[type[AgentError], Sequence[int]] = {  # all other results: Car
     NoSmartcardService: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
     SmartcardServiceRefuses: (_R.SECURITY_VIOLATION,),
 }
+# What comes back once another program's transaction has ended.
+WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"
 # Cancelled, or a reader went away between the list and the wait.
 NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE
 
@@ -930,26 +929,20 @@ class PcscContext:
         threading.Thread(target=self._work, name="PC/SC", daemon=True).start()
         self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle))
 
-    def call(
-        self,
-        function: str,
-        *arguments: Any,
-        expected: Sequence[int] = (),
-        seconds: float | None = None,
-        late: type[AgentError] = CardUnresponsive,
-    ) -> int:
+    def call(self, function: str, *arguments: Any, expected: Sequence[int] = (), seconds: float | None = None) -> int:
         """A function's result: SUCCESS, or one that is expected. After any other the context is closed.
 
-        Raises what PCSC_ERRORS makes of the result, `late` after that time (None: CARD_ANSWER_SECONDS).
+        Raises what PCSC_ERRORS makes of the result, CardBusy or CardUnresponsive where it does not come in time.
         """
+        shares = function in WAITS_FOR_OTHERS
         results: queue.SimpleQueue[int] = queue.SimpleQueue()
         sized = [DWORD(each) if isinstance(each, int) else each for each in arguments]
         self._calls.put(lambda: results.put(getattr(self._library, function)(*sized) & 0xFFFFFFFF))
         try:
-            result = results.get(timeout=seconds or CARD_ANSWER_SECONDS)
+            result = results.get(timeout=seconds or (CARD_BUSY_SECONDS if shares else CARD_ANSWER_SECONDS))
         except queue.Empty:
             self.close()
-            raise late(f"{function} does not come back") from None
+            raise (CardBusy if shares else CardUnresponsive)(f"{function} does not come back") from None
         if result not in (PcscResult.SUCCESS, *expected):
             self.close()
             errors = (error for error, results in PCSC_ERRORS.items() if result in results)
@@ -978,7 +971,7 @@ class PcscLink(PcscContext):
         self._handle, self._protocol = LONG(), DWORD()
         mode, ends = (SHARE_SHARED, PROTOCOL_T0 | PROTOCOL_T1), time.monotonic() + CARD_BUSY_SECONDS
         opened = ctypes.byref(self._handle), ctypes.byref(self._protocol)
-        while self._share("SCardConnect", self.handle, reader, *mode, *opened, expected=[PcscResult.SHARING_VIOLATION]):
+        while self.call("SCardConnect", self.handle, reader, *mode, *opened, expected=[PcscResult.SHARING_VIOLATION]):
             if time.monotonic() >= ends:  # another program has the card for itself, and mostly for a moment
                 self.close()
                 raise CardBusy("SCardConnect: another program has the card for itself")
@@ -988,20 +981,16 @@ class PcscLink(PcscContext):
     def transaction(self) -> Iterator[PivCard]:
         """One operation with the card, PIV selected. Raises CardBusy, CardRemoved, ..."""
         begin = "SCardBeginTransaction", self._handle
-        if self._share(*begin, expected=[PcscResult.RESET_CARD]):  # by another program, since our last transaction
+        if self.call(*begin, expected=[PcscResult.RESET_CARD]):  # by another program, since our last transaction
             mode = (SHARE_SHARED, self._protocol.value, LEAVE_CARD)
-            self._share("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
-            self._share(*begin)
+            self.call("SCardReconnect", self._handle, *mode, ctypes.byref(self._protocol))
+            self.call(*begin)
         try:
             self.piv.select()
             yield self.piv
         finally:
             if not self.is_closed:
                 self._end()
-
-    def _share(self, function: str, *arguments: Any, expected: Sequence[int] = ()) -> int:
-        """A call that waits for the end of another program's transaction. Raises CardBusy where that does not come."""
-        return self.call(function, *arguments, expected=expected, seconds=CARD_BUSY_SECONDS, late=CardBusy)
 
     def _end(self) -> None:
         started = time.perf_counter()
@@ -1331,15 +1320,9 @@ class Challenge:
     """What the broker wants signed: 48 bytes on the real wire. `received` is time.monotonic()."""
 
     encoded: str
+    data: bytes
     server_signature: str
     received: float
-
-    @property
-    def data(self) -> bytes:
-        return base64.b64decode(self.encoded)
-
-    def is_fresh(self) -> bool:
-        return time.monotonic() - self.received < CHALLENGE_FRESH_SECONDS
 
 
 @dataclass(frozen=True)
@@ -1400,27 +1383,27 @@ class Broker:
         self._spine = spine.rstrip("/")
         self._ca_file = ca_file
         self._body = bytearray()  # of the last reply, as far as it came
-        self.left_open: Session | None = None  # at the broker, by an answer that is of no use here
+        self.open_session: Session | None = None  # even by an answer that is of no use here
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
 
     def activate(self) -> Challenge:
         """Ask for a challenge. Raises the Broker errors."""
         plain = "Ask the sign-in service for a challenge to sign"
         answer = self._post("activate", plain, self._parameters("ACTIVATION"))
-        challenge = Challenge(answer.required("challenge"), answer.required("signature"), time.monotonic())
+        encoded = answer.required("challenge")
         try:
-            size = len(challenge.data)
+            data = base64.b64decode(encoded)
         except ValueError:
             raise BrokerNonsense("the challenge is not base64") from None
-        if not 16 <= size <= 1024:
-            raise BrokerNonsense(f"a challenge of {size} bytes")
-        return challenge
+        if not 16 <= len(data) <= 1024:
+            raise BrokerNonsense(f"a challenge of {len(data)} bytes")
+        return Challenge(encoded, data, answer.required("signature"), time.monotonic())
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
         """Send the signed challenge back. Raises BrokerRefused and the other Broker errors.
 
         Waits for a late answer too, and an answer that is of no use here may have opened a session there:
-        `left_open` is for logging that out.
+        `open_session` is for logging that out.
         """
         signed = {
             "challenge": challenge.encoded,
@@ -1433,11 +1416,12 @@ class Broker:
         plain = "Send the signed challenge to the sign-in service, which checks it"
         try:
             answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed, LATE_ANSWER_SECONDS)
-            return _session(uid, answer)
+            self.open_session = session = _session(uid, answer)
         except AgentError:
             if ticket := _find_ticket(bytes(self._body)):
-                self.left_open = Session(uid, "", ticket, (), 0, 0, "")
+                self.open_session = Session(uid, "", ticket, (), 0, 0, "")
             raise
+        return session
 
     def select_role(self, session: Session, role: Role) -> None:
         """Tell the broker which role the person works in now. Raises RoleRefused, SessionExpired, Broker errors."""
@@ -1449,18 +1433,18 @@ class Broker:
             raise RoleRefused(f"role {role.id}: {words}")
 
     def log_out(self, session: Session) -> None:
-        """End the session at the broker. The ticket goes to no other host than the broker's.
+        """End the session at the broker, if it is not over there. The ticket goes to no other host than the broker's.
 
-        Raises SessionExpired where the broker has no such session, and the other Broker errors.
+        Raises the Broker errors.
         """
-        default = f"{self._spine}/login/authlogout"
-        same_host = session.logout_url.startswith(self._spine + "/")
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
-        url = session.logout_url if same_host else default
+        same_host = session.logout_url.startswith(self._spine + "/")
+        url = session.logout_url if same_host else f"{self._spine}/login/authlogout"
         plain = "Tell the sign-in service that the session is over"
-        words = self._ask("POST", url, plain, body=gp_object(parameters))
-        if words != "OK":
-            raise BrokerNonsense(f"the log-out was not confirmed: {words}")
+        with contextlib.suppress(SessionExpired):
+            words = self._ask("POST", url, plain, body=gp_object(parameters))
+            if words != "OK":
+                raise BrokerNonsense(f"the log-out was not confirmed: {words}")
 
     def close(self) -> None:
         if "_pool" in vars(self):
@@ -1982,8 +1966,7 @@ def insist(order: Mapping[str, Any]) -> None:
     while boottime() < ends:
         away = contextlib.suppress(AgentError, OSError)  # the broker, or for a moment the file of its CA
         with away, contextlib.closing(Broker(order["spine"], order["ca_file"])) as broker:
-            with contextlib.suppress(BrokerRefused):
-                broker.log_out(session)
+            broker.log_out(session)
             return
         time.sleep(pause)
         pause = min(2 * pause, 30)
@@ -2010,7 +1993,6 @@ class Attempt:
         self.broker = broker
         self.lane = Lane("broker")
         self.prefetched: Challenge | None = None
-        self.open_session: Session | None = None  # at the broker
         self.stays_open = False  # whoever got the ticket ends the session
         self._guard = guard
         self._logged_out = logged_out
@@ -2037,7 +2019,8 @@ class Attempt:
 
     def challenge(self) -> Challenge:
         """One that is fresh. Raises the Broker errors."""
-        if self.prefetched is None or not self.prefetched.is_fresh():
+        stale = time.monotonic() - CHALLENGE_FRESH_SECONDS
+        if self.prefetched is None or self.prefetched.received < stale:
             self.prefetched = self.broker.activate()
         return self.prefetched
 
@@ -2045,16 +2028,14 @@ class Attempt:
         """Raises the Broker errors; even then there can be a session, which `log_out` ends."""
         self.prefetched = None  # good for one use
         try:
-            self.open_session = session = self.broker.validate(uid, challenge, der)
+            return self.broker.validate(uid, challenge, der)
         finally:
-            self.open_session = self.open_session or self.broker.left_open
-            if self.open_session:
-                self._guard(Order.HOLD, self.open_session)
-        return session
+            if self.broker.open_session:
+                self._guard(Order.HOLD, self.broker.open_session)
 
     def log_out(self) -> None:
         """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
-        session, self.open_session, self.broker.left_open = self.open_session, None, None
+        session, self.broker.open_session = self.broker.open_session, None
         if session and self.stays_open:
             self._guard(Order.RELEASE, session)
         elif session:
@@ -2064,8 +2045,7 @@ class Attempt:
 
     def _is_ended(self, session: Session) -> bool:
         try:
-            with contextlib.suppress(BrokerRefused):  # it knows no such session
-                self.broker.log_out(session)
+            self.broker.log_out(session)
         except AgentError as error:
             tell("The sign-in service did not confirm the log-out", error.technical, level=logging.WARNING)
             return False
@@ -2291,7 +2271,7 @@ class Conductor:
         """A timer stands still while the PC sleeps, and the clock does not: so look again every few seconds."""
         if attempt is not self.attempt or attempt.signed_in is None:
             return
-        left = attempt.signed_in.ends - self._clock()
+        left = self.seconds_left()
         if left <= 0:
             self.handle(TimeUp(attempt.signed_in.why_over()))
         else:
@@ -2419,11 +2399,6 @@ def describe_role(role: Role) -> str:
     return f"{role.name} at {describe_place(role)}"
 
 
-def role_text(role: Role) -> str:
-    """All that people search for."""
-    return " ".join(filter(None, dataclasses.astuple(role))).lower()
-
-
 def describe_owner(conductor: Conductor) -> str:
     """Whose card all is about, as far as it is known, and which where several are in."""
     attempt = conductor.attempt
@@ -2441,6 +2416,9 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
         return roles[int(wanted) - 1]
     numbers = f"1 to {len(roles)}" if roles else "none"
     raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
+
+
+LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
 
 
 class Terminal:
@@ -2464,8 +2442,10 @@ class Terminal:
         match self._conductor.state:
             case State.PASSCODE | State.LAST_TRY:
                 self._passcode_wanted(before)
+            case State.CONFIRMING if self._interactive:
+                self._ask(LAST_TRY_QUESTION, read_line, self._confirmed)
             case State.CONFIRMING:
-                self._confirm()
+                self._finish(LastTryNotSpent())
             case State.CHOOSING_ROLE:
                 self._choose_role()
             case State.SIGNED_IN:
@@ -2565,13 +2545,6 @@ class Terminal:
             self._say(describe_owner(self._conductor))
             self._ask_passcode()
 
-    def _confirm(self) -> None:
-        question = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
-        if self._interactive:
-            self._ask(question, read_line, self._confirmed)
-        else:
-            self._finish(LastTryNotSpent())
-
     def _confirmed(self, answer: str) -> None:
         self._conductor.handle(Confirmed() if answer.strip().lower() in ("y", "yes") else Cancelled())
 
@@ -2641,10 +2614,8 @@ class Theme:
     """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself."""
 
     def __init__(self, root: tk.Tk, zoom: float) -> None:
-        families = set(tkfont.families(root))
-        sans = next((name for name in ("Arial", "DejaVu Sans", "Liberation Sans") if name in families), "TkDefaultFont")
-        mono = "DejaVu Sans Mono" if "DejaVu Sans Mono" in families else "TkFixedFont"
-        self.fonts = {name: tkfont.Font(root, family=mono if name == "mono" else sans) for name in FONT_SIZES}
+        sans = "Arial" if "Arial" in tkfont.families(root) else "sans-serif"
+        self.fonts = {name: tkfont.Font(root, family="monospace" if name == "mono" else sans) for name in FONT_SIZES}
         for name in ("title", "heading", "pad"):
             self.fonts[name].configure(weight="bold")
         self.fonts["pad"].configure(size=-round(FONT_SIZES["pad"] * zoom))
@@ -2691,8 +2662,8 @@ class Theme:
         self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12), width=0)
         self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
         self.button("Pad.TButton", Colour.WHITE, Colour.TEXT, font=self.fonts["pad"], padding=(8, 6), width=5)
-        for key in ("<Return>", "<KP_Enter>"):  # as Space, which Tk sees to
-            root.bind_class("TButton", key, lambda event: event.widget.invoke())
+        root.event_add("<<Enter>>", "<Return>", "<KP_Enter>")
+        root.bind_class("TButton", "<<Enter>>", lambda event: root.tk.call(event.widget, "invoke"))  # as Space does
 
     def _set_list(self) -> None:
         white = dict.fromkeys(("fieldbackground", "background", "bordercolor", "lightcolor"), Colour.WHITE)
@@ -2907,8 +2878,7 @@ class PasscodeScreen(Screen):
         entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
         fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE and not text.strip(digits))
         entry.configure(validate="key", validatecommand=(fits, "%P"))
-        for key in ("<Return>", "<KP_Enter>"):
-            entry.bind(key, self.deliberate(self._sign_in))
+        entry.bind("<<Enter>>", self.deliberate(self._sign_in))
         return entry
 
     def _make_pad(self) -> ttk.Frame:
@@ -3028,9 +2998,8 @@ class RolesScreen(Screen):
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
         self._use = self.button("Use this role", self._choose)
         self.button("Log out", LogOut(), "Quiet.TButton")
-        for key in ("<Return>", "<KP_Enter>"):
-            self.search.bind(key, self.deliberate(self._choose))
-            self.list.bind(key, self.deliberate(self._choose))
+        for widget in (self.search, self.list):
+            widget.bind("<<Enter>>", self.deliberate(self._choose))
         self._search()
 
     def _make_search(self) -> tk.Entry:
@@ -3065,7 +3034,8 @@ class RolesScreen(Screen):
     def _search(self) -> None:
         """List the roles that have all words."""
         words = self._sought.get().lower().split()
-        found = [role for role in self._roles if all(word in role_text(role) for word in words)]
+        texts = [(role, " ".join(filter(None, dataclasses.astuple(role))).lower()) for role in self._roles]
+        found = [role for role, text in texts if all(word in text for word in words)]
         self.list.delete(*self.list.get_children())
         self._rows.clear()
         for role in found:  # the code before the name: what is too long is cut off
@@ -3468,9 +3438,9 @@ def run_face(
             reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
         )
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
-        if window and settings.explain:
-            explain(bridge, lambda step: print(step, file=sys.stderr))
         if window:
+            if settings.explain:
+                explain(bridge, lambda step: print(step, file=sys.stderr))
             stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)
         conductor.start()

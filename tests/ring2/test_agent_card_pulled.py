@@ -176,7 +176,7 @@ def test_pulled_at_any_moment(moment: Callable[[Desk], None], desk: Desk) -> Non
     if attempt:
         assert attempt.passcode is None
         attempt.lane.join(5)
-        assert attempt.open_session is None
+        assert attempt.broker.open_session is None
     desk.person.bridge.run_pending()  # whatever came too late
     assert desk.person.state is State.WAITING
     wait_until(lambda: all(desk.spine.is_over(ticket) for ticket in desk.tickets), what="the log-out")
