@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Self
 
 PIV_AID = bytes.fromhex("A000000308 00001000 0100")
 """The PIV Card Application: RID of NIST, PIX with version 1.0 (SP 800-73-4 Part 1, section 2.2)."""
 
 SHORTEST_AID = 5
 """A right-truncated AID has at least the RID (ISO/IEC 7816-4, section 8.2.1.2)."""
+
+
+class Named(IntEnum):
+    """A number of a standard, with what it stands for in plain words."""
+
+    words: str
+
+    def __new__(cls, number: int, words: str = "") -> Self:
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member.words = words
+        return member
 
 
 class Instruction(IntEnum):
@@ -35,25 +48,24 @@ class Instruction(IntEnum):
     SET_MANAGEMENT_KEY = 0xFF
 
 
-class KeyReference(IntEnum):
+class KeyReference(Named):
     """Keys, the passcode and its unblocking code (SP 800-73-4 Part 1, tables 4a and 4b)."""
 
-    PASSCODE = 0x80
-    UNBLOCKING_CODE = 0x81
-    MANAGEMENT = 0x9B
-    AUTHENTICATION = 0x9A
-    SIGNATURE = 0x9C
-    KEY_MANAGEMENT = 0x9D
-    CARD_AUTHENTICATION = 0x9E
+    PASSCODE = 0x80, "the passcode"
+    UNBLOCKING_CODE = 0x81, "the unblocking code"
+    MANAGEMENT = 0x9B, "the management key, 9B"
+    AUTHENTICATION = 0x9A, "key 9A, which proves who you are"
+    SIGNATURE = 0x9C, "key 9C, for signatures"
+    KEY_MANAGEMENT = 0x9D, "key 9D, for encryption"
+    CARD_AUTHENTICATION = 0x9E, "key 9E, of the card itself"
     RETIRED_1, RETIRED_2, RETIRED_3, RETIRED_4, RETIRED_5 = range(0x82, 0x87)
     RETIRED_6, RETIRED_7, RETIRED_8, RETIRED_9, RETIRED_10 = range(0x87, 0x8C)
     RETIRED_11, RETIRED_12, RETIRED_13, RETIRED_14, RETIRED_15 = range(0x8C, 0x91)
     RETIRED_16, RETIRED_17, RETIRED_18, RETIRED_19, RETIRED_20 = range(0x91, 0x96)
 
-    @property
-    def words(self) -> str:
-        """Which key or code this is, and what it is for."""
-        return _KEYS_IN_WORDS.get(self) or f"key {self:02X}"
+    def __str__(self) -> str:
+        """Return which key or code this is, and what it is for."""
+        return self.words or f"key {self:02X}"
 
 
 class Algorithm(IntEnum):
@@ -71,32 +83,31 @@ class Algorithm(IntEnum):
     ECC_P384 = 0x14
     RSA_4096 = 0x16
 
-    @property
-    def words(self) -> str:
-        """Its name, like RSA 2048."""
+    def __str__(self) -> str:
+        """Return its name, like RSA 2048."""
         return self.name.replace("_", " ")
 
 
-class ObjectTag(IntEnum):
+class ObjectTag(Named):
     """BER-TLV tags of the data objects (SP 800-73-4 Part 1, table 3)."""
 
-    CARD_CAPABILITY_CONTAINER = 0x5FC107
-    CHUID = 0x5FC102
-    CERTIFICATE_9A = 0x5FC105
-    FINGERPRINTS = 0x5FC103
-    SECURITY_OBJECT = 0x5FC106
-    FACIAL_IMAGE = 0x5FC108
-    CERTIFICATE_9E = 0x5FC101
-    CERTIFICATE_9C = 0x5FC10A
-    CERTIFICATE_9D = 0x5FC10B
-    PRINTED_INFORMATION = 0x5FC109
-    DISCOVERY = 0x7E
-    KEY_HISTORY = 0x5FC10C
+    CARD_CAPABILITY_CONTAINER = 0x5FC107, "what the card is capable of"
+    CHUID = 0x5FC102, "the card's number and expiry date (CHUID)"
+    CERTIFICATE_9A = 0x5FC105, "the certificate of key 9A, which says whose card this is"
+    FINGERPRINTS = 0x5FC103, "the fingerprints"
+    SECURITY_OBJECT = 0x5FC106, "the security object"
+    FACIAL_IMAGE = 0x5FC108, "the holder's picture"
+    CERTIFICATE_9E = 0x5FC101, "the certificate of key 9E, of the card itself"
+    CERTIFICATE_9C = 0x5FC10A, "the certificate of key 9C, for signatures"
+    CERTIFICATE_9D = 0x5FC10B, "the certificate of key 9D, for encryption"
+    PRINTED_INFORMATION = 0x5FC109, "what is printed on the card"
+    DISCOVERY = 0x7E, "which passcodes the card has (Discovery)"
+    KEY_HISTORY = 0x5FC10C, "which old keys the card has (Key History)"
     CERTIFICATE_82, CERTIFICATE_83, CERTIFICATE_84, CERTIFICATE_85, CERTIFICATE_86 = range(0x5FC10D, 0x5FC112)
     CERTIFICATE_87, CERTIFICATE_88, CERTIFICATE_89, CERTIFICATE_8A, CERTIFICATE_8B = range(0x5FC112, 0x5FC117)
     CERTIFICATE_8C, CERTIFICATE_8D, CERTIFICATE_8E, CERTIFICATE_8F, CERTIFICATE_90 = range(0x5FC117, 0x5FC11C)
     CERTIFICATE_91, CERTIFICATE_92, CERTIFICATE_93, CERTIFICATE_94, CERTIFICATE_95 = range(0x5FC11C, 0x5FC121)
-    IRIS_IMAGES = 0x5FC121
+    IRIS_IMAGES = 0x5FC121, "the iris pictures"
     SECURE_MESSAGING_SIGNER = 0x5FC122
     PAIRING_CODE = 0x5FC123
     BIOMETRIC_TEMPLATES = 0x7F61
@@ -172,35 +183,10 @@ PASSCODE_PROTECTED_OBJECTS = frozenset(
 )
 """Objects that are read only after VERIFY (SP 800-73-4 Part 1, table 2)."""
 
-_KEYS_IN_WORDS: dict[KeyReference, str] = {
-    KeyReference.PASSCODE: "the passcode",
-    KeyReference.UNBLOCKING_CODE: "the unblocking code",
-    KeyReference.AUTHENTICATION: "key 9A, which proves who you are",
-    KeyReference.SIGNATURE: "key 9C, for signatures",
-    KeyReference.KEY_MANAGEMENT: "key 9D, for encryption",
-    KeyReference.CARD_AUTHENTICATION: "key 9E, of the card itself",
-    KeyReference.MANAGEMENT: "the management key, 9B",
-}
-_OBJECTS_IN_WORDS: dict[int, str] = {
-    ObjectTag.CARD_CAPABILITY_CONTAINER: "what the card is capable of",
-    ObjectTag.CHUID: "the card's number and expiry date (CHUID)",
-    ObjectTag.CERTIFICATE_9A: "the certificate of key 9A, which says whose card this is",
-    ObjectTag.CERTIFICATE_9C: "the certificate of key 9C, for signatures",
-    ObjectTag.CERTIFICATE_9D: "the certificate of key 9D, for encryption",
-    ObjectTag.CERTIFICATE_9E: "the certificate of key 9E, of the card itself",
-    ObjectTag.DISCOVERY: "which passcodes the card has (Discovery)",
-    ObjectTag.KEY_HISTORY: "which old keys the card has (Key History)",
-    ObjectTag.SECURITY_OBJECT: "the security object",
-    ObjectTag.PRINTED_INFORMATION: "what is printed on the card",
-    ObjectTag.FACIAL_IMAGE: "the holder's picture",
-    ObjectTag.FINGERPRINTS: "the fingerprints",
-    ObjectTag.IRIS_IMAGES: "the iris pictures",
-}
-
 
 def object_in_words(tag: int) -> str:
     """Return what is in a data object; one that PIV does not have is called by its tag."""
-    if tag in _OBJECTS_IN_WORDS:
-        return _OBJECTS_IN_WORDS[tag]
-    known = tag in list(ObjectTag)
-    return f"object {tag:X} ({ObjectTag(tag).name.replace('_', ' ').lower()})" if known else f"object {tag:X}"
+    if tag not in list(ObjectTag):
+        return f"object {tag:X}"
+    known = ObjectTag(tag)
+    return known.words or f"object {tag:X} ({known.name.replace('_', ' ').lower()})"

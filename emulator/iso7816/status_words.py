@@ -6,19 +6,11 @@ Sources: SP 800-73-4 Part 1, section 5.6 (the ones PIV uses) and ISO/IEC 7816-4,
 
 from __future__ import annotations
 
-from enum import IntEnum
+from ..identifiers import Named
 
 
-class StatusWord(IntEnum):
+class StatusWord(Named):
     """Every status word this card answers with, except the two families with a count inside; and what it says."""
-
-    meaning: str
-
-    def __new__(cls, word: int, meaning: str) -> StatusWord:
-        member = int.__new__(cls, word)
-        member._value_ = word
-        member.meaning = meaning
-        return member
 
     SUCCESS = 0x9000, "done"
     MEMORY_FAILURE = 0x6581, "the card could not write its memory"
@@ -81,4 +73,4 @@ def meaning(word: int) -> str:
         return f"{word & 0xFF or 256} more bytes waiting"
     if word & 0xFFF0 == TRIES_LEFT:
         return f"wrong passcode or none yet, {word & 0xF} tries left"
-    return next((known.meaning for known in StatusWord if known == word), "unknown status")
+    return next((known.words for known in StatusWord if known == word), "unknown status")

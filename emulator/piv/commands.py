@@ -14,7 +14,7 @@ from typing import ClassVar
 from ..identifiers import PIV_AID, Algorithm, Instruction, KeyReference, PasscodePolicy, object_in_words
 
 
-class _Command:
+class Command:
     """What says itself: `says`, with what it is about put in (str.format, in which 0 is the command)."""
 
     __slots__ = ()
@@ -25,7 +25,7 @@ class _Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Select(_Command):
+class Select(Command):
     """SELECT by name (Part 2, section 3.1.1); `answer` is False when no template is wanted."""
 
     aid: bytes
@@ -37,7 +37,7 @@ class Select(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class GetData(_Command):
+class GetData(Command):
     """GET DATA (section 3.1.2): the tag of the data object that is wanted."""
 
     tag: int
@@ -47,7 +47,7 @@ class GetData(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyPasscode(_Command):
+class VerifyPasscode(Command):
     """VERIFY with data (section 3.2.1): try this passcode, 8 bytes as sent."""
 
     passcode: bytes = field(repr=False)
@@ -56,32 +56,32 @@ class VerifyPasscode(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyStatus(_Command):
+class VerifyStatus(Command):
     """VERIFY without data: is the passcode verified, and if not, how many tries are left?"""
 
     says = "Ask whether a passcode is needed, and how many tries are left"
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyReset(_Command):
+class VerifyReset(Command):
     """VERIFY with P1 = FF: forget that the passcode was verified."""
 
     says = "Forget that the passcode was right"
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeReferenceData(_Command):
+class ChangeReferenceData(Command):
     """CHANGE REFERENCE DATA (section 3.2.2): the passcode or the unblocking code, 8 bytes each."""
 
     key: KeyReference
     current: bytes = field(repr=False)
     new: bytes = field(repr=False)
 
-    says = "Change {0.key.words}"
+    says = "Change {0.key!s}"
 
 
 @dataclass(frozen=True, slots=True)
-class ResetRetryCounter(_Command):
+class ResetRetryCounter(Command):
     """RESET RETRY COUNTER (section 3.2.3): a new passcode, for the unblocking code."""
 
     unblocking_code: bytes = field(repr=False)
@@ -91,7 +91,7 @@ class ResetRetryCounter(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class GeneralAuthenticate(_Command):
+class GeneralAuthenticate(Command):
     """What all GENERAL AUTHENTICATE commands have (section 3.2.4)."""
 
     algorithm: Algorithm
@@ -108,7 +108,7 @@ class Authenticate(GeneralAuthenticate):
 
     challenge: bytes
 
-    says = "Sign or decrypt with {0.key.words} ({0.algorithm.words})"
+    says = "Sign or decrypt with {0.key!s} ({0.algorithm!s})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +117,14 @@ class Agree(GeneralAuthenticate):
 
     point: bytes
 
-    says = "Agree on a secret with {0.key.words} ({0.algorithm.words})"
+    says = "Agree on a secret with {0.key!s} ({0.algorithm!s})"
 
 
 @dataclass(frozen=True, slots=True)
 class AskForChallenge(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, the client will prove itself (section A.1): its first step."""
 
-    says = "Ask for a random number, to prove to have {0.key.words}"
+    says = "Ask for a random number, to prove to have {0.key!s}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,14 @@ class AnswerChallenge(GeneralAuthenticate):
 
     response: bytes
 
-    says = "Prove to have {0.key.words}"
+    says = "Prove to have {0.key!s}"
 
 
 @dataclass(frozen=True, slots=True)
 class AskForWitness(GeneralAuthenticate):
     """GENERAL AUTHENTICATE, both prove themselves (section A.2): its first step."""
 
-    says = "Ask the card to prove that it has {0.key.words}"
+    says = "Ask the card to prove that it has {0.key!s}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +150,11 @@ class AnswerWitness(GeneralAuthenticate):
     witness: bytes
     challenge: bytes
 
-    says = "Prove to have {0.key.words}, and have the card prove it"
+    says = "Prove to have {0.key!s}, and have the card prove it"
 
 
 @dataclass(frozen=True, slots=True)
-class PutData(_Command):
+class PutData(Command):
     """PUT DATA (section 3.3.1): what is inside the object's tag; nothing removes the object."""
 
     tag: int
@@ -165,18 +165,18 @@ class PutData(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateKeyPair(_Command):
+class GenerateKeyPair(Command):
     """GENERATE ASYMMETRIC KEY PAIR (section 3.3.2); the policy is Yubico's addition."""
 
     key: KeyReference
     algorithm: Algorithm
     policy: PasscodePolicy | None = None
 
-    says = "Make a new {0.key.words} ({0.algorithm.words})"
+    says = "Make a new {0.key!s} ({0.algorithm!s})"
 
 
 @dataclass(frozen=True, slots=True)
-class ImportKey(_Command):
+class ImportKey(Command):
     """Yubico's IMPORT ASYMMETRIC KEY: `numbers` are p, q, dP, dQ and qInv, or one scalar."""
 
     key: KeyReference
@@ -184,11 +184,11 @@ class ImportKey(_Command):
     numbers: tuple[int, ...] = field(repr=False)
     policy: PasscodePolicy | None = None
 
-    says = "Write {0.key.words} ({0.algorithm.words})"
+    says = "Write {0.key!s} ({0.algorithm!s})"
 
 
 @dataclass(frozen=True, slots=True)
-class SetManagementKey(_Command):
+class SetManagementKey(Command):
     """Yubico's SET MANAGEMENT KEY."""
 
     algorithm: Algorithm
@@ -198,18 +198,18 @@ class SetManagementKey(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class MoveKey(_Command):
+class MoveKey(Command):
     """Yubico's MOVE KEY: to another place, or, to None, away."""
 
     source: KeyReference
     target: KeyReference | None
 
     def __str__(self) -> str:
-        return f"Move {self.source.words} to {self.target:02X}" if self.target else f"Delete {self.source.words}"
+        return f"Move {self.source!s} to {self.target:02X}" if self.target else f"Delete {self.source!s}"
 
 
 @dataclass(frozen=True, slots=True)
-class SetTries(_Command):
+class SetTries(Command):
     """Yubico's SET PIN RETRIES: how many tries there are from now on."""
 
     passcode: int
@@ -219,37 +219,37 @@ class SetTries(_Command):
 
 
 @dataclass(frozen=True, slots=True)
-class GetMetadata(_Command):
+class GetMetadata(Command):
     """Yubico's GET METADATA: what is known of a key or of a code."""
 
     key: KeyReference
 
-    says = "Ask about {0.key.words}"
+    says = "Ask about {0.key!s}"
 
 
 @dataclass(frozen=True, slots=True)
-class GetVersion(_Command):
+class GetVersion(Command):
     """Yubico's GET VERSION: of the card's application, three bytes."""
 
     says = "Ask for the version of the card's software"
 
 
 @dataclass(frozen=True, slots=True)
-class GetSerial(_Command):
+class GetSerial(Command):
     """Yubico's GET SERIAL: four bytes."""
 
     says = "Ask for the card's serial number"
 
 
 @dataclass(frozen=True, slots=True)
-class FactoryReset(_Command):
+class FactoryReset(Command):
     """Yubico's RESET: a blank card, once passcode and unblocking code are both locked."""
 
     says = "Empty the card"
 
 
 @dataclass(frozen=True, slots=True)
-class NotUnderstood(_Command):
+class NotUnderstood(Command):
     """A command that the standard does not have, or not as it stands: the card refuses it with `word`."""
 
     instruction: int
@@ -259,10 +259,3 @@ class NotUnderstood(_Command):
         known = self.instruction in list(Instruction)
         name = Instruction(self.instruction).name.replace("_", " ") if known else f"{self.instruction:02X}"
         return f"{name}, but not as PIV has it" if known else f"A command that PIV does not have, {name}"
-
-
-PasscodeCommand = VerifyPasscode | VerifyStatus | VerifyReset | ChangeReferenceData | ResetRetryCounter
-AuthenticationCommand = Authenticate | Agree | AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness
-YubicoCommand = ImportKey | SetManagementKey | MoveKey | SetTries | GetMetadata | GetVersion | GetSerial | FactoryReset
-Understood = Select | GetData | PutData | GenerateKeyPair | PasscodeCommand | AuthenticationCommand | YubicoCommand
-Command = Understood | NotUnderstood

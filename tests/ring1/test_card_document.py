@@ -12,6 +12,8 @@ from emulator import VirtualCard
 from emulator.identifiers import PASSCODE_PROTECTED_OBJECTS, Instruction, ObjectTag
 from emulator.iso7816 import tlv
 from emulator.iso7816.status_words import StatusWord
+from emulator.piv import commands
+from emulator.piv.application import _HANDLERS
 from emulator.piv.parsing import _PARSERS
 
 WRITTEN = [
@@ -74,6 +76,12 @@ def test_it_has_every_command_of_the_standard() -> None:
 def test_its_commands_are_those_the_card_understands() -> None:
     named = {int(number, 16) for row in rows("Commands") for number in row[1].split()}
     assert named == {*map(int, _PARSERS), int(Instruction.GET_RESPONSE)}
+
+
+def test_every_command_is_carried_out() -> None:
+    """All but those that are refused anyway, and what commands have in common."""
+    named = {kind for kind in vars(commands).values() if isinstance(kind, type) and issubclass(kind, commands.Command)}
+    assert named - {commands.Command, commands.GeneralAuthenticate, commands.NotUnderstood} == set(_HANDLERS)
 
 
 def test_its_objects_are_all_there_are() -> None:
