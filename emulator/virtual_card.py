@@ -8,9 +8,7 @@ Whatever bytes come in, some status word comes back, unless a fault was set on p
 
 from __future__ import annotations
 
-import functools
 import logging
-import operator
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,27 +28,21 @@ from .store.card import Card
 _log = logging.getLogger(__name__)
 
 
-def _with_check_byte(answer: bytes) -> bytes:
-    """Append TCK: all bytes after TS and TCK itself add up to 0 by XOR (ISO/IEC 7816-3, 8.2.5)."""
-    return answer + bytes((functools.reduce(operator.xor, answer[1:]),))
-
-
-ATR = _with_check_byte(
-    bytes.fromhex(
-        "3B"  # TS: direct convention
-        "DD"  # T0: TA1, TC1 and TD1 follow, 13 historical bytes
-        "18"  # TA1: Fi = 372, Di = 12, as common contact cards
-        "FF"  # TC1: minimal guard time
-        "81"  # TD1: TD2 follows, protocol T=1
-        "B1"  # TD2: TA3, TB3 and TD3 follow, T=1
-        "FE"  # TA3: blocks of up to 254 bytes
-        "45"  # TB3: waiting times
-        "1F"  # TD3: global parameters follow
-        "03"  # TA4: clock stop not supported, class A and B
-        "80"  # historical bytes in COMPACT-TLV form (ISO/IEC 7816-4, 8.1.1)
-        "73C021C0"  # capabilities: select by full or partial name; chaining, extended lengths
-    )
-    + b"\x67LANYARD"  # pre-issuing data
+ATR = bytes.fromhex(
+    "3B"  # TS: direct convention
+    "DD"  # T0: TA1, TC1 and TD1 follow, 13 historical bytes
+    "18"  # TA1: Fi = 372, Di = 12, as common contact cards
+    "FF"  # TC1: minimal guard time
+    "81"  # TD1: TD2 follows, protocol T=1
+    "B1"  # TD2: TA3, TB3 and TD3 follow, T=1
+    "FE"  # TA3: blocks of up to 254 bytes
+    "45"  # TB3: waiting times
+    "1F"  # TD3: global parameters follow
+    "03"  # TA4: clock stop not supported, class A and B
+    "80"  # historical bytes in COMPACT-TLV form (ISO/IEC 7816-4, 8.1.1)
+    "73C021C0"  # capabilities: select by full or partial name; chaining, extended lengths
+    "67 4C414E59415244"  # pre-issuing data: LANYARD
+    "55"  # TCK: all bytes after TS add up to 0 by XOR (ISO/IEC 7816-3, 8.2.5)
 )
 """Answer to reset, ISO/IEC 7816-3, section 8.2."""
 
@@ -121,7 +113,7 @@ class VirtualCard:
 
     def answer_to_reset(self) -> bytes:
         """Return the ATR, or what a fault says in its place."""
-        return self.faults.atr(self.atr) if self.faults.entries else self.atr
+        return self.faults.atr(self.atr)
 
     def transmit(self, raw: bytes) -> bytes:
         """Return the answer to one command APDU: data, SW1, SW2.
@@ -139,17 +131,14 @@ class VirtualCard:
         """Return what a reader has to do for the answer to one command APDU; a slow card is not waited for."""
         started = time.perf_counter()
         self._command = None
-        acted: tuple[str, ...] = ()
-        if self.faults.entries:
-            reply = self.faults.at_contacts(raw, lambda raw: Reply(self._answer(raw)))
-            acted = tuple(self.faults.acted)
-        else:
-            reply = Reply(self._answer(raw))
+        reply = self.faults.at_contacts(raw, lambda raw: Reply(self._answer(raw)))
         if reply.pulled:
             self.power_off()
         if self.observer:
             milliseconds = (time.perf_counter() - started + reply.seconds) * 1000
-            self.observer(_exchange(raw, self._command, reply.data, milliseconds, acted))
+            asked = None if self._command is None else str(self._command)
+            changes = isinstance(self._command, _CHANGE_TRIES)
+            self.observer(Exchange(raw, asked, reply.data, milliseconds, tuple(self.faults.acted), changes))
         return reply
 
     def _answer(self, raw: bytes) -> bytes:
@@ -169,13 +158,4 @@ class VirtualCard:
     def _carry_out(self, apdu: CommandApdu, state: VolatileState) -> bytes:
         """Read a whole command and do what it says, with the faults around that."""
         command = self._command = parse(apdu)
-        if not self.faults.entries:
-            return application.respond(command, self.card, state)
         return self.faults.in_application(apdu, state, lambda _, state: application.respond(command, self.card, state))
-
-
-def _exchange(
-    apdu: bytes, command: Command | None, answer: bytes | None, milliseconds: float, faults: tuple[str, ...]
-) -> Exchange:
-    asked = None if command is None else str(command)
-    return Exchange(apdu, asked, answer, milliseconds, faults, isinstance(command, _CHANGE_TRIES))

@@ -137,15 +137,15 @@ class Faults:
         """Told when a fault was set, cleared or used up."""
         self.acted: list[str] = []
         """The kinds that had a hand in the command that is being answered, or was last."""
-        self.entries: list[_Set] = []
+        self._entries: list[_Set] = []
         """In their order of precedence, each with what is left of it."""
 
     def __iter__(self) -> Iterator[Fault]:
         """Return them in their order of precedence."""
-        return (entry.fault for entry in self.entries)
+        return (entry.fault for entry in self._entries)
 
     def __bool__(self) -> bool:
-        return bool(self.entries)
+        return bool(self._entries)
 
     def add(self, fault: Fault) -> None:
         """Set a fault; raise FaultError when the card cannot have it.
@@ -154,21 +154,21 @@ class Faults:
         """
         fault.prepare(self.card)
         if isinstance(fault, FewCommands):
-            self.entries.append(_Set(fault, fault.nth - 1, fault.times))
+            self._entries.append(_Set(fault, fault.nth - 1, fault.times))
         elif fault.layer is not Layer.MEMORY:
-            self.entries = [entry for entry in self.entries if not fault.replaces(entry.fault)]
-            self.entries.append(_Set(fault))
-        self.entries.sort(key=lambda entry: entry.left is None)
+            self._entries = [entry for entry in self._entries if not fault.replaces(entry.fault)]
+            self._entries.append(_Set(fault))
+        self._entries.sort(key=lambda entry: entry.left is None)
         self._changed()
 
     def clear(self, kind: str | None = None) -> None:
         """Forget all faults, or those of one kind."""
-        self.entries = [entry for entry in self.entries if kind not in (None, entry.fault.kind)]
+        self._entries = [entry for entry in self._entries if kind not in (None, entry.fault.kind)]
         self._changed()
 
     def atr(self, atr: bytes) -> bytes:
         """Return the answer to reset of a card that has these faults."""
-        for entry in reversed(self.entries):
+        for entry in reversed(self._entries):
             atr = entry.fault.atr(atr)
         return atr
 
@@ -193,7 +193,7 @@ class Faults:
         return go_on(apdu, state)
 
     def _innermost_first(self, layer: Layer) -> list[_Set]:
-        return [entry for entry in self.entries if entry.fault.layer is layer][::-1]
+        return [entry for entry in self._entries if entry.fault.layer is layer][::-1]
 
     def _through(
         self, entry: _Set, apdu: CommandApdu, affected: Callable[..., Any], go_on: Callable[..., Any], *command: Any
@@ -205,8 +205,8 @@ class Faults:
         return affected(*command, go_on)
 
     def _drop_used_up(self) -> None:
-        if any(entry.left == 0 for entry in self.entries):
-            self.entries = [entry for entry in self.entries if entry.left != 0]
+        if any(entry.left == 0 for entry in self._entries):
+            self._entries = [entry for entry in self._entries if entry.left != 0]
             self._changed()
 
     def _changed(self) -> None:

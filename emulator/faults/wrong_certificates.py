@@ -13,8 +13,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from ..identifiers import DataTag
 from ..iso7816 import tlv
+from ..keys.certificates import to_der
+from ..keys.key_pairs import KeyPair
 from ..piv import objects
 
 _COMPRESSED = 0x01
@@ -56,12 +63,9 @@ def _corrupt(der: bytes) -> bytes:
 
 def _reissued(der: bytes, wrong: Wrong, authorities: Path) -> bytes:
     """Sign it again: same holder, key, number and extensions; other dates or another CA."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-
     old = x509.load_der_x509_certificate(der)
     issuer, key = _other_ca() if wrong is Wrong.OTHER_CA else (old.issuer, _key_of(old, authorities))
-    begin, end = _dates(wrong, old)
+    begin, end = _dates(wrong)
     builder = (
         x509.CertificateBuilder()
         .subject_name(old.subject)
@@ -73,10 +77,10 @@ def _reissued(der: bytes, wrong: Wrong, authorities: Path) -> bytes:
     )
     for extension in old.extensions:
         builder = builder.add_extension(extension.value, extension.critical)
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return to_der(builder.sign(key, hashes.SHA256()))
 
 
-def _dates(wrong: Wrong, old: Any) -> tuple[datetime.datetime, datetime.datetime]:
+def _dates(wrong: Wrong) -> tuple[datetime.datetime, datetime.datetime]:
     """Return from when until when it holds; naive and in UTC, as old versions of the library want it."""
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
     if wrong is Wrong.EXPIRED:
@@ -86,11 +90,8 @@ def _dates(wrong: Wrong, old: Any) -> tuple[datetime.datetime, datetime.datetime
     return now - _DAY, now + _LIFE
 
 
-def _key_of(certificate: Any, authorities: Path) -> Any:
+def _key_of(certificate: x509.Certificate, authorities: Path) -> Any:
     """Return the key of the CA that issued it, or of a made-up one."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
     for path in sorted(authorities.glob("*.cert.pem")):
         key = path.with_name(path.name.replace(".cert.pem", ".key.pem"))
         if key.exists() and x509.load_pem_x509_certificate(path.read_bytes()).subject == certificate.issuer:
@@ -99,15 +100,6 @@ def _key_of(certificate: Any, authorities: Path) -> Any:
 
 
 @functools.cache
-def _other_ca() -> tuple[Any, Any]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Somebody else"),
-            x509.NameAttribute(NameOID.COMMON_NAME, "Not the CA you trust"),
-        ]
-    )
+def _other_ca() -> tuple[x509.Name, KeyPair]:
+    name = x509.Name.from_rfc4514_string("CN=Not the CA you trust,O=Somebody else")
     return name, ec.generate_private_key(ec.SECP256R1())

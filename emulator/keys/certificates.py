@@ -39,7 +39,7 @@ def self_signed(uid: str, reference: KeyReference, pair: KeyPair, days: int) -> 
     )
     for extension in _extensions(reference, pair):
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(pair, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    return to_der(builder.sign(pair, hashes.SHA256()))
 
 
 def request(uid: str, reference: KeyReference, pair: KeyPair) -> bytes:
@@ -96,12 +96,8 @@ def write_pkcs12(name: str, pair: KeyPair, certificates: Iterable[bytes], passwo
 
 
 def _name(uid: str) -> x509.Name:
-    parts = (
-        (NameOID.ORGANIZATION_NAME, "nhs"),
-        (NameOID.ORGANIZATIONAL_UNIT_NAME, "people"),
-        (NameOID.COMMON_NAME, uid),
-    )
-    return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts])
+    organisation = x509.Name.from_rfc4514_string("OU=people,O=nhs")
+    return x509.Name([*organisation, x509.NameAttribute(NameOID.COMMON_NAME, uid)])
 
 
 def _extensions(reference: KeyReference, pair: KeyPair) -> list[x509.ExtensionType]:

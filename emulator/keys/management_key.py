@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -21,18 +20,8 @@ except ImportError:
     from cryptography.hazmat.primitives.ciphers.algorithms import TripleDES
 
 
-class _Sizes(NamedTuple):
-    key_bytes: int
-    block_bytes: int
-
-
-ALGORITHMS = {
-    Algorithm.TDES: _Sizes(24, 8),
-    Algorithm.AES_128: _Sizes(16, 16),
-    Algorithm.AES_192: _Sizes(24, 16),
-    Algorithm.AES_256: _Sizes(32, 16),
-}
-"""The algorithms that a management key can have."""
+KEY_BYTES = {Algorithm.TDES: 24, Algorithm.AES_128: 16, Algorithm.AES_192: 24, Algorithm.AES_256: 32}
+"""The algorithms that a management key can have, with its length."""
 
 DEFAULT_VALUE = bytes.fromhex("010203040506070801020304050607080102030405060708")
 """What blank cards and their tools agree on, for 3DES and for AES-192."""
@@ -48,7 +37,7 @@ class ManagementKey:
     @property
     def block_bytes(self) -> int:
         """How long challenges and witnesses are."""
-        return ALGORITHMS[self.algorithm].block_bytes
+        return 8 if self.algorithm == Algorithm.TDES else 16
 
     def is_for(self, algorithm: Algorithm) -> bool:
         """Whether P1 names this key's algorithm; 3DES has two names (SP 800-78-4, table 6-2)."""

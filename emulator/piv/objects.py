@@ -11,7 +11,8 @@ import zlib
 from ..identifiers import PIV_AID, Algorithm, DataTag, ObjectTag
 from ..iso7816 import tlv
 
-_OWN_TAG = (ObjectTag.DISCOVERY, ObjectTag.BIOMETRIC_TEMPLATES)
+OWN_TAG = (ObjectTag.DISCOVERY, ObjectTag.BIOMETRIC_TEMPLATES)
+"""The objects that are not inside tag 53 (section 3.3)."""
 _PLAIN, _COMPRESSED = b"\x00", b"\x01"
 _GZIP = 16 + zlib.MAX_WBITS
 _LONGEST_CERTIFICATE = 0x10000
@@ -28,7 +29,7 @@ _APPLICATION_LABEL = b"Lanyard virtual smartcard"
 
 def whole(tag: int, content: bytes) -> bytes:
     """Return an object as GET DATA answers it: inside tag 53, or a tag of its own (section 3.3)."""
-    return tlv.encode(tag if tag in _OWN_TAG else DataTag.DATA, content)
+    return tlv.encode(tag if tag in OWN_TAG else DataTag.DATA, content)
 
 
 def application_property_template(algorithms: list[Algorithm]) -> bytes:

@@ -1,7 +1,7 @@
 """From a CommandApdu to a typed command of commands.py.
 
 The one match of CLA, INS, P1, P2 and Lc with the "Command Syntax" boxes of SP 800-73-4 Part 2,
-section 3, is here; whoever handles a command sees none of them. Yubico's additions are read in yubico.py.
+section 3, and with Yubico's additions is here; whoever handles a command sees none of them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import functools
 from collections.abc import Callable
 from typing import NoReturn
 
-from ..identifiers import Algorithm, DataTag, Instruction, KeyReference, ObjectTag
+from ..identifiers import CERTIFICATE_OBJECTS, Algorithm, DataTag, Instruction, KeyReference, PasscodePolicy
 from ..identifiers import DynamicAuthenticationTag as Tag
+from ..iso7816 import tlv
 from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError, StatusWord
-from . import commands, yubico
-from .fields import key_algorithm, key_place, need_data, need_reference, parse_tlv, passcode_policy
-from .reference_data import CODE_LENGTH
+from ..keys.management_key import KEY_BYTES
+from . import commands
+from .objects import OWN_TAG
+from .reference_data import CODE_LENGTH, MOST_TRIES
 
 _INTERINDUSTRY = 0x00
 _SECURE_MESSAGING = 0x0C
@@ -26,10 +28,14 @@ _BY_NAME = 0x04
 _NO_FCI = 0x0C
 _RESET = 0xFF
 _CURRENT_APPLICATION = (0x3F, 0xFF)
-_OWN_TAG = (ObjectTag.DISCOVERY, ObjectTag.BIOMETRIC_TEMPLATES)
 _LONGEST_TAG = 3
-_MECHANISM = 0x80
-_MECHANISM_PARAMETER = 0x81
+_MECHANISM, _MECHANISM_PARAMETER = 0x80, 0x81
+_RSA_NUMBERS, _EC_NUMBER = (1, 2, 3, 4, 5), (6,)
+_SET_WITHOUT_TOUCH = (0xFF, 0xFF)
+_AWAY = 0xFF
+_POLICY, _TOUCH = 0xAA, 0xAB
+_POLICIES = {0: None, 1: PasscodePolicy.NEVER, 2: PasscodePolicy.ONCE, 3: PasscodePolicy.ALWAYS}
+_WITH_METADATA = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE, KeyReference.MANAGEMENT, *CERTIFICATE_OBJECTS)
 _EXPONENT = bytes.fromhex("010001")
 """65537: no other is generated."""
 
@@ -39,13 +45,11 @@ def parse(apdu: CommandApdu) -> commands.Command:
     try:
         if apdu.cla != _INTERINDUSTRY:
             _refuse_class(apdu.cla)
-        return _PARSERS.get(apdu.ins, _refuse_instruction)(apdu)
+        if apdu.ins not in _PARSERS:
+            raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
+        return _PARSERS[apdu.ins](apdu)
     except StatusError as error:
         return commands.NotUnderstood(apdu.ins, error.word)
-
-
-def _refuse_instruction(_apdu: CommandApdu) -> NoReturn:
-    raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
 
 
 def _refuse_class(cla: int) -> NoReturn:
@@ -59,16 +63,14 @@ def _refuse_class(cla: int) -> NoReturn:
 
 
 def _parse_select(apdu: CommandApdu) -> commands.Command:
-    if apdu.p1 != _BY_NAME or apdu.p2 not in (0, _NO_FCI):
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    need_data(apdu)
+    _need_parameters(apdu, (_BY_NAME, 0), (_BY_NAME, _NO_FCI))
+    _need_data(apdu)
     return commands.Select(apdu.data, answer=apdu.p2 != _NO_FCI)
 
 
 def _parse_get_data(apdu: CommandApdu) -> commands.Command:
-    if (apdu.p1, apdu.p2) != _CURRENT_APPLICATION:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    need_data(apdu)
+    _need_parameters(apdu, _CURRENT_APPLICATION)
+    _need_data(apdu)
     return _get_data(apdu.data)
 
 
@@ -80,11 +82,10 @@ def _get_data(data: bytes) -> commands.GetData:
 
 def _parse_put_data(apdu: CommandApdu) -> commands.Command:
     """Section 3.3.1: a tag list and tag 53, or an object that has a tag of its own."""
-    if (apdu.p1, apdu.p2) != _CURRENT_APPLICATION:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    need_data(apdu)
-    found = parse_tlv(apdu.data)
-    for tag in _OWN_TAG:
+    _need_parameters(apdu, _CURRENT_APPLICATION)
+    _need_data(apdu)
+    found = _parse_tlv(apdu.data)
+    for tag in OWN_TAG:
         if found.keys() == {tag}:
             return commands.PutData(tag, found[tag])
     if list(found) != [DataTag.TAG_LIST, DataTag.DATA]:
@@ -101,7 +102,7 @@ def _object_tag(tag: bytes) -> int:
 def _parse_verify(apdu: CommandApdu) -> commands.Command:
     if not apdu.data:
         return _verify_without_data(apdu.p1, apdu.p2)
-    need_reference(apdu, KeyReference.PASSCODE)
+    _need_reference(apdu, KeyReference.PASSCODE)
     if len(apdu.data) != CODE_LENGTH:  # section 2.4.3; no try is spent
         raise StatusError(StatusWord.INCORRECT_DATA)
     return commands.VerifyPasscode(apdu.data)
@@ -118,12 +119,12 @@ def _verify_without_data(p1: int, p2: int) -> commands.Command:
 
 
 def _parse_change_reference_data(apdu: CommandApdu) -> commands.Command:
-    need_reference(apdu, KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
+    _need_reference(apdu, KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
     return commands.ChangeReferenceData(KeyReference(apdu.p2), *_two_codes(apdu))
 
 
 def _parse_reset_retry_counter(apdu: CommandApdu) -> commands.Command:
-    need_reference(apdu, KeyReference.PASSCODE)
+    _need_reference(apdu, KeyReference.PASSCODE)
     return commands.ResetRetryCounter(*_two_codes(apdu))
 
 
@@ -139,8 +140,8 @@ def _parse_general_authenticate(apdu: CommandApdu) -> commands.Command:
         algorithm, key = Algorithm(apdu.p1), KeyReference(apdu.p2)
     except ValueError:
         raise StatusError(StatusWord.INCORRECT_P1_P2) from None
-    need_data(apdu)
-    match parse_tlv(_only(apdu.data, Tag.TEMPLATE)):
+    _need_data(apdu)
+    match _parse_tlv(_only(apdu.data, Tag.TEMPLATE)):
         case {Tag.WITNESS: witness, Tag.CHALLENGE: challenge, **rest} if rest in ({}, {Tag.RESPONSE: b""}):
             return commands.AnswerWitness(algorithm, key, witness, challenge)
         case {Tag.WITNESS: b"", **rest} if not rest:
@@ -159,25 +160,129 @@ def _parse_general_authenticate(apdu: CommandApdu) -> commands.Command:
 def _parse_generate(apdu: CommandApdu) -> commands.Command:
     if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
-    key = key_place(apdu.p2)
-    need_data(apdu)
-    template = parse_tlv(_only(apdu.data, DataTag.CONTROL_REFERENCE_TEMPLATE))
+    key = _key_place(apdu.p2)
+    _need_data(apdu)
+    template = _parse_tlv(_only(apdu.data, DataTag.CONTROL_REFERENCE_TEMPLATE))
     if template.pop(_MECHANISM_PARAMETER, _EXPONENT) != _EXPONENT:  # the optional RSA exponent, Part 1, table 5
         raise StatusError(StatusWord.INCORRECT_DATA)
-    policy = passcode_policy(template)
+    policy = _passcode_policy(template)
     if template.keys() != {_MECHANISM}:
         raise StatusError(StatusWord.INCORRECT_DATA)
-    return commands.GenerateKeyPair(key, key_algorithm(int.from_bytes(template[_MECHANISM], "big")), policy)
+    return commands.GenerateKeyPair(key, _algorithm(int.from_bytes(template[_MECHANISM], "big")), policy)
 
 
 def _only(data: bytes, tag: int) -> bytes:
     """Return the value of the one data object that `data` must be."""
-    found = parse_tlv(data)
+    found = _parse_tlv(data)
     if found.keys() != {tag}:
         raise StatusError(StatusWord.INCORRECT_DATA)
     return found[tag]
 
 
+def _parse_import(apdu: CommandApdu) -> commands.Command:
+    key = _key_place(apdu.p2)
+    algorithm = _algorithm(apdu.p1, StatusWord.INCORRECT_P1_P2)
+    _need_data(apdu)
+    found = _parse_tlv(apdu.data)
+    policy = _passcode_policy(found)
+    if tuple(sorted(found)) not in (_RSA_NUMBERS, _EC_NUMBER):
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    numbers = tuple(int.from_bytes(found[tag], "big") for tag in sorted(found))
+    return commands.ImportKey(key, algorithm, numbers, policy)
+
+
+def _parse_set_management_key(apdu: CommandApdu) -> commands.Command:
+    """Algorithm, 9B, length, key. P2 = FE would ask for a touch each time."""
+    _need_parameters(apdu, _SET_WITHOUT_TOUCH)
+    if len(apdu.data) < 3 or apdu.data[1] != KeyReference.MANAGEMENT or apdu.data[2] != len(apdu.data) - 3:
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    algorithm, value = _algorithm(apdu.data[0]), apdu.data[3:]
+    if KEY_BYTES.get(algorithm) != len(value):
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    return commands.SetManagementKey(algorithm, value)
+
+
+def _parse_move(apdu: CommandApdu) -> commands.Command:
+    if apdu.data:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+    return commands.MoveKey(_key_place(apdu.p2), None if apdu.p1 == _AWAY else _key_place(apdu.p1))
+
+
+def _parse_set_tries(apdu: CommandApdu) -> commands.Command:
+    if not (1 <= apdu.p1 <= MOST_TRIES and 1 <= apdu.p2 <= MOST_TRIES):
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    return commands.SetTries(apdu.p1, apdu.p2)
+
+
+def _parse_metadata(apdu: CommandApdu) -> commands.Command:
+    _need_reference(apdu, *_WITH_METADATA)
+    return commands.GetMetadata(KeyReference(apdu.p2))
+
+
+def _parse_plain(apdu: CommandApdu) -> commands.Command:
+    _need_parameters(apdu, (0, 0))
+    return _PLAIN[apdu.ins]
+
+
+def _need_parameters(apdu: CommandApdu, *allowed: tuple[int, int]) -> None:
+    """Raise StatusError 6A86 unless P1 and P2 are a pair that the command may have."""
+    if (apdu.p1, apdu.p2) not in allowed:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+
+
+def _need_data(apdu: CommandApdu) -> None:
+    """Raise StatusError 6700 when a command that must have data has none."""
+    if not apdu.data:
+        raise StatusError(StatusWord.WRONG_LENGTH)
+
+
+def _need_reference(apdu: CommandApdu, *allowed: int) -> None:
+    """Raise StatusError 6A86 for any P1, 6A88 when P2 is no reference that the command may have."""
+    if apdu.p1:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    if apdu.p2 not in allowed:
+        raise StatusError(StatusWord.KEY_REFERENCE_NOT_FOUND)
+
+
+def _parse_tlv(data: bytes) -> dict[int, bytes]:
+    """Return the data objects by tag; raise StatusError 6A80."""
+    try:
+        return tlv.parse(data)
+    except tlv.TlvError:
+        raise StatusError(StatusWord.INCORRECT_DATA) from None
+
+
+def _key_place(number: int) -> KeyReference:
+    """Return the key reference of an asymmetric key; raise StatusError 6A86."""
+    if number not in CERTIFICATE_OBJECTS:
+        raise StatusError(StatusWord.INCORRECT_P1_P2)
+    return KeyReference(number)
+
+
+def _algorithm(number: int, refusal: StatusWord = StatusWord.INCORRECT_DATA) -> Algorithm:
+    """Return an algorithm; raise StatusError, 6A80 inside a command's data (Part 2, section 3.3.2)."""
+    try:
+        return Algorithm(number)
+    except ValueError:
+        raise StatusError(refusal) from None
+
+
+def _passcode_policy(template: dict[int, bytes]) -> PasscodePolicy | None:
+    """Take the policies out of a template. A touch is never asked for: nobody could give it."""
+    template.pop(_TOUCH, None)
+    wanted = template.pop(_POLICY, b"\0")
+    try:
+        return _POLICIES[int.from_bytes(wanted, "big")]
+    except KeyError:
+        raise StatusError(StatusWord.INCORRECT_DATA) from None
+
+
+_PLAIN: dict[int, commands.Command] = {
+    Instruction.GET_VERSION: commands.GetVersion(),
+    Instruction.GET_SERIAL: commands.GetSerial(),
+    Instruction.FACTORY_RESET: commands.FactoryReset(),
+}
+"""Commands without parameters."""
 _PARSERS: dict[int, Callable[[CommandApdu], commands.Command]] = {
     Instruction.SELECT: _parse_select,
     Instruction.GET_DATA: _parse_get_data,
@@ -187,5 +292,10 @@ _PARSERS: dict[int, Callable[[CommandApdu], commands.Command]] = {
     Instruction.GENERAL_AUTHENTICATE: _parse_general_authenticate,
     Instruction.PUT_DATA: _parse_put_data,
     Instruction.GENERATE_ASYMMETRIC_KEY_PAIR: _parse_generate,
-    **yubico.PARSERS,
+    Instruction.IMPORT_ASYMMETRIC_KEY: _parse_import,
+    Instruction.SET_MANAGEMENT_KEY: _parse_set_management_key,
+    Instruction.MOVE_KEY: _parse_move,
+    Instruction.SET_TRIES: _parse_set_tries,
+    Instruction.GET_METADATA: _parse_metadata,
+    **dict.fromkeys(_PLAIN, _parse_plain),
 }

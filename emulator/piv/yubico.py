@@ -1,4 +1,4 @@
-"""Yubico's additions to PIV, as yubico-piv-tool, ykman and libykcs11 send them: how they are read, what they do.
+"""Yubico's additions to PIV, as yubico-piv-tool, ykman and libykcs11 send them.
 
 Yubico publishes them as "PIV extensions"; SP 800-73-4 has nothing in their place. The card says of
 itself with GET VERSION which of them it has: GET METADATA from 5.3 on, MOVE KEY from 5.7 on.
@@ -8,24 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..identifiers import (
-    CERTIFICATE_OBJECTS,
-    PASSCODE_POLICIES,
-    Algorithm,
-    Instruction,
-    KeyReference,
-    Origin,
-    PasscodePolicy,
-)
+from ..identifiers import PASSCODE_POLICIES, KeyReference, Origin, PasscodePolicy
 from ..iso7816 import tlv
-from ..iso7816.apdu import CommandApdu
 from ..iso7816.status_words import StatusError, StatusWord
 from ..keys import key_pairs
-from ..keys.management_key import ALGORITHMS, DEFAULT_VALUE, ManagementKey
+from ..keys.management_key import DEFAULT_VALUE, ManagementKey
 from . import commands
 from .card_memory import CardMemory
-from .fields import key_algorithm, key_place, need_data, need_reference, parse_tlv, passcode_policy
-from .reference_data import MOST_TRIES, USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
+from .reference_data import USUAL_PASSCODE, USUAL_UNBLOCKING_CODE
 from .volatile_state import VolatileState
 
 _ALGORITHM, _POLICY, _ORIGIN, _PUBLIC_KEY, _IS_USUAL, _TRIES = range(1, 7)
@@ -35,11 +25,6 @@ _POLICIES = {PasscodePolicy.NEVER: 1, PasscodePolicy.ONCE: 2, PasscodePolicy.ALW
 _ORIGINS = {Origin.GENERATED: 1, Origin.IMPORTED: 2}
 _METADATA_SINCE = (5, 3, 0)
 _MOVING_SINCE = (5, 7, 0)
-_RSA_NUMBERS = (1, 2, 3, 4, 5)
-_EC_NUMBER = (6,)
-_SET_WITHOUT_TOUCH = (0xFF, 0xFF)
-_AWAY = 0xFF
-_WITH_METADATA = (KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE, KeyReference.MANAGEMENT, *CERTIFICATE_OBJECTS)
 
 
 def _import_key(command: commands.ImportKey, card: CardMemory, state: VolatileState) -> bytes:
@@ -122,72 +107,6 @@ def _need_version(wanted: tuple[int, ...], card: CardMemory) -> None:
     if card.version < wanted:
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
 
-
-def _parse_import(apdu: CommandApdu) -> commands.Command:
-    key = key_place(apdu.p2)
-    try:
-        algorithm = Algorithm(apdu.p1)
-    except ValueError:
-        raise StatusError(StatusWord.INCORRECT_P1_P2) from None
-    need_data(apdu)
-    found = parse_tlv(apdu.data)
-    policy = passcode_policy(found)
-    if tuple(sorted(found)) not in (_RSA_NUMBERS, _EC_NUMBER):
-        raise StatusError(StatusWord.INCORRECT_DATA)
-    numbers = tuple(int.from_bytes(found[tag], "big") for tag in sorted(found))
-    return commands.ImportKey(key, algorithm, numbers, policy)
-
-
-def _parse_set_management_key(apdu: CommandApdu) -> commands.Command:
-    """Algorithm, 9B, length, key. P2 = FE would ask for a touch each time."""
-    if (apdu.p1, apdu.p2) != _SET_WITHOUT_TOUCH:
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    if len(apdu.data) < 3 or apdu.data[1] != KeyReference.MANAGEMENT or apdu.data[2] != len(apdu.data) - 3:
-        raise StatusError(StatusWord.INCORRECT_DATA)
-    algorithm, value = key_algorithm(apdu.data[0]), apdu.data[3:]
-    if algorithm not in ALGORITHMS or len(value) != ALGORITHMS[algorithm].key_bytes:
-        raise StatusError(StatusWord.INCORRECT_DATA)
-    return commands.SetManagementKey(algorithm, value)
-
-
-def _parse_move(apdu: CommandApdu) -> commands.Command:
-    if apdu.data:
-        raise StatusError(StatusWord.WRONG_LENGTH)
-    return commands.MoveKey(key_place(apdu.p2), None if apdu.p1 == _AWAY else key_place(apdu.p1))
-
-
-def _parse_set_tries(apdu: CommandApdu) -> commands.Command:
-    if not (1 <= apdu.p1 <= MOST_TRIES and 1 <= apdu.p2 <= MOST_TRIES):
-        raise StatusError(StatusWord.INCORRECT_P1_P2)
-    return commands.SetTries(apdu.p1, apdu.p2)
-
-
-def _parse_metadata(apdu: CommandApdu) -> commands.Command:
-    need_reference(apdu, *_WITH_METADATA)
-    return commands.GetMetadata(KeyReference(apdu.p2))
-
-
-def _plain(command: commands.Command) -> Callable[[CommandApdu], commands.Command]:
-    """Return a parser for a command without parameters."""
-
-    def parse(apdu: CommandApdu) -> commands.Command:
-        if apdu.p1 or apdu.p2:
-            raise StatusError(StatusWord.INCORRECT_P1_P2)
-        return command
-
-    return parse
-
-
-PARSERS: dict[int, Callable[[CommandApdu], commands.Command]] = {
-    Instruction.IMPORT_ASYMMETRIC_KEY: _parse_import,
-    Instruction.SET_MANAGEMENT_KEY: _parse_set_management_key,
-    Instruction.MOVE_KEY: _parse_move,
-    Instruction.SET_TRIES: _parse_set_tries,
-    Instruction.GET_METADATA: _parse_metadata,
-    Instruction.GET_VERSION: _plain(commands.GetVersion()),
-    Instruction.GET_SERIAL: _plain(commands.GetSerial()),
-    Instruction.FACTORY_RESET: _plain(commands.FactoryReset()),
-}
 
 HANDLERS: dict[type[commands.Command], Callable[..., bytes]] = {
     commands.ImportKey: _import_key,

@@ -41,7 +41,7 @@ from typing import Any
 
 from ..errors import CardError
 from ..identifiers import Algorithm
-from ..keys.management_key import ALGORITHMS, DEFAULT_VALUE, ManagementKey
+from ..keys.management_key import DEFAULT_VALUE, KEY_BYTES, ManagementKey
 from ..piv.reference_data import USUAL_PASSCODE, USUAL_TRIES, USUAL_UNBLOCKING_CODE, ReferenceData
 from .durable import read, write_atomically, write_digit, write_durably
 
@@ -85,10 +85,6 @@ class CardFile:
         elif not write_digit(self.path, content):
             write_atomically(self.path, content)
 
-    def renumber(self) -> None:
-        """Give the card another GUID: it is the copy of one that has this."""
-        self.update(guid=secrets.token_hex(16))
-
     def set_management_key(self, key: ManagementKey) -> None:
         """Keep another management key."""
         self.update(management_key=key.value.hex().upper(), management_algorithm=key.algorithm.name)
@@ -102,11 +98,11 @@ class CardFile:
         self.unblocking_code.take(unblocking_code, second)
 
     def _management_key(self) -> ManagementKey:
-        names = [algorithm.name for algorithm in ALGORITHMS]
+        names = [algorithm.name for algorithm in KEY_BYTES]
         algorithm = Algorithm[
             self.text("management_algorithm", "|".join(names), f"one of {', '.join(names)}", Algorithm.TDES.name)
         ]
-        size = 2 * ALGORITHMS[algorithm].key_bytes
+        size = 2 * KEY_BYTES[algorithm]
         pattern = rf"[0-9A-Fa-f]{{{size}}}"
         value = self.text("management_key", pattern, f"{size} hex digits", DEFAULT_VALUE.hex())
         return ManagementKey(algorithm, bytes.fromhex(value))

@@ -121,7 +121,7 @@ def copy(data: Path, name: str, new_name: str) -> Card:
     old = open_card(data, name)
     with _new_card(data, new_name) as folder:
         shutil.copytree(old.folder, folder.path, dirs_exist_ok=True)
-        CardFile(folder.path).renumber()
+        CardFile(folder.path).update(guid=secrets.token_hex(16))
     return open_card(data, new_name)
 
 
