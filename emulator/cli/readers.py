@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..faults import KINDS
 from ..faults.text import usual_values
 from ..service.control import request, requests
-from ..service.describe import one_line
+from ..service.journal import one_line
 from ..store.card import printable
 
 Subcommands = argparse._SubParsersAction

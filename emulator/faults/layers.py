@@ -133,7 +133,7 @@ class Faults:
 
     def __init__(self, card: Card) -> None:
         self.card = card
-        self.on_change: Callable[[], None] | None = None
+        self.on_change: Callable[[], None] = lambda: None
         """Told when a fault was set, cleared or used up."""
         self.acted: list[str] = []
         """The kinds that had a hand in the command that is being answered, or was last."""
@@ -159,12 +159,12 @@ class Faults:
             self._entries = [entry for entry in self._entries if not fault.replaces(entry.fault)]
             self._entries.append(_Set(fault))
         self._entries.sort(key=lambda entry: entry.left is None)
-        self._changed()
+        self.on_change()
 
     def clear(self, kind: str | None = None) -> None:
         """Forget all faults, or those of one kind."""
         self._entries = [entry for entry in self._entries if kind not in (None, entry.fault.kind)]
-        self._changed()
+        self.on_change()
 
     def atr(self, atr: bytes) -> bytes:
         """Return the answer to reset of a card that has these faults."""
@@ -207,10 +207,6 @@ class Faults:
     def _drop_used_up(self) -> None:
         if any(entry.left == 0 for entry in self._entries):
             self._entries = [entry for entry in self._entries if entry.left != 0]
-            self._changed()
-
-    def _changed(self) -> None:
-        if self.on_change:
             self.on_change()
 
 

@@ -22,12 +22,6 @@ from ..identifiers import Algorithm, Origin, PasscodePolicy
 T = TypeVar("T", bound=StrEnum)
 
 _LIBRARY = "libcrypto.so.3"
-_RSA_ALGORITHMS = {
-    1024: Algorithm.RSA_1024,
-    2048: Algorithm.RSA_2048,
-    3072: Algorithm.RSA_3072,
-    4096: Algorithm.RSA_4096,
-}
 _CURVE_ALGORITHMS = {"secp256r1": Algorithm.ECC_P256, "secp384r1": Algorithm.ECC_P384}
 
 
@@ -45,7 +39,7 @@ class PrivateKey:
         self.policy = policy
         """When it wants the passcode, if not as its place on the card says."""
         self.algorithm = _algorithm_of(der)
-        self._is_rsa = self.algorithm in _RSA_ALGORITHMS.values()
+        self._is_rsa = self.algorithm.name.startswith("RSA")
         crypto = _libcrypto()
         source = c_char_p(der)
         self._handle = crypto.d2i_AutoPrivateKey(None, byref(source), len(der))
@@ -117,7 +111,7 @@ def _algorithm_of(der: bytes) -> Algorithm:
     try:
         key = keys.PrivateKeyInfo.load(der, strict=True)
         if key.algorithm == "rsa":
-            return _RSA_ALGORITHMS[key.bit_size]
+            return Algorithm[f"RSA_{key.bit_size}"]
         if key.algorithm == "ec":
             return _CURVE_ALGORITHMS[key.curve[1]]
     except KeyError:

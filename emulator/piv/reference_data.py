@@ -74,26 +74,26 @@ class ReferenceData:
 
         With no try left nothing is compared and the answer is False. Raises as matches() does.
         """
-        return self._try(presented) and self._renew({self: new})
+        return self._try(presented) and self.renew({self: (new, self.tries)})
 
     def unblock(self, presented: bytes, blocked: ReferenceData, new: str) -> bool:
         """As change(), but it is another code that gets the new digits; both get all their tries."""
-        return self._try(presented) and self._renew({self: self.value, blocked: new})
+        return self._try(presented) and self.renew({self: (self.value, self.tries), blocked: (new, blocked.tries)})
 
     @property
     def value(self) -> str:
         """The digits."""
         return self._value.rstrip(_PADDING).decode()
 
-    def values(self, new: str, tries: int | None = None) -> dict[str, object]:
-        """Return how the file says: these digits, and all tries left."""
-        tries = tries or self.tries
-        return {self._name: new, self._tries_name: tries, self._left_name: tries}
-
-    def take(self, new: str, tries: int | None = None) -> None:
-        """Take digits and all tries, which are in the file already."""
-        self._value = _padded(new)
-        self.tries_left = self.tries = tries or self.tries
+    def renew(self, codes: dict[ReferenceData, tuple[str, int]]) -> bool:
+        """Give codes of this file new digits and so many tries, none spent: all in one write, or none. Return True."""
+        values: dict[str, object] = {}
+        for code, (text, tries) in codes.items():
+            values |= {code._name: text, code._tries_name: tries, code._left_name: tries}
+        self._file.update(**values)
+        for code, (text, tries) in codes.items():
+            code._value, code.tries, code.tries_left = _padded(text), tries, tries
+        return True
 
     def set_tries_left(self, count: int) -> None:
         """Have so many tries left, as no command can. Raises OSError or CardError."""
@@ -106,16 +106,6 @@ class ReferenceData:
         self._file.update(**{self._left_name: self.tries_left - 1})
         self.tries_left -= 1
         return hmac.compare_digest(presented, self._value)
-
-    def _renew(self, new: dict[ReferenceData, str]) -> bool:
-        """Write all new digits at once, then take them."""
-        values: dict[str, object] = {}
-        for code, text in new.items():
-            values.update(code.values(text))
-        self._file.update(**values)
-        for code, text in new.items():
-            code.take(text)
-        return True
 
 
 def _padded(text: str) -> bytes:

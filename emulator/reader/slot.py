@@ -48,13 +48,13 @@ class Address:
 class Slot:
     """Puts cards in and pulls them out."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, on_change: Callable[[], None] = lambda: None) -> None:
         self.address = address
         self.where = str(address)
         self.card: VirtualCard | None = None
         self.seen = asyncio.Event()
         """The reader has asked the card that is in now for its ATR."""
-        self.on_change: Callable[[], None] | None = None
+        self._on_change = on_change
         """Told when the connection to the reader comes or goes, and when a fault has pulled the card."""
         self._link: CardLink | None = None
         self._task: asyncio.Task[None] | None = None
@@ -86,7 +86,7 @@ class Slot:
             try:
                 if await self._hold(card, seen):
                     self.card = None
-                    self._changed()
+                    self._on_change()
                     return
                 pause = _FIRST_PAUSE
             except OSError as error:
@@ -95,22 +95,18 @@ class Slot:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
-    def _changed(self) -> None:
-        if self.on_change:
-            self.on_change()
-
     async def _hold(self, card: VirtualCard, seen: asyncio.Event) -> bool:
         """Connect, and stay until the connection ends; return whether a fault has pulled the card."""
         link = CardLink(card, await _connect(self.address), seen)
         self._link = link
-        self._changed()
+        self._on_change()
         try:
             await self._remark_silence(link, seen)
             await link.ended.wait()
         finally:
             self._link = None
             link.close()
-            self._changed()
+            self._on_change()
         return link.pulled
 
     async def _remark_silence(self, link: CardLink, seen: asyncio.Event) -> None:

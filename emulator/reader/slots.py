@@ -72,9 +72,7 @@ class Slots:
     def at(self, place: Address) -> Slot:
         """Return the reader at an address, a new one if there is none."""
         if place not in self._readers:
-            reader = Slot(place)
-            reader.on_change = self._on_change
-            self._readers[place] = reader
+            self._readers[place] = Slot(place, self._on_change)
         return self._readers[place]
 
     def named(self, name: object) -> Slot:

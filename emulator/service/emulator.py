@@ -23,9 +23,8 @@ from ..reader.slots import Slots, parse_cards
 from ..store.card import Card, open_card, summaries
 from ..virtual_card import Exchange, VirtualCard
 from .control import Answer, ControlServer, Handler, exclusive, serve
-from .describe import as_json, one_line
 from .faults import FaultTable
-from .journal import Conversation, Said
+from .journal import Conversation, Said, as_json, one_line
 
 if TYPE_CHECKING:
     from .tray import Tray
@@ -196,14 +195,14 @@ class Emulator:
             self._loop.call_soon_threadsafe(tell, *what)
 
     def _observe(self, reader: Slot, card: VirtualCard, exchange: Exchange) -> None:
-        self._conversation.exchanged(reader.where, card.card.name, exchange)
+        self._conversation.say(reader.where, card.card.name, exchange)
         if self._tray and exchange.may_change_tries:
             self._tray.changed()
         if Pulled.kind in exchange.faults:
             self._happened(reader, card, "The card was pulled in the middle of that")
 
     def _happened(self, reader: Slot, card: VirtualCard, sentence: str) -> None:
-        self._conversation.happened(reader.where, card.card.name, sentence)
+        self._conversation.say(reader.where, card.card.name, None, sentence)
         self._changed()
 
     def _changed(self) -> None:

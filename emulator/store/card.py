@@ -5,10 +5,10 @@ The folder's format is in card_json.py.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CardError
@@ -139,7 +139,7 @@ class Card:
         return built
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Summary:
     """A card as `list` shows it; `problem` says why a card cannot be used."""
 
@@ -151,13 +151,8 @@ class Summary:
 
     def as_json(self) -> dict[str, object]:
         """Return it as the control socket says it; `problem` only where there is one."""
-        said: dict[str, object] = {
-            "name": self.name,
-            "uid": self.uid,
-            "tries_left": self.tries_left,
-            "not_after": self.not_after and self.not_after.isoformat(),
-        }
-        return {**said, "problem": self.problem} if self.problem else said
+        said = {**dataclasses.asdict(self), "not_after": self.not_after and self.not_after.isoformat()}
+        return said if self.problem else {name: value for name, value in said.items() if name != "problem"}
 
     def __str__(self) -> str:
         """Return it as a line of a list."""
@@ -189,7 +184,7 @@ def summaries(data: Path) -> Iterator[Summary]:
     """Yield a line about every card under DIR, the broken ones too."""
     for name in card_names(data):
         try:
-            yield _summary(data / CARDS / name)
+            yield summary(data / CARDS / name)
         except CardError as error:
             yield Summary(printable(name), problem=printable(str(error)))
 
@@ -200,7 +195,8 @@ def _check(data: Path) -> None:
     check_folder(data / CARDS)
 
 
-def _summary(folder: Path) -> Summary:
+def summary(folder: Path) -> Summary:
+    """Return the line about one card; raise CardError for a broken one."""
     if folder.name != printable(folder.name):
         raise CardError(f"{folder}: no name for a card, it has characters that cannot be shown.")
     check_folder(folder)

@@ -92,10 +92,8 @@ class CardFile:
 
     def set_codes(self, passcode: str, unblocking_code: str, tries: tuple[int, int] | None = None) -> None:
         """Take new codes, with all tries left; `tries` says how many there are of each from now on."""
-        first, second = tries or (None, None)
-        self.update(**self.passcode.values(passcode, first), **self.unblocking_code.values(unblocking_code, second))
-        self.passcode.take(passcode, first)
-        self.unblocking_code.take(unblocking_code, second)
+        first, second = tries or (self.passcode.tries, self.unblocking_code.tries)
+        self.passcode.renew({self.passcode: (passcode, first), self.unblocking_code: (unblocking_code, second)})
 
     def _management_key(self) -> ManagementKey:
         names = [algorithm.name for algorithm in KEY_BYTES]

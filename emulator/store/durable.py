@@ -6,10 +6,8 @@ what is read, or what is overwritten.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import CardError
@@ -61,8 +59,7 @@ def write_atomically(path: Path, content: bytes, *, sync: bool = False) -> None:
 def write_durably(path: Path, content: bytes) -> None:
     """Replace a file atomically, and return when the new one would outlast a loss of power."""
     write_atomically(path, content, sync=True)
-    with _open_folder(path.parent) as folder:
-        os.fsync(folder)
+    _sync_folder(path.parent)
 
 
 def write_digit(path: Path, content: bytes) -> bool:
@@ -89,8 +86,7 @@ def remove_durably(paths: list[Path]) -> None:
         return
     for path in paths:
         path.unlink(missing_ok=True)
-    with _open_folder(paths[0].parent) as folder:
-        os.fsync(folder)
+    _sync_folder(paths[0].parent)
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:
@@ -100,10 +96,9 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
         raise CardError(f"{path} belongs to another user.")
 
 
-@contextlib.contextmanager
-def _open_folder(path: Path) -> Iterator[int]:
+def _sync_folder(path: Path) -> None:
     folder = os.open(path, os.O_RDONLY)
     try:
-        yield folder
+        os.fsync(folder)
     finally:
         os.close(folder)

@@ -23,7 +23,7 @@ from ..keys import certificates
 from ..keys.key_pairs import from_pair, generate, key_pair
 from ..keys.private_key import PrivateKeyError
 from ..piv import objects
-from .card import CARDS, Card, open_card, printable
+from .card import CARDS, Card, open_card, printable, summary
 from .card_folder import CardFolder
 from .card_json import CARD_FILE, CardFile, new_card_file
 from .durable import check_folder
@@ -60,7 +60,7 @@ def issue(
 
 def requests(card: Card) -> bytes:
     """Return a PKCS#10 request in PEM for each key of a card, one after the other."""
-    uid = card.file.uid or _holder(card)
+    uid = card.file.uid or summary(card.folder).uid or card.name
     return b"".join(certificates.request(uid, reference, key_pair(key)) for reference, key in sorted(card.keys.items()))
 
 
@@ -166,15 +166,6 @@ def _checked(name: str) -> str:
 def _left_out(certificate: x509.Certificate) -> str:
     whose = printable(certificate.subject.rfc4514_string())
     return f"Left out, because it is for another key: the certificate of {whose}."
-
-
-def _holder(card: Card) -> str:
-    """Return the CN of the certificate of 9A; a card without one has its name."""
-    certificate = CardFolder(card.folder).certificate(KeyReference.AUTHENTICATION)
-    try:
-        return str(certificate.subject.native["common_name"]) if certificate else card.name
-    except (KeyError, ValueError, TypeError):
-        return card.name
 
 
 def _today() -> datetime.date:

@@ -17,7 +17,7 @@ from emulator import Card, VirtualCard
 from emulator.faults import Status
 from emulator.iso7816 import tlv
 from emulator.iso7816.status_words import StatusError, StatusWord, meaning
-from emulator.service.describe import as_json, blanked, one_line
+from emulator.service.journal import as_json, blanked, one_line
 from emulator.virtual_card import Exchange
 
 HEADERS = st.sampled_from(
