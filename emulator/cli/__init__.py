@@ -118,14 +118,14 @@ def _parser() -> argparse.ArgumentParser:
         help="debug says every command in words (default: %(default)s)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
-    readers.add(commands)
-    cards.add(commands)
+    _add_run(commands.add_parser)
+    readers.add(commands.add_parser)
+    cards.add(commands.add_parser)
     return parser
 
 
-def _add_run(commands: readers.Subcommands[argparse.ArgumentParser]) -> None:
-    parser = readers.command(commands, "run", "be cards in readers until Ctrl-C", _run, epilog=_PLACES)
+def _add_run(add_parser: readers.AddParser) -> None:
+    parser = readers.command(add_parser, "run", "be cards in readers until Ctrl-C", _run, epilog=_PLACES)
     parser.add_argument("cards", nargs="*", metavar="CARD[@PLACE]", help="a name from `list`, and where; none: empty")
     parser.add_argument(
         "--vpcd",

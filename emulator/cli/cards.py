@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import CardError, ControlError, NotRunningError
@@ -16,7 +16,7 @@ from ..service.control import request
 from ..store import personalise
 from ..store.card import CARDS, card_names, open_card, summaries
 from ..store.durable import write_durably
-from .readers import Subcommands, command
+from .readers import AddParser, command
 
 _ISSUE = """\
 A card with the four keys of PIV and certificates. It can be put into a reader at once:
@@ -50,17 +50,17 @@ is the first line of --password-file, or none.
 """
 
 
-def add(commands: Subcommands[argparse.ArgumentParser]) -> None:
+def add(add_parser: AddParser) -> None:
     """Add the commands to the parser."""
-    listing = command(commands, "list", "the cards there are, with tries left and certificate dates", _list)
+    listing = command(add_parser, "list", "the cards there are, with tries left and certificate dates", _list)
     listing.add_argument("--json", action="store_true", help="one JSON list")
-    _add_issue(commands)
-    _add_import(commands)
-    _add_export(commands)
-    copy = _command(commands, "copy", "make a card with the same keys, but a number of its own", _copy)
+    _add_issue(add_parser)
+    _add_import(add_parser)
+    _add_export(add_parser)
+    copy = command(add_parser, "copy", "make a card with the same keys, but a number of its own", _copy, card="NAME")
     copy.add_argument("new_name", metavar="NEW", help="the copy's name")
-    _command(commands, "delete", "destroy a card", _delete)
-    _command(commands, "unlock", "give a card all its tries back, wherever it is", _unlock)
+    command(add_parser, "delete", "destroy a card", _delete, card="NAME")
+    command(add_parser, "unlock", "give a card all its tries back, wherever it is", _unlock, card="NAME")
 
 
 def need_cards(data: Path) -> None:
@@ -84,20 +84,8 @@ def _list(options: argparse.Namespace) -> None:
             print(f"{card.name} is locked; python -m emulator unlock {card.name} mends that", file=sys.stderr)
 
 
-def _command(
-    commands: Subcommands[argparse.ArgumentParser],
-    name: str,
-    words: str,
-    do: Callable[[argparse.Namespace], None],
-    text: str = "",
-) -> argparse.ArgumentParser:
-    parser = command(commands, name, words, do, text)
-    parser.add_argument("card", metavar="NAME", help="the card's name")
-    return parser
-
-
-def _add_issue(commands: Subcommands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "issue", "make a card with new keys", _issue, _ISSUE)
+def _add_issue(add_parser: AddParser) -> None:
+    parser = command(add_parser, "issue", "make a card with new keys", _issue, _ISSUE, card="NAME")
     parser.add_argument("--uid", help="the holder's number, CN of the certificates (default: made up)")
     parser.add_argument("--days", type=_days, default=730, help="how long card and certificates last (%(default)s)")
     parser.add_argument(
@@ -108,15 +96,16 @@ def _add_issue(commands: Subcommands[argparse.ArgumentParser]) -> None:
     step.add_argument("--certificate", type=Path, metavar="FILE", help="take the CA's answer; `-`: standard input")
 
 
-def _add_import(commands: Subcommands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "import", "put key and certificate of a PKCS#12 file on a card", _import, _IMPORT)
+def _add_import(add_parser: AddParser) -> None:
+    words = "put key and certificate of a PKCS#12 file on a card"
+    parser = command(add_parser, "import", words, _import, _IMPORT, card="NAME")
     parser.add_argument("file", type=Path, metavar="FILE.p12")
     _add_key_and_password(parser)
     parser.add_argument("--replace", action="store_true", help="even if the card has that key already")
 
 
-def _add_export(commands: Subcommands[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "export", "write a key with its certificate to a PKCS#12 file", _export)
+def _add_export(add_parser: AddParser) -> None:
+    parser = command(add_parser, "export", "write a key with its certificate to a PKCS#12 file", _export, card="NAME")
     parser.add_argument("file", type=Path, nargs="?", metavar="FILE.p12", help="default: NAME.p12")
     _add_key_and_password(parser)
 
@@ -133,7 +122,7 @@ def _issue(options: argparse.Namespace) -> None:
         card = open_card(options.data, options.card)
         taken, left_out = personalise.take_certificates(card, _read(options.certificate))
         print(f"{options.card} has its certificates of {', '.join(f'{key:02X}' for key in taken)}")
-        _say_all(left_out)
+        sys.stderr.writelines(f"{sentence}\n" for sentence in left_out)
         return
     if options.request and options.card in card_names(options.data):
         _write(options.request, personalise.requests(open_card(options.data, options.card)))
@@ -153,12 +142,7 @@ def _import(options: argparse.Namespace) -> None:
     content, password = _read(options.file), _password(options)
     left_out = personalise.import_pkcs12(options.data, options.card, content, password, options.key, options.replace)
     print(f"{options.card} has the key {options.key:02X} of {options.file}")
-    _say_all(left_out)
-
-
-def _say_all(sentences: list[str]) -> None:
-    for sentence in sentences:
-        print(sentence, file=sys.stderr)
+    sys.stderr.writelines(f"{sentence}\n" for sentence in left_out)
 
 
 def _unlock(options: argparse.Namespace) -> None:
@@ -182,20 +166,11 @@ def _copy(options: argparse.Namespace) -> None:
 
 
 def _delete(options: argparse.Namespace) -> None:
-    _not_in_a_reader(options.data, options.card)
+    with contextlib.suppress(NotRunningError):
+        if options.card in [reader["card"] for reader in request(options.data, command="status")["readers"]]:
+            raise ControlError(f"{options.card} is in a reader; `remove` it first.")
     personalise.delete(options.data, options.card)
     print(f"{options.card} is gone")
-
-
-def _not_in_a_reader(data: Path, name: str) -> None:
-    try:
-        answer = request(data, command="status", slot="all")
-    except NotRunningError:
-        return
-    readers = answer.get("readers")
-    inserted = [reader["card"] for reader in readers] if isinstance(readers, list) else [answer["card"]]
-    if name in inserted:
-        raise ControlError(f"{name} is in a reader; `remove` it first.")
 
 
 def _password(options: argparse.Namespace) -> bytes | None:

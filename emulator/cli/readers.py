@@ -8,42 +8,47 @@ from collections.abc import Callable
 
 from ..faults import KINDS
 from ..faults.text import usual_values
-from ..service.control import request, requests
+from ..service.control import Answer, request, requests
 from ..service.journal import one_line
 from ..store.card import printable
 
-Subcommands = argparse._SubParsersAction
+AddParser = Callable[..., argparse.ArgumentParser]
+"""What adds a command's parser to that of the program."""
 
 
 def command(
-    commands: Subcommands[argparse.ArgumentParser],
+    add_parser: AddParser,
     name: str,
     words: str,
     do: Callable[[argparse.Namespace], int | None],
     text: str = "",
     epilog: str = "",
+    card: str = "",
 ) -> argparse.ArgumentParser:
-    """Add a command that is carried out by `do`, whose answer is the exit code, None for 0."""
+    """Add a command that is carried out by `do`, whose answer is the exit code, None for 0.
+
+    `card` is what the usage calls the card that the command is about, if it is about one.
+    """
     form = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser(
-        name, help=words, description=text or words, epilog=epilog or None, formatter_class=form
-    )
+    parser = add_parser(name, help=words, description=text or words, epilog=epilog or None, formatter_class=form)
     parser.set_defaults(do=do)
+    if card:
+        parser.add_argument("card", metavar=card, help="the card's name")
     return parser
 
 
-def add(commands: Subcommands[argparse.ArgumentParser]) -> None:
+def add(add_parser: AddParser) -> None:
     """Add the commands to the parser."""
-    insert = command(commands, "insert", "put a card in, pulling the one that is in", _insert)
+    insert = command(add_parser, "insert", "put a card in, pulling the one that is in", _insert)
     insert.add_argument("card", metavar="CARD[@PLACE]", help="a name from `list`, and where: see `run --help`")
-    remove = command(commands, "remove", "pull a card", _remove)
+    remove = command(add_parser, "remove", "pull a card", _remove)
     remove.add_argument("card", nargs="?", metavar="CARD|@PLACE", help="which one; none: the one in the first reader")
-    command(commands, "status", "which card is in which reader", _status)
-    fault = command(commands, "fault", "make something wrong with a card", _fault, epilog=_fault_help())
-    fault.add_argument("card", metavar="CARD", help="a name from `list`")
+    command(add_parser, "status", "which card is in which reader", _status)
+    words = "make something wrong with a card"
+    fault = command(add_parser, "fault", words, _fault, epilog=_fault_help(), card="CARD")
     fault.add_argument("kind", nargs="?", metavar="KIND", help="none: say what is wrong with it; clear: nothing")
     fault.add_argument("values", nargs="*", metavar="NAME=VALUE", help="what is not as usual")
-    trace = command(commands, "trace", "show every command to the card as it happens", _trace)
+    trace = command(add_parser, "trace", "show every command to the card as it happens", _trace)
     trace.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -70,12 +75,11 @@ def _remove(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    readers = request(options.data, command="status")["readers"]
-    for status in readers if isinstance(readers, list) else []:
+    for status in request(options.data, command="status")["readers"]:
         _say_status(status)
 
 
-def _say_status(status: dict[str, object]) -> None:
+def _say_status(status: Answer) -> None:
     if status["card"] is None:
         print(f"no card in the reader at {status['reader']}")
     else:
@@ -92,8 +96,7 @@ def _fault(options: argparse.Namespace) -> None:
         values = (value.partition("=") for value in options.values)
         asked |= {"kind": options.kind, "values": {name: value for name, _, value in values}}
     faults = request(options.data, command="fault", **asked)["faults"]
-    said = [fault["says"] for fault in faults] if isinstance(faults, list) else []
-    for says in said or ["nothing is wrong"]:
+    for says in [fault["says"] for fault in faults] or ["nothing is wrong"]:
         print(printable(f"{options.card}: {says}"))
 
 

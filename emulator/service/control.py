@@ -49,7 +49,7 @@ SOCKET_NAME = "emulator.sock"
 _LONGEST_LINE = 4096
 _MOST_WAITING = 1 << 20
 
-Answer = dict[str, object]
+Answer = dict[str, Any]
 Handler = Callable[[dict[str, Any]], Awaitable[Answer]]
 
 
