@@ -172,14 +172,12 @@ PASSCODE_POLICIES = {
 }
 """SP 800-73-4 Part 1, table 4b; every other key: once."""
 
-PASSCODE_PROTECTED_OBJECTS = frozenset(
-    {
-        ObjectTag.FINGERPRINTS,
-        ObjectTag.FACIAL_IMAGE,
-        ObjectTag.PRINTED_INFORMATION,
-        ObjectTag.IRIS_IMAGES,
-        ObjectTag.PAIRING_CODE,
-    }
+PASSCODE_PROTECTED_OBJECTS = (
+    ObjectTag.FINGERPRINTS,
+    ObjectTag.FACIAL_IMAGE,
+    ObjectTag.PRINTED_INFORMATION,
+    ObjectTag.IRIS_IMAGES,
+    ObjectTag.PAIRING_CODE,
 )
 """Objects that are read only after VERIFY (SP 800-73-4 Part 1, table 2)."""
 

@@ -183,7 +183,13 @@ class VpcdSlot:
 
     def wait_until_seen(self) -> None:
         """Return when the reader has asked for the card's ATR; raise ReaderError when it does not."""
-        self._run(self._wait_until_seen())
+        try:
+            self._run(asyncio.wait_for(self._reader.seen.wait(), _SECONDS))
+        except TimeoutError:
+            where = self._reader.where
+            raise ReaderError(
+                f"No reader at {where} asks for the card. Is pcscd running, with vpcd? {_INSTALL}"
+            ) from None
 
     def remove(self) -> None:
         """Pull the card, if one is in."""
@@ -195,15 +201,6 @@ class VpcdSlot:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-    async def _wait_until_seen(self) -> None:
-        try:
-            await asyncio.wait_for(self._reader.seen.wait(), _SECONDS)
-        except TimeoutError:
-            where = self._reader.where
-            raise ReaderError(
-                f"No reader at {where} asks for the card. Is pcscd running, with vpcd? {_INSTALL}"
-            ) from None
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -107,8 +107,8 @@ class WrongKey(_OfKey):
             _another_key(key.algorithm, key.policy)
 
     def in_application(self, card: Card, apdu: CommandApdu, state: VolatileState, go_on: Application) -> bytes:
-        reference = next((reference for reference in card.keys if reference == apdu.p2), None)
-        if reference is None:
+        reference = KeyReference(apdu.p2)
+        if reference not in card.keys:
             return go_on(apdu, state)
         right = card.keys[reference]
         card.keys[reference] = _another_key(right.algorithm, right.policy)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from ..errors import FaultError
 from ..identifiers import Instruction
 from ..iso7816.apdu import CommandApdu
-from .layers import Contacts, Fault, FewCommands, Layer, Reply
+from .layers import Contacts, Fault, FewCommands, Reply
 
 _STATUS_BYTES = 2
 _CHAINING = 0x10
@@ -24,7 +24,6 @@ class Pulled(FewCommands):
 
     kind = "pulled"
     explanation = "Pulled out in the middle of the next command"
-    layer = Layer.CONTACTS
 
     def at_contacts(self, raw: bytes, go_on: Contacts) -> Reply:
         return Reply(None, pulled=True)
@@ -39,7 +38,6 @@ class Truncated(FewCommands):
 
     kind = "truncated"
     explanation = "An answer lacks its last bytes"
-    layer = Layer.CONTACTS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,7 +61,6 @@ class Oversized(FewCommands):
 
     kind = "oversized"
     explanation = "An answer is longer than it may be"
-    layer = Layer.CONTACTS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,7 +80,6 @@ class Mute(Fault):
 
     kind = "mute"
     explanation = "Never answers"
-    layer = Layer.CONTACTS
 
     def at_contacts(self, raw: bytes, go_on: Contacts) -> Reply:
         return Reply(None)
@@ -98,7 +94,6 @@ class Slow(Fault):
 
     kind = "slow"
     explanation = "Takes its time"
-    layer = Layer.CONTACTS
 
     PRESETS: ClassVar[dict[str, tuple[int, int]]] = {
         "contact": (20, 600),
@@ -133,7 +128,6 @@ class WrongAtr(Fault):
 
     kind = "atr"
     explanation = "Another answer to reset"
-    layer = Layer.CONTACTS
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.answer) <= _LONGEST_ATR:

@@ -62,7 +62,7 @@ class Fault:
 
     kind: ClassVar[str]
     explanation: ClassVar[str]
-    layer: ClassVar[Layer]
+    layer: ClassVar[Layer] = Layer.CONTACTS
 
     def prepare(self, card: Card) -> None:
         """Do what is done once, when it is set; raise FaultError when the card cannot have it."""
@@ -175,10 +175,9 @@ class Faults:
     def at_contacts(self, raw: bytes, card: Contacts) -> Reply:
         """Answer a command APDU with the faults around the card."""
         self.acted = []
-        apdu = _header_of(raw)
-        go_on = card
-        for entry in self._innermost_first(Layer.CONTACTS):
-            go_on = functools.partial(self._through, entry, apdu, entry.fault.at_contacts, go_on)
+        go_on: Contacts = self._around(
+            card, Layer.CONTACTS, _header_of(raw), lambda fault, *command: fault.at_contacts(*command)
+        )
         try:
             return go_on(raw)
         finally:
@@ -186,14 +185,19 @@ class Faults:
 
     def in_application(self, apdu: CommandApdu, state: VolatileState, application: Application) -> bytes:
         """Carry out a whole command with the faults around the application."""
-        go_on = application
-        for entry in self._innermost_first(Layer.APPLICATION):
-            affected = functools.partial(entry.fault.in_application, self.card)
-            go_on = functools.partial(self._through, entry, apdu, affected, go_on)
+        go_on: Application = self._around(
+            application, Layer.APPLICATION, apdu, lambda fault, *command: fault.in_application(self.card, *command)
+        )
         return go_on(apdu, state)
 
-    def _innermost_first(self, layer: Layer) -> list[_Set]:
-        return [entry for entry in self._entries if entry.fault.layer is layer][::-1]
+    def _around(
+        self, go_on: Callable[..., Any], layer: Layer, apdu: CommandApdu, affected: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """Wrap one layer's faults around what carries out a command, the last of them innermost."""
+        for entry in reversed(self._entries):
+            if entry.fault.layer is layer:
+                go_on = functools.partial(self._through, entry, apdu, affected, go_on)
+        return go_on
 
     def _through(
         self, entry: _Set, apdu: CommandApdu, affected: Callable[..., Any], go_on: Callable[..., Any], *command: Any
@@ -202,7 +206,7 @@ class Faults:
         if not entry.takes(apdu):
             return go_on(*command)
         self.acted.append(entry.fault.kind)
-        return affected(*command, go_on)
+        return affected(entry.fault, *command, go_on)
 
     def _drop_used_up(self) -> None:
         if any(entry.left == 0 for entry in self._entries):

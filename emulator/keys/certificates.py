@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -86,9 +85,9 @@ def read_pkcs12(
     return pair, certificate, others
 
 
-def write_pkcs12(name: str, pair: KeyPair, certificates: Iterable[bytes], password: bytes | None) -> bytes:
+def write_pkcs12(name: str, pair: KeyPair, der: bytes | None, password: bytes | None) -> bytes:
     """Return a PKCS#12 file; without a password nothing in it is encrypted."""
-    certificate = next((x509.load_der_x509_certificate(der) for der in certificates), None)
+    certificate = x509.load_der_x509_certificate(der) if der else None
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password:
         encryption = serialization.BestAvailableEncryption(password)

@@ -98,21 +98,15 @@ def _connect(data: Path) -> socket.socket:
 @contextlib.contextmanager
 def exclusive(data: Path) -> Iterator[None]:
     """Have DIR's cards to oneself; raise AlreadyRunningError when another emulator has them."""
-    folder = os.open(data / CARDS, os.O_RDONLY)
-    try:
-        _lock(folder, data)
+    with contextlib.ExitStack() as stack:
+        folder = os.open(data / CARDS, os.O_RDONLY)
+        stack.callback(os.close, folder)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sentence = f"An emulator is already running on {data}. Ask it: python -m emulator --data {data} status"
+            raise AlreadyRunningError(sentence) from None
         yield
-    finally:
-        os.close(folder)
-
-
-def _lock(folder: int, data: Path) -> None:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise AlreadyRunningError(
-            f"An emulator is already running on {data}. Ask it: python -m emulator --data {data} status"
-        ) from None
 
 
 @contextlib.asynccontextmanager

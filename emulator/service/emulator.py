@@ -54,23 +54,22 @@ def run(
     """
     inserted = {place: open_card(data, card) for place, card in parse_cards(cards, address).items()}
     _allow_many_connections()
-    with exclusive(data):
-
-        async def serve_cards() -> int:
-            return await Emulator(data, address, announce).run(inserted, stop_with_stdin, tray)
-
-        return asyncio.run(serve_cards())
+    with exclusive(data), asyncio.Runner() as runner:
+        emulator = Emulator(data, address, announce, runner.get_loop())
+        return runner.run(emulator.run(inserted, stop_with_stdin, tray))
 
 
 class Emulator:
     """One DIR, its readers, one control socket."""
 
-    def __init__(self, data: Path, address: Address, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self, data: Path, address: Address, announce: Callable[[str], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._data = data
         self._announce = announce
         self._readers = Slots(address, self._changed)
         self._moving = asyncio.Lock()
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._thread = threading.get_ident()
         self._faults = FaultTable(data, self._inserted, functools.partial(self._in_loop, self._changed))
         self._conversation = Conversation()

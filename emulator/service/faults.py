@@ -34,7 +34,6 @@ class FaultTable:
     def of(self, card: Card) -> Faults:
         """Return the faults of a card that goes into a reader."""
         faults = self._faults.setdefault(card.name, Faults(card))
-        faults.card = card
         faults.on_change = self._on_change
         return faults
 

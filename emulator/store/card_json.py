@@ -119,8 +119,9 @@ class CardFile:
         return CardError(f'{self.path}: "{name}" must be {wanted}.')
 
 
-def new_card_file(folder: Path, expires: datetime.date, **values: object) -> None:
-    """Write card.json of a new card, with the usual codes and a GUID of its own; `values` come before."""
+def new_card_file(folder: Path, days: int, **values: object) -> None:
+    """Write card.json of a new card that lasts so long, with the usual codes and a GUID of its own and `values`."""
+    expires = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=days)
     usual = {
         "passcode": USUAL_PASSCODE,
         "unblocking_code": USUAL_UNBLOCKING_CODE,

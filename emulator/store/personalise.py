@@ -7,7 +7,6 @@ is overwritten unless that is asked for. The functions raise CardError, with one
 from __future__ import annotations
 
 import contextlib
-import datetime
 import re
 import secrets
 import shutil
@@ -37,6 +36,8 @@ LAYOUT = {
 """The keys of a new card: every client that was tried finds its way with them."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DAYS = 730
+"""How long a card lasts that is made for a key from elsewhere."""
 _UID = re.compile(r"[ -~]{1,64}")
 
 
@@ -48,7 +49,7 @@ def issue(
     if not _UID.fullmatch(uid):
         raise CardError("A uid has 1 to 64 characters of ASCII, by rights 12 digits.")
     with _new_card(data, name) as folder:
-        new_card_file(folder.path, _today() + datetime.timedelta(days=days), uid=uid)
+        new_card_file(folder.path, days, uid=uid)
         for reference, algorithm in layout.items():
             key = generate(algorithm)
             folder.put_key(reference, key)
@@ -93,7 +94,7 @@ def import_pkcs12(
         raise CardError(f"The key cannot be put on a card: {error}.") from None
     if not (data / CARDS / name / CARD_FILE).exists():
         with _new_card(data, name) as folder:
-            new_card_file(folder.path, _today() + datetime.timedelta(days=730))
+            new_card_file(folder.path, _DAYS)
             folder.put_key(reference, key)
     card = open_card(data, name)
     if reference in card.keys and card.keys[reference].der != key.der and not replace:
@@ -112,8 +113,8 @@ def export_pkcs12(card: Card, reference: KeyReference, password: bytes | None) -
     if reference not in card.keys:
         raise CardError(f"{card.name} has no key {reference:02X}.")
     certificate = CardFolder(card.folder).certificate(reference)
-    found = [certificate.dump()] if certificate else []
-    return certificates.write_pkcs12(card.name, key_pair(card.keys[reference]), found, password)
+    der = certificate.dump() if certificate else None
+    return certificates.write_pkcs12(card.name, key_pair(card.keys[reference]), der, password)
 
 
 def copy(data: Path, name: str, new_name: str) -> Card:
@@ -166,7 +167,3 @@ def _checked(name: str) -> str:
 def _left_out(certificate: x509.Certificate) -> str:
     whose = printable(certificate.subject.rfc4514_string())
     return f"Left out, because it is for another key: the certificate of {whose}."
-
-
-def _today() -> datetime.date:
-    return datetime.datetime.now(datetime.UTC).date()
