@@ -153,7 +153,6 @@ class Origin(StrEnum):
 RETIRED_KEYS = tuple(KeyReference(number) for number in range(KeyReference.RETIRED_1, KeyReference.RETIRED_20 + 1))
 """The retired key management keys (Part 1, section 3.3.3)."""
 
-
 CERTIFICATE_OBJECTS = {
     KeyReference.AUTHENTICATION: ObjectTag.CERTIFICATE_9A,
     KeyReference.SIGNATURE: ObjectTag.CERTIFICATE_9C,

@@ -175,9 +175,8 @@ class Faults:
     def at_contacts(self, raw: bytes, card: Contacts) -> Reply:
         """Answer a command APDU with the faults around the card."""
         self.acted = []
-        go_on: Contacts = self._around(
-            card, Layer.CONTACTS, _header_of(raw), lambda fault, *command: fault.at_contacts(*command)
-        )
+        apdu = CommandApdu(*raw[:_HEADER].ljust(_HEADER, b"\0"))  # a malformed one is still a command
+        go_on: Contacts = self._around(card, Layer.CONTACTS, apdu, lambda fault, *them: fault.at_contacts(*them))
         try:
             return go_on(raw)
         finally:
@@ -212,8 +211,3 @@ class Faults:
         if any(entry.left == 0 for entry in self._entries):
             self._entries = [entry for entry in self._entries if entry.left != 0]
             self.on_change()
-
-
-def _header_of(raw: bytes) -> CommandApdu:
-    """Return as much of a command as can be read; a malformed one is still a command."""
-    return CommandApdu(*raw[:_HEADER].ljust(_HEADER, b"\0"))

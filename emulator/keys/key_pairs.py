@@ -29,7 +29,6 @@ _ORDERS = {
 _MODULUS, _PUBLIC_EXPONENT, _POINT = 0x81, 0x82, 0x86
 _UNCOMPRESSED = 0x04
 
-
 KeyPair = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 """A key as python-cryptography has it."""
 

@@ -87,17 +87,13 @@ class PrivateKey:
         done = (
             context
             and crypto.EVP_PKEY_sign_init(context) == 1
-            and (not self._is_rsa or self._no_padding(crypto, context))
+            and (not self._is_rsa or crypto.EVP_PKEY_CTX_ctrl_str(context, b"rsa_padding_mode", b"none") == 1)
             and crypto.EVP_PKEY_sign(context, signature, byref(length), block, len(block)) == 1
         )
         if not done:
             crypto.ERR_clear_error()
             raise PrivateKeyError("libcrypto refused the private-key operation")
         return signature.raw[: length.value]
-
-    @staticmethod
-    def _no_padding(crypto: Any, context: int) -> bool:
-        return int(crypto.EVP_PKEY_CTX_ctrl_str(context, b"rsa_padding_mode", b"none")) == 1
 
 
 def _said(text: bytes, name: str, allowed: type[T]) -> T | None:

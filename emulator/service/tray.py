@@ -112,7 +112,7 @@ class Tray:
     ) -> web.StreamResponse:
         """Refuse what does not come from this PC's own page; give every answer the same headers."""
         refusal = self._refusal(request)
-        response = _refused(refusal) if refusal else await handler(request)
+        response = web.json_response({"ok": False, "error": refusal}, status=403) if refusal else await handler(request)
         if not response.prepared:
             response.headers.update(_HEADERS)
         return response
@@ -194,7 +194,3 @@ def _event(kind: str, value: Mapping[str, Any], number: int | None = None) -> by
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() else 0
-
-
-def _refused(reason: str) -> web.Response:
-    return web.json_response({"ok": False, "error": reason}, status=403)

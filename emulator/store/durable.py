@@ -12,8 +12,6 @@ from pathlib import Path
 
 from ..errors import CardError
 
-_ANYBODY_WRITES = stat.S_IWOTH
-
 
 def check_folder(path: Path) -> None:
     """Raise CardError for a folder that is a link, another user's, or anybody's to write to; one may be missing."""
@@ -26,7 +24,7 @@ def check_folder(path: Path) -> None:
     _check_owner(path, found)
     if not stat.S_ISDIR(found.st_mode):
         raise CardError(f"{path} is not a folder.")
-    if found.st_mode & _ANYBODY_WRITES:
+    if found.st_mode & stat.S_IWOTH:
         raise CardError(f"{path} is a folder that every user of this PC can write to; chmod o-w mends that.")
 
 
