@@ -1,7 +1,8 @@
 """Which keys and signatures are strong enough to prove who somebody is.
 
 The rule is that of FIPS 186-5 with SP 800-131A Rev. 2: RSA from 2048 bits with an odd public exponent
-from 65537 (FIPS 186-5, 5.1), elliptic curves from 224 bits, and no signature by way of MD5 or SHA-1.
+from 65537 (FIPS 186-5, 5.1), and no signature by way of MD5 or SHA-1. Elliptic curves begin at 256 bits,
+as those of PIV do (SP 800-78-4, table 3-1).
 An RSA key with the exponent 1 signs for everybody: its private half is not needed.
 """
 
@@ -17,7 +18,7 @@ from ..config import KEPT_CERTIFICATES
 
 _LEAST_RSA_BITS = 2048
 _LEAST_EXPONENT = 65537
-_LEAST_EC_BITS = 224
+_LEAST_EC_BITS = 256
 _BROKEN_DIGESTS = ("md5", "sha1")
 
 CertificateOrRequest = x509.Certificate | x509.CertificateSigningRequest

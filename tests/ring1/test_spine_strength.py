@@ -1,4 +1,4 @@
-"""Weak keys and broken digests: they neither sign in nor are they certified (FIPS 186-5, SP 800-131A Rev. 2)."""
+"""Weak keys and broken digests: they neither sign in nor are they certified (FIPS 186-5, SP 800-131A, SP 800-78-4)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ def p_192() -> PrivateKey:
     return ec.generate_private_key(ec.SECP192R1())
 
 
-WEAK_KEYS = (rsa_1024, rsa_with_exponent_3, p_192)
+def p_224() -> PrivateKey:
+    return ec.generate_private_key(ec.SECP224R1())
+
+
+WEAK_KEYS = (rsa_1024, rsa_with_exponent_3, p_192, p_224)
 each_weak_key = pytest.mark.parametrize("make_key", WEAK_KEYS, ids=lambda make: make.__name__)
 
 
