@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ UID = re.compile(r"[0-9]{12,14}")
 PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
 TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
+_ROLE_FIELDS = [field.name for field in fields(Role)]
+_PERSON_FIELDS = [field.name for field in fields(Person)]
 _NOT_EDITABLE = "people.toml is written in a way that only a person can edit"
 
 
@@ -44,7 +47,9 @@ def load_people(path: Path) -> People:
 def parse_people(text: str) -> People:
     """Read the text of people.toml; raises ValueError, which names person and field."""
     people: dict[str, Person] = {}
-    for number, entry in enumerate(_tables(tomllib.loads(text), "person", "the file"), 1):
+    document = tomllib.loads(text)
+    _check_names(document, ["person"], "the file")
+    for number, entry in enumerate(_tables(document, "person", "the file"), 1):
         person = _person(entry, f"person number {number}")
         if person.uid in people:
             raise ValueError(f"two people have the same uid {person.uid}")
@@ -82,6 +87,7 @@ def without_person(text: str, uid: str) -> str:
 def _person(entry: dict[str, Any], place: str) -> Person:
     uid = _field(entry, "uid", UID, place)
     place = f"person {uid}"
+    _check_names(entry, _PERSON_FIELDS, place)
     roles: dict[str, Role] = {}
     for number, table in enumerate(_tables(entry, "roles", place), 1):
         role = _role(table, f"role number {number} of {place}", place)
@@ -97,6 +103,7 @@ def _person(entry: dict[str, Any], place: str) -> Person:
 def _role(entry: dict[str, Any], place: str, owner: str) -> Role:
     role_id = _field(entry, "id", PLAIN, place)
     place = f"role {role_id} of {owner}"
+    _check_names(entry, _ROLE_FIELDS, place)
     return Role(
         id=role_id,
         org_code=_field(entry, "org_code", PLAIN, place) if "org_code" in entry else None,
@@ -111,6 +118,12 @@ def _role(entry: dict[str, Any], place: str, owner: str) -> Role:
         opened=_date(entry, "opened", place),
         closed=_date(entry, "closed", place),
     )
+
+
+def _check_names(entry: dict[str, Any], known: Container[str], place: str) -> None:
+    for name in entry:
+        if name not in known:
+            raise ValueError(f"{place}: there is no field {name!r}; is it misspelt, or under the wrong heading?")
 
 
 def _tables(entry: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:

@@ -106,6 +106,9 @@ def test_a_file_that_goes_and_comes_back(path: Path) -> None:
         ('id = "3"\n', "", "role number 1 of person 555000000010: id"),
         ('name = "N"\n', 'name = "N"\nclosed = "soon"\n', "role 3 of person 555000000010: closed"),
         ('cn = "Second"', 'cn = "Second"\nactive = 1', "person 555000000010: active"),
+        ("# Somebody's own", 'uid = "1" #', "the file: there is no field 'uid'"),
+        ('cn = "Second"', 'cn = "Second"\nactiv = true', "person 555000000010: there is no field 'activ'"),
+        ('name = "N"\n', 'name = "N"\norg = "C"\n', "role 3 of person 555000000010: there is no field 'org'"),
         ('cn = "Second"', 'cn = "Second', "at line 14, column 13"),
     ],
 )  # fmt: skip
