@@ -427,6 +427,15 @@ class SessionIdle(SessionExpired):
     sentence = "Your session was not used for too long, so you were signed out. Sign in again to go on."
 
 
+def told(where: str, error: BaseException) -> AgentError:
+    """What a person is told of an error, without the tracebacks, whose frames hold passcode and ticket."""
+    if not isinstance(error, AgentError):  # logged without its text, which could be a secret
+        LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
+        error = UnexpectedError(type(error).__name__)
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
+
+
 # --- TLV and APDU --------------------------------------------------------------------------------------------
 
 
@@ -863,6 +872,28 @@ class CardSource(Protocol):
     def close(self) -> None: ...
 
 
+class Lane(threading.Thread):
+    """A worker thread: what is slow runs here, one job after the other."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self.start()
+
+    def submit(self, *jobs: Callable[[], object] | None) -> None:
+        """None ends the lane after the jobs before it."""
+        for job in jobs:
+            self._jobs.put(job)
+
+    def run(self) -> None:
+        for job in iter(self._jobs.get, None):
+            try:
+                job()
+            except Exception as error:  # the jobs behind it must still be done
+                told("a lane", error)
+            del job  # or it would keep what it knows of a person until the next one comes
+
+
 # PC/SC, by ctypes from pcsc-lite's winscard.h. (pyscard takes no reader's name beyond ASCII, lists no reader at all
 # beside one whose name is not UTF-8, and leaves the passcode in freed memory.)
 LONG, DWORD = ctypes.c_long, ctypes.c_ulong
@@ -925,8 +956,7 @@ class PcscContext:
         self.handle = LONG()
         self.is_closed = False
         self._library = library
-        self._calls: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="PC/SC", daemon=True).start()
+        self._lane = Lane("PC/SC")
         self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle))
 
     def call(self, function: str, *arguments: Any, expected: Sequence[int] = (), seconds: float | None = None) -> int:
@@ -937,7 +967,7 @@ class PcscContext:
         shares = function in WAITS_FOR_OTHERS
         results: queue.SimpleQueue[int] = queue.SimpleQueue()
         sized = [DWORD(each) if isinstance(each, int) else each for each in arguments]
-        self._calls.put(lambda: results.put(getattr(self._library, function)(*sized) & 0xFFFFFFFF))
+        self._lane.submit(lambda: results.put(getattr(self._library, function)(*sized) & 0xFFFFFFFF))
         try:
             result = results.get(timeout=seconds or (CARD_BUSY_SECONDS if shares else CARD_ANSWER_SECONDS))
         except queue.Empty:
@@ -952,12 +982,7 @@ class PcscContext:
     def close(self) -> None:
         """Once the last call has come back. The service then resets a card that is in a transaction of this context."""
         self.is_closed = True
-        self._calls.put(lambda: self._library.SCardReleaseContext(self.handle))
-        self._calls.put(None)
-
-    def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
+        self._lane.submit(lambda: self._library.SCardReleaseContext(self.handle), None)
 
 
 class PcscLink(PcscContext):
@@ -1796,15 +1821,6 @@ TABLES: Mapping[Mode, Moves] = {
 # --- Worker bridge -------------------------------------------------------------------------------------------
 
 
-def told(where: str, error: BaseException) -> AgentError:
-    """What a person is told of an error, without the tracebacks, whose frames hold passcode and ticket."""
-    if not isinstance(error, AgentError):  # logged without its text, which could be a secret
-        LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
-        error = UnexpectedError(type(error).__name__)
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    return error
-
-
 class Bridge:
     """Carries calls from worker threads to the one thread that owns the screen, which sleeps until one comes."""
 
@@ -1854,28 +1870,6 @@ class Bridge:
     def close(self) -> None:
         self._reading.close()
         self._writing.close()
-
-
-class Lane(threading.Thread):
-    """A worker thread: what is slow runs here, one job after the other."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name=name, daemon=True)
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self.start()
-
-    def submit(self, *jobs: Callable[[], None] | None) -> None:
-        """None ends the lane after the jobs before it."""
-        for job in jobs:
-            self._jobs.put(job)
-
-    def run(self) -> None:
-        for job in iter(self._jobs.get, None):
-            try:
-                job()
-            except Exception as error:  # the jobs behind it must still be done
-                told("a lane", error)
-            del job  # or it would keep what it knows of a person until the next one comes
 
 
 class Order(StrEnum):
@@ -1978,24 +1972,23 @@ def keep_memory_private() -> None:
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+@dataclass(eq=False)
 class Attempt:
     """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next.
 
     That includes a lane for the broker: a hanging answer for one person holds up nobody else.
     """
 
-    def __init__(self, card: CardIn, broker: Broker, guard: Guard, logged_out: Callable[[Event], None]) -> None:
-        """`logged_out` is called on the lane with LogOutEnded."""
-        self.card = card
-        self.facts: CardFacts | None = None
-        self.passcode: Passcode | None = None
-        self.signed_in: SignedIn | None = None
-        self.broker = broker
-        self.lane = Lane("broker")
-        self.prefetched: Challenge | None = None
-        self.stays_open = False  # whoever got the ticket ends the session
-        self._guard = guard
-        self._logged_out = logged_out
+    card: CardIn
+    broker: Broker
+    guard: Guard
+    logged_out: Callable[[Event], None]  # called on the lane, with LogOutEnded
+    lane: Lane = field(default_factory=lambda: Lane("broker"))
+    facts: CardFacts | None = None
+    passcode: Passcode | None = None
+    signed_in: SignedIn | None = None
+    prefetched: Challenge | None = None
+    stays_open: bool = False  # whoever got the ticket ends the session
 
     def forget_passcode(self) -> None:
         if self.passcode:
@@ -2031,17 +2024,17 @@ class Attempt:
             return self.broker.validate(uid, challenge, der)
         finally:
             if self.broker.open_session:
-                self._guard(Order.HOLD, self.broker.open_session)
+                self.guard(Order.HOLD, self.broker.open_session)
 
     def log_out(self) -> None:
         """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
         session, self.broker.open_session = self.broker.open_session, None
         if session and self.stays_open:
-            self._guard(Order.RELEASE, session)
+            self.guard(Order.RELEASE, session)
         elif session:
             confirmed = self._is_ended(session)
-            self._guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
-            self._logged_out(LogOutEnded(confirmed))
+            self.guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
+            self.logged_out(LogOutEnded(confirmed))
 
     def _is_ended(self, session: Session) -> bool:
         try:
@@ -2534,11 +2527,8 @@ class Terminal:
 
     def _passcode_wanted(self, before: State) -> None:
         """Nobody is asked before it is known whose passcode it is."""
-        last_try = self._conductor.state is State.LAST_TRY
-        if last_try and before is State.CONFIRMING:
+        if before is State.CONFIRMING:
             self._finish(Interrupted())
-        elif last_try and before is State.READING and not self._interactive:
-            self._finish(LastTryNotSpent())
         elif before is State.SIGNING_IN and self._conductor.problem:
             self._again_or_finish(self._conductor.problem)
         else:
