@@ -167,8 +167,6 @@ APPLICATION_PASSCODE, GLOBAL_PASSCODE = 0x80, 0x00  # key references
 BOTH_PASSCODES, GLOBAL_PREFERRED = 0x60, 0x20  # the two bytes of the PIN usage policy
 COMMAND_CHAINING = 0x10  # ISO 7816-4, class byte, bit 5
 LONGEST_COMMAND_DATA = 255
-DER_SEQUENCE = 0x30  # what every certificate begins with
-NET_ID_COMPRESSED = b"\x01\x00"  # what Net iD puts, with a length, before a compressed one
 
 # PCSC/pcsclite.h
 SCOPE_SYSTEM, SHARE_SHARED, LEAVE_CARD, RESET_CARD = 2, 2, 0, 1
@@ -814,10 +812,10 @@ def _unpack_certificate(data: bytes) -> bytes:
     stored = decode_tlvs(decode_tlvs(data).get(Tag.DATA_OBJECT, b"")).get(Tag.CERTIFICATE, b"")
     if not stored:
         raise CertificateMissing("the certificate's data object is empty")
-    if stored[0] == DER_SEQUENCE:
+    if stored[0] == 0x30:  # a SEQUENCE, as every certificate is
         return stored
-    if stored[:2] == NET_ID_COMPRESSED:
-        stored = stored[4:]  # behind the length in 2 bytes
+    if stored[:2] == b"\x01\x00":  # Net iD puts this and a length of 2 bytes before a compressed one
+        stored = stored[4:]
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
     try:
         der = unzip.decompress(stored, LONGEST_CERTIFICATE)
@@ -1623,9 +1621,8 @@ class Event:
     """What can happen besides ReaderNews. The table tells events apart by their exact class."""
 
 
-@dataclass(frozen=True)
 class CardRead(Event):
-    facts: CardFacts  # the card says whose it is, and takes a passcode
+    """The card says whose it is, and takes a passcode: see the attempt's facts."""
 
 
 class CardReadLastTry(CardRead):
@@ -2089,7 +2086,6 @@ class Conductor:
         bridge.on_error = self.unexpected
 
     def start(self) -> None:
-        """Begin to watch the reader."""
         threading.Thread(target=self._watch, name="reader", daemon=True).start()
 
     def close(self, seconds: float = 5) -> None:
@@ -2147,7 +2143,6 @@ class Conductor:
             told("the owner's thread", again)
 
     def _keep(self, event: Event | ReaderNews, attempt: Attempt | None) -> None:
-        """Keep what the event brings."""
         match event:
             case CardIn():
                 self._card = event
@@ -2319,7 +2314,7 @@ class Conductor:
         until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
         tell("The card names its owner", f"uid {certificate.uid}, until {until}; {key}")
         facts.check(datetime.now(UTC))
-        return CardReadLastTry(facts) if facts.tries_left == 1 else CardRead(facts)
+        return CardReadLastTry() if facts.tries_left == 1 else CardRead()
 
     def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
         """The broker is asked while the card is reset."""
@@ -2897,7 +2892,6 @@ class PasscodeScreen(Screen):
         self._notice.configure(text=text, style=style)
 
     def _most_pressing(self) -> tuple[str, str]:
-        """The most pressing thing to say, and its style."""
         attempt, state = self.conductor.attempt, self.conductor.state
         wrong = str(self.conductor.problem) if self.conductor.problem else ""
         if state is State.LAST_TRY:
@@ -3268,7 +3262,6 @@ def set_up_logging(settings: Settings) -> None:
     except OSError as error:
         raise settings.mistake("log_file", f"which cannot be written: {error.strerror}") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.setLevel(settings.log_level.upper())
     LOG.addHandler(handler)
     LOG.setLevel(settings.log_level.upper())
     LOG.propagate = False
