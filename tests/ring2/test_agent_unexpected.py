@@ -77,8 +77,7 @@ def test_a_reader_that_fails_is_told_and_watched_again(
     caplog.set_level(logging.INFO, "lanyard")
     monkeypatch.setattr(agent, "WATCH_AGAIN_SECONDS", 0.01)
     person = Person(BrokenReader(0), lambda: Broker(spine.url, spine.ca_file))
-    person.sees(State.NO_READER)
+    person.waits(lambda: person.states[1:] == [State.NO_READER, State.WAITING], "reader that came back")
     assert type(person.conductor.problem) is UnexpectedError
     assert "KeyError in the reader's thread" in caplog.text
-    person.sees(State.WAITING)
     person.close()

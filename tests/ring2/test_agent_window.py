@@ -85,7 +85,7 @@ def test_the_number_pad_signs_in_by_touch_alone(window: WindowOnScreen, slot: Sl
         window.clicks(key)
     window.sees(State.SIGNED_IN)
     window.clicks("Log out")
-    window.sees(State.SIGNED_OUT)
+    window.waits(lambda: "You are signed out" in window.text())
     window.clicks("Sign in again")
     window.sees(State.PASSCODE)
 
