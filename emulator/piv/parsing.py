@@ -270,11 +270,10 @@ def _algorithm(number: int, refusal: StatusWord = StatusWord.INCORRECT_DATA) -> 
 def _passcode_policy(template: dict[int, bytes]) -> PasscodePolicy | None:
     """Take the policies out of a template. A touch is never asked for: nobody could give it."""
     template.pop(_TOUCH, None)
-    wanted = template.pop(_POLICY, b"\0")
-    try:
-        return _POLICIES[int.from_bytes(wanted, "big")]
-    except KeyError:
-        raise StatusError(StatusWord.INCORRECT_DATA) from None
+    wanted = int.from_bytes(template.pop(_POLICY, b"\0"), "big")
+    if wanted not in _POLICIES:
+        raise StatusError(StatusWord.INCORRECT_DATA)
+    return _POLICIES[wanted]
 
 
 _PLAIN: dict[int, commands.Command] = {
