@@ -29,7 +29,6 @@ _ROLE_FIELDS = [field.name for field in fields(Role)]
 _PERSON_FIELDS = [field.name for field in fields(Person)]
 _NOT_EDITABLE = "people.toml is written in a way that only a person can edit"
 
-
 People = Mapping[str, Person]
 """The content of one people.toml, by uid."""
 
@@ -121,9 +120,8 @@ def _role(entry: dict[str, Any], place: str, owner: str) -> Role:
 
 
 def _check_names(entry: dict[str, Any], known: Container[str], place: str) -> None:
-    for name in entry:
-        if name not in known:
-            raise ValueError(f"{place}: there is no field {name!r}; is it misspelt, or under the wrong heading?")
+    if unknown := [name for name in entry if name not in known]:
+        raise ValueError(f"{place}: there is no field {unknown[0]!r}; is it misspelt, or under the wrong heading?")
 
 
 def _tables(entry: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
