@@ -42,8 +42,7 @@ class Connection:
         self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: tuple[str, int]
     ) -> None:
         self._server = server
-        self._reader, self._writer = reader, writer
-        self._ends = wsgi.Ends(server.scheme, (server.host, server.port), (client[0], client[1]))
+        self._reader, self._writer, self._client = reader, writer, client
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
 
     async def answer(self) -> None:
@@ -70,7 +69,7 @@ class Connection:
             return
         except h11.RemoteProtocolError as exc:
             await self._refuse(HTTPStatus(exc.error_status_hint))
-        except ValueError:  # of h11 0.14: a length of more digits than Python reads
+        except ValueError:  # of h11 0.14: a length of too many digits; of urlsplit: a target that is no address
             await self._refuse(HTTPStatus.BAD_REQUEST)
 
     async def _answer_one(self) -> bool:
@@ -81,7 +80,7 @@ class Connection:
             if not isinstance(request, h11.Request):  # the client has nothing more to ask
                 return False
             body = await self._body(request)
-        environ = wsgi.environment(request, body, self._ends)
+        environ = wsgi.environment(request, body, self._server, self._client)
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._server.workers, wsgi.call, self._server.app, environ)
         if reply.delivery:
@@ -109,8 +108,11 @@ class Connection:
         return event  # type: ignore[return-value]
 
     async def _body(self, request: h11.Request) -> bytes:
-        """The whole body; raises RemoteProtocolError when it is too large, or is said to be."""
-        _check_size(next((int(value) for name, value in request.headers if name == b"content-length"), 0))
+        """The whole body; raises RemoteProtocolError when it is too large, or its length is told in two ways."""
+        headers = dict(request.headers)
+        if b"content-length" in headers and b"transfer-encoding" in headers:  # RFC 9112, 6.1
+            raise h11.RemoteProtocolError("a length and chunks")
+        _check_size(int(headers.get(b"content-length", 0)))
         body = b""
         while isinstance(event := await self._next_event(), h11.Data):
             body += event.data

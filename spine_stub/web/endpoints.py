@@ -42,14 +42,13 @@ def install(app: Flask, stub: Stub, routes: Iterable[Route]) -> None:
 
 
 def _begin(stub: Stub) -> None:
-    """Refuse what no view should see; raises InvalidInput or HTTPException."""
+    """Refuse what no view should see; raises HTTPException."""
     asked = current()
     asked.number = stub.record.next_number()
     if (asked.content_length or 0) > stub.broker.config.max_body:
         asked.leave_body()
         raise RequestEntityTooLarge
-    if not asked.path.startswith(CONTROLS):  # the console has a check of its own
-        replies.check_host(asked)
+    replies.check_host(asked)
 
 
 def _answer(stub: Stub, view: View) -> Response:

@@ -10,9 +10,9 @@ import logging
 import re
 
 from flask import Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 
-from ..errors import BrokerError, InvalidInput, Unavailable
+from ..errors import BrokerError, Unavailable
 from .request import BrokerRequest, current
 
 _log = logging.getLogger("spine_stub")
@@ -72,6 +72,7 @@ def _http_error(exc: HTTPException) -> Response:
 
 
 def check_host(asked: BrokerRequest) -> None:
-    """Refuse a Host that cannot be in the addresses which replies are full of; raises InvalidInput."""
+    """Refuse a Host that cannot be in the addresses which replies are full of (RFC 9112, 3.2); raises BadRequest."""
     if not _HOST.fullmatch(asked.host):
-        raise InvalidInput("bad-host")
+        asked.note(reason="bad-host")
+        raise BadRequest

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import h11
@@ -22,18 +22,12 @@ from ..faults import Delivery
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
+    from .server import Server
+
 _log = logging.getLogger("spine_stub")
 
 DELIVERY = "spine_stub.delivery"
 _FAILED = h11.Response(status_code=500, headers=[("Content-Length", "0"), ("Connection", "close")])
-
-
-class Ends(NamedTuple):
-    """The two ends of a connection, each an address and a port, and what is spoken between them."""
-
-    scheme: str
-    server: tuple[str, int]
-    client: tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -54,21 +48,21 @@ class Reply:
                 close()
 
 
-def environment(request: h11.Request, body: bytes, ends: Ends) -> WSGIEnvironment:
+def environment(request: h11.Request, body: bytes, server: Server, client: tuple[str, int]) -> WSGIEnvironment:
     """Return what PEP 3333 calls environ, for a request whose body is here as a whole."""
-    path, query = _target(request.target.decode("ascii"))
+    path, query, authority = _target(request.target.decode("ascii"))
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method.decode("ascii"),
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
-        "SERVER_NAME": ends.server[0],
-        "SERVER_PORT": str(ends.server[1]),
+        "SERVER_NAME": server.host,
+        "SERVER_PORT": str(server.port),
         "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}",
-        "REMOTE_ADDR": ends.client[0],
-        "REMOTE_PORT": str(ends.client[1]),
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": ends.scheme,
+        "wsgi.url_scheme": server.scheme,
         "wsgi.input": io.BytesIO(body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
@@ -77,6 +71,8 @@ def environment(request: h11.Request, body: bytes, ends: Ends) -> WSGIEnvironmen
     }
     for name, value in _headers(request):
         environ[name] = f"{environ[name]},{value}" if name in environ else value
+    if authority is not None:
+        environ["HTTP_HOST"] = authority
     environ["CONTENT_LENGTH"] = str(len(body))
     return environ
 
@@ -109,13 +105,13 @@ def _head(status: str, headers: list[tuple[str, str]]) -> h11.Response:
     return h11.Response(status_code=int(code), headers=encoded, reason=reason.encode("latin-1"))
 
 
-def _target(target: str) -> tuple[str, str]:
-    """Path and query of a request's target, also where it is a whole address (RFC 9112, 3.2.2)."""
+def _target(target: str) -> tuple[str, str, str | None]:
+    """Path and query of a request's target and, where it is a whole address, what replaces Host (RFC 9112, 3.2.2)."""
     if target.startswith("/"):
         path, _, query = target.partition("?")
-        return path, query
+        return path, query, None
     parts = urlsplit(target)
-    return parts.path or "/", parts.query
+    return parts.path or "/", parts.query, parts.netloc if parts.scheme else None
 
 
 def _headers(request: h11.Request) -> Iterable[tuple[str, str]]:

@@ -65,17 +65,7 @@ def test_nothing_changes_by_get(spine_stub: SpineStub, client: Client, path: str
 
 
 @pytest.mark.parametrize(
-    "host",
-    [
-        "evil.example",
-        "evil.example:8443",
-        "127.0.0.1.evil.example",
-        "192.168.0.1",
-        "[::2]",
-        "evil.example@localhost",
-        "localhost@",
-        "127.0.0.1:99999x",
-    ],
+    "host", ["evil.example", "evil.example:8443", "127.0.0.1.evil.example", "192.168.0.1", "[::2]"]
 )
 @pytest.mark.parametrize("path", ["/stub/", "/stub/api/faults", "/stub/events"])
 def test_another_name_for_this_machine_is_refused(spine_stub: SpineStub, client: Client, host: str, path: str) -> None:
