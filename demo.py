@@ -65,7 +65,7 @@ class VpcdControl(bytes, Enum):
 class EmbeddedReader:
     """The reader's side of the vpcd protocol, in the agent itself: no daemon, no driver, loopback only.
 
-    A card is whoever connects; when the connection ends, the card is out.
+    A card is whatever program of this user connects; when the connection ends, the card is out.
     """
 
     def __init__(self, port: int = VPCD_PORT) -> None:
@@ -84,7 +84,8 @@ class EmbeddedReader:
             except OSError:  # closed: the agent ends
                 return
             with connection:
-                self._serve(connection, report)
+                if is_own(connection):
+                    self._serve(connection, report)
 
     def _serve(self, connection: socket.socket, report: Report) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -131,10 +132,13 @@ class EmbeddedLink:
         self._connection = connection
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._asked = False
+        self._mute = False
 
     def receive(self, frames: Iterator[bytes]) -> None:
-        """Pass answers on until there are no more, or one comes that nobody asked for."""
+        """Pass answers on until there are no more, or one comes that nobody asked for. A mute card stays, unheard."""
         for answer in frames:
+            if self._mute:
+                continue  # an answer that comes late must not be taken for the next one
             if not self._asked:
                 break
             self._asked = False
@@ -142,12 +146,14 @@ class EmbeddedLink:
         self._answers.put(None)
 
     def transmit(self, apdu: bytearray) -> bytes:
+        if self._mute:
+            raise CardUnresponsive("it has not answered before")
         self._asked = True
         self._send(apdu)
         try:
             answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
         except queue.Empty:
-            self.hang_up()  # an answer that comes late must not be taken for the next one
+            self._mute = True
             raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
         if answer is None:
             self._answers.put(None)
@@ -169,6 +175,26 @@ class EmbeddedLink:
             self._connection.sendmsg([len(payload).to_bytes(2, "big"), payload])
         except OSError:
             raise CardRemoved() from None
+
+
+def is_own(connection: socket.socket) -> bool:
+    """Whether the other end is a socket of this user, by the kernel's tables (proc(5)): loopback is every user's.
+
+    An IPv4 address is at the end of the IPv6 one that some programs have instead (RFC 4291, section 2.5.5.2).
+    A socket that was closed belongs to nobody: its inode is 0.
+    """
+    with contextlib.suppress(OSError):  # gone already, or a PC without IPv6
+        there, here = (table_address(*end) for end in (connection.getpeername(), connection.getsockname()))
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            for row in map(str.split, Path(table).read_text().splitlines()[1:]):
+                if row[1].endswith(there) and row[2].endswith(here):
+                    return row[7] == str(os.geteuid()) and row[9] != "0"
+    return False
+
+
+def table_address(address: str, port: int) -> str:
+    """An IPv4 address and port as those tables have them: the address in the processor's byte order."""
+    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
 
 
 def frame(payload: bytes) -> bytes:

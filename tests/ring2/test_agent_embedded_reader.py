@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,8 +12,20 @@ import pytest
 from support.machine import wait_until
 from support.scripted_card import MESSAGE, BrokenCard
 
-from agent import CardIn, CardOut, CardRemoved, Digest, Passcode, ReaderNews
+from agent import CardIn, CardOut, CardRemoved, CardUnresponsive, Digest, Passcode, ReaderNews, ReaderReady
 from demo import EmbeddedReader, VpcdControl, frame, receive_frames
+
+
+class LateCard(BrokenCard):
+    """A good card that answers no sooner than a test lets it go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def transmit(self, apdu: bytes) -> bytes:
+        self.go.wait(10)
+        return super().transmit(apdu)
 
 
 class PluggedIn:
@@ -87,3 +100,40 @@ def test_an_answer_too_many_is_not_taken_for_the_next(reader: EmbeddedReader, ne
         with pytest.raises(CardRemoved):
             identity.facts()
     plugged_in.pull()
+
+
+def test_a_card_that_did_not_answer_stays_a_problem_until_it_goes(
+    reader: EmbeddedReader, news: list[ReaderNews], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demo.CARD_ANSWER_SECONDS", 0.5)
+    late = LateCard()
+    plugged_in = PluggedIn(reader, late)
+    card = last_card(news)
+    with pytest.raises(CardUnresponsive), reader.open(card):
+        pass
+    late.go.set()
+    wait_until(lambda: late.sent, what="the late answer")
+    with pytest.raises(CardUnresponsive), reader.open(card):
+        pass
+    assert len(late.sent) == 1
+    plugged_in.pull()
+    wait_until(lambda: CardOut(card) in news, what="the card out")
+    assert news == [ReaderReady(), card, CardOut(card)]
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv4 in IPv6"])
+@pytest.mark.parametrize("own", [True, False], ids=["this user", "another user"])
+def test_only_a_program_of_this_user_is_a_card(
+    own: bool,
+    family: socket.AddressFamily,
+    reader: EmbeddedReader,
+    news: list[ReaderNews],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = os.geteuid() + (not own)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    host, port = reader.address.split(":")
+    with socket.socket(family) as connection:
+        connection.settimeout(5)
+        connection.connect((host if family == socket.AF_INET else f"::ffff:{host}", int(port)))
+        assert bool(connection.recv(1)) == own
