@@ -18,6 +18,7 @@ import functools
 import json
 import os
 import queue
+import select
 import socket
 import subprocess
 import sys
@@ -52,6 +53,8 @@ from agent import (
 )
 
 VIRTUAL_READER = "Virtual PCD"  # what pcscd calls vpcd's readers
+BROKER_SECONDS = 120  # to make the keys of all test cards, on a small computer too
+READER_SECONDS = 20  # for a reader to take the card
 
 
 class VpcdControl(bytes, Enum):
@@ -263,7 +266,7 @@ class Demonstration:
         """`data`: DIR to use and keep; None for one that goes with the demonstration, in memory where there is such."""
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         memory = runtime if os.access(runtime, os.W_OK) else None
-        self.data = data or Path(tempfile.mkdtemp(prefix="lanyard-demo-", dir=memory))
+        self.data = (data or Path(tempfile.mkdtemp(prefix="lanyard-demo-", dir=memory))).absolute()
         self._sweeper = None if data else start_sweeper(self.data)
         self.ca_file = self.data / "ca.pem"
         self.control = Control(self.data / "emulator.sock")
@@ -278,25 +281,28 @@ class Demonstration:
         for child in self._children:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(5)
-            child.kill()
-            child.wait()
+            with child:  # which closes its pipes, and waits
+                child.kill()
         if self._sweeper and self._sweeper.stdin:
             self._sweeper.stdin.close()
             self._sweeper.wait()
 
     def start_broker(self) -> str:
         """Returns its address."""
-        return self._start("spine_stub", "--port", "0")
+        return self._start(BROKER_SECONDS, "", "spine_stub", "--port", "0")
 
     def start_emulator(self, card: str, reader: str) -> None:
         """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card."""
-        self._start("emulator", "run", card, "--vpcd", reader, "--tray", "none")
+        advice = f"No reader takes the card at {reader}: install pcscd and vsmartcard-vpcd, or leave --reader out."
+        self._start(READER_SECONDS, advice, "emulator", "run", card, "--vpcd", reader, "--tray", "none")
 
-    def _start(self, module: str, *arguments: str) -> str:
-        """Start `python -m module`, wait for its line `ready WHERE`, return WHERE. Raises DemonstrationFailed."""
-        log = self.data / f"{module}.log"
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with log.open("w") as errors:
+    def _start(self, seconds: float, advice: str, module: str, *arguments: str) -> str:
+        """Start `python -m module`, wait for its line `ready WHERE`, return WHERE.
+
+        Raises DemonstrationFailed, with the advice where no line came in time. Nothing is written into DIR here:
+        the broker, which comes first, finds out whose it is.
+        """
+        with tempfile.TemporaryFile("w+", errors="replace") as errors:
             child = subprocess.Popen(
                 [sys.executable, "-m", module, "--data", str(self.data), *arguments, "--stop-with-stdin"],
                 cwd=self.HERE,
@@ -307,11 +313,14 @@ class Demonstration:
                 start_new_session=True,  # Ctrl-C is for the agent, which then ends these
                 pass_fds=[self._sweeper.stdin.fileno()] if self._sweeper and self._sweeper.stdin else [],
             )
-        self._children.append(child)
-        line = child.stdout.readline() if child.stdout else ""
-        if not line.startswith("ready "):
-            last = (log.read_text().strip().splitlines() or ["no reason given"])[-1]
-            raise DemonstrationFailed(f"{module} did not start: {last}", "With --data DIR its log is kept there.")
+            self._children.append(child)
+            if child.stdout and not select.select([child.stdout], [], [], seconds)[0]:
+                raise DemonstrationFailed(f"{module} was not ready within {seconds} s.", advice)
+            line = child.stdout.readline() if child.stdout else ""
+            if not line.startswith("ready "):
+                errors.seek(0)
+                last = (errors.read().strip().splitlines() or ["no reason given"])[-1]
+                raise DemonstrationFailed(f"The demonstration could not be started: {last.rstrip('.')}.")
         return line.removeprefix("ready ").strip()
 
 
