@@ -98,6 +98,7 @@ CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the 
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
+MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
@@ -875,6 +876,7 @@ class Lane(threading.Thread):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
+        self.may_open = False  # its job waits for an answer that may open a session at the broker
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self.start()
 
@@ -1884,6 +1886,7 @@ class Guardian:
     """The agent's end of the pipe to the guardian, a process that logs out who is left when the agent has died.
 
     It acts when the pipe closes: after kill -9, out of memory, when the X server has gone (Xlib ends the process).
+    It cannot end a session whose ticket was still on its way then.
     """
 
     COMMAND = "guardian"  # of agent.py; for this class, not for people
@@ -2017,9 +2020,11 @@ class Attempt:
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
         """Raises the Broker errors; even then there can be a session, which `log_out` ends."""
         self.prefetched = None  # good for one use
+        self.lane.may_open = True
         try:
             return self.broker.validate(uid, challenge, der)
         finally:
+            self.lane.may_open = False
             if self.broker.open_session:
                 self.guard(Order.HOLD, self.broker.open_session)
 
@@ -2064,6 +2069,7 @@ class Conductor:
         self.cards: list[CardIn] = []  # those that are in
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
+        self.on_long_close: Callable[[], None] = lambda: None
         self._source = source
         self._new_broker = new_broker
         self._bridge = bridge
@@ -2089,7 +2095,7 @@ class Conductor:
         threading.Thread(target=self._watch, name="reader", daemon=True).start()
 
     def close(self, seconds: float = 5) -> None:
-        """End whatever is going on, and give the broker that long to hear of it."""
+        """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
         self._closed.set()
         self.on_change = lambda before: None
         self.handle(LogOut())
@@ -2097,7 +2103,10 @@ class Conductor:
         self._card_lane.submit(None)
         ends = time.monotonic() + seconds
         for lane in self._lanes:
-            lane.join(max(0.0, ends - time.monotonic()))
+            lane.join(1 if lane.may_open else max(0.0, ends - time.monotonic()))
+            if lane.may_open:
+                self.on_long_close()
+                lane.join(LATE_ANSWER_SECONDS)
         self._source.close()
 
     def signed_in(self) -> SignedIn:
@@ -2705,6 +2714,14 @@ class Window:
         self.root.event_generate("<<Fit>>")
         self.root.update_idletasks()
         self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
+
+    def hide(self) -> None:
+        with contextlib.suppress(tk.TclError):  # another program can have destroyed it
+            self.root.withdraw()
+
+    def close(self) -> None:
+        with contextlib.suppress(tk.TclError):
+            self.root.destroy()
 
     def _suitable_zoom(self, kiosk: bool) -> float:
         """Text as large as a dense screen asks for, and in a kiosk a large one."""
@@ -3424,8 +3441,11 @@ def run_face(
         if window:
             if settings.explain:
                 explain(bridge, lambda step: print(step, file=sys.stderr))
-            stack.callback(window.root.destroy)  # last, when no other thread is left that could free what is Tk's
+            stack.callback(window.close)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)
+        conductor.on_long_close = lambda: print(MAY_OPEN, file=sys.stderr, flush=True)
+        if window:
+            stack.callback(window.hide)
         conductor.start()
         started(window)
         bridge.interrupt_on_signals()

@@ -151,7 +151,7 @@ def test_the_window_is_destroyed(
     with signed_in_window(display, spine, port, slot) as agent:
         search = ["xdotool", "search", "--name", "Lanyard", how]
         subprocess.run(search, env=display.environment, check=True, timeout=20)
-        agent.wait(10)
+        assert agent.wait(10) == (1 if how == "windowkill" else 0)  # Xlib's own end where it has no connection left
         wait_until(lambda: sessions() == 0, what="the log-out")
 
 
@@ -205,6 +205,25 @@ def test_a_session_that_is_opened_too_late_is_ended(
     assert sessions() == 1
     wait_until(lambda: sessions() == 0, what="the log-out")
     assert person.state is State.PROBLEM
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
+def test_an_answer_that_comes_after_the_end_was_asked_for_opens_no_session(
+    how: str, spine: Spine, port: int, slot: Slot, stub: Stub, sessions: Callable[[], int]
+) -> None:
+    need("setsid")
+    stub.faults.once("delay", 7, endpoint="authvalidate")
+    terminal = AtTerminal(*at(spine, port), "login")
+    terminal.sees("Put your card")
+    slot.insert("one-role")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    wait_until(lambda: sessions() == 1, what="a session whose ticket is on its way")
+    terminal.signals(signal.Signals[how])
+    terminal.sees(agent.MAY_OPEN)
+    assert terminal.ends() == 130
+    wait_until(lambda: sessions() == 0, what="the log-out")
+    terminal.close()
 
 
 # What it is not to do
