@@ -73,6 +73,8 @@ class Server:
         is_ipv6 = family == socket.AF_INET6
         self._listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=is_ipv6)
         self._listener.setblocking(False)
+        # What it accepts has this too; asyncio sets it for no socket that was made without a protocol's number.
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
 
