@@ -2161,6 +2161,7 @@ class Conductor:
                 self.log_out_confirmed = confirmed
             case Failed(error) | ReaderLost(error):
                 self.problem = error
+                tell(error.says, f"{type(error).__name__} {error.technical}", level=logging.INFO)
             case PasscodeTyped(passcode) if attempt:
                 attempt.passcode = passcode
             case Validated(session) if attempt and attempt.facts:
@@ -2300,7 +2301,6 @@ class Conductor:
             self._check_time(attempt)
 
     def _failed(self, attempt: Attempt, error: AgentError) -> None:
-        tell(error.says, f"{type(error).__name__} {error.technical}", level=logging.INFO)
         match error:
             case CardRemoved():
                 self._card_gone(attempt.card)
@@ -2560,14 +2560,25 @@ class Terminal:
             if self._wanted_role:
                 self._finish(error)
             else:
-                self._say(str(error))
+                if wanted.strip():
+                    self._say(str(error))
                 self._choose_role()
 
 
 def read_line(question: str) -> str:
-    """The answer with its line end, empty at the end of input. Asks on stderr: stdout is for the results."""
-    print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline()
+    """The answer with its line end, empty at the end of input. Asks on stderr: stdout is for the results.
+
+    At a terminal, a line that comes before SETTLE_SECONDS have passed was meant for the question before.
+    """
+    at_terminal = sys.stdin.isatty()
+    while True:
+        if at_terminal:
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
+        settled = time.monotonic() + SETTLE_SECONDS
+        answer = sys.stdin.readline()
+        if not (answer and at_terminal and time.monotonic() < settled):
+            return answer
 
 
 def read_hidden(question: str) -> str:
@@ -2849,7 +2860,7 @@ class WaitingScreen(Screen):
         self.label("Put your card into the reader", "Title.TLabel")
         self.label("Then type your passcode. You can start typing straight away.", "Quiet.TLabel")
         if self.conductor.log_out_confirmed is False:
-            self.label("The sign-in service has not confirmed the last log-out yet. It is asked again.", "Red.TLabel")
+            self.label("The last log-out was not confirmed. It is asked for again, for 10 minutes.", "Red.TLabel")
         self.after(EARLY_TYPING_MS, self._forget)
 
     def typed(self, character: str) -> None:
@@ -3160,6 +3171,7 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
 
 # --- Configuration and logging -------------------------------------------------------------------------------
 
+HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # How a setting's value is made of a text, and of which texts (empty: of any).
 TEXT, PATH, FLAG = (str, ()), (lambda text: Path(text).expanduser(), ()), (TRUTHS.__getitem__, TRUTHS)
@@ -3260,7 +3272,12 @@ def check_spine(settings: Settings) -> None:
         raise UsageError("The agent does not know where to sign in.", "Give --spine https://HOST, or try --demo.")
     try:
         parts = urlsplit(settings.spine)
-        usable = parts.scheme == "https" and parts.hostname and not parts.username and (parts.port or 443) > 0
+        usable = (
+            parts.scheme == "https"
+            and HOST.fullmatch(parts.hostname or "")
+            and not parts.username
+            and (parts.port or 443) > 0
+        )
     except ValueError:
         usable = False
     if not usable:
@@ -3334,9 +3351,19 @@ def make_parser() -> argparse.ArgumentParser:
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
     login.add_argument("--json", action="store_true", help="print the session as JSON, its ticket only with --keep")
     login.add_argument("--keep", action="store_true", help="do not log out: the session stays till its time is up")
-    login.add_argument("--wait", type=float, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)")
+    login.add_argument(
+        "--wait", type=wait_seconds, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)"
+    )
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
+
+
+def wait_seconds(text: str) -> float:
+    """The value of --wait. Raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 86400:  # of "nan" neither is true
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is no number of seconds from 0 to 86400")
 
 
 NO_WINDOW = "Use `login` to sign in here in the terminal."
@@ -3479,10 +3506,12 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     try:
         with terminal_restored():
             run(options)
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return Interrupted.exit_code
-    except BrokenPipeError:  # whoever read the outcome has gone; nothing must be written at the end either
+    except OSError as error:  # whoever read the outcome has gone, or a disk is full; the rest is not written either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"The outcome was not written: {error.strerror}.", file=sys.stderr)
         return UnexpectedError.exit_code
     except AgentError as error:
         print(error, file=sys.stderr)

@@ -54,9 +54,11 @@ def test_a_wrong_passcode_then_the_right_one_then_a_role(terminal: AtTerminal, s
     terminal.sees("  3  ")
     terminal.sees("Which role? Number: ")
     assert terminal.echoes
+    terminal.reads()
     terminal.types("7\n")
     terminal.sees("You have no role 7")
     terminal.sees("Which role? Number: ")
+    terminal.reads()
     terminal.types("2\n")
     terminal.sees("Role: ")
     terminal.sees("Logged out.")
@@ -152,6 +154,7 @@ def test_the_last_try_is_asked_about(
     asked_for_a_passcode(terminal, slot, "one-role")
     terminal.types(f"{passcode}\n")
     terminal.sees("Use it? [y/N] ")
+    terminal.reads()
     terminal.types(f"{answer}\n")
     assert terminal.ends() == code
     assert tries_left_on_disk(one_try_left) == left
@@ -177,5 +180,32 @@ def test_the_card_is_in_already(spine: Spine, slot: Slot, port: int) -> None:
     terminal = AtTerminal(*at(spine, port), "login")
     terminal.sees("Passcode: ")
     terminal.types("123456\n")
+    assert terminal.ends() == 0
+    terminal.close()
+
+
+def test_a_second_enter_answers_no_question_that_nobody_has_read(data: Path) -> None:
+    """At each of the three questions: the role, nothing that is a role, and the log-out."""
+    need("setsid")
+    terminal = AtTerminal("--demo", "--data", data)
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n2\n")
+    terminal.sees("Which role? Number: ")
+    terminal.types("3\n")
+    terminal.sees("Which role? Number: ")
+    terminal.reads()
+    terminal.types("\n")
+    terminal.sees("Which role? Number: ")
+    assert "You have no role" not in terminal.shown
+    terminal.reads()
+    terminal.types("1\n")
+    terminal.sees("Press Enter to log out")
+    terminal.types("\n\n")
+    terminal.reads()
+    assert terminal.process.poll() is None
+    assert "Logged out." not in terminal.shown
+    terminal.reads()  # each Enter has begun the time anew
+    terminal.types("\n")
+    terminal.sees("Logged out.")
     assert terminal.ends() == 0
     terminal.close()

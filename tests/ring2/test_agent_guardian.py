@@ -163,6 +163,7 @@ def test_a_log_out_that_is_not_confirmed_is_tried_again_even_after_the_agent_has
     fault: str, terminal: AtTerminal, stub: Stub, sessions: Callable[[], int]
 ) -> None:
     stub.faults.once(fault, endpoint="authlogout", times=3)
+    terminal.reads()
     terminal.types("1\n")
     terminal.sees("did not confirm that you are signed out")
     terminal.ends()

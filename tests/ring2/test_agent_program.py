@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def test_at_level_info_the_log_names_what_cannot_be_reached(spine: Spine, port: 
     done = run_agent(*at(spine, port), "--spine", f"https://{address}", "--log-level", "info", "login")
     assert done.returncode == 8
     assert f"BrokerUnreachable POST {address}/login/authactivate: Connection refused" in done.stderr
+
+
+def test_at_level_info_the_log_names_what_is_wrong_with_the_reader(spine: Spine) -> None:
+    done = run_agent(*at(spine, 1), "--reader", "no such reader", "--log-level", "info", "login")
+    assert done.returncode == 3
+    assert len(re.findall(" INFO .*(?:NoSmartcardService|NoSmartcardLibrary|ReaderNotFound)", done.stderr)) == 1
 
 
 def test_a_name_that_the_terminal_cannot_show_is_no_traceback(spine: Spine, port: int) -> None:

@@ -178,6 +178,8 @@ def test_no_broker(login: Any, data: Path) -> None:
         ["login"],
         ["--spine", "https://x"],
         ["--no-such-option"],
+        ["--spine", "https://a b", "login"],
+        *(["login", "--wait", seconds] for seconds in ("inf", "nan", "1e20", "-5", "soon")),
     ],
     ids=lambda arguments: " ".join(arguments),
 )
@@ -186,3 +188,10 @@ def test_usage_errors(arguments: list[str]) -> None:
     assert done.returncode == 2
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_outcome_that_cannot_be_written_is_a_sentence_and_the_session_is_over(login: Any, spine: Spine) -> None:
+    with open("/dev/full", "w") as full:
+        done = login("one-role", "--json", "--keep", stdout=full)
+    assert (done.returncode, done.stderr) == (1, "The outcome was not written: No space left on device.\n")
+    assert any("authlogout" in line and "ended=True" in line for line in spine.log)

@@ -78,7 +78,7 @@ def test_a_log_out_that_the_broker_does_not_confirm_is_not_called_done(
     assert "on this PC only" in window.text()
     slot.pull()
     window.sees(State.WAITING)
-    assert "has not confirmed the last log-out" in window.text()
+    assert "The last log-out was not confirmed" in window.text()
 
 
 def test_the_roles_are_counted_searched_and_reached_by_tab(window: WindowOnScreen, slot: Slot) -> None:

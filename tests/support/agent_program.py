@@ -12,10 +12,11 @@ import sys
 import termios
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
+from agent import SETTLE_SECONDS
 from support.machine import TIED_TO_THE_RUN
 from support.spine import Spine
 
@@ -41,12 +42,15 @@ def environment(**changed: str) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k != "DISPLAY"}, **changed}
 
 
-def run_agent(*arguments: str | Path, stdin: str = "123456\n", **changed: str) -> subprocess.CompletedProcess[str]:
+def run_agent(
+    *arguments: str | Path, stdin: str = "123456\n", stdout: int | IO[str] = subprocess.PIPE, **changed: str
+) -> subprocess.CompletedProcess[str]:
     """Run agent.py with this on standard input, which is no terminal."""
     return subprocess.run(
         [*TIED_TO_THE_RUN, *AGENT, *map(str, arguments)],
         input=stdin,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         env=environment(**changed),
@@ -97,6 +101,12 @@ class AtTerminal:
             if time.monotonic() > ends or (not self._read(0.2) and self.process.poll() is not None):
                 pytest.fail(f"{text!r} is not shown, but {self.shown!r}")
         self._seen = self.shown.index(text, self._seen) + len(text)
+
+    def reads(self) -> None:
+        """Let the time pass in which a line is taken for an answer to the question before."""
+        ends = time.monotonic() + SETTLE_SECONDS
+        while (left := ends - time.monotonic()) > 0:
+            self._read(left)
 
     def types(self, text: str) -> None:
         os.write(self._ours, text.encode())
