@@ -179,7 +179,7 @@ def test_no_broker(login: Any, data: Path) -> None:
         ["--spine", "https://x"],
         ["--no-such-option"],
         ["--spine", "https://a b", "login"],
-        *(["login", "--wait", seconds] for seconds in ("inf", "nan", "1e20", "-5", "soon")),
+        *(["--spine", "https://x", "login", "--wait", seconds] for seconds in ("inf", "nan", "1e20", "-5", "soon")),
     ],
     ids=lambda arguments: " ".join(arguments),
 )
