@@ -2574,8 +2574,8 @@ def read_line(question: str) -> str:
     while True:
         if at_terminal:
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
-        print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
         settled = time.monotonic() + SETTLE_SECONDS
+        print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
         if not (answer and at_terminal and time.monotonic() < settled):
             return answer

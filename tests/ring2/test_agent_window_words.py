@@ -48,6 +48,7 @@ def test_when_the_time_is_up_one_signs_in_again(
     window.signs_in()
     window.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
     window.conductor.handle(TimeUp(why))
+    window.waits(lambda: window.conductor.log_out_confirmed)
     assert why.says in window.text()
     window.clicks("Sign in again")
     window.sees(State.PASSCODE)
