@@ -7,8 +7,6 @@ Yubico's additions are in yubico.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..identifiers import PASSCODE_PROTECTED_OBJECTS, PIV_AID, SHORTEST_AID, DataTag, KeyReference, ObjectTag
 from ..iso7816 import tlv
 from ..iso7816.chaining import LONGEST_DATA
@@ -25,7 +23,7 @@ _OWN_OBJECTS = range(0x5FFF00, 0x600000)
 """Where tools keep objects of their own: Yubico's are 5FFF00 and on."""
 
 
-def respond(command: commands.Command, card: CardMemory, state: VolatileState) -> bytes:
+def respond(command: commands.PivCommand, card: CardMemory, state: VolatileState) -> bytes:
     """Carry out one command, change `state`, return the answer's data.
 
     Raises StatusError, and OSError or CardError when the card's memory cannot be written.
@@ -33,12 +31,38 @@ def respond(command: commands.Command, card: CardMemory, state: VolatileState) -
     if isinstance(command, commands.NotUnderstood):
         raise StatusError(command.word)
     state.just_before, state.leaves = state.leaves, NOTHING
-    if not state.selected and not isinstance(command, commands.Select):
+    if isinstance(command, commands.Select):
+        return _select(command, card, state)
+    if not state.selected:
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
     try:
-        return _HANDLERS[type(command)](command, card, state)
+        return _carry_out(command, card, state)
     except PrivateKeyError as error:
         raise StatusError(StatusWord.INCORRECT_DATA) from error
+
+
+def _carry_out(command: commands.ApplicationCommand, card: CardMemory, state: VolatileState) -> bytes:
+    match command:
+        case commands.GetData():
+            return _get_data(command, card, state)
+        case commands.VerifyPasscode():
+            return _verify(command, card, state)
+        case commands.VerifyStatus():
+            return _verify_status(card, state)
+        case commands.VerifyReset():
+            return _verify_reset(state)
+        case commands.ChangeReferenceData():
+            return _change_reference_data(command, card, state)
+        case commands.ResetRetryCounter():
+            return _reset_retry_counter(command, card, state)
+        case commands.PutData():
+            return _put_data(command, card, state)
+        case commands.GenerateKeyPair():
+            return _generate(command, card, state)
+        case commands.GeneralAuthenticate():
+            return authentication.respond(command, card, state)
+        case _:
+            return yubico.respond(command, card, state)
 
 
 def _select(command: commands.Select, card: CardMemory, state: VolatileState) -> bytes:
@@ -73,14 +97,14 @@ def _verify(command: commands.VerifyPasscode, card: CardMemory, state: VolatileS
     return b""
 
 
-def _verify_status(_command: commands.VerifyStatus, card: CardMemory, state: VolatileState) -> bytes:
+def _verify_status(card: CardMemory, state: VolatileState) -> bytes:
     """Page 12: 63CX says how many tries there are, 63C0 too; 6983 is for a try."""
     if not state.passcode_verified:
         raise StatusError(tries_left(card.passcode.tries_left))
     return b""
 
 
-def _verify_reset(_command: commands.VerifyReset, _card: CardMemory, state: VolatileState) -> bytes:
+def _verify_reset(state: VolatileState) -> bytes:
     state.passcode_verified = False
     return b""
 
@@ -149,19 +173,3 @@ def _generate(command: commands.GenerateKeyPair, card: CardMemory, state: Volati
         raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
     card.put_key(command.key, made)
     return tlv.encode(DataTag.PUBLIC_KEY_TEMPLATE, key_pairs.public_key(made))
-
-
-_HANDLERS: dict[type[commands.Command], Callable[..., bytes]] = {
-    commands.Select: _select,
-    commands.GetData: _get_data,
-    commands.VerifyPasscode: _verify,
-    commands.VerifyStatus: _verify_status,
-    commands.VerifyReset: _verify_reset,
-    commands.ChangeReferenceData: _change_reference_data,
-    commands.ResetRetryCounter: _reset_retry_counter,
-    commands.PutData: _put_data,
-    commands.GenerateKeyPair: _generate,
-    **authentication.HANDLERS,
-    **yubico.HANDLERS,
-}
-"""Each gets the command, the card and its volatile state, and returns the answer's data."""

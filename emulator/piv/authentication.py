@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from typing import assert_never
 
 from ..identifiers import KEY_AGREEMENT_KEYS, PASSCODE_POLICIES, KeyReference, PasscodePolicy
 from ..identifiers import DynamicAuthenticationTag as Tag
@@ -19,6 +19,25 @@ from ..keys.private_key import PrivateKey
 from . import commands, objects
 from .card_memory import CardMemory
 from .volatile_state import JustBefore, VolatileState
+
+
+def respond(command: commands.AuthenticateCommand, card: CardMemory, state: VolatileState) -> bytes:
+    """Carry out a GENERAL AUTHENTICATE, return the answer's data. Raises StatusError and PrivateKeyError."""
+    match command:
+        case commands.Authenticate():
+            return _authenticate(command, card, state)
+        case commands.Agree():
+            return _agree(command, card, state)
+        case commands.AskForChallenge():
+            return _ask_for_challenge(command, card, state)
+        case commands.AnswerChallenge():
+            return _answer_challenge(command, card, state)
+        case commands.AskForWitness():
+            return _ask_for_witness(command, card, state)
+        case commands.AnswerWitness():
+            return _answer_witness(command, card, state)
+        case _:
+            assert_never(command)
 
 
 def _authenticate(command: commands.Authenticate, card: CardMemory, state: VolatileState) -> bytes:
@@ -92,14 +111,3 @@ def _management_key(command: commands.GeneralAuthenticate, card: CardMemory) -> 
     if command.key != KeyReference.MANAGEMENT or not key.is_for(command.algorithm):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     return key
-
-
-HANDLERS: dict[type[commands.Command], Callable[..., bytes]] = {
-    commands.Authenticate: _authenticate,
-    commands.Agree: _agree,
-    commands.AskForChallenge: _ask_for_challenge,
-    commands.AnswerChallenge: _answer_challenge,
-    commands.AskForWitness: _ask_for_witness,
-    commands.AnswerWitness: _answer_witness,
-}
-"""See application.py: they raise StatusError or PrivateKeyError."""

@@ -259,3 +259,11 @@ class NotUnderstood(Command):
         known = self.instruction in list(Instruction)
         name = Instruction(self.instruction).name.replace("_", " ") if known else f"{self.instruction:02X}"
         return f"{name}, but not as PIV has it" if known else f"A command that PIV does not have, {name}"
+
+
+AuthenticateCommand = Authenticate | Agree | AskForChallenge | AnswerChallenge | AskForWitness | AnswerWitness
+CodeCommand = VerifyPasscode | VerifyStatus | VerifyReset | ChangeReferenceData | ResetRetryCounter
+YubicoCommand = ImportKey | SetManagementKey | MoveKey | SetTries | GetMetadata | GetVersion | GetSerial | FactoryReset
+ApplicationCommand = GetData | CodeCommand | PutData | GenerateKeyPair | AuthenticateCommand | YubicoCommand
+PivCommand = Select | ApplicationCommand | NotUnderstood
+"""All there are: a match on them ends with assert_never, so that mypy finds a command that was forgotten."""

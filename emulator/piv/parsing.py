@@ -40,7 +40,7 @@ _EXPONENT = bytes.fromhex("010001")
 """65537: no other is generated."""
 
 
-def parse(apdu: CommandApdu) -> commands.Command:
+def parse(apdu: CommandApdu) -> commands.PivCommand:
     """Return the command; one that the standard does not allow as it stands is NotUnderstood."""
     try:
         if apdu.cla != _INTERINDUSTRY:
@@ -62,13 +62,13 @@ def _refuse_class(cla: int) -> NoReturn:
     raise StatusError(StatusWord.CLASS_NOT_SUPPORTED)
 
 
-def _parse_select(apdu: CommandApdu) -> commands.Command:
+def _parse_select(apdu: CommandApdu) -> commands.PivCommand:
     _need_parameters(apdu, (_BY_NAME, 0), (_BY_NAME, _NO_FCI))
     _need_data(apdu)
     return commands.Select(apdu.data, answer=apdu.p2 != _NO_FCI)
 
 
-def _parse_get_data(apdu: CommandApdu) -> commands.Command:
+def _parse_get_data(apdu: CommandApdu) -> commands.PivCommand:
     _need_parameters(apdu, _CURRENT_APPLICATION)
     _need_data(apdu)
     return _get_data(apdu.data)
@@ -80,7 +80,7 @@ def _get_data(data: bytes) -> commands.GetData:
     return commands.GetData(_object_tag(_only(data, DataTag.TAG_LIST)))
 
 
-def _parse_put_data(apdu: CommandApdu) -> commands.Command:
+def _parse_put_data(apdu: CommandApdu) -> commands.PivCommand:
     """Section 3.3.1: a tag list and tag 53, or an object that has a tag of its own."""
     _need_parameters(apdu, _CURRENT_APPLICATION)
     _need_data(apdu)
@@ -99,7 +99,7 @@ def _object_tag(tag: bytes) -> int:
     return int.from_bytes(tag, "big")
 
 
-def _parse_verify(apdu: CommandApdu) -> commands.Command:
+def _parse_verify(apdu: CommandApdu) -> commands.PivCommand:
     if not apdu.data:
         return _verify_without_data(apdu.p1, apdu.p2)
     _need_reference(apdu, KeyReference.PASSCODE)
@@ -109,7 +109,7 @@ def _parse_verify(apdu: CommandApdu) -> commands.Command:
 
 
 @functools.cache
-def _verify_without_data(p1: int, p2: int) -> commands.Command:
+def _verify_without_data(p1: int, p2: int) -> commands.PivCommand:
     """Programs ask again and again whether the passcode is still verified."""
     if p1 not in (0, _RESET):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
@@ -118,12 +118,12 @@ def _verify_without_data(p1: int, p2: int) -> commands.Command:
     return commands.VerifyReset() if p1 else commands.VerifyStatus()
 
 
-def _parse_change_reference_data(apdu: CommandApdu) -> commands.Command:
+def _parse_change_reference_data(apdu: CommandApdu) -> commands.PivCommand:
     _need_reference(apdu, KeyReference.PASSCODE, KeyReference.UNBLOCKING_CODE)
     return commands.ChangeReferenceData(KeyReference(apdu.p2), *_two_codes(apdu))
 
 
-def _parse_reset_retry_counter(apdu: CommandApdu) -> commands.Command:
+def _parse_reset_retry_counter(apdu: CommandApdu) -> commands.PivCommand:
     _need_reference(apdu, KeyReference.PASSCODE)
     return commands.ResetRetryCounter(*_two_codes(apdu))
 
@@ -134,7 +134,7 @@ def _two_codes(apdu: CommandApdu) -> tuple[bytes, bytes]:
     return apdu.data[:CODE_LENGTH], apdu.data[CODE_LENGTH:]
 
 
-def _parse_general_authenticate(apdu: CommandApdu) -> commands.Command:
+def _parse_general_authenticate(apdu: CommandApdu) -> commands.PivCommand:
     """Table 7: which data objects come, and which of them empty, says what is wanted."""
     try:
         algorithm, key = Algorithm(apdu.p1), KeyReference(apdu.p2)
@@ -157,7 +157,7 @@ def _parse_general_authenticate(apdu: CommandApdu) -> commands.Command:
     raise StatusError(StatusWord.INCORRECT_DATA)
 
 
-def _parse_generate(apdu: CommandApdu) -> commands.Command:
+def _parse_generate(apdu: CommandApdu) -> commands.PivCommand:
     if apdu.p1:
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     key = _key_place(apdu.p2)
@@ -179,7 +179,7 @@ def _only(data: bytes, tag: int) -> bytes:
     return found[tag]
 
 
-def _parse_import(apdu: CommandApdu) -> commands.Command:
+def _parse_import(apdu: CommandApdu) -> commands.PivCommand:
     key = _key_place(apdu.p2)
     algorithm = _algorithm(apdu.p1, StatusWord.INCORRECT_P1_P2)
     _need_data(apdu)
@@ -191,7 +191,7 @@ def _parse_import(apdu: CommandApdu) -> commands.Command:
     return commands.ImportKey(key, algorithm, numbers, policy)
 
 
-def _parse_set_management_key(apdu: CommandApdu) -> commands.Command:
+def _parse_set_management_key(apdu: CommandApdu) -> commands.PivCommand:
     """Algorithm, 9B, length, key. P2 = FE would ask for a touch each time."""
     _need_parameters(apdu, _SET_WITHOUT_TOUCH)
     if len(apdu.data) < 3 or apdu.data[1] != KeyReference.MANAGEMENT or apdu.data[2] != len(apdu.data) - 3:
@@ -202,24 +202,24 @@ def _parse_set_management_key(apdu: CommandApdu) -> commands.Command:
     return commands.SetManagementKey(algorithm, value)
 
 
-def _parse_move(apdu: CommandApdu) -> commands.Command:
+def _parse_move(apdu: CommandApdu) -> commands.PivCommand:
     if apdu.data:
         raise StatusError(StatusWord.WRONG_LENGTH)
     return commands.MoveKey(_key_place(apdu.p2), None if apdu.p1 == _AWAY else _key_place(apdu.p1))
 
 
-def _parse_set_tries(apdu: CommandApdu) -> commands.Command:
+def _parse_set_tries(apdu: CommandApdu) -> commands.PivCommand:
     if not (1 <= apdu.p1 <= MOST_TRIES and 1 <= apdu.p2 <= MOST_TRIES):
         raise StatusError(StatusWord.INCORRECT_P1_P2)
     return commands.SetTries(apdu.p1, apdu.p2)
 
 
-def _parse_metadata(apdu: CommandApdu) -> commands.Command:
+def _parse_metadata(apdu: CommandApdu) -> commands.PivCommand:
     _need_reference(apdu, *_WITH_METADATA)
     return commands.GetMetadata(KeyReference(apdu.p2))
 
 
-def _parse_plain(apdu: CommandApdu) -> commands.Command:
+def _parse_plain(apdu: CommandApdu) -> commands.PivCommand:
     _need_parameters(apdu, (0, 0))
     return _PLAIN[apdu.ins]
 
@@ -276,13 +276,13 @@ def _passcode_policy(template: dict[int, bytes]) -> PasscodePolicy | None:
     return _POLICIES[wanted]
 
 
-_PLAIN: dict[int, commands.Command] = {
+_PLAIN: dict[int, commands.PivCommand] = {
     Instruction.GET_VERSION: commands.GetVersion(),
     Instruction.GET_SERIAL: commands.GetSerial(),
     Instruction.FACTORY_RESET: commands.FactoryReset(),
 }
 """Commands without parameters."""
-_PARSERS: dict[int, Callable[[CommandApdu], commands.Command]] = {
+_PARSERS: dict[int, Callable[[CommandApdu], commands.PivCommand]] = {
     Instruction.SELECT: _parse_select,
     Instruction.GET_DATA: _parse_get_data,
     Instruction.VERIFY: _parse_verify,

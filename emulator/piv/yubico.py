@@ -6,7 +6,7 @@ itself with GET VERSION which of them it has: GET METADATA from 5.3 on, MOVE KEY
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import assert_never
 
 from ..identifiers import PASSCODE_POLICIES, KeyReference, Origin, PasscodePolicy
 from ..iso7816 import tlv
@@ -25,6 +25,32 @@ _POLICIES = {PasscodePolicy.NEVER: 1, PasscodePolicy.ONCE: 2, PasscodePolicy.ALW
 _ORIGINS = {Origin.GENERATED: 1, Origin.IMPORTED: 2}
 _METADATA_SINCE = (5, 3, 0)
 _MOVING_SINCE = (5, 7, 0)
+
+
+def respond(command: commands.YubicoCommand, card: CardMemory, state: VolatileState) -> bytes:
+    """Carry out one command, return the answer's data.
+
+    Raises StatusError and PrivateKeyError, and what the card's memory raises.
+    """
+    match command:
+        case commands.ImportKey():
+            return _import_key(command, card, state)
+        case commands.SetManagementKey():
+            return _set_management_key(command, card, state)
+        case commands.MoveKey():
+            return _move_key(command, card, state)
+        case commands.SetTries():
+            return _set_tries(command, card, state)
+        case commands.GetMetadata():
+            return _get_metadata(command, card)
+        case commands.GetVersion():
+            return bytes(card.version)
+        case commands.GetSerial():
+            return card.serial.to_bytes(4, "big")
+        case commands.FactoryReset():
+            return _factory_reset(card, state)
+        case _:
+            assert_never(command)
 
 
 def _import_key(command: commands.ImportKey, card: CardMemory, state: VolatileState) -> bytes:
@@ -61,7 +87,7 @@ def _set_tries(command: commands.SetTries, card: CardMemory, state: VolatileStat
     return b""
 
 
-def _factory_reset(_command: commands.FactoryReset, card: CardMemory, state: VolatileState) -> bytes:
+def _factory_reset(card: CardMemory, state: VolatileState) -> bytes:
     """Nobody loses a card that still has a try: 6985 until both codes are locked."""
     if card.passcode.tries_left or card.unblocking_code.tries_left:
         raise StatusError(StatusWord.CONDITIONS_OF_USE_NOT_SATISFIED)
@@ -70,7 +96,7 @@ def _factory_reset(_command: commands.FactoryReset, card: CardMemory, state: Vol
     return b""
 
 
-def _get_metadata(command: commands.GetMetadata, card: CardMemory, _state: VolatileState) -> bytes:
+def _get_metadata(command: commands.GetMetadata, card: CardMemory) -> bytes:
     _need_version(_METADATA_SINCE, card)
     match command.key:
         case KeyReference.PASSCODE | KeyReference.UNBLOCKING_CODE:
@@ -106,16 +132,3 @@ def _fields(fields: dict[int, tuple[int, ...]]) -> bytes:
 def _need_version(wanted: tuple[int, ...], card: CardMemory) -> None:
     if card.version < wanted:
         raise StatusError(StatusWord.INSTRUCTION_NOT_SUPPORTED)
-
-
-HANDLERS: dict[type[commands.Command], Callable[..., bytes]] = {
-    commands.ImportKey: _import_key,
-    commands.SetManagementKey: _set_management_key,
-    commands.MoveKey: _move_key,
-    commands.SetTries: _set_tries,
-    commands.GetMetadata: _get_metadata,
-    commands.GetVersion: lambda _command, card, _state: bytes(card.version),
-    commands.GetSerial: lambda _command, card, _state: card.serial.to_bytes(4, "big"),
-    commands.FactoryReset: _factory_reset,
-}
-"""See application.py: they raise StatusError or PrivateKeyError, and what the card's memory raises."""
