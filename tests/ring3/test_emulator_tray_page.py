@@ -176,6 +176,15 @@ def test_a_fault_is_set_and_mended(page: Browser, card_reader: CardReader) -> No
     page.wait(lambda: "status 6581" not in page.text(".reader"), what="the fault is used up")
 
 
+def test_a_question_for_the_tries_left_is_no_refusal(page: Browser, card_reader: CardReader) -> None:
+    put_in(page, "three-roles", card_reader)
+    for apdu in (SELECT, "00200080", WRONG_PASSCODE):
+        card_reader.exchange(apdu)
+    page.wait_for_text("Try a passcode", "#said")
+    kinds = [str(element.get_attribute("class")).split()[-1] for element in page.all("#said > li")]
+    assert kinds[:3] == ["refused", "no", "done"]
+
+
 def test_what_cannot_be_set_is_said(page: Browser) -> None:
     page.find(card(page, "one-role", ".wrong")).click()
     page.find("#fields [name=nth]").send_keys("x")

@@ -225,8 +225,11 @@ function entryElement(entry) {
 // A question that is answered with no is no failure: programs ask for much that a card may not have.
 function outcome(entry) {
   if (/^(9000|61..)$/.test(entry.status)) return "done";
-  return entry.command === "VERIFY status" || ANSWERS_NO.has(entry.status) ? "no" : "refused";
+  return asksForTriesLeft(entry) || ANSWERS_NO.has(entry.status) ? "no" : "refused";
 }
+
+// VERIFY of a header alone, or with a length of 0, tries nothing.
+const asksForTriesLeft = ({ apdu }) => /^00 20 00 ..( ..)?$/.test(apdu);
 
 const milliseconds = (value) => value.toFixed(value < 10 ? 2 : 0);
 const time = (text) => new Date(text).toLocaleTimeString("en-GB");
