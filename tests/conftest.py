@@ -27,6 +27,7 @@ pytest_plugins = [
         "spine",
         "emulator",
         "agent",
+        "agent_socket",
         "lying_broker",
         "window",
         "servers",

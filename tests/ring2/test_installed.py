@@ -24,7 +24,7 @@ def test_everything_that_the_packages_need_is_in_the_wheel(installed: Installed)
     assert {name for name in names if ".dist-info/" not in name} == tree
 
 
-@pytest.mark.parametrize("command", ["lanyard", "lanyard-card", "lanyard-spine"])
+@pytest.mark.parametrize("command", ["lanyard", "lanyard-bridge", "lanyard-card", "lanyard-spine"])
 def test_a_command_says_the_one_version(installed: Installed, tmp_path: Path, command: str) -> None:
     assert installed.run(command, "--version", folder=tmp_path).stdout == f"Lanyard {agent.VERSION}\n"
     assert f"lanyard-{agent.VERSION}-" in installed.wheel.name

@@ -1,0 +1,138 @@
+"""The bridge's settings: /etc/lanyard/bridge.toml, and over it $XDG_CONFIG_HOME/lanyard/bridge.toml.
+
+    origins = ["https://app.example"]       # pages that may ask for the ticket; none until they are named here
+
+    [locked]                                # in /etc only: holds against the user's file
+    origins = ["https://app.example"]
+
+A field of Settings is a key of the file; its metadata says how a value is read, and whether it counts in /etc only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import SettingsError
+
+SYSTEM_FILE = Path("/etc/lanyard/bridge.toml")
+MOST_ORIGIN = 255
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:]+\])")
+_DEFAULT_PORT = {"https": 443, "http": 80}
+
+
+def parse_origin(text: str) -> str:
+    """Return a web origin as browsers write it: scheme, host in lower case, and the port unless it is the usual one.
+
+    Https only; http on this PC itself, which browsers trust as much (W3C Secure Contexts, section 3.1). Nothing may
+    follow the port. Raises ValueError with a sentence that ends without a full stop.
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    scheme, host = parts.scheme, _host(parts.netloc)
+    if len(text) > MOST_ORIGIN or text.lower() != f"{scheme}://{parts.netloc}".lower():
+        raise ValueError("is more than scheme, host and port")
+    if not _HOST.fullmatch(host):
+        raise ValueError("has no proper host name (write international names as xn--...)")
+    if scheme != "https" and not (scheme == "http" and host in _LOOPBACK):
+        raise ValueError("is not https")
+    return f"{scheme}://{host}" + (f":{port}" if port not in (None, _DEFAULT_PORT[scheme]) else "")
+
+
+def _host(netloc: str) -> str:
+    return re.sub(r":\d*$", "", netloc).lower()
+
+
+def read_origins(value: object) -> frozenset[str]:
+    """Return the origins that a list names. Raises ValueError."""
+    origins = set()
+    for each in read_texts(value):
+        try:
+            origins.add(parse_origin(each))
+        except ValueError as error:
+            raise ValueError(f'names "{each}", which {error}') from None
+    return frozenset(origins)
+
+
+def read_texts(value: object) -> tuple[str, ...]:
+    """Return a list's texts. Raises ValueError when it is no list of texts."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError("is not a list of texts")
+    return tuple(value)
+
+
+def setting(read: Callable[[object], Any], *, system_only: bool = False, default: Any) -> Any:
+    """Return a field of Settings. `read` makes its value of what TOML has, and raises ValueError otherwise."""
+    return field(default=default, metadata={"read": read, "system_only": system_only})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is configured. `places` says from which file each value that was set comes."""
+
+    origins: frozenset[str] = setting(read_origins, default=frozenset())
+    places: Mapping[str, Path] = field(default_factory=dict, compare=False)
+
+    def allows(self, origin: object) -> bool:
+        """Return whether a page of this origin, as the browser writes it, may ask."""
+        return isinstance(origin, str) and origin in self.origins
+
+
+_FIELDS = {each.name: each for each in dataclasses.fields(Settings) if each.metadata}
+
+
+def load(environment: Mapping[str, str] = os.environ, system_file: Path = SYSTEM_FILE) -> Settings:
+    """Read both files, where they are. Raises SettingsError naming file and key."""
+    system = _read(system_file)
+    locked = system.pop("locked", {})
+    if not isinstance(locked, dict):
+        raise SettingsError(f"{system_file}: locked is not a table.")
+    users_file = user_file(environment)
+    layers = [(system, system_file), (_read(users_file), users_file), (locked, system_file)]
+    values: dict[str, Any] = {}
+    places: dict[str, Path] = {}
+    for layer, path in layers:
+        for name, value in layer.items():
+            values[name], places[name] = _value(name, value, path, is_system=path == system_file), path
+    return Settings(**values, places=places)
+
+
+def user_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where the user's own file is, or would be."""
+    home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return Path(home, "lanyard", "bridge.toml")
+
+
+def _value(name: str, value: object, path: Path, *, is_system: bool) -> Any:
+    if name not in _FIELDS:
+        raise SettingsError(f"{path}: there is no setting {name}.")
+    about = _FIELDS[name].metadata
+    if about["system_only"] and not is_system:
+        raise SettingsError(f"{path}: {name} counts in {SYSTEM_FILE} only.")
+    try:
+        return about["read"](value)
+    except ValueError as error:
+        raise SettingsError(f"{path}: {name} {error}.") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}.") from None
