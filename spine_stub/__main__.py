@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ from flask import Flask
 from .app import create_app
 from .cli import commands
 from .cli.options import make_config, make_parser
+from .clinic.service import Application
 from .config import LOOPBACK, system_clock
 from .errors import DataError
 from .pki.first_start import fill
@@ -64,8 +66,11 @@ def _serve(options: argparse.Namespace) -> None:
     try:
         server = _listen(app, stub, options)
         received = _stop_on_signals(server)
-        print(f"ready {server.url}", flush=True)
-        server.serve()
+        with _application(server, options) as application:
+            print(f"ready {server.url}", flush=True)
+            if application:
+                print(f"application {application.url}", flush=True)
+            server.serve()
     finally:
         stub.broker.release()
     if signal.SIGINT in received:
@@ -84,6 +89,21 @@ def _listen(app: Flask, stub: Stub, options: argparse.Namespace) -> Server:
         ) from exc
     _warn_unless_loopback(options.host)
     return server
+
+
+def _application(server: Server, options: argparse.Namespace) -> AbstractContextManager[Application | None]:
+    """The clinical application that runs beside the broker, where one is wanted."""
+    if options.app_port is None:
+        return nullcontext()
+    return Application(
+        server.url,
+        options.data.absolute(),
+        host=options.host,
+        port=options.app_port,
+        tls=not options.http,
+        names=dict.fromkeys((*LOOPBACK, options.host)),
+        bridge_port=options.bridge_port,
+    )
 
 
 def _stop_on_signals(server: Server) -> set[int]:

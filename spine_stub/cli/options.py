@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from .. import __version__
+from ..clinic.app import BRIDGE_PORT
 from ..config import Config
 from ..web.log import LogForm
 
@@ -23,6 +24,7 @@ examples:
   python -m spine_stub --directory ldap://127.0.0.1  people from an LDAP server under ou=People,o=nhs
   python -m spine_stub --store redis://10.0.0.5      several brokers with copies of one folder are one broker
   python -m spine_stub --trust our-test-ca.pem       certificates that you already have; CN is the uid
+  python -m spine_stub --app-port 8444               and a clinical application to sign in to
   python -m spine_stub --log json 2>broker.log       one JSON object a line, with every refusal's reason
   curl --cacert DIR/ca.pem https://127.0.0.1:8443/login/authactivate
 
@@ -83,6 +85,19 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=_port, default=8443, help="0 takes any free one (default: %(default)s)")
     add("--http", action="store_true", help="without TLS, for old clients")
+    add(
+        "--app-port",
+        type=_port,
+        metavar="PORT",
+        help="also run a small clinical application there, to sign in to with the agent; 0 takes any free one",
+    )
+    add(
+        "--bridge-port",
+        type=_port,
+        default=BRIDGE_PORT,
+        metavar="PORT",
+        help="where that application's page looks for the agent's bridge on this machine (default: %(default)s)",
+    )
 
 
 def _add_sources(group: argparse._ArgumentGroup) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -48,9 +48,16 @@ Greeting = Callable[[str], ssl.SSLContext]
 class Server:
     """A web server. `prepare` it, then `serve` in any thread until somebody calls `stop`."""
 
-    def __init__(self, app: WSGIApplication, host: str, port: int, greeting: Greeting | None) -> None:
-        """`greeting` is None for HTTP without TLS; port 0 takes any free one."""
+    def __init__(
+        self, app: WSGIApplication, host: str, port: int, greeting: Greeting | None, underscored: Container[str] = ()
+    ) -> None:
+        """`greeting` is None for HTTP without TLS; port 0 takes any free one.
+
+        `underscored` are the headers, in small letters, that the application gets although their names have an
+        underscore.
+        """
         self.app = app
+        self.underscored = underscored
         self.workers = ThreadPoolExecutor(THREADS, "worker")
         self.streams = ThreadPoolExecutor(STREAMS, "stream")
         self.scheme = "https" if greeting else "http"

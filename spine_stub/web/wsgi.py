@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ def environment(request: h11.Request, body: bytes, server: Server, client: tuple
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in _headers(request):
+    for name, value in _headers(request, server.underscored):
         environ[name] = f"{environ[name]},{value}" if name in environ else value
     if authority is not None:
         environ["HTTP_HOST"] = authority
@@ -114,13 +114,14 @@ def _target(target: str) -> tuple[str, str, str | None]:
     return parts.path or "/", parts.query, parts.netloc if parts.scheme else None
 
 
-def _headers(request: h11.Request) -> Iterable[tuple[str, str]]:
+def _headers(request: h11.Request, underscored: Container[str]) -> Iterable[tuple[str, str]]:
     """The headers under the names that PEP 3333 gives them.
 
-    A header whose name has an underscore is left out: it would pass for another one. So is
-    Transfer-Encoding: the body is no longer in chunks.
+    A header whose name has an underscore is left out, as it would pass for another one, unless it is in
+    `underscored`. So is Transfer-Encoding: the body is no longer in chunks.
     """
     for name, value in request.headers:
-        if b"_" not in name and name != b"transfer-encoding":
-            key = name.decode("ascii").upper().replace("-", "_")
+        plain = name.decode("ascii")
+        if ("_" not in plain or plain in underscored) and plain != "transfer-encoding":
+            key = plain.upper().replace("-", "_")
             yield key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}", value.decode("latin-1")

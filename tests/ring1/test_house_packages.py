@@ -28,7 +28,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "spine_stub": (
         "__main__ pytest_plugin",
         "cli testing",
-        "app",
+        "app clinic",
         "console",
         "web",
         "stub",

@@ -109,6 +109,19 @@ def fails(process: subprocess.Popen[str]) -> str:
     return sentence
 
 
+def test_a_clinical_application_runs_beside_it(start: Start, data: Path) -> None:
+    process = start("--data", str(data), "--app-port", "0")
+    url = ready(process)
+    assert process.stdout
+    word, _, application = process.stdout.readline().strip().partition(" ")
+    assert (word, application.partition(":")[0]) == ("application", "https")
+    assert application != url
+    page = requests.get(application, verify=str(data / "ca.pem"), timeout=10)
+    assert "Sign in with your smartcard" in page.text
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
 def test_a_port_in_use_is_said(start: Start, data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,0 +1,56 @@
+"""What every request to the application must be, and what every reply tells the browser.
+
+The visitor's cookie goes along with whatever any page sends to this address, SameSite=Strict or not, because
+all ports of this machine are one site. So what changes something must come from a page of this origin.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Request, Response
+
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_SAFE = ("GET", "HEAD")
+_OTHER_SITES = ("cross-site", "same-site")
+API = "/ers-api/"
+"""What begins so is for programs: it takes no cookie, and wants a header that no form can send."""
+
+
+def problem(asked: Request) -> str:
+    """Say what is wrong with where a request comes from; nothing when all is well."""
+    if not _HOST.fullmatch(asked.host):
+        return "this is no name of a server"
+    if asked.path.startswith(API):
+        return ""
+    site, origin = asked.headers.get("Sec-Fetch-Site"), asked.headers.get("Origin")
+    if asked.method in _SAFE:
+        is_visit = (
+            asked.headers.get("Sec-Fetch-Mode") == "navigate" and asked.headers.get("Sec-Fetch-Dest") == "document"
+        )
+        return "another site asked" if site in _OTHER_SITES and not is_visit else ""
+    return "" if origin == f"{asked.scheme}://{asked.host}" else "another site asked"
+
+
+def json_object(asked: Request) -> dict[str, Any]:
+    """Return the JSON object in a request's body; an empty one when there is none."""
+    try:
+        found = asked.get_json(silent=True)
+    except RecursionError:  # brackets in brackets
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def protect(reply: Response, bridge: str) -> Response:
+    """Let the page load and ask nothing but this server and the bridge; keep it out of frames and caches."""
+    reply.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {bridge}; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
+    reply.headers["X-Content-Type-Options"] = "nosniff"
+    reply.headers["Cache-Control"] = "no-store"
+    return reply
