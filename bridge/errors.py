@@ -87,7 +87,7 @@ class CallerGone(BridgeError):
 class OriginRefused(BridgeError):
     """The web page that asks is not one of the configured ones."""
 
-    code = TicketCode.METHOD_NOT_SUPPORTED
+    code: int = TicketCode.METHOD_NOT_SUPPORTED
     exit_code = 13
 
 

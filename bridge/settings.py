@@ -2,6 +2,8 @@
 
     origins = ["https://app.example"]       # pages that may ask for the ticket; none until they are named here
 
+    extension_ids = ["abcdefghijklmnopabcdefghijklmnop"]    # for a copy of the extension with a key of your own
+
     [locked]                                # in /etc only: holds against the user's file
     origins = ["https://app.example"]
 
@@ -23,8 +25,11 @@ from urllib.parse import urlsplit
 from .errors import SettingsError
 
 SYSTEM_FILE = Path("/etc/lanyard/bridge.toml")
+EXTENSION_IDS = ("kgienffckdgejaliddjgokkimmbfagop", "lanyard@lanyard.example")
+"""What bridge/extension is called: in Chromium, where it follows from the `key` in its manifest, and in Firefox."""
 MOST_ORIGIN = 255
 
+_EXTENSION_ID = re.compile(r"[a-p]{32}|[\w.-]*@[\w.-]+|\{[0-9a-f-]{36}\}")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:]+\])")
 _DEFAULT_PORT = {"https": 443, "http": 80}
@@ -73,6 +78,15 @@ def read_texts(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def read_extension_ids(value: object) -> tuple[str, ...]:
+    """Return a list's ids of extensions, as Chromium or Firefox has them. Raises ValueError."""
+    ids = read_texts(value)
+    for each in ids:
+        if not _EXTENSION_ID.fullmatch(each):
+            raise ValueError(f'names "{each}", which is no id of an extension')
+    return ids
+
+
 def setting(read: Callable[[object], Any], *, system_only: bool = False, default: Any) -> Any:
     """Return a field of Settings. `read` makes its value of what TOML has, and raises ValueError otherwise."""
     return field(default=default, metadata={"read": read, "system_only": system_only})
@@ -83,6 +97,7 @@ class Settings:
     """What is configured. `places` says from which file each value that was set comes."""
 
     origins: frozenset[str] = setting(read_origins, default=frozenset())
+    extension_ids: tuple[str, ...] = setting(read_extension_ids, default=EXTENSION_IDS)
     places: Mapping[str, Path] = field(default_factory=dict, compare=False)
 
     def allows(self, origin: object) -> bool:
