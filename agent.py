@@ -1170,8 +1170,8 @@ def shown(reader: bytes) -> str:
 # --- CMS and XML messages ------------------------------------------------------------------------------------
 
 
-def signed_data(message: bytes, digest: Digest, certificate: Certificate, signature: bytes) -> bytes:
-    """CMS SignedData (RFC 5652, section 5), DER: version 1, one signer, no signed attributes."""
+def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> cms.ContentInfo:
+    """CMS SignedData (RFC 5652, section 5) but for its signature: version 1, one signer, no signed attributes."""
     parsed = x509.Certificate.load(certificate.der)
     hashing = {"algorithm": digest.value, "parameters": core.Null()}
     signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
@@ -1181,7 +1181,7 @@ def signed_data(message: bytes, digest: Digest, certificate: Certificate, signat
         "sid": cms.SignerIdentifier("issuer_and_serial_number", issued),
         "digest_algorithm": hashing,
         "signature_algorithm": {"algorithm": signing},
-        "signature": signature,
+        "signature": b"",
     }
     content = {
         "version": "v1",
@@ -1190,7 +1190,13 @@ def signed_data(message: bytes, digest: Digest, certificate: Certificate, signat
         "certificates": [parsed],
         "signer_infos": [signer],
     }
-    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)}).dump())
+    return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)})
+
+
+def signed_data(unsigned: cms.ContentInfo, signature: bytes) -> bytes:
+    """The SignedData with its signature, DER."""
+    unsigned["content"]["signer_infos"][0]["signature"] = signature
+    return bytes(unsigned.dump())
 
 
 SMIME_HEADER = """\
@@ -1988,6 +1994,7 @@ class Attempt:
     passcode: Passcode | None = None
     signed_in: SignedIn | None = None
     prefetched: Challenge | None = None
+    unsigned_data: Callable[..., cms.ContentInfo] = field(default_factory=lambda: functools.lru_cache(1)(unsigned_data))
     stays_open: bool = False  # whoever got the ticket ends the session
 
     def forget_passcode(self) -> None:
@@ -2323,13 +2330,19 @@ class Conductor:
         until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
         tell("The card names its owner", f"uid {certificate.uid}, until {until}; {key}")
         facts.check(datetime.now(UTC))
+        attempt.lane.submit(functools.partial(self._prepare, attempt, certificate))
         return CardReadLastTry() if facts.tries_left == 1 else CardRead()
+
+    def _prepare(self, attempt: Attempt, certificate: Certificate) -> None:
+        """After the prefetch, while the person types: after Enter only the signature is put in."""
+        if attempt.prefetched:
+            attempt.unsigned_data(attempt.prefetched.data, self._digest, certificate)
 
     def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
         """The broker is asked while the card is reset."""
+        unsigned = attempt.unsigned_data(challenge.data, self._digest, certificate)
         with self._source.open(attempt.card) as identity:
-            signature = identity.sign(passcode, challenge.data, self._digest)
-            der = signed_data(challenge.data, self._digest, certificate, signature)
+            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self._digest))
             says = f"{self._digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)

@@ -181,4 +181,4 @@ def test_a_damaged_certificate_raises_nothing_but_agent_errors(at: int, damage: 
     with suppress(AgentError):
         card = BrokenCard(certificate=stored(damaged))
         facts = read_card(OneCardReader(card), CARD, NOW)
-        agent.signed_data(b"challenge", agent.Digest.SHA256, facts.certificate, SIGNATURE)
+        agent.signed_data(agent.unsigned_data(b"challenge", agent.Digest.SHA256, facts.certificate), SIGNATURE)

@@ -20,7 +20,7 @@ from support.scripted_card import (
     use_card,
 )
 
-from agent import CardFacts, Certificate, CertificateUnreadable, Digest, KeyNotSupported, signed_data
+from agent import CardFacts, Certificate, CertificateUnreadable, Digest, KeyNotSupported, signed_data, unsigned_data
 
 DER = card_certificate()
 
@@ -111,14 +111,14 @@ SUBJECTS = {
 def test_whose_card_it_is_is_read_from_a_subject_of_any_shape(shape: str) -> None:
     certificate = Certificate.parse(SUBJECTS[shape])
     assert certificate.uid in ("12", "1 2")
-    assert signed_data(b"challenge", Digest.SHA256, certificate, bytes(256))
+    assert signed_data(unsigned_data(b"challenge", Digest.SHA256, certificate), bytes(256))
 
 
 def test_an_issuer_in_no_encoding_is_no_obstacle() -> None:
     odd = changed(issuer=tlv(0x30, tlv(0x31, attribute("organization_name", tlv(0x0C, b"\xe9")))))
     certificate = Certificate.parse(odd)
     assert certificate.uid == UID
-    assert signed_data(b"challenge", Digest.SHA256, certificate, bytes(256))
+    assert signed_data(unsigned_data(b"challenge", Digest.SHA256, certificate), bytes(256))
 
 
 @pytest.mark.parametrize("value", [tlv(0x0C, b"\xe9"), tlv(0x1E, b"\0"), tlv(0x02, b"\1"), tlv(0x30)])

@@ -31,6 +31,7 @@ from agent import (
     signed_data,
     smime_response,
     status_words,
+    unsigned_data,
 )
 
 CHALLENGE = bytes(range(48))
@@ -74,7 +75,7 @@ def test_an_elliptic_curve_key_gets_the_bare_hash() -> None:
 @pytest.mark.parametrize("digest", Digest)
 def test_the_signed_message_is_that_of_the_real_wire(digest: Digest) -> None:
     """docs/protocol.md, section 3: version 1, content included, one certificate, no signed attributes."""
-    encoded = signed_data(CHALLENGE, digest, CERTIFICATE, b"\x5a" * 256)
+    encoded = signed_data(unsigned_data(CHALLENGE, digest, CERTIFICATE), b"\x5a" * 256)
     info = cms.ContentInfo.load(encoded, strict=True)
     message = info["content"]
     assert info["content_type"].native == "signed_data"

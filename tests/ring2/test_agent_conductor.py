@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto.cms import ContentInfo
 from support.agent import Hands, Person, Slot
 from support.emulator import send, tries_left_on_disk
+from support.machine import wait_until
 from support.spine import Spine, SpineFactory
 from support.spine_client import reason
 
@@ -19,6 +21,7 @@ from agent import (
     BrokerRefused,
     BrokerUnreachable,
     Cancelled,
+    Certificate,
     CertificateExpired,
     Confirmed,
     Digest,
@@ -29,6 +32,7 @@ from agent import (
     SessionExpired,
     SessionIdle,
     State,
+    unsigned_data,
 )
 from demo import EmbeddedReader
 
@@ -99,6 +103,24 @@ def test_a_revoked_card_is_refused_by_the_broker(person: Person, slot: Slot) -> 
     problem = person.problem()
     assert type(problem) is BrokerRefused
     assert "revoked" in problem.technical
+
+
+def test_the_signed_message_is_made_while_the_person_types(
+    person: Person, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    def make(message: bytes, digest: Digest, certificate: Certificate) -> ContentInfo:
+        made.append(message)
+        return unsigned_data(message, digest, certificate)
+
+    monkeypatch.setattr(agent, "unsigned_data", make)
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    wait_until(lambda: made, what="a message")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert len(made) == 1
 
 
 # The passcode
