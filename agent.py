@@ -1624,68 +1624,44 @@ class State(Enum):
     PROBLEM = auto()
 
 
-@dataclass(frozen=True)
-class Event:
-    """What can happen besides ReaderNews. The table tells events apart by their exact class."""
+class Cue(Enum):
+    """What can happen and says no more than that it has."""
 
-
-class CardRead(Event):
-    """The card says whose it is, and takes a passcode: see the attempt's facts."""
-
-
-class CardReadLastTry(CardRead):
-    """As CardRead, but one more wrong passcode locks the card."""
-
-
-class NoCardLeft(Event):
-    """There is no card in any reader that could be read."""
+    CARD_READ = auto()  # the card says whose it is, and takes a passcode: see the attempt's facts
+    CARD_READ_LAST_TRY = auto()  # as CARD_READ, but one more wrong passcode locks the card
+    NO_CARD_LEFT = auto()  # there is no card in any reader that could be read
+    CONFIRMED = auto()  # the person wants the last try to be spent
+    CANCELLED = auto()  # the person gave up waiting, or does not want the last try to be spent
+    ROLE_SELECTED = auto()  # the broker knows the chosen role
+    LOG_OUT = auto()  # the person pressed Log out
+    DISMISSED = auto()  # the person has read what was said, and wants to go on with the card that is in
 
 
 @dataclass(frozen=True)
-class PasscodeTyped(Event):
+class PasscodeTyped:
     passcode: Passcode  # typed for the card of this attempt
 
 
-class Confirmed(Event):
-    """The person wants the last try to be spent."""
-
-
-class Cancelled(Event):
-    """The person gave up waiting, or does not want the last try to be spent."""
-
-
 @dataclass(frozen=True)
-class Validated(Event):
+class Validated:
     session: Session  # that the broker has opened, for a person with several roles
 
 
 class ValidatedOneRole(Validated):
-    """As Validated, for a person with one role: there is nothing to choose."""
+    """For a person with one role: there is nothing to choose."""
 
 
 class ValidatedNoRole(Validated):
-    """As Validated, for a person without a role."""
+    """For a person without a role."""
 
 
 @dataclass(frozen=True)
-class RoleChosen(Event):
+class RoleChosen:
     role: Role
 
 
-class RoleSelected(Event):
-    """The broker knows the chosen role."""
-
-
-class LogOut(Event):
-    """The person pressed Log out."""
-
-
-class Dismissed(Event):
-    """The person has read what was said, and wants to go on with the card that is in."""
-
-
 @dataclass(frozen=True)
-class Failed(Event):
+class Failed:
     error: AgentError
 
 
@@ -1710,8 +1686,16 @@ class TimeUp(Failed):
 
 
 @dataclass(frozen=True)
-class LogOutEnded(Event):
+class LogOutEnded:
     confirmed: bool  # by the broker
+
+
+Event = Cue | PasscodeTyped | Validated | RoleChosen | Failed | LogOutEnded | ReaderNews
+
+
+def kind(event: Event) -> Cue | type[Event]:
+    """What the table tells events apart by."""
+    return event if isinstance(event, Cue) else type(event)
 
 
 @dataclass(frozen=True)
@@ -1754,7 +1738,7 @@ class Mode(Enum):
     NORMAL = auto()
 
 
-Moves = dict[tuple[State, type[Event | ReaderNews]], tuple[State, Action]]
+Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
 UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
 
 BASE: Moves = {
@@ -1766,21 +1750,21 @@ BASE: Moves = {
     (State.NO_READER, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, LogOutEnded): (State.WAITING, Action.NOTHING),
-    (State.READING, CardRead): (State.PASSCODE, Action.NOTHING),
-    (State.READING, CardReadLastTry): (State.LAST_TRY, Action.NOTHING),
+    (State.READING, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
+    (State.READING, Cue.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
     (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
-    (State.READING, NoCardLeft): (State.WAITING, Action.END_SESSION),
+    (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.END_SESSION),
     (State.READING, PasscodeTyped): (State.READING_TYPED, Action.NOTHING),
     (State.READING, Failed): (State.PROBLEM, Action.GIVE_UP),
-    (State.READING_TYPED, CardRead): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.READING_TYPED, CardReadLastTry): (State.CONFIRMING, Action.NOTHING),
+    (State.READING_TYPED, Cue.CARD_READ): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.READING_TYPED, Cue.CARD_READ_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
     (State.READING_TYPED, CardUnusable): (State.READING, Action.READ_CARD),
     (State.READING_TYPED, Failed): (State.PROBLEM, Action.GIVE_UP),
-    (State.READING_TYPED, Cancelled): (State.READING, Action.READ_CARD),
+    (State.READING_TYPED, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
     (State.LAST_TRY, PasscodeTyped): (State.CONFIRMING, Action.NOTHING),
-    (State.CONFIRMING, Confirmed): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.CONFIRMING, Cancelled): (State.LAST_TRY, Action.GIVE_UP),
+    (State.CONFIRMING, Cue.CONFIRMED): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.CONFIRMING, Cue.CANCELLED): (State.LAST_TRY, Action.GIVE_UP),
     (State.SIGNING_IN, PasscodeWrong): (State.PASSCODE, Action.GIVE_UP),
     (State.SIGNING_IN, PasscodeWrongLastTry): (State.LAST_TRY, Action.GIVE_UP),
     (State.SIGNING_IN, ValidatedNoRole): (State.SIGNED_IN, Action.NOTHING),
@@ -1788,19 +1772,19 @@ BASE: Moves = {
     (State.SIGNING_IN, Validated): (State.CHOOSING_ROLE, Action.NOTHING),
     (State.SIGNING_IN, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.SIGNING_IN, AnswerLate): (State.PROBLEM, Action.GIVE_UP),
-    (State.SIGNING_IN, Cancelled): (State.READING, Action.READ_CARD),
+    (State.SIGNING_IN, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
-    (State.CHOOSING_ROLE, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.CHOOSING_ROLE, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.CHOOSING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
-    (State.SELECTING_ROLE, RoleSelected): (State.SIGNED_IN, Action.NOTHING),
-    (State.SELECTING_ROLE, Cancelled): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SELECTING_ROLE, Cue.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
+    (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_IN, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_OUT, Dismissed): (State.READING, Action.READ_CARD),
+    (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
-    (State.PROBLEM, Dismissed): (State.READING, Action.READ_CARD),
+    (State.PROBLEM, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.PROBLEM, CardIn): (State.READING, Action.READ_CARD),
     (State.PROBLEM, LogOutEnded): (State.PROBLEM, Action.NOTHING),
 }
@@ -2105,7 +2089,7 @@ class Conductor:
         """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
         self._closed.set()
         self.on_change = lambda before: None
-        self.handle(LogOut())
+        self.handle(Cue.LOG_OUT)
         self._end_attempt()
         self._card_lane.submit(None)
         ends = time.monotonic() + seconds
@@ -2139,14 +2123,15 @@ class Conductor:
         self.handle(PasscodeTyped(Passcode(text)))
         return True
 
-    def handle(self, event: Event | ReaderNews) -> None:
+    def handle(self, event: Event) -> None:
         """Move as the table says, act, and tell the face."""
-        move = self._table.get((self.state, type(event)))
+        move = self._table.get((self.state, kind(event)))
         if move is None:
             return
         before, (self.state, action) = self.state, move
         if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
-            tell("The session is over", type(event).__name__, level=logging.INFO)
+            why = event.name if isinstance(event, Cue) else type(event).__name__
+            tell("The session is over", why, level=logging.INFO)
         self._keep(event, self.attempt)
         self._actions[action]()
         self.on_change(before)
@@ -2158,11 +2143,11 @@ class Conductor:
         except Exception as again:  # there is no way to say it either
             told("the owner's thread", again)
 
-    def _keep(self, event: Event | ReaderNews, attempt: Attempt | None) -> None:
+    def _keep(self, event: Event, attempt: Attempt | None) -> None:
         match event:
             case CardIn():
                 self._card = event
-            case Dismissed():
+            case Cue.DISMISSED:
                 self._unusable.clear()
             case LogOutEnded(confirmed):
                 self.log_out_confirmed = confirmed
@@ -2176,7 +2161,7 @@ class Conductor:
                 attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
             case RoleChosen(role) if attempt and attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
-            case RoleSelected() if attempt and attempt.signed_in:
+            case Cue.ROLE_SELECTED if attempt and attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self._clock())
 
     # What the reader reports.
@@ -2229,7 +2214,7 @@ class Conductor:
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
-            self._bridge.call(self.handle, NoCardLeft())
+            self._bridge.call(self.handle, Cue.NO_CARD_LEFT)
             return
         logged_out = functools.partial(self._bridge.call, self.handle)
         attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, logged_out)
@@ -2262,7 +2247,7 @@ class Conductor:
 
         def select() -> Event:
             attempt.broker.select_role(session, role)
-            return RoleSelected()
+            return Cue.ROLE_SELECTED
 
         self._run(attempt.lane, attempt, select)
 
@@ -2331,7 +2316,7 @@ class Conductor:
         tell("The card names its owner", f"uid {certificate.uid}, until {until}; {key}")
         facts.check(datetime.now(UTC))
         attempt.lane.submit(functools.partial(self._prepare, attempt, certificate))
-        return CardReadLastTry() if facts.tries_left == 1 else CardRead()
+        return Cue.CARD_READ_LAST_TRY if facts.tries_left == 1 else Cue.CARD_READ
 
     def _prepare(self, attempt: Attempt, certificate: Certificate) -> None:
         """After the prefetch, while the person types: after Enter only the signature is put in."""
@@ -2484,7 +2469,7 @@ class Terminal:
     def stay(self) -> None:
         """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
         self._say("Press Enter to log out, or pull the card.")
-        self._ask("", read_line, lambda answer: self._conductor.handle(LogOut()))
+        self._ask("", read_line, lambda answer: self._conductor.handle(Cue.LOG_OUT))
         while self._conductor.state is State.SIGNED_IN:
             self._bridge.wait()
 
@@ -2553,7 +2538,7 @@ class Terminal:
             self._ask_passcode()
 
     def _confirmed(self, answer: str) -> None:
-        self._conductor.handle(Confirmed() if answer.strip().lower() in ("y", "yes") else Cancelled())
+        self._conductor.handle(Cue.CONFIRMED if answer.strip().lower() in ("y", "yes") else Cue.CANCELLED)
 
     def _choose_role(self) -> None:
         roles = self._conductor.signed_in().session.roles
@@ -2975,8 +2960,8 @@ class ConfirmScreen(Screen):
     def build(self) -> None:
         self.label("This is the last try", "Title.TLabel")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
-        self.button("No, let me type it again", Cancelled())
-        self.button("Yes, use this passcode", Confirmed(), "Quiet.TButton")
+        self.button("No, let me type it again", Cue.CANCELLED)
+        self.button("Yes, use this passcode", Cue.CONFIRMED, "Quiet.TButton")
 
 
 class BusyScreen(Screen):
@@ -3002,7 +2987,7 @@ class BusyScreen(Screen):
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=(8, 24), ipady=4)
         moving.start(30)
-        self.button("Cancel", Cancelled(), "Quiet.TButton")
+        self.button("Cancel", Cue.CANCELLED, "Quiet.TButton")
         self.settle()
         self.window.fit()
 
@@ -3022,7 +3007,7 @@ class RolesScreen(Screen):
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
         self._use = self.button("Use this role", self._choose)
-        self.button("Log out", LogOut(), "Quiet.TButton")
+        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
         for widget in (self.search, self.list):
             widget.bind("<<Enter>>", self.deliberate(self._choose))
         self._search()
@@ -3110,7 +3095,7 @@ class SessionScreen(Screen):
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.label(ends, "Red.TLabel")
         self.label("Taking your card out logs you out.", "Quiet.TLabel")
-        self.button("Log out", LogOut(), "Quiet.TButton")
+        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
 
     def _show_time(self) -> None:
@@ -3130,7 +3115,7 @@ class SignedOutScreen(Screen):
         if confirmed is False:
             self.label(NOT_CONFIRMED, "Red.TLabel")
         self.label("Take your card with you.")
-        self.button("Sign in again", Dismissed(), "Quiet.TButton")
+        self.button("Sign in again", Cue.DISMISSED, "Quiet.TButton")
 
 
 class ProblemScreen(Screen):
@@ -3144,7 +3129,7 @@ class ProblemScreen(Screen):
             self.label(f"If you ask for help, read this out: {owner}.", "Quiet.TLabel")
         # A lost reader comes back by itself, and nothing helps a locked or expired card here.
         if state is State.PROBLEM and not isinstance(problem, PasscodeLocked | CertificateError):
-            self.button("Sign in again" if isinstance(problem, SessionExpired) else "Try again", Dismissed())
+            self.button("Sign in again" if isinstance(problem, SessionExpired) else "Try again", Cue.DISMISSED)
         self._technical = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
         self._more = self.button("Technical detail", self._show_detail, "Quiet.TButton")
 

@@ -17,17 +17,7 @@ from support.lying_broker import OK, TICKET, Authority, Lie, LyingBroker, Wrap, 
 from support.scripted_card import BrokenCard, OneCardReader
 from urllib3.connectionpool import HTTPSConnectionPool
 
-from agent import (
-    AgentError,
-    Broker,
-    BrokerError,
-    BrokerNotTrusted,
-    BrokerTimeout,
-    BrokerUnreachable,
-    Dismissed,
-    LogOut,
-    State,
-)
+from agent import AgentError, Broker, BrokerError, BrokerNotTrusted, BrokerTimeout, BrokerUnreachable, Cue, State
 
 
 def tls(context: ssl.SSLContext) -> Wrap:
@@ -89,7 +79,7 @@ def test_each_bad_connection_gives_its_error_and_the_next_attempt_works(
     assert isinstance(problem, expected), f"{problem!r}, {problem.technical}"
     assert not lying_broker.requests  # nothing was said to it
     lying_broker.wrap = honest
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
 
@@ -169,7 +159,7 @@ def test_the_whole_conversation_is_one_connection(lying_broker: LyingBroker, per
     lying_broker.wrap = lambda connection: shaken.append(1) or honest(connection)
     person.types()
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     assert len(lying_broker.requests) == 4
     assert len(shaken) == 1
@@ -213,7 +203,7 @@ def test_the_ticket_goes_to_no_other_host(
     lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
     person.types()
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     (request,) = lying_broker.asked("/login/authlogout")
     assert TICKET.encode() in request
@@ -225,7 +215,7 @@ def test_a_logout_address_of_the_broker_itself_is_used(lying_broker: LyingBroker
     lying_broker.lies["authvalidate"] = validation(sso_logout_url=url)
     person.types()
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     assert lying_broker.asked("/another/authlogout")
 
@@ -238,7 +228,7 @@ def test_no_redirection_carries_the_ticket_away(
     lying_broker.lies[endpoint] = http("", "307 Temporary Redirect", Location=location)
     person.types()
     person.sees(State.SIGNED_IN, State.PROBLEM)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     assert lying_broker.asked(endpoint)
     assert not thief.requests
@@ -270,6 +260,6 @@ def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
     session, attempt = person.session, person.attempt
     with pytest.raises((BrokerError, BrokerUnreachable)):
         Broker(lying_broker.url, ca_file).log_out(session)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     assert attempt.broker.open_session is None

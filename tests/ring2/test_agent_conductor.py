@@ -20,13 +20,10 @@ from agent import (
     Broker,
     BrokerRefused,
     BrokerUnreachable,
-    Cancelled,
     Certificate,
     CertificateExpired,
-    Confirmed,
+    Cue,
     Digest,
-    Dismissed,
-    LogOut,
     PasscodeLocked,
     RoleChosen,
     SessionExpired,
@@ -150,12 +147,12 @@ def test_the_last_try_is_asked_about_before_it_is_spent(person: Person, slot: Sl
     person.types("111111")
     assert person.sees(State.CONFIRMING, State.LAST_TRY) is State.CONFIRMING
     assert tries_left_on_disk(card) == 1
-    person.conductor.handle(Cancelled())
+    person.conductor.handle(Cue.CANCELLED)
     assert person.state is State.LAST_TRY
     assert person.attempt.passcode is None
     assert tries_left_on_disk(card) == 1
     person.types("111111")
-    person.conductor.handle(Confirmed())
+    person.conductor.handle(Cue.CONFIRMED)
     assert type(person.problem()) is PasscodeLocked
     assert tries_left_on_disk(card) == 0
 
@@ -165,7 +162,7 @@ def test_a_right_last_try_signs_in(person: Person, slot: Slot, data: Path) -> No
     slot.insert("one-role")
     person.types()
     person.sees(State.CONFIRMING)
-    person.conductor.handle(Confirmed())
+    person.conductor.handle(Cue.CONFIRMED)
     person.sees(State.SIGNED_IN)
     assert tries_left_on_disk(data / "cards" / "one-role") == 3
 
@@ -237,11 +234,11 @@ def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine
     person.types()
     person.sees(State.SIGNED_IN)
     ticket, attempt = person.session.ticket, person.attempt
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     assert person.state is State.SIGNED_OUT
     attempt.lane.join(5)
     assert spine.is_over(ticket)
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
 

@@ -22,7 +22,7 @@ from support.screen import Display, own_display
 from support.spine import Spine
 
 import agent
-from agent import BrokerTimeout, Guardian, LogOut, Order, Session, State
+from agent import BrokerTimeout, Cue, Guardian, Order, Session, State
 from demo import EmbeddedReader
 from spine_stub.stub import Stub
 
@@ -188,7 +188,7 @@ def test_the_window_is_told_whether_the_log_out_was_confirmed(
     person.types()
     person.sees(State.SIGNED_IN)
     stub.faults.once("drop", endpoint="authlogout", times=2)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     assert person.conductor.log_out_confirmed is None
     person.waits(lambda: person.conductor.log_out_confirmed is not None, "answer to the log-out")
     assert person.conductor.log_out_confirmed is False

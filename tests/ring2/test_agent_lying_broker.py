@@ -23,7 +23,7 @@ from agent import (
     BrokerRefused,
     BrokerTimeout,
     BrokerUnreachable,
-    Dismissed,
+    Cue,
     RoleRefused,
     SessionExpired,
     State,
@@ -200,7 +200,7 @@ def test_each_lie_gives_its_error_and_the_next_attempt_works(
     )
     assert len(problem.technical) < 200
     lying_broker.lies.clear()
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
 

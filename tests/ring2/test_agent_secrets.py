@@ -22,7 +22,7 @@ from support.machine import TIED_TO_THE_RUN, stop
 from support.spine import Spine
 
 import agent
-from agent import LogOut, RoleChosen, State
+from agent import Cue, RoleChosen, State
 
 PASSCODE = "918273"
 
@@ -133,7 +133,7 @@ def test_every_record_of_every_logger_in_process(
     ticket = person.session.ticket
     person.conductor.handle(RoleChosen(person.session.roles[1]))
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     logging.getLogger("lanyard").removeHandler(caplog.handler)
     lines = [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]

@@ -13,7 +13,7 @@ from support.agent import Person, Slot
 from support.emulator import tries_left_on_disk
 from support.spine import Spine
 
-from agent import Broker, CardIn, CertificateMissing, Dismissed, IdentityCard, Report, State
+from agent import Broker, CardIn, CertificateMissing, Cue, IdentityCard, Report, State
 from demo import EmbeddedReader
 
 
@@ -108,7 +108,7 @@ def test_where_none_can_be_used_it_is_said_which_is_meant(
     for _ in range(2):
         problem = str(person.problem())
         assert f"about the card in {person.attempt.card.reader}" in problem
-        person.conductor.handle(Dismissed())
+        person.conductor.handle(Cue.DISMISSED)
 
 
 def test_a_second_card_changes_nothing(person: Person, slots: list[Slot]) -> None:

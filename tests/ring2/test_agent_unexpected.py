@@ -10,7 +10,7 @@ from support.agent import Person, Slot
 from support.spine import Spine
 
 import agent
-from agent import Bridge, Broker, Dismissed, Report, State, UnexpectedError
+from agent import Bridge, Broker, Cue, Report, State, UnexpectedError
 from demo import EmbeddedReader
 
 pytestmark = pytest.mark.logs_errors
@@ -54,7 +54,7 @@ def test_a_face_that_fails_ends_the_session_and_the_next_sign_in_works(
     person.conductor.type_passcode("123456")
     assert type(person.problem()) is UnexpectedError
     person.conductor.on_change = lambda before: None
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.CHOOSING_ROLE)
 

@@ -13,7 +13,7 @@ from support.reader import VPCD_NAME, Pcscd, vpcd_has_a_card
 from support.spine import Spine
 
 import agent
-from agent import Broker, Dismissed, PcscReader, State
+from agent import Broker, Cue, PcscReader, State
 from emulator import VirtualCard
 from emulator.faults import Mute
 from emulator.testing import VpcdSlot
@@ -104,7 +104,7 @@ def test_another_program_that_does_not_let_go(exclusive: bool, slot: Slot, spine
     person = Person(PcscReader(), lambda: Broker(spine.url, spine.ca_file))
     assert isinstance(person.problem(), agent.CardBusy)
     other.let_go()
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
     person.close()

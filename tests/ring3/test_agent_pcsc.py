@@ -17,7 +17,7 @@ from support.reader import Pcscd, vpcd_has_a_card
 from support.spine import Spine
 
 import agent
-from agent import Broker, Dismissed, LogOut, PcscReader, State
+from agent import Broker, Cue, PcscReader, State
 
 
 @pytest.fixture(autouse=True)
@@ -131,8 +131,8 @@ def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> N
     for _ in range(2):
         person.types()
         person.sees(State.SIGNED_IN)
-        person.conductor.handle(LogOut())
-        person.conductor.handle(Dismissed())
+        person.conductor.handle(Cue.LOG_OUT)
+        person.conductor.handle(Cue.DISMISSED)
     person.sees(State.PASSCODE)
 
 
