@@ -22,7 +22,7 @@ from support.screen import Display, own_display
 from support.spine import Spine
 
 import agent
-from agent import BrokerTimeout, Cue, Guardian, Order, Session, State
+from agent import Cue, Fault, Guardian, Order, Session, State
 from demo import EmbeddedReader
 from spine_stub.stub import Stub
 
@@ -202,7 +202,7 @@ def test_a_session_that_is_opened_too_late_is_ended(
     monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.3)
     stub.faults.once("delay", 1, endpoint="authvalidate")
     person.types()
-    assert type(person.problem()) is BrokerTimeout
+    assert person.problem().fault is Fault.BROKER_TIMEOUT
     assert sessions() == 1
     wait_until(lambda: sessions() == 0, what="the log-out")
     assert person.state is State.PROBLEM
