@@ -69,10 +69,9 @@ from typing import Any, ClassVar, NoReturn, Protocol, TextIO
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
-import defusedxml
 import defusedxml.ElementTree
 import urllib3
-from asn1crypto import cms, core, keys, x509
+from asn1crypto import algos, cms, core, keys, x509
 from asn1crypto import parser as asn1
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -488,11 +487,11 @@ ALGORITHMS = {
     "secp256r1": Algorithm(0x11, "ECC P-256", 32, False),
     "secp384r1": Algorithm(0x14, "ECC P-384", 48, False),
 }
-# What a digest is preceded by in a signature block: DigestInfo, DER (RFC 8017, section 9.2, note 1).
-DIGEST_INFO = {
-    Digest.SHA1: bytes.fromhex("3021300906052B0E03021A05000414"),
-    Digest.SHA256: bytes.fromhex("3031300D060960864801650304020105000420"),
-}
+
+
+def hashing(digest: Digest) -> dict[str, Any]:
+    """The AlgorithmIdentifier of a digest, as signatures have it (RFC 8017, section 9.2, note 1)."""
+    return {"algorithm": digest.value, "parameters": core.Null()}
 
 
 def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
@@ -500,7 +499,7 @@ def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> byt
     hashed = hashlib.new(digest.value, message).digest()
     if not algorithm.is_rsa:
         return hashed
-    encoded = DIGEST_INFO[digest] + hashed
+    encoded = bytes(algos.DigestInfo({"digest_algorithm": hashing(digest), "digest": hashed}).dump())
     return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
@@ -702,13 +701,11 @@ def _unpack_certificate(data: bytes) -> bytes:
     if stored[:2] == b"\x01\x00":  # Net iD puts this and a length of 2 bytes before a compressed one
         stored = stored[4:]
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-    try:
+    with contextlib.suppress(zlib.error):
         der = unzip.decompress(stored, LONGEST_CERTIFICATE)
-    except zlib.error:
-        raise AgentError(Fault.BAD_CERTIFICATE, "the compressed certificate is damaged") from None
-    if not unzip.eof:
-        raise AgentError(Fault.BAD_CERTIFICATE, "the compressed certificate does not end")
-    return der
+        if unzip.eof:
+            return der
+    raise AgentError(Fault.BAD_CERTIFICATE, "the compressed certificate is damaged, or does not end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -1065,19 +1062,18 @@ def shown(reader: bytes) -> str:
 def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> cms.ContentInfo:
     """CMS SignedData (RFC 5652, section 5) but for its signature: version 1, one signer, no signed attributes."""
     parsed = x509.Certificate.load(certificate.der)
-    hashing = {"algorithm": digest.value, "parameters": core.Null()}
     signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
     issued = {"issuer": parsed.issuer, "serial_number": parsed.serial_number}
     signer = {
         "version": "v1",
         "sid": cms.SignerIdentifier("issuer_and_serial_number", issued),
-        "digest_algorithm": hashing,
+        "digest_algorithm": hashing(digest),
         "signature_algorithm": {"algorithm": signing},
         "signature": b"",
     }
     content = {
         "version": "v1",
-        "digest_algorithms": [hashing],
+        "digest_algorithms": [hashing(digest)],
         "encap_content_info": {"content_type": "data", "content": message},
         "certificates": [parsed],
         "signer_infos": [signer],
@@ -1391,8 +1387,12 @@ class Broker:
 
     @functools.cached_property
     def _device_id(self) -> str:
-        """Made with the first request and not before: it looks the broker's name up, which can take time."""
-        return f"{secrets.token_hex(4)},ClientIP={local_address(self._spine)}"
+        """With this PC's address towards the broker, whose name is looked up for that: not before the first request."""
+        parts, address = urlsplit(self._spine), "0.0.0.0"  # noqa: S104  the protocol's "not known", nothing is bound
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((parts.hostname, parts.port or 443))  # sends nothing
+            address = probe.getsockname()[0]
+        return f"{secrets.token_hex(4)},ClientIP={address}"
 
     def _parameters(self, service: str) -> dict[str, str]:
         return {
@@ -1473,28 +1473,17 @@ def _broker_error(error: BaseException, line: str) -> AgentError:
     while wrapped and not isinstance(wrapped, OSError | http.client.IncompleteRead):
         wrapped = wrapped.__context__
     match wrapped or error:
-        case ssl.SSLCertVerificationError() as cause:
-            return AgentError(Fault.NOT_TRUSTED, f"{line}: {cause.verify_message}")
         case TimeoutError():
             return AgentError(Fault.BROKER_TIMEOUT, f"{line}: no whole reply in time")
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
             return AgentError(Fault.UNREACHABLE, f"{line}: the connection ended in the middle")
         case ssl.SSLError() as cause:
-            return AgentError(Fault.NOT_TRUSTED, f"{line}: {cause.reason}")
+            return AgentError(Fault.NOT_TRUSTED, f"{line}: {getattr(cause, 'verify_message', cause.reason)}")
         case OSError() as cause:
             return AgentError(Fault.UNREACHABLE, f"{line}: {cause.strerror or type(cause).__name__}")
         case urllib3.exceptions.SSLError():  # urllib3 1 compares the names itself
             return AgentError(Fault.NOT_TRUSTED, f"{line}: the certificate is for another name")
     return AgentError(Fault.BROKER_NONSENSE, f"{line}: {type(error).__name__}")
-
-
-def local_address(url: str) -> str:
-    """This PC's address towards the broker, as the protocol's device_id wants it. Nothing is sent."""
-    parts = urlsplit(url)
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((parts.hostname, parts.port or 443))
-        return str(probe.getsockname()[0])
-    return "0.0.0.0"  # noqa: S104  the protocol's "not known", nothing is bound
 
 
 # --- Login table ---------------------------------------------------------------------------------------------
