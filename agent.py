@@ -69,10 +69,9 @@ from typing import Any, ClassVar, NoReturn, Protocol, TextIO
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
-import defusedxml
 import defusedxml.ElementTree
 import urllib3
-from asn1crypto import cms, core, keys, x509
+from asn1crypto import algos, cms, core, keys, x509
 from asn1crypto import parser as asn1
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -232,205 +231,87 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 # --- Errors --------------------------------------------------------------------------------------------------
 
 
-class AgentError(Exception):
-    """One way for a sign-in to fail.
+class Fault(Enum):
+    """Every way for a sign-in to fail: its exit code, and for the person in front what is wrong and what to do."""
 
-    Each subclass has a `sentence` for the person in front: what is wrong (`says`), then what to do (`advice`).
-    `technical` is one line for the service desk and never holds a secret.
+    UNEXPECTED = 1, "Something unexpected happened. Try again. If it happens again, tell your service desk."
+    USAGE = 2, "The agent was not started correctly. See: python agent.py --help"
+    NO_READER = 3, "No card reader is connected to this PC. Plug the card reader in, or tell your service desk."
+    READER_NOT_FOUND = 3, "This PC's card reader is not connected. Plug it in, or tell your service desk."
+    NO_SERVICE = 3, "The smartcard service of this PC is not running. Ask your service desk to start it (called pcscd)."
+    SERVICE_REFUSES = 3, "This PC's smartcard service refuses this program. Ask your service desk to allow it (polkit)."
+    NO_LIBRARY = 3, "This PC has no software for smartcard readers. Ask your service desk to install it (libpcsclite1)."
+    NO_CARD = 4, "There is no card in the reader. Put your card in and try again."
+    CARD_NOT_USABLE = 4, "This card cannot be used here. If it is your NHS smartcard, tell your service desk its kind."
+    KEY_NOT_USABLE = 4, "This card's kind of key is not supported. If it is your NHS smartcard, tell your service desk."
+    CARD_MUTE = 4, "The card does not answer. Check that the chip is clean and the right way up, and put it in again."
+    CARD_BUSY = 4, "Another program is using the card. Close other programs that use smartcards, then try again."
+    CARD_NONSENSE = 4, "The card does not do what it is asked. Put it in again. If that fails, tell your service desk."
+    WRONG_PASSCODE = 5, "That passcode is not right. Check your passcode and type it again."
+    NO_PASSCODE = 5, "That cannot be a passcode, so it was not tried. A passcode has 4 to 8 digits."
+    LAST_TRY_KEPT = 5, "The passcode was not tried: 1 try is left. Sign in where you can confirm that it is used."
+    CARD_LOCKED = 6, "This card is locked. Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."
+    NO_CERTIFICATE = 7, "This card is empty. Ask your local smartcard team to set it up."
+    BAD_CERTIFICATE = 7, "This card's certificate cannot be read. Ask your local smartcard team to set it up again."
+    CARD_EXPIRED = 7, "This card has expired. Ask your local smartcard team to renew it, or check this PC's date."
+    NOT_YET_VALID = 7, "This card is not valid yet. Check this PC's date, or ask your local smartcard team."
+    UNREACHABLE = 8, "The sign-in service cannot be reached. Check the network cable or Wi-Fi, then try again."
+    BROKER_TIMEOUT = 8, "The sign-in service takes too long to answer. Wait a moment, then try again."
+    NOT_TRUSTED = 8, "The sign-in service could not prove who it is. Nothing was sent to it. Tell your service desk."
+    BROKER_REFUSED = 9, "The sign-in service did not accept this card. Try again, or ask your local smartcard team."
+    BROKER_FAULT = 9, "The sign-in service has a problem of its own. Your card is fine. Try again in a few minutes."
+    BROKER_NONSENSE = 9, "The sign-in service gave an answer that makes no sense. Try again, or tell your service desk."
+    ROLE_REFUSED = 9, "The sign-in service did not accept that role. Sign in again and choose another one."
+    TIME_UP = 9, "Your time is up, so you were signed out. Sign in again to go on."
+    IDLE_TOO_LONG = 9, "Your session was not used for too long, so you were signed out. Sign in again to go on."
+    CARD_REMOVED = 10, "The card was taken out. Put it in again to sign in."
+    INTERRUPTED = 130, "Stopped. Nobody is signed in."
+
+    def __init__(self, exit_code: int, sentence: str) -> None:
+        what, _, self.advice = sentence.partition(". ")
+        self.exit_code, self.says = exit_code, what.rstrip(".") + "."
+
+
+CARD_FAULTS = {fault for fault in Fault if fault.exit_code in (4, 7)}  # another card may do
+LASTING_FAULTS = {fault for fault in Fault if fault.exit_code in (6, 7)}  # nothing helps here
+
+
+class AgentError(Exception):
+    """A fault and what is known of it: one `technical` line for the service desk, which never holds a secret.
+
+    `says` and `advice` are for the person in front; where they are not given, they are the fault's own.
     """
 
-    sentence = "Something went wrong."
-    exit_code: ClassVar[int] = 1
-    says: str
-    advice: str
-
-    def __init_subclass__(cls) -> None:
-        what, _, cls.advice = cls.sentence.partition(". ")
-        cls.says = what.rstrip(".") + "."
-
-    def __init__(self, technical: str = "") -> None:
+    def __init__(self, fault: Fault, technical: str = "", *, says: str = "", advice: str = "") -> None:
         super().__init__(technical)
-        self.technical = clean(technical, LONGEST_LINE)
+        self.fault, self.technical = fault, clean(technical, LONGEST_LINE)
+        self.says, self.advice = clean(says, LONGEST_LINE) or fault.says, advice or fault.advice
 
     def __str__(self) -> str:
         return f"{self.says} {self.advice}".strip()
 
 
-class UnexpectedError(AgentError):
-    sentence = "Something unexpected happened. Try again. If it happens again, tell your service desk."
-
-
 class UsageError(AgentError):
-    sentence = "The agent was not started correctly. See: python agent.py --help"
-    exit_code = 2
-
     def __init__(self, says: str, advice: str = "") -> None:
-        super().__init__()
-        self.says, self.advice = clean(says, LONGEST_LINE), advice or type(self).advice
+        super().__init__(Fault.USAGE, says=says, advice=advice)
 
 
-class Interrupted(AgentError):
-    sentence = "Stopped. Nobody is signed in."
-    exit_code = 130
-
-
-class ReaderError(AgentError):
-    exit_code = 3
-
-
-class NoReader(ReaderError):
-    sentence = "No card reader is connected to this PC. Plug the card reader in, or tell your service desk."
-
-
-class ReaderNotFound(NoReader):
-    sentence = "The card reader that this PC is set up to use is not connected. Plug it in, or tell your service desk."
-
-    def __init__(self, wanted: str, there: Sequence[str]) -> None:
-        super().__init__(f"--reader {wanted}")
-        self.says = f"The card reader \u201c{clean(wanted)}\u201d is not connected."
-        self.advice = f"{type(self).advice} Connected: {clean('; '.join(there), LONGEST_LINE)}."
-
-
-class NoSmartcardService(ReaderError):
-    sentence = "The smartcard service of this PC is not running. Ask your service desk to start it (called pcscd)."
-
-
-class SmartcardServiceRefuses(NoSmartcardService):
-    sentence = "The smartcard service of this PC refuses this program. Ask your service desk to allow it (by polkit)."
-
-
-class NoSmartcardLibrary(ReaderError):
-    sentence = "This PC has no software for smartcard readers. Ask your service desk to install it (libpcsclite1)."
-
-
-class CardError(AgentError):
-    exit_code = 4
-
-
-class NoCard(CardError):
-    sentence = "There is no card in the reader. Put your card in and try again."
-
-
-class CardNotUsable(CardError):
-    sentence = "This card cannot be used to sign in here. If it is your NHS smartcard, tell your service desk its kind."
-
-
-class KeyNotSupported(CardNotUsable):
-    sentence = "This card's kind of key is not supported here. If it is your NHS smartcard, tell your service desk."
-
-
-class CardUnresponsive(CardError):
-    sentence = "The card does not answer. Check that the chip is clean and the right way round, and put it in again."
-
-
-class CardBusy(CardError):
-    sentence = "Another program is using the card. Close other programs that use smartcards, then try again."
-
-
-class CardNonsense(CardError):
-    sentence = "The card does not do what it is asked. Put it in again; if that does not help, tell your service desk."
-
-
-class CardRemoved(AgentError):
-    sentence = "The card was taken out. Put it in again to sign in."
-    exit_code = 10
-
-
-class PasscodeError(AgentError):
-    exit_code = 5
-
-
-class WrongPasscode(PasscodeError):
-    sentence = "That passcode is not right. Check your passcode and type it again."
-
+class WrongPasscode(AgentError):
     def __init__(self, tries_left: int | None) -> None:
         """`tries_left`: None where the card does not say."""
         status = StatusWord.VERIFICATION_FAILED if tries_left is None else 0x63C0 | tries_left
-        super().__init__(f"VERIFY \u2192 {describe_status(status)}")
+        left = "" if tries_left is None else f" {counted(tries_left, 'try', 'tries')} left."
+        super().__init__(
+            Fault.WRONG_PASSCODE, f"VERIFY \u2192 {describe_status(status)}", says=Fault.WRONG_PASSCODE.says + left
+        )
         self.tries_left = tries_left
-        if tries_left is not None:
-            self.says += f" {counted(tries_left, 'try', 'tries')} left."
-
-
-class LastTryNotSpent(PasscodeError):
-    sentence = "The passcode was not tried, because 1 try is left. Sign in where you can confirm that it is used."
-
-
-class UnusablePasscode(PasscodeError):
-    sentence = "That cannot be a passcode, so it was not tried. A passcode has 4 to 8 digits."
-
-
-class PasscodeLocked(AgentError):
-    sentence = "This card is locked. Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."
-    exit_code = 6
-
-
-class CertificateError(AgentError):
-    exit_code = 7
-
-
-class CertificateMissing(CertificateError):
-    sentence = "This card is empty. Ask your local smartcard team to set it up."
-
-
-class CertificateUnreadable(CertificateError):
-    sentence = "This card's certificate cannot be read. Ask your local smartcard team to set it up again."
-
-
-class CertificateExpired(CertificateError):
-    sentence = "This card has expired. Ask your local smartcard team to renew it, or check this PC's date."
-
-
-class CertificateNotYetValid(CertificateError):
-    sentence = "This card is not valid yet. Check that this PC shows the right date, or ask your local smartcard team."
-
-
-class BrokerUnreachable(AgentError):
-    sentence = "The sign-in service cannot be reached. Check the network cable or Wi-Fi, then try again."
-    exit_code = 8
-
-
-class BrokerTimeout(BrokerUnreachable):
-    sentence = "The sign-in service takes too long to answer. Wait a moment, then try again."
-
-
-class BrokerNotTrusted(BrokerUnreachable):
-    sentence = "The sign-in service could not prove who it is. Nothing was sent to it. Tell your service desk."
-
-
-class BrokerError(AgentError):
-    exit_code = 9
-
-
-class BrokerRefused(BrokerError):
-    sentence = "The sign-in service did not accept this card. Try again. If that fails, ask your local smartcard team."
-
-
-class BrokerFault(BrokerError):
-    sentence = "The sign-in service has a problem of its own. Your card is fine. Try again in a few minutes."
-
-
-class BrokerNonsense(BrokerError):
-    sentence = "The sign-in service gave an answer that makes no sense. Try again, or tell your service desk."
-
-
-class RoleRefused(BrokerError):
-    sentence = "The sign-in service did not accept that role. Sign in again and choose another one."
-
-
-class SessionExpired(BrokerRefused):
-    sentence = "Your time is up, so you were signed out. Sign in again to go on."
-
-
-class SessionIdle(SessionExpired):
-    sentence = "Your session was not used for too long, so you were signed out. Sign in again to go on."
 
 
 def told(where: str, error: BaseException) -> AgentError:
     """What a person is told of an error, without the tracebacks, whose frames hold passcode and ticket."""
     if not isinstance(error, AgentError):  # logged without its text, which could be a secret
         LOG.error("%s in %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
-        error = UnexpectedError(type(error).__name__)
+        error = AgentError(Fault.UNEXPECTED, type(error).__name__)
     error.__traceback__ = error.__context__ = error.__cause__ = None
     return error
 
@@ -463,7 +344,7 @@ def encode_tlv(tag: int, value: bytes) -> bytes:
 def decode_tlvs(data: bytes) -> dict[int, bytes]:
     """One level of BER-TLV objects as {tag: value}; 00 and FF between them are filler (ISO 7816-4, 5.2.2.1).
 
-    Raises CardNonsense where a length runs past the end or a tag comes twice.
+    Raises CARD_NONSENSE where a length runs past the end or a tag comes twice.
     """
     objects: dict[int, bytes] = {}
     try:
@@ -472,10 +353,10 @@ def decode_tlvs(data: bytes) -> dict[int, bytes]:
             _, _, number, _, value, _ = asn1.parse(data[:size])
             tag = data[0] if number < 31 else data[0] << 8 | number  # one byte, or two
             if tag in objects:
-                raise CardNonsense(f"TLV {tag:02X} comes twice")
+                raise AgentError(Fault.CARD_NONSENSE, f"TLV {tag:02X} comes twice")
             objects[tag], data = value, data[size:]
     except ValueError:
-        raise CardNonsense(f"TLV ends in the middle, in the last {len(data)} bytes") from None
+        raise AgentError(Fault.CARD_NONSENSE, f"TLV ends in the middle, in the last {len(data)} bytes") from None
     return objects
 
 
@@ -520,7 +401,7 @@ class CardLink(Protocol):
     def transmit(self, apdu: bytearray) -> bytes:
         """One command APDU there, data and status word back, within CARD_ANSWER_SECONDS.
 
-        Keeps no copy of the APDU. Raises CardRemoved, CardUnresponsive, ...
+        Keeps no copy of the APDU. Raises CARD_REMOVED, CARD_MUTE, ...
         """
 
 
@@ -531,7 +412,7 @@ def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
     while status >> 8 == 0x61:
         more, status = _transmit(link, bytearray([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
         if not more or len(data) > LONGEST_CERTIFICATE:
-            raise CardNonsense(f"{command}: the answer does not end, {len(data)} bytes so far")
+            raise AgentError(Fault.CARD_NONSENSE, f"{command}: the answer does not end, {len(data)} bytes so far")
         data += more
     answer = f", {len(data)} bytes" if data else ""
     tell(command.plain, f"{command} \u2192 {describe_status(status)}{answer}", started)
@@ -559,7 +440,7 @@ def _transmit(link: CardLink, apdu: bytearray, ends_in_le: bool = True) -> tuple
     if len(answer) == 2 and answer[0] == 0x6C and ends_in_le:
         answer = link.transmit(apdu[:-1] + answer[1:])
     if len(answer) < 2:
-        raise CardNonsense(f"an answer of {len(answer)} bytes, a status word has 2")
+        raise AgentError(Fault.CARD_NONSENSE, f"an answer of {len(answer)} bytes, a status word has 2")
     return answer[:-2], int.from_bytes(answer[-2:], "big")
 
 
@@ -570,15 +451,15 @@ class Passcode:
     """What the person typed. Never shown, and overwritten when no longer needed."""
 
     def __init__(self, text: str) -> None:
-        """Raises UnusablePasscode for what is not 4 to 8 digits: no card is asked, and no try spent."""
+        """Raises NO_PASSCODE for what is not 4 to 8 digits: no card is asked, and no try spent."""
         if not PASSCODE.fullmatch(text):
-            raise UnusablePasscode()
+            raise AgentError(Fault.NO_PASSCODE)
         self._digits = bytearray(text, "ascii")
 
     def padded(self) -> bytearray:
-        """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises UnusablePasscode once forgotten."""
+        """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises NO_PASSCODE once forgotten."""
         if 0 in self._digits:  # forgotten meanwhile: zeros would cost a try
-            raise UnusablePasscode()
+            raise AgentError(Fault.NO_PASSCODE)
         return self._digits.ljust(LONGEST_PASSCODE, b"\xff")
 
     def forget(self) -> None:
@@ -606,11 +487,11 @@ ALGORITHMS = {
     "secp256r1": Algorithm(0x11, "ECC P-256", 32, False),
     "secp384r1": Algorithm(0x14, "ECC P-384", 48, False),
 }
-# What a digest is preceded by in a signature block: DigestInfo, DER (RFC 8017, section 9.2, note 1).
-DIGEST_INFO = {
-    Digest.SHA1: bytes.fromhex("3021300906052B0E03021A05000414"),
-    Digest.SHA256: bytes.fromhex("3031300D060960864801650304020105000420"),
-}
+
+
+def hashing(digest: Digest) -> dict[str, Any]:
+    """The AlgorithmIdentifier of a digest, as signatures have it (RFC 8017, section 9.2, note 1)."""
+    return {"algorithm": digest.value, "parameters": core.Null()}
 
 
 def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
@@ -618,7 +499,7 @@ def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> byt
     hashed = hashlib.new(digest.value, message).digest()
     if not algorithm.is_rsa:
         return hashed
-    encoded = DIGEST_INFO[digest] + hashed
+    encoded = bytes(algos.DigestInfo({"digest_algorithm": hashing(digest), "digest": hashed}).dump())
     return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
@@ -636,7 +517,7 @@ class Certificate:
     def parse(cls, data: bytes) -> Certificate:
         """From DER, whatever filler is behind it.
 
-        Raises CertificateUnreadable for what is no X.509 certificate of a person, KeyNotSupported.
+        Raises BAD_CERTIFICATE for what is no X.509 certificate of a person, KEY_NOT_USABLE.
         """
         try:
             der = data[: asn1.peek(data)]
@@ -653,7 +534,9 @@ class Certificate:
                 algorithm=_algorithm(parsed.public_key),
             )
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise CertificateUnreadable(f"{type(error).__name__} in a certificate of {len(data)} bytes") from None
+            raise AgentError(
+                Fault.BAD_CERTIFICATE, f"{type(error).__name__} in a certificate of {len(data)} bytes"
+            ) from None
 
     def days_left(self, now: datetime) -> int:
         return (self.not_after - now).days
@@ -667,14 +550,14 @@ def _in_utc(moment: object) -> datetime:
 
 
 def _algorithm(key: keys.PublicKeyInfo) -> Algorithm:
-    """Raises KeyNotSupported."""
+    """Raises KEY_NOT_USABLE."""
     kind = str(key.algorithm)
     if kind == "rsa":
         kind += f" {key.bit_size}"
     elif kind == "ec":
         kind = str(key.curve[1])
     if kind not in ALGORITHMS:
-        raise KeyNotSupported(f"key 9A: {kind}")
+        raise AgentError(Fault.KEY_NOT_USABLE, f"key 9A: {kind}")
     return ALGORITHMS[kind]
 
 
@@ -686,24 +569,24 @@ class CardFacts:
     tries_left: int | None
 
     def check(self, now: datetime) -> None:
-        """Raises PasscodeLocked, CertificateExpired, CertificateNotYetValid."""
+        """Raises CARD_LOCKED, CARD_EXPIRED, NOT_YET_VALID."""
         certificate = self.certificate
         if now > certificate.not_after:
-            raise CertificateExpired(f"valid until {certificate.not_after:%d %B %Y %H:%M} UTC")
+            raise AgentError(Fault.CARD_EXPIRED, f"valid until {certificate.not_after:%d %B %Y %H:%M} UTC")
         if now < certificate.not_before:
-            raise CertificateNotYetValid(f"valid from {certificate.not_before:%d %B %Y %H:%M} UTC")
+            raise AgentError(Fault.NOT_YET_VALID, f"valid from {certificate.not_before:%d %B %Y %H:%M} UTC")
         if self.tries_left == 0:
-            raise PasscodeLocked("VERIFY without data: no tries left, and none was spent")
+            raise AgentError(Fault.CARD_LOCKED, "VERIFY without data: no tries left, and none was spent")
 
 
 class IdentityCard(Protocol):
     """What a sign-in needs of a card, whatever the way to it."""
 
     def facts(self) -> CardFacts:
-        """Spends no try. Raises the Certificate and Card errors, CardRemoved."""
+        """Spends no try. Raises AgentError."""
 
     def sign(self, passcode: Passcode, message: bytes, digest: Digest) -> bytes:
-        """The authentication key's signature. Raises the Passcode and Card errors, PasscodeLocked, CardRemoved."""
+        """The authentication key's signature. Raises WrongPasscode, CARD_LOCKED, AgentError."""
 
 
 class PivCard:
@@ -717,16 +600,16 @@ class PivCard:
         self.passcode_shown = False  # since select(): the card must be reset before others get it
 
     def select(self) -> None:
-        """Begin an operation, which has CARD_OPERATION_SECONDS. Raises CardNotUsable where there is no PIV."""
+        """Begin an operation, which has CARD_OPERATION_SECONDS. Raises CARD_NOT_USABLE where there is no PIV."""
         self.passcode_shown, self._ends = False, self._clock() + CARD_OPERATION_SECONDS
         plain = "Ask the card for its identity application (PIV)"
         command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
-        self._expect_success(command, exchange(self, command)[1], CardNotUsable)
+        self._expect_success(command, exchange(self, command)[1], Fault.CARD_NOT_USABLE)
 
     def transmit(self, apdu: bytearray) -> bytes:
         """As its link, but not beyond the end of the operation, however short each command was."""
         if self._clock() >= self._ends:
-            raise CardUnresponsive(f"not done within {CARD_OPERATION_SECONDS} s")
+            raise AgentError(Fault.CARD_MUTE, f"not done within {CARD_OPERATION_SECONDS} s")
         return self._link.transmit(apdu)
 
     def facts(self) -> CardFacts:
@@ -741,16 +624,16 @@ class PivCard:
         return self._authenticate(signature_block(message, digest, certificate.algorithm), certificate.algorithm)
 
     @staticmethod
-    def _expect_success(command: Command, status: int, refused: type[AgentError] = CardNonsense) -> None:
+    def _expect_success(command: Command, status: int, refused: Fault = Fault.CARD_NONSENSE) -> None:
         if status != StatusWord.SUCCESS:
-            raise refused(f"{command} \u2192 {describe_status(status)}")
+            raise AgentError(refused, f"{command} \u2192 {describe_status(status)}")
 
     def _preferred_passcode(self) -> int:
         """The key reference of the holder's passcode, as the Discovery object has it (part 1, section 3.3.2)."""
         wanted = encode_tlv(Tag.DATA_OBJECT_LIST, bytes([Tag.DISCOVERY]))
         command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, "Ask which passcode its holder uses")
         data, _ = exchange(self, command)
-        with contextlib.suppress(CardNonsense):  # optional, and many a card's is odd
+        with contextlib.suppress(AgentError):  # optional, and many a card's is odd
             policy = decode_tlvs(decode_tlvs(data).get(Tag.DISCOVERY, b"")).get(Tag.PIN_USAGE_POLICY, b"")
             if len(policy) == 2 and policy[0] & BOTH_PASSCODES == BOTH_PASSCODES and policy[1] == GLOBAL_PREFERRED:
                 return GLOBAL_PASSCODE
@@ -763,17 +646,17 @@ class PivCard:
         return tries_left(exchange(self, command)[1])
 
     def _read_certificate(self) -> Certificate:
-        """The authentication certificate (slot 9A). Raises CertificateMissing, CertificateUnreadable."""
+        """The authentication certificate (slot 9A). Raises NO_CERTIFICATE, BAD_CERTIFICATE."""
         wanted = encode_tlv(Tag.DATA_OBJECT_LIST, AUTHENTICATION_CERTIFICATE)
         plain = "Read the certificate that says whose card this is (key 9A)"
         command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
         data, status = exchange(self, command)
         missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
-        self._expect_success(command, status, CertificateMissing if missing else CardNonsense)
+        self._expect_success(command, status, Fault.NO_CERTIFICATE if missing else Fault.CARD_NONSENSE)
         return Certificate.parse(_unpack_certificate(data))
 
     def _verify(self, passcode: Passcode) -> None:
-        """Show the passcode, then forget it (part 2, section 3.2.1). Raises WrongPasscode, PasscodeLocked."""
+        """Show the passcode, then forget it (part 2, section 3.2.1). Raises WrongPasscode, CARD_LOCKED."""
         plain = "Show the passcode to the card, which checks it itself"
         padded = passcode.padded()
         command = Command(Instruction.VERIFY, 0, self._passcode_reference, padded, plain, True, answer_expected=False)
@@ -785,7 +668,7 @@ class PivCard:
             passcode.forget()
         left = self._tries_left() if status == StatusWord.VERIFICATION_FAILED else tries_left(status)
         if left == 0:
-            raise PasscodeLocked(f"VERIFY \u2192 {describe_status(status)}")
+            raise AgentError(Fault.CARD_LOCKED, f"VERIFY \u2192 {describe_status(status)}")
         if status >> 8 == 0x63:
             raise WrongPasscode(left)
         self._expect_success(command, status)
@@ -800,7 +683,7 @@ class PivCard:
         self._expect_success(command, status)
         signature = decode_tlvs(decode_tlvs(data).get(Tag.DYNAMIC_AUTHENTICATION, b"")).get(Tag.RESPONSE, b"")
         if not signature or (algorithm.is_rsa and len(signature) != algorithm.key_bytes):
-            raise CardNonsense(f"{command}: a signature of {len(signature)} bytes")
+            raise AgentError(Fault.CARD_NONSENSE, f"{command}: a signature of {len(signature)} bytes")
         return signature
 
 
@@ -812,19 +695,17 @@ def _unpack_certificate(data: bytes) -> bytes:
     """
     stored = decode_tlvs(decode_tlvs(data).get(Tag.DATA_OBJECT, b"")).get(Tag.CERTIFICATE, b"")
     if not stored:
-        raise CertificateMissing("the certificate's data object is empty")
+        raise AgentError(Fault.NO_CERTIFICATE, "the certificate's data object is empty")
     if stored[0] == 0x30:  # a SEQUENCE, as every certificate is
         return stored
     if stored[:2] == b"\x01\x00":  # Net iD puts this and a length of 2 bytes before a compressed one
         stored = stored[4:]
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, by its header
-    try:
+    with contextlib.suppress(zlib.error):
         der = unzip.decompress(stored, LONGEST_CERTIFICATE)
-    except zlib.error:
-        raise CertificateUnreadable("the compressed certificate is damaged") from None
-    if not unzip.eof:
-        raise CertificateUnreadable("the compressed certificate does not end")
-    return der
+        if unzip.eof:
+            return der
+    raise AgentError(Fault.BAD_CERTIFICATE, "the compressed certificate is damaged, or does not end")
 
 
 @dataclass(frozen=True, eq=False)
@@ -860,12 +741,12 @@ class CardSource(Protocol):
     """A way to cards. `watch` blocks in a thread of its own; the other methods belong to the card worker."""
 
     def watch(self, report: Report) -> None:
-        """Report each card that comes and goes, until closed. Raises the Reader errors: watch again later."""
+        """Report each card that comes and goes, until closed. Raises AgentError: watch again later."""
 
     def open(self, card: CardIn) -> contextlib.AbstractContextManager[IdentityCard]:
         """One operation that no other program can come between; a card that was shown a passcode is reset after it.
 
-        No wait is endless. Raises CardRemoved, CardBusy and the other Card and Reader errors.
+        No wait is endless. Raises CARD_REMOVED, CARD_BUSY, AgentError.
         """
 
     def close(self) -> None: ...
@@ -934,11 +815,11 @@ class PcscResult(IntEnum):
 
 
 _R = PcscResult
-PCSC_ERRORS: dict[type[AgentError], Sequence[int]] = {  # all other results: CardUnresponsive
-    CardBusy: (_R.SHARING_VIOLATION, _R.PROTO_MISMATCH),
-    CardRemoved: (_R.REMOVED_CARD, _R.NO_SMARTCARD, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE),
-    NoSmartcardService: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
-    SmartcardServiceRefuses: (_R.SECURITY_VIOLATION,),
+PCSC_FAULTS: dict[Fault, Sequence[int]] = {  # all other results: CARD_MUTE
+    Fault.CARD_BUSY: (_R.SHARING_VIOLATION, _R.PROTO_MISMATCH),
+    Fault.CARD_REMOVED: (_R.REMOVED_CARD, _R.NO_SMARTCARD, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE),
+    Fault.NO_SERVICE: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
+    Fault.SERVICE_REFUSES: (_R.SECURITY_VIOLATION,),
 }
 # What comes back once another program's transaction has ended.
 WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"
@@ -962,7 +843,7 @@ class PcscContext:
     def call(self, function: str, *arguments: Any, expected: Sequence[int] = (), seconds: float | None = None) -> int:
         """A function's result: SUCCESS, or one that is expected. After any other the context is closed.
 
-        Raises what PCSC_ERRORS makes of the result, CardBusy or CardUnresponsive where it does not come in time.
+        Raises what PCSC_FAULTS makes of the result, CARD_BUSY or CARD_MUTE where it does not come in time.
         """
         shares = function in WAITS_FOR_OTHERS
         results: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -972,11 +853,12 @@ class PcscContext:
             result = results.get(timeout=seconds or (CARD_BUSY_SECONDS if shares else CARD_ANSWER_SECONDS))
         except queue.Empty:
             self.close()
-            raise (CardBusy if shares else CardUnresponsive)(f"{function} does not come back") from None
+            fault = Fault.CARD_BUSY if shares else Fault.CARD_MUTE
+            raise AgentError(fault, f"{function} does not come back") from None
         if result not in (PcscResult.SUCCESS, *expected):
             self.close()
-            errors = (error for error, results in PCSC_ERRORS.items() if result in results)
-            raise next(errors, CardUnresponsive)(f"{function}: {result:08X} of pcsclite.h")
+            fault = next((fault for fault, results in PCSC_FAULTS.items() if result in results), Fault.CARD_MUTE)
+            raise AgentError(fault, f"{function}: {result:08X} of pcsclite.h")
         return result
 
     def close(self) -> None:
@@ -989,7 +871,7 @@ class PcscLink(PcscContext):
     """A card that is connected through PC/SC: the way to it, and its PIV application."""
 
     def __init__(self, library: Any, card: CardIn, reader: bytes) -> None:
-        """Raises the Card and Reader errors."""
+        """Raises AgentError."""
         super().__init__(library)
         self.card = card
         self.piv = PivCard(self)
@@ -999,12 +881,12 @@ class PcscLink(PcscContext):
         while self.call("SCardConnect", self.handle, reader, *mode, *opened, expected=[PcscResult.SHARING_VIOLATION]):
             if time.monotonic() >= ends:  # another program has the card for itself, and mostly for a moment
                 self.close()
-                raise CardBusy("SCardConnect: another program has the card for itself")
+                raise AgentError(Fault.CARD_BUSY, "SCardConnect: another program has the card for itself")
             time.sleep(0.1)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[PivCard]:
-        """One operation with the card, PIV selected. Raises CardBusy, CardRemoved, ..."""
+        """One operation with the card, PIV selected. Raises CARD_BUSY, CARD_REMOVED, ..."""
         begin = "SCardBeginTransaction", self._handle
         if self.call(*begin, expected=[PcscResult.RESET_CARD]):  # by another program, since our last transaction
             mode = (SHARE_SHARED, self._protocol.value, LEAVE_CARD)
@@ -1035,7 +917,7 @@ class PcscLink(PcscContext):
         answer, length = ctypes.create_string_buffer(LONGEST_ANSWER), DWORD(LONGEST_ANSWER)
         self.call("SCardTransmit", self._handle, request, sent, size, None, answer, ctypes.byref(length))
         if not length.value:  # what vpcd makes of a card that is pulled while it is asked
-            raise CardUnresponsive("an answer of 0 bytes")
+            raise AgentError(Fault.CARD_MUTE, "an answer of 0 bytes")
         return ctypes.string_at(answer, length.value)
 
 
@@ -1043,11 +925,11 @@ class PcscReader:
     """The readers of this PC, through the smartcard service (PC/SC; winscard.h names)."""
 
     def __init__(self, name: str = "", library: Any = None) -> None:
-        """`name`: only readers with this in their name. Raises NoSmartcardLibrary."""
+        """`name`: only readers with this in their name. Raises NO_LIBRARY."""
         try:
             self._library = library or ctypes.CDLL("libpcsclite.so.1")
         except OSError as error:
-            raise NoSmartcardLibrary(str(error)) from None
+            raise AgentError(Fault.NO_LIBRARY, str(error)) from None
         self._name = "" if name == "pcsc" else name
         self._cards: dict[tuple[bytes, int], CardIn] = {}  # by reader's name and its count of insertions and removals
         self._changed = threading.Condition()
@@ -1060,8 +942,9 @@ class PcscReader:
         try:
             with contextlib.closing(PcscContext(self._library)) as self._watching:
                 self._watch_readers(self._watching, report)
-        except (CardError, CardRemoved) as error:
-            raise NoSmartcardService(error.technical) from None
+        except AgentError as error:
+            fault = error.fault if error.fault is Fault.SERVICE_REFUSES else Fault.NO_SERVICE
+            raise AgentError(fault, error.technical) from None
         finally:
             self._keep({})
 
@@ -1075,11 +958,17 @@ class PcscReader:
                 self._keep({})
             if there != before:
                 before = there
-                missing = ReaderNotFound(self._name, [shown(name) for name in there]) if there else NoReader()
-                report(ReaderReady() if names else ReaderLost(missing))
+                report(ReaderReady() if names else ReaderLost(self._not_found(there)))
             if states := self._status_change(context, names, known):
                 known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
                 self._report_cards(report, states)
+
+    def _not_found(self, there: Iterable[bytes]) -> AgentError:
+        if not there:
+            return AgentError(Fault.NO_READER)
+        advice = f"{Fault.READER_NOT_FOUND.advice} Connected: {clean('; '.join(map(shown, there)), LONGEST_LINE)}."
+        says = f"The card reader \u201c{clean(self._name)}\u201d is not connected."
+        return AgentError(Fault.READER_NOT_FOUND, f"--reader {self._name}", says=says, advice=advice)
 
     def _status_change(
         self, context: PcscContext, names: Sequence[bytes], known: Mapping[bytes, int]
@@ -1123,8 +1012,8 @@ class PcscReader:
                 yield piv
         except AgentError as error:
             self._let_go()
-            if isinstance(error, CardUnresponsive) and self._is_leaving(card):
-                raise CardRemoved(error.technical) from None
+            if error.fault is Fault.CARD_MUTE and self._is_leaving(card):
+                raise AgentError(Fault.CARD_REMOVED, error.technical) from None
             raise
         if piv.passcode_shown:
             self._let_go()
@@ -1134,7 +1023,7 @@ class PcscReader:
             self._let_go()
             reader = next((reader for (reader, _), each in self._cards.items() if each is card), None)
             if reader is None:
-                raise CardRemoved()
+                raise AgentError(Fault.CARD_REMOVED)
             self._link = PcscLink(self._library, card, reader)
         return self._link
 
@@ -1170,27 +1059,32 @@ def shown(reader: bytes) -> str:
 # --- CMS and XML messages ------------------------------------------------------------------------------------
 
 
-def signed_data(message: bytes, digest: Digest, certificate: Certificate, signature: bytes) -> bytes:
-    """CMS SignedData (RFC 5652, section 5), DER: version 1, one signer, no signed attributes."""
+def unsigned_data(message: bytes, digest: Digest, certificate: Certificate) -> cms.ContentInfo:
+    """CMS SignedData (RFC 5652, section 5) but for its signature: version 1, one signer, no signed attributes."""
     parsed = x509.Certificate.load(certificate.der)
-    hashing = {"algorithm": digest.value, "parameters": core.Null()}
     signing = "rsassa_pkcs1v15" if certificate.algorithm.is_rsa else f"{digest.value}_ecdsa"
     issued = {"issuer": parsed.issuer, "serial_number": parsed.serial_number}
     signer = {
         "version": "v1",
         "sid": cms.SignerIdentifier("issuer_and_serial_number", issued),
-        "digest_algorithm": hashing,
+        "digest_algorithm": hashing(digest),
         "signature_algorithm": {"algorithm": signing},
-        "signature": signature,
+        "signature": b"",
     }
     content = {
         "version": "v1",
-        "digest_algorithms": [hashing],
+        "digest_algorithms": [hashing(digest)],
         "encap_content_info": {"content_type": "data", "content": message},
         "certificates": [parsed],
         "signer_infos": [signer],
     }
-    return bytes(cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)}).dump())
+    return cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(content)})
+
+
+def signed_data(unsigned: cms.ContentInfo, signature: bytes) -> bytes:
+    """The SignedData with its signature, DER."""
+    unsigned["content"]["signer_infos"][0]["signature"] = signature
+    return bytes(unsigned.dump())
 
 
 SMIME_HEADER = """\
@@ -1242,7 +1136,7 @@ ENCODINGS = ("utf-8", "utf-16", "ascii", "iso8859-1", "iso8859-15", "cp1252")  #
 def decode_reply(body: bytes, content_type: str = "") -> str:
     """A reply's text: by its byte order mark, its XML declaration or its Content-Type, else UTF-8 (RFC 7303, 3).
 
-    Raises BrokerNonsense where that is not so, or names an encoding that no broker has.
+    Raises BROKER_NONSENSE where that is not so, or names an encoding that no broker has.
     """
     declaration = XML_DECLARATION.match(body[:200].decode("latin-1"))
     named = ENCODING.search(f"{declaration[0] if declaration else ''} {content_type}")
@@ -1253,7 +1147,7 @@ def decode_reply(body: bytes, content_type: str = "") -> str:
             raise LookupError
         return body.decode(encoding).strip("\ufeff \t\r\n")
     except (LookupError, UnicodeError):
-        raise BrokerNonsense(f"the reply is not text in {encoding}") from None
+        raise AgentError(Fault.BROKER_NONSENSE, f"the reply is not text in {encoding}") from None
 
 
 def status_words(text: str) -> str:
@@ -1270,26 +1164,26 @@ class GpAnswer:
 
     @classmethod
     def parse(cls, text: str) -> GpAnswer:
-        """Raises BrokerNonsense for what is no gpOBJECT, BrokerRefused for one of the two refusals."""
+        """Raises BROKER_NONSENSE for what is no gpOBJECT, BROKER_REFUSED for one of the two refusals."""
         try:
             root = _parse_xml(text)
             if root.tag != "gpOBJECT":
                 raise ValueError
         except (ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
             if refusal := next((words for words in REFUSALS if words in text), ""):
-                raise BrokerRefused(refusal) from None
-            raise BrokerNonsense(f"not the XML we know: {type(error).__name__}") from None
+                raise AgentError(Fault.BROKER_REFUSED, refusal) from None
+            raise AgentError(Fault.BROKER_NONSENSE, f"not the XML we know: {type(error).__name__}") from None
         elements = [(element.get("name", ""), element) for element in root.iter("gpPARAM")]
         roles = [element for name, element in elements if name.startswith("nhsjobrole")]
         parameters = {
             name: (element.text or "").strip() for name, element in elements if not name.startswith("nhsjobrole")
         }
         if len(parameters) + len(roles) < len(elements):
-            raise BrokerNonsense("a parameter comes twice")
+            raise AgentError(Fault.BROKER_NONSENSE, "a parameter comes twice")
         return cls(parameters, roles)
 
     def roles(self) -> tuple[Role, ...]:
-        """The roles in order. One that cannot be read is left out and logged. Raises BrokerNonsense if all are odd."""
+        """The roles in order. One that cannot be read is left out and logged. Raises BROKER_NONSENSE if all are odd."""
         roles: dict[str, Role] = {}
         for element in self.role_elements[:MOST_ROLES]:
             role = _parse_role(element)
@@ -1298,21 +1192,21 @@ class GpAnswer:
             else:
                 LOG.warning("a role is left out, it is odd or comes twice: %s", clean(str(element.attrib)))
         if self.role_elements and not roles:
-            raise BrokerNonsense(f"none of {len(self.role_elements)} roles can be read")
+            raise AgentError(Fault.BROKER_NONSENSE, f"none of {len(self.role_elements)} roles can be read")
         return tuple(roles.values())
 
     def required(self, name: str) -> str:
-        """A parameter. Raises BrokerNonsense for one that is missing, or longer than any that makes sense."""
+        """A parameter. Raises BROKER_NONSENSE for one that is missing, or longer than any that makes sense."""
         value = self.parameters.get(name, "")
         if not 0 < len(value) <= LONGEST_PARAMETER:
-            raise BrokerNonsense(f"{name} of {len(value)} characters")
+            raise AgentError(Fault.BROKER_NONSENSE, f"{name} of {len(value)} characters")
         return value
 
     def minutes(self, name: str) -> int:
-        """A time limit. Raises BrokerNonsense for what is no number of minutes in a year."""
+        """A time limit. Raises BROKER_NONSENSE for what is no number of minutes in a year."""
         value = self.required(name)
         if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value)):
-            raise BrokerNonsense(f"{name} is no number of minutes")
+            raise AgentError(Fault.BROKER_NONSENSE, f"{name} is no number of minutes")
         return int(value)
 
 
@@ -1380,7 +1274,7 @@ class BoundedSocket(ssl.SSLSocket):
         self._due, self._received = None, 0
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """Raises TimeoutError, BrokerNonsense."""
+        """Raises TimeoutError, BROKER_NONSENSE."""
         limit = self.gettimeout() or 0.0
         self._due = self._due or time.monotonic() + limit
         left = self._due - time.monotonic()
@@ -1393,7 +1287,7 @@ class BoundedSocket(ssl.SSLSocket):
             self.settimeout(limit)
         self._received += received
         if self._received > LONGEST_REPLY:
-            raise BrokerNonsense(f"a reply of over {LONGEST_REPLY} bytes")
+            raise AgentError(Fault.BROKER_NONSENSE, f"a reply of over {LONGEST_REPLY} bytes")
         return received
 
 
@@ -1412,20 +1306,20 @@ class Broker:
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
 
     def activate(self) -> Challenge:
-        """Ask for a challenge. Raises the Broker errors."""
+        """Ask for a challenge. Raises AgentError."""
         plain = "Ask the sign-in service for a challenge to sign"
         answer = self._post("activate", plain, self._parameters("ACTIVATION"))
         encoded = answer.required("challenge")
         try:
             data = base64.b64decode(encoded)
         except ValueError:
-            raise BrokerNonsense("the challenge is not base64") from None
+            raise AgentError(Fault.BROKER_NONSENSE, "the challenge is not base64") from None
         if not 16 <= len(data) <= 1024:
-            raise BrokerNonsense(f"a challenge of {len(data)} bytes")
+            raise AgentError(Fault.BROKER_NONSENSE, f"a challenge of {len(data)} bytes")
         return Challenge(encoded, data, answer.required("signature"), time.monotonic())
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
-        """Send the signed challenge back. Raises BrokerRefused and the other Broker errors.
+        """Send the signed challenge back. Raises AgentError.
 
         Waits for a late answer too, and an answer that is of no use here may have opened a session there:
         `open_session` is for logging that out.
@@ -1449,27 +1343,27 @@ class Broker:
         return session
 
     def select_role(self, session: Session, role: Role) -> None:
-        """Tell the broker which role the person works in now. Raises RoleRefused, SessionExpired, Broker errors."""
+        """Tell the broker which role the person works in now. Raises ROLE_REFUSED, TIME_UP, AgentError."""
         query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0"}
         query |= {"fallbackStatus": "0", "gacVersion": VERSION}
         url = f"{self._spine}/saml/RoleSelectionGP.jsp"
         words = self._ask("GET", url, "Tell the sign-in service which role was chosen", fields=query)
         if words != "OK":
-            raise RoleRefused(f"role {role.id}: {words}")
+            fault = Fault.TIME_UP if ticket_is_over(words) else Fault.ROLE_REFUSED
+            raise AgentError(fault, f"role {role.id}: {words}")
 
     def log_out(self, session: Session) -> None:
         """End the session at the broker, if it is not over there. The ticket goes to no other host than the broker's.
 
-        Raises the Broker errors.
+        Raises AgentError.
         """
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         same_host = session.logout_url.startswith(self._spine + "/")
         url = session.logout_url if same_host else f"{self._spine}/login/authlogout"
         plain = "Tell the sign-in service that the session is over"
-        with contextlib.suppress(SessionExpired):
-            words = self._ask("POST", url, plain, body=gp_object(parameters))
-            if words != "OK":
-                raise BrokerNonsense(f"the log-out was not confirmed: {words}")
+        words = self._ask("POST", url, plain, body=gp_object(parameters))
+        if words != "OK" and not ticket_is_over(words):
+            raise AgentError(Fault.BROKER_NONSENSE, f"the log-out was not confirmed: {words}")
 
     def close(self) -> None:
         if "_pool" in vars(self):
@@ -1493,8 +1387,12 @@ class Broker:
 
     @functools.cached_property
     def _device_id(self) -> str:
-        """Made with the first request and not before: it looks the broker's name up, which can take time."""
-        return f"{secrets.token_hex(4)},ClientIP={local_address(self._spine)}"
+        """With this PC's address towards the broker, whose name is looked up for that: not before the first request."""
+        parts, address = urlsplit(self._spine), "0.0.0.0"  # noqa: S104  the protocol's "not known", nothing is bound
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((parts.hostname, parts.port or 443))  # sends nothing
+            address = probe.getsockname()[0]
+        return f"{secrets.token_hex(4)},ClientIP={address}"
 
     def _parameters(self, service: str) -> dict[str, str]:
         return {
@@ -1509,16 +1407,13 @@ class Broker:
         url = f"{self._spine}/login/auth{endpoint}"
         text, reason = self._request("POST", url, plain, seconds, body=gp_object(parameters))
         if reason:
-            raise BrokerRefused(reason)
+            raise AgentError(Fault.BROKER_REFUSED, reason)
         return GpAnswer.parse(text)
 
     def _ask(self, method: str, url: str, plain: str, **what: Any) -> str:
-        """The words of the page that is the reply. Raises SessionExpired where the ticket is not valid any more."""
+        """The words of the page that is the reply."""
         text, reason = self._request(method, url, plain, **what)
-        words = status_words(text)
-        if reason == "ticket-not-valid" or "INVALID TOKEN" in words.upper():
-            raise SessionExpired(f"{words} {reason}")
-        return f"{words} {reason}".strip()
+        return f"{status_words(text)} {reason}".strip()
 
     def _request(self, method: str, url: str, plain: str, seconds: float | None = None, **what: Any) -> tuple[str, str]:
         """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal.
@@ -1542,14 +1437,19 @@ class Broker:
         tell(plain, f"{line} \u2192 {answer.status}, {len(self._body)} bytes", started)
         reason = clean(answer.headers.get("X-Spine-Stub-Reason", ""), 80)
         if answer.status != 200:
-            raise BrokerFault(f"{line} \u2192 HTTP {answer.status} {reason}")
+            raise AgentError(Fault.BROKER_FAULT, f"{line} \u2192 HTTP {answer.status} {reason}")
         if encoding := answer.headers.get("Content-Encoding", ""):
-            raise BrokerNonsense(f"{line}: a reply packed by {encoding}, which was not asked for")
+            raise AgentError(Fault.BROKER_NONSENSE, f"{line}: a reply packed by {encoding}, which was not asked for")
         return decode_reply(bytes(self._body), answer.headers.get("Content-Type", "")), reason
 
 
+def ticket_is_over(words: str) -> bool:
+    """Whether the broker says so: it has ended the session, or never had it."""
+    return "INVALID TOKEN" in words.upper() or words.endswith("ticket-not-valid")
+
+
 def _session(uid: str, answer: GpAnswer) -> Session:
-    """Raises BrokerNonsense."""
+    """Raises BROKER_NONSENSE."""
     return Session(
         uid=uid,
         cn=clean(answer.required("cn")),
@@ -1573,28 +1473,17 @@ def _broker_error(error: BaseException, line: str) -> AgentError:
     while wrapped and not isinstance(wrapped, OSError | http.client.IncompleteRead):
         wrapped = wrapped.__context__
     match wrapped or error:
-        case ssl.SSLCertVerificationError() as cause:
-            return BrokerNotTrusted(f"{line}: {cause.verify_message}")
         case TimeoutError():
-            return BrokerTimeout(f"{line}: no whole reply in time")
+            return AgentError(Fault.BROKER_TIMEOUT, f"{line}: no whole reply in time")
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
-            return BrokerUnreachable(f"{line}: the connection ended in the middle")
+            return AgentError(Fault.UNREACHABLE, f"{line}: the connection ended in the middle")
         case ssl.SSLError() as cause:
-            return BrokerNotTrusted(f"{line}: {cause.reason}")
+            return AgentError(Fault.NOT_TRUSTED, f"{line}: {getattr(cause, 'verify_message', cause.reason)}")
         case OSError() as cause:
-            return BrokerUnreachable(f"{line}: {cause.strerror or type(cause).__name__}")
+            return AgentError(Fault.UNREACHABLE, f"{line}: {cause.strerror or type(cause).__name__}")
         case urllib3.exceptions.SSLError():  # urllib3 1 compares the names itself
-            return BrokerNotTrusted(f"{line}: the certificate is for another name")
-    return BrokerNonsense(f"{line}: {type(error).__name__}")
-
-
-def local_address(url: str) -> str:
-    """This PC's address towards the broker, as the protocol's device_id wants it. Nothing is sent."""
-    parts = urlsplit(url)
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((parts.hostname, parts.port or 443))
-        return str(probe.getsockname()[0])
-    return "0.0.0.0"  # noqa: S104  the protocol's "not known", nothing is bound
+            return AgentError(Fault.NOT_TRUSTED, f"{line}: the certificate is for another name")
+    return AgentError(Fault.BROKER_NONSENSE, f"{line}: {type(error).__name__}")
 
 
 # --- Login table ---------------------------------------------------------------------------------------------
@@ -1618,68 +1507,44 @@ class State(Enum):
     PROBLEM = auto()
 
 
-@dataclass(frozen=True)
-class Event:
-    """What can happen besides ReaderNews. The table tells events apart by their exact class."""
+class Cue(Enum):
+    """What can happen and says no more than that it has."""
 
-
-class CardRead(Event):
-    """The card says whose it is, and takes a passcode: see the attempt's facts."""
-
-
-class CardReadLastTry(CardRead):
-    """As CardRead, but one more wrong passcode locks the card."""
-
-
-class NoCardLeft(Event):
-    """There is no card in any reader that could be read."""
+    CARD_READ = auto()  # the card says whose it is, and takes a passcode: see the attempt's facts
+    CARD_READ_LAST_TRY = auto()  # as CARD_READ, but one more wrong passcode locks the card
+    NO_CARD_LEFT = auto()  # there is no card in any reader that could be read
+    CONFIRMED = auto()  # the person wants the last try to be spent
+    CANCELLED = auto()  # the person gave up waiting, or does not want the last try to be spent
+    ROLE_SELECTED = auto()  # the broker knows the chosen role
+    LOG_OUT = auto()  # the person pressed Log out
+    DISMISSED = auto()  # the person has read what was said, and wants to go on with the card that is in
 
 
 @dataclass(frozen=True)
-class PasscodeTyped(Event):
+class PasscodeTyped:
     passcode: Passcode  # typed for the card of this attempt
 
 
-class Confirmed(Event):
-    """The person wants the last try to be spent."""
-
-
-class Cancelled(Event):
-    """The person gave up waiting, or does not want the last try to be spent."""
-
-
 @dataclass(frozen=True)
-class Validated(Event):
+class Validated:
     session: Session  # that the broker has opened, for a person with several roles
 
 
 class ValidatedOneRole(Validated):
-    """As Validated, for a person with one role: there is nothing to choose."""
+    """For a person with one role: there is nothing to choose."""
 
 
 class ValidatedNoRole(Validated):
-    """As Validated, for a person without a role."""
+    """For a person without a role."""
 
 
 @dataclass(frozen=True)
-class RoleChosen(Event):
+class RoleChosen:
     role: Role
 
 
-class RoleSelected(Event):
-    """The broker knows the chosen role."""
-
-
-class LogOut(Event):
-    """The person pressed Log out."""
-
-
-class Dismissed(Event):
-    """The person has read what was said, and wants to go on with the card that is in."""
-
-
 @dataclass(frozen=True)
-class Failed(Event):
+class Failed:
     error: AgentError
 
 
@@ -1704,8 +1569,16 @@ class TimeUp(Failed):
 
 
 @dataclass(frozen=True)
-class LogOutEnded(Event):
+class LogOutEnded:
     confirmed: bool  # by the broker
+
+
+Event = Cue | PasscodeTyped | Validated | RoleChosen | Failed | LogOutEnded | ReaderNews
+
+
+def kind(event: Event) -> Cue | type[Event]:
+    """What the table tells events apart by."""
+    return event if isinstance(event, Cue) else type(event)
 
 
 @dataclass(frozen=True)
@@ -1726,9 +1599,10 @@ class SignedIn:
         """When the first of the broker's two limits is reached."""
         return min(self.started + 60 * self.session.max_minutes, self.used + 60 * self.session.idle_minutes)
 
-    def why_over(self) -> SessionExpired:
+    def why_over(self) -> Fault:
         """What to tell the person at that time."""
-        return SessionExpired() if self.ends == self.started + 60 * self.session.max_minutes else SessionIdle()
+        is_longest = self.ends == self.started + 60 * self.session.max_minutes
+        return Fault.TIME_UP if is_longest else Fault.IDLE_TOO_LONG
 
 
 class Action(Enum):
@@ -1748,7 +1622,7 @@ class Mode(Enum):
     NORMAL = auto()
 
 
-Moves = dict[tuple[State, type[Event | ReaderNews]], tuple[State, Action]]
+Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
 UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
 
 BASE: Moves = {
@@ -1760,21 +1634,21 @@ BASE: Moves = {
     (State.NO_READER, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, LogOutEnded): (State.WAITING, Action.NOTHING),
-    (State.READING, CardRead): (State.PASSCODE, Action.NOTHING),
-    (State.READING, CardReadLastTry): (State.LAST_TRY, Action.NOTHING),
+    (State.READING, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
+    (State.READING, Cue.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
     (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
-    (State.READING, NoCardLeft): (State.WAITING, Action.END_SESSION),
+    (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.END_SESSION),
     (State.READING, PasscodeTyped): (State.READING_TYPED, Action.NOTHING),
     (State.READING, Failed): (State.PROBLEM, Action.GIVE_UP),
-    (State.READING_TYPED, CardRead): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.READING_TYPED, CardReadLastTry): (State.CONFIRMING, Action.NOTHING),
+    (State.READING_TYPED, Cue.CARD_READ): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.READING_TYPED, Cue.CARD_READ_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
     (State.READING_TYPED, CardUnusable): (State.READING, Action.READ_CARD),
     (State.READING_TYPED, Failed): (State.PROBLEM, Action.GIVE_UP),
-    (State.READING_TYPED, Cancelled): (State.READING, Action.READ_CARD),
+    (State.READING_TYPED, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
     (State.LAST_TRY, PasscodeTyped): (State.CONFIRMING, Action.NOTHING),
-    (State.CONFIRMING, Confirmed): (State.SIGNING_IN, Action.SIGN_IN),
-    (State.CONFIRMING, Cancelled): (State.LAST_TRY, Action.GIVE_UP),
+    (State.CONFIRMING, Cue.CONFIRMED): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.CONFIRMING, Cue.CANCELLED): (State.LAST_TRY, Action.GIVE_UP),
     (State.SIGNING_IN, PasscodeWrong): (State.PASSCODE, Action.GIVE_UP),
     (State.SIGNING_IN, PasscodeWrongLastTry): (State.LAST_TRY, Action.GIVE_UP),
     (State.SIGNING_IN, ValidatedNoRole): (State.SIGNED_IN, Action.NOTHING),
@@ -1782,19 +1656,19 @@ BASE: Moves = {
     (State.SIGNING_IN, Validated): (State.CHOOSING_ROLE, Action.NOTHING),
     (State.SIGNING_IN, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.SIGNING_IN, AnswerLate): (State.PROBLEM, Action.GIVE_UP),
-    (State.SIGNING_IN, Cancelled): (State.READING, Action.READ_CARD),
+    (State.SIGNING_IN, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
-    (State.CHOOSING_ROLE, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.CHOOSING_ROLE, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.CHOOSING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
-    (State.SELECTING_ROLE, RoleSelected): (State.SIGNED_IN, Action.NOTHING),
-    (State.SELECTING_ROLE, Cancelled): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SELECTING_ROLE, Cue.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
+    (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_IN, LogOut): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
-    (State.SIGNED_OUT, Dismissed): (State.READING, Action.READ_CARD),
+    (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
-    (State.PROBLEM, Dismissed): (State.READING, Action.READ_CARD),
+    (State.PROBLEM, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.PROBLEM, CardIn): (State.READING, Action.READ_CARD),
     (State.PROBLEM, LogOutEnded): (State.PROBLEM, Action.NOTHING),
 }
@@ -1988,6 +1862,7 @@ class Attempt:
     passcode: Passcode | None = None
     signed_in: SignedIn | None = None
     prefetched: Challenge | None = None
+    unsigned_data: Callable[..., cms.ContentInfo] = field(default_factory=lambda: functools.lru_cache(1)(unsigned_data))
     stays_open: bool = False  # whoever got the ticket ends the session
 
     def forget_passcode(self) -> None:
@@ -2011,14 +1886,14 @@ class Attempt:
             tell("The sign-in service does not answer yet; it is tried again after the passcode", error.technical)
 
     def challenge(self) -> Challenge:
-        """One that is fresh. Raises the Broker errors."""
+        """One that is fresh. Raises AgentError."""
         stale = time.monotonic() - CHALLENGE_FRESH_SECONDS
         if self.prefetched is None or self.prefetched.received < stale:
             self.prefetched = self.broker.activate()
         return self.prefetched
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
-        """Raises the Broker errors; even then there can be a session, which `log_out` ends."""
+        """Raises AgentError; even then there can be a session, which `log_out` ends."""
         self.prefetched = None  # good for one use
         self.lane.may_open = True
         try:
@@ -2098,7 +1973,7 @@ class Conductor:
         """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
         self._closed.set()
         self.on_change = lambda before: None
-        self.handle(LogOut())
+        self.handle(Cue.LOG_OUT)
         self._end_attempt()
         self._card_lane.submit(None)
         ends = time.monotonic() + seconds
@@ -2110,19 +1985,19 @@ class Conductor:
         self._source.close()
 
     def signed_in(self) -> SignedIn:
-        """Who is signed in. Raises UnexpectedError when nobody is."""
+        """Who is signed in. Raises UNEXPECTED when nobody is."""
         if self.attempt is None or self.attempt.signed_in is None:
-            raise UnexpectedError("signed in without a session")
+            raise AgentError(Fault.UNEXPECTED, "signed in without a session")
         return self.attempt.signed_in
 
     def seconds_left(self) -> float:
-        """Until the session reaches the first of its limits. Raises UnexpectedError when nobody is signed in."""
+        """Until the session reaches the first of its limits. Raises UNEXPECTED when nobody is signed in."""
         return self.signed_in().ends - self._clock()
 
     # What a person does. Each is ignored where the table has no use for it.
 
     def type_passcode(self, text: str) -> bool:
-        """Whether it was taken. Raises UnusablePasscode, with nothing spent.
+        """Whether it was taken. Raises NO_PASSCODE, with nothing spent.
 
         It is not while one of several cards is being read: nobody has been told yet whose passcode it would be.
         """
@@ -2132,14 +2007,15 @@ class Conductor:
         self.handle(PasscodeTyped(Passcode(text)))
         return True
 
-    def handle(self, event: Event | ReaderNews) -> None:
+    def handle(self, event: Event) -> None:
         """Move as the table says, act, and tell the face."""
-        move = self._table.get((self.state, type(event)))
+        move = self._table.get((self.state, kind(event)))
         if move is None:
             return
         before, (self.state, action) = self.state, move
         if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
-            tell("The session is over", type(event).__name__, level=logging.INFO)
+            why = event.name if isinstance(event, Cue) else type(event).__name__
+            tell("The session is over", why, level=logging.INFO)
         self._keep(event, self.attempt)
         self._actions[action]()
         self.on_change(before)
@@ -2151,17 +2027,17 @@ class Conductor:
         except Exception as again:  # there is no way to say it either
             told("the owner's thread", again)
 
-    def _keep(self, event: Event | ReaderNews, attempt: Attempt | None) -> None:
+    def _keep(self, event: Event, attempt: Attempt | None) -> None:
         match event:
             case CardIn():
                 self._card = event
-            case Dismissed():
+            case Cue.DISMISSED:
                 self._unusable.clear()
             case LogOutEnded(confirmed):
                 self.log_out_confirmed = confirmed
             case Failed(error) | ReaderLost(error):
                 self.problem = error
-                tell(error.says, f"{type(error).__name__} {error.technical}", level=logging.INFO)
+                tell(error.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
             case PasscodeTyped(passcode) if attempt:
                 attempt.passcode = passcode
             case Validated(session) if attempt and attempt.facts:
@@ -2169,7 +2045,7 @@ class Conductor:
                 attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
             case RoleChosen(role) if attempt and attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
-            case RoleSelected() if attempt and attempt.signed_in:
+            case Cue.ROLE_SELECTED if attempt and attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self._clock())
 
     # What the reader reports.
@@ -2222,7 +2098,7 @@ class Conductor:
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
-            self._bridge.call(self.handle, NoCardLeft())
+            self._bridge.call(self.handle, Cue.NO_CARD_LEFT)
             return
         logged_out = functools.partial(self._bridge.call, self.handle)
         attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, logged_out)
@@ -2255,7 +2131,7 @@ class Conductor:
 
         def select() -> Event:
             attempt.broker.select_role(session, role)
-            return RoleSelected()
+            return Cue.ROLE_SELECTED
 
         self._run(attempt.lane, attempt, select)
 
@@ -2271,7 +2147,7 @@ class Conductor:
             return
         left = self.seconds_left()
         if left <= 0:
-            self.handle(TimeUp(attempt.signed_in.why_over()))
+            self.handle(TimeUp(AgentError(attempt.signed_in.why_over())))
         else:
             start_timer(min(left, CHECK_TIME_SECONDS), self._bridge.call, self._check_time, attempt)
 
@@ -2301,20 +2177,20 @@ class Conductor:
             self._check_time(attempt)
 
     def _failed(self, attempt: Attempt, error: AgentError) -> None:
-        match error:
-            case CardRemoved():
-                self._card_gone(attempt.card)
-            case WrongPasscode():
-                self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
-            case _:
-                if attempt.facts is None and isinstance(error, CardError | CertificateError):
-                    self._unusable.add(attempt.card)
-                    if self._next_card():
-                        self.handle(CardUnusable(error))
-                        return
-                if len(self.cards) > 1:
-                    error.advice += f" (This is about the card in {attempt.card.reader}.)"
-                self.handle(Failed(error))
+        if error.fault is Fault.CARD_REMOVED:
+            self._card_gone(attempt.card)
+            return
+        if isinstance(error, WrongPasscode):
+            self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
+            return
+        if attempt.facts is None and error.fault in CARD_FAULTS:
+            self._unusable.add(attempt.card)
+            if self._next_card():
+                self.handle(CardUnusable(error))
+                return
+        if len(self.cards) > 1:
+            error.advice += f" (This is about the card in {attempt.card.reader}.)"
+        self.handle(Failed(error))
 
     def _facts_of(self, attempt: Attempt) -> Event:
         with self._source.open(attempt.card) as identity:
@@ -2323,13 +2199,19 @@ class Conductor:
         until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
         tell("The card names its owner", f"uid {certificate.uid}, until {until}; {key}")
         facts.check(datetime.now(UTC))
-        return CardReadLastTry() if facts.tries_left == 1 else CardRead()
+        attempt.lane.submit(functools.partial(self._prepare, attempt, certificate))
+        return Cue.CARD_READ_LAST_TRY if facts.tries_left == 1 else Cue.CARD_READ
+
+    def _prepare(self, attempt: Attempt, certificate: Certificate) -> None:
+        """After the prefetch, while the person types: after Enter only the signature is put in."""
+        if attempt.prefetched:
+            attempt.unsigned_data(attempt.prefetched.data, self._digest, certificate)
 
     def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
         """The broker is asked while the card is reset."""
+        unsigned = attempt.unsigned_data(challenge.data, self._digest, certificate)
         with self._source.open(attempt.card) as identity:
-            signature = identity.sign(passcode, challenge.data, self._digest)
-            der = signed_data(challenge.data, self._digest, certificate, signature)
+            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self._digest))
             says = f"{self._digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
@@ -2337,7 +2219,7 @@ class Conductor:
 
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
-        late = AnswerLate(BrokerTimeout(f"no answer within {ANSWER_SECONDS} s"))
+        late = AnswerLate(AgentError(Fault.BROKER_TIMEOUT, f"no answer within {ANSWER_SECONDS} s"))
         patience = start_timer(ANSWER_SECONDS, self._bridge.call, self._job_ended, attempt, late)
         try:
             session = attempt.validate(uid, challenge, der)
@@ -2442,17 +2324,17 @@ class Terminal:
             case State.CONFIRMING if self._interactive:
                 self._ask(LAST_TRY_QUESTION, read_line, self._confirmed)
             case State.CONFIRMING:
-                self._finish(LastTryNotSpent())
+                self._finish(AgentError(Fault.LAST_TRY_KEPT))
             case State.CHOOSING_ROLE:
                 self._choose_role()
             case State.SIGNED_IN:
                 self._finish(self._conductor.signed_in())
             case State.WAITING if before not in (State.NO_READER, State.WAITING):
-                self._finish(CardRemoved())
+                self._finish(AgentError(Fault.CARD_REMOVED))
             case State.NO_READER if self._interactive and self._wait is None:
                 self._say(str(self._conductor.problem))
             case State.NO_READER | State.PROBLEM:
-                self._finish(self._conductor.problem or UnexpectedError())
+                self._finish(self._conductor.problem or AgentError(Fault.UNEXPECTED))
 
     def sign_in(self) -> SignedIn:
         """Blocks until signed in. Raises the AgentError that ended it."""
@@ -2461,7 +2343,7 @@ class Terminal:
         while self._outcome is None:
             left = None if ends is None or self._conductor.attempt else max(0.0, ends - time.monotonic())
             if not self._bridge.wait(left) and self._outcome is None:
-                raise self._conductor.problem or NoCard()
+                raise self._conductor.problem or AgentError(Fault.NO_CARD)
         if isinstance(self._outcome, AgentError):
             raise self._outcome
         if self._wanted_role:  # nobody chooses where there is one role, or none
@@ -2471,7 +2353,7 @@ class Terminal:
     def stay(self) -> None:
         """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
         self._say("Press Enter to log out, or pull the card.")
-        self._ask("", read_line, lambda answer: self._conductor.handle(LogOut()))
+        self._ask("", read_line, lambda answer: self._conductor.handle(Cue.LOG_OUT))
         while self._conductor.state is State.SIGNED_IN:
             self._bridge.wait()
 
@@ -2507,7 +2389,7 @@ class Terminal:
         if answer:
             then(answer.rstrip("\r\n"))
         else:
-            self._finish(Interrupted())
+            self._finish(AgentError(Fault.INTERRUPTED))
 
     def _ask_passcode(self) -> None:
         if self._asked is None:
@@ -2519,7 +2401,7 @@ class Terminal:
         if self._outcome is None:
             try:
                 self._conductor.type_passcode(passcode)
-            except UnusablePasscode as error:
+            except AgentError as error:
                 self._again_or_finish(error)
 
     def _again_or_finish(self, error: AgentError) -> None:
@@ -2532,7 +2414,7 @@ class Terminal:
     def _passcode_wanted(self, before: State) -> None:
         """Nobody is asked before it is known whose passcode it is."""
         if before is State.CONFIRMING:
-            self._finish(Interrupted())
+            self._finish(AgentError(Fault.INTERRUPTED))
         elif before is State.SIGNING_IN and self._conductor.problem:
             self._again_or_finish(self._conductor.problem)
         else:
@@ -2540,7 +2422,7 @@ class Terminal:
             self._ask_passcode()
 
     def _confirmed(self, answer: str) -> None:
-        self._conductor.handle(Confirmed() if answer.strip().lower() in ("y", "yes") else Cancelled())
+        self._conductor.handle(Cue.CONFIRMED if answer.strip().lower() in ("y", "yes") else Cue.CANCELLED)
 
     def _choose_role(self) -> None:
         roles = self._conductor.signed_in().session.roles
@@ -2937,7 +2819,7 @@ class PasscodeScreen(Screen):
         try:
             if typed and not self.conductor.type_passcode(typed):
                 self.entry.insert(0, typed)  # it is not known yet whose passcode it is
-        except UnusablePasscode as error:
+        except AgentError as error:
             self._notice.configure(text=str(error), style="Red.TLabel")
             self.window.fit()
 
@@ -2962,8 +2844,8 @@ class ConfirmScreen(Screen):
     def build(self) -> None:
         self.label("This is the last try", "Title.TLabel")
         self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
-        self.button("No, let me type it again", Cancelled())
-        self.button("Yes, use this passcode", Confirmed(), "Quiet.TButton")
+        self.button("No, let me type it again", Cue.CANCELLED)
+        self.button("Yes, use this passcode", Cue.CONFIRMED, "Quiet.TButton")
 
 
 class BusyScreen(Screen):
@@ -2989,7 +2871,7 @@ class BusyScreen(Screen):
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=(8, 24), ipady=4)
         moving.start(30)
-        self.button("Cancel", Cancelled(), "Quiet.TButton")
+        self.button("Cancel", Cue.CANCELLED, "Quiet.TButton")
         self.settle()
         self.window.fit()
 
@@ -3009,7 +2891,7 @@ class RolesScreen(Screen):
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
         self._use = self.button("Use this role", self._choose)
-        self.button("Log out", LogOut(), "Quiet.TButton")
+        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
         for widget in (self.search, self.list):
             widget.bind("<<Enter>>", self.deliberate(self._choose))
         self._search()
@@ -3097,7 +2979,7 @@ class SessionScreen(Screen):
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.label(ends, "Red.TLabel")
         self.label("Taking your card out logs you out.", "Quiet.TLabel")
-        self.button("Log out", LogOut(), "Quiet.TButton")
+        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
 
     def _show_time(self) -> None:
@@ -3117,22 +2999,23 @@ class SignedOutScreen(Screen):
         if confirmed is False:
             self.label(NOT_CONFIRMED, "Red.TLabel")
         self.label("Take your card with you.")
-        self.button("Sign in again", Dismissed(), "Quiet.TButton")
+        self.button("Sign in again", Cue.DISMISSED, "Quiet.TButton")
 
 
 class ProblemScreen(Screen):
     """What went wrong and what to do, in plain words; the technical line is one click away."""
 
     def build(self) -> None:
-        problem, state = self.conductor.problem or UnexpectedError(), self.conductor.state
+        problem, state = self.conductor.problem or AgentError(Fault.UNEXPECTED), self.conductor.state
         self.label(problem.says, "Red.Title.TLabel")
         self.label(problem.advice)
         if owner := describe_owner(self.conductor):
             self.label(f"If you ask for help, read this out: {owner}.", "Quiet.TLabel")
-        # A lost reader comes back by itself, and nothing helps a locked or expired card here.
-        if state is State.PROBLEM and not isinstance(problem, PasscodeLocked | CertificateError):
-            self.button("Sign in again" if isinstance(problem, SessionExpired) else "Try again", Dismissed())
-        self._technical = f"{type(problem).__name__} (exit code {problem.exit_code})\n{problem.technical}"
+        # A lost reader comes back by itself.
+        if state is State.PROBLEM and problem.fault not in LASTING_FAULTS:
+            is_over = problem.fault in (Fault.TIME_UP, Fault.IDLE_TOO_LONG)
+            self.button("Sign in again" if is_over else "Try again", Cue.DISMISSED)
+        self._technical = f"{problem.fault.name} (exit code {problem.fault.exit_code})\n{problem.technical}"
         self._more = self.button("Technical detail", self._show_detail, "Quiet.TButton")
 
     def _show_detail(self) -> None:
@@ -3508,14 +3391,14 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
             run(options)
             sys.stdout.flush()
     except KeyboardInterrupt:
-        return Interrupted.exit_code
+        return Fault.INTERRUPTED.exit_code
     except OSError as error:  # whoever read the outcome has gone, or a disk is full; the rest is not written either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"The outcome was not written: {error.strerror}.", file=sys.stderr)
-        return UnexpectedError.exit_code
+        return Fault.UNEXPECTED.exit_code
     except AgentError as error:
         print(error, file=sys.stderr)
-        return error.exit_code
+        return error.fault.exit_code
     return 0
 
 

@@ -40,9 +40,8 @@ from agent import (
     AgentError,
     CardIn,
     CardOut,
-    CardRemoved,
-    CardUnresponsive,
     Colour,
+    Fault,
     IdentityCard,
     Lane,
     PivCard,
@@ -110,7 +109,7 @@ class EmbeddedReader:
     def open(self, card: CardIn) -> Iterator[IdentityCard]:
         link = self._link
         if link is None or link.card is not card:
-            raise CardRemoved()
+            raise AgentError(Fault.CARD_REMOVED)
         try:
             link.piv.select()
             yield link.piv
@@ -150,22 +149,22 @@ class EmbeddedLink:
 
     def transmit(self, apdu: bytearray) -> bytes:
         if self._mute:
-            raise CardUnresponsive("it has not answered before")
+            raise AgentError(Fault.CARD_MUTE, "it has not answered before")
         self._asked = True
         self._send(apdu)
         try:
             answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
         except queue.Empty:
             self._mute = True
-            raise CardUnresponsive(f"no answer within {CARD_ANSWER_SECONDS} s") from None
+            raise AgentError(Fault.CARD_MUTE, f"no answer within {CARD_ANSWER_SECONDS} s") from None
         if answer is None:
             self._answers.put(None)
-            raise CardRemoved()
+            raise AgentError(Fault.CARD_REMOVED)
         return answer
 
     def reset(self) -> None:
         started = time.perf_counter()
-        with contextlib.suppress(CardRemoved):
+        with contextlib.suppress(AgentError):
             self._send(VpcdControl.RESET)
             tell("Lock the card again, so that no other program finds it open", "card reset", started)
 
@@ -177,7 +176,7 @@ class EmbeddedLink:
         try:  # one write, and no copy of a passcode
             self._connection.sendmsg([len(payload).to_bytes(2, "big"), payload])
         except OSError:
-            raise CardRemoved() from None
+            raise AgentError(Fault.CARD_REMOVED) from None
 
 
 def is_own(connection: socket.socket) -> bool:
@@ -425,7 +424,7 @@ class DemonstrationStrip:
 
 
 def make_reader(which: str) -> EmbeddedReader | agent.PcscReader:
-    """pcsc, part of a reader's name, or embedded[:PORT]. Raises UsageError, NoSmartcardLibrary."""
+    """pcsc, part of a reader's name, or embedded[:PORT]. Raises UsageError, NO_LIBRARY."""
     kind, _, port = which.partition(":")
     if kind != "embedded":
         return agent.PcscReader(which)

@@ -38,7 +38,7 @@ from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.spine import Desk  # noqa: E402
 
-from agent import Broker, Dismissed, LogOut, PcscReader, State  # noqa: E402
+from agent import Broker, Cue, PcscReader, State  # noqa: E402
 from emulator.keys.private_key import PrivateKey  # noqa: E402
 
 LIMIT = 2.0
@@ -93,8 +93,8 @@ def enter_to_roles(person: Person, pcsc: CountingPcsc) -> tuple[float, list[str]
         person.sees(State.CHOOSING_ROLE)
 
     took, apdus = milliseconds(sign_in), list(pcsc.apdus)
-    person.conductor.handle(LogOut())
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.LOG_OUT)
+    person.conductor.handle(Cue.DISMISSED)
     return took, apdus
 
 

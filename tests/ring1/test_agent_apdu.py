@@ -7,10 +7,11 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.agent import fails
 from support.scripted_card import ScriptedCard
 
 import agent
-from agent import CardNonsense, Command, Instruction, decode_tlvs, encode_tlv, exchange
+from agent import AgentError, Command, Fault, Instruction, decode_tlvs, encode_tlv, exchange
 
 # ISO 7816-4, 5.2.2.2: the shortest of the length fields.
 LENGTH_FIELDS = {
@@ -55,7 +56,7 @@ def test_objects_side_by_side(data: str, objects: dict[int, bytes]) -> None:
     ["53", "5F", "5381", "538201", "5380", "5384", "530501020304", "53FFFFFF", "530053", "53005300", "5F2F005F2F00"],
 )
 def test_what_is_no_tlv_says_so(data: str) -> None:
-    with pytest.raises(CardNonsense):
+    with fails(Fault.CARD_NONSENSE):
         decode_tlvs(bytes.fromhex(data))
 
 
@@ -66,7 +67,7 @@ def test_what_is_encoded_is_decoded(objects: dict[int, bytes]) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_objects_or_nonsense(data: bytes) -> None:
-    with contextlib.suppress(CardNonsense):
+    with contextlib.suppress(AgentError):
         decode_tlvs(data)
 
 
@@ -127,7 +128,7 @@ def test_nobody_above_sees_61_or_6c(answers: list[str], sent_then: list[str], da
 
 @pytest.mark.parametrize("then", ["6A82", "9000", "6110"])
 def test_what_was_announced_must_come(then: str) -> None:
-    with pytest.raises(CardNonsense):
+    with fails(Fault.CARD_NONSENSE):
         exchange(ScriptedCard("AA6101", then), READ)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from support.agent import fails
 from support.emulator import UID, self_signed
 from support.scripted_card import (
     CARD,
@@ -30,14 +31,11 @@ from agent import (
     ALGORITHMS,
     CARD_OPERATION_SECONDS,
     CardFacts,
-    CardUnresponsive,
     Certificate,
-    CertificateExpired,
-    CertificateNotYetValid,
     Digest,
+    Fault,
     Passcode,
     PivCard,
-    UnusablePasscode,
     WrongPasscode,
     signature_block,
 )
@@ -106,7 +104,7 @@ def test_an_operation_has_an_end_however_short_each_command_was() -> None:
     card = BrokenCard(certificate="536101", more="006101")
     piv = PivCard(card, clock=lambda: next(ticks))
     piv.select()
-    with pytest.raises(CardUnresponsive):
+    with fails(Fault.CARD_MUTE):
         piv.facts()
     assert len(card.sent) <= CARD_OPERATION_SECONDS
     piv.select()  # another operation has time of its own
@@ -120,7 +118,7 @@ def test_no_copy_of_the_passcode_is_left_in_what_was_sent() -> None:
     passcode = Passcode("918273")
     piv.sign(passcode, MESSAGE, Digest.SHA256)
     assert bytes(5 + 8) in link.kept
-    with pytest.raises(UnusablePasscode):
+    with fails(Fault.NO_PASSCODE):
         passcode.padded()
 
 
@@ -163,9 +161,9 @@ def test_dates_at_their_boundaries() -> None:
     facts = CardFacts(certificate, 3)
     facts.check(certificate.not_before)
     facts.check(certificate.not_after)
-    with pytest.raises(CertificateNotYetValid):
+    with fails(Fault.NOT_YET_VALID):
         facts.check(certificate.not_before - second)
-    with pytest.raises(CertificateExpired):
+    with fails(Fault.CARD_EXPIRED):
         facts.check(certificate.not_after + second)
     assert certificate.days_left(certificate.not_after - timedelta(days=14)) == 14
 
@@ -182,7 +180,7 @@ def test_a_passcode_is_padded_to_eight_bytes(digits: str) -> None:
     "text", ["", "123", "12345a", "123456789", "12345\uff16", "12\x003456", "1234\n", "é", "\x7f", "\ud800"]
 )
 def test_what_cannot_be_a_passcode_is_refused_unsaid(text: str) -> None:
-    with pytest.raises(UnusablePasscode) as caught:
+    with fails(Fault.NO_PASSCODE) as caught:
         Passcode(text)
     said = f"{caught.value} {caught.value!r} {caught.value.technical}"
     assert not text or text not in said
@@ -200,7 +198,7 @@ def test_a_forgotten_passcode_is_not_sent() -> None:
     card = ScriptedCard("9000", "6A82", "63C3", certificate_object(card_certificate()) + SUCCESS)
     piv = PivCard(card)
     piv.select()
-    with pytest.raises(UnusablePasscode):
+    with fails(Fault.NO_PASSCODE):
         piv.sign(passcode, b"challenge", Digest.SHA256)
     assert len(card.sent) == 4
     assert b"918273" not in b"".join(bytes(v) for v in vars(passcode).values())

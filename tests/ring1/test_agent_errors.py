@@ -2,77 +2,42 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import agent
-from agent import AgentError
-
-# README.md, "Exit code": each error, and all that derive from it.
-EXIT_CODES = {
-    "UnexpectedError": 1,
-    "UsageError": 2,
-    "ReaderError": 3,
-    "CardError": 4,
-    "PasscodeError": 5,
-    "PasscodeLocked": 6,
-    "CertificateError": 7,
-    "BrokerUnreachable": 8,
-    "BrokerError": 9,
-    "CardRemoved": 10,
-    "Interrupted": 130,
-}
-WITH_A_REASON = {"WrongPasscode": (2,), "UsageError": ("No such thing.",), "ReaderNotFound": ("One", ["Another"])}
-WITH_A_REASON["DemonstrationFailed"] = WITH_A_REASON["UsageError"]
+from agent import CARD_FAULTS, LASTING_FAULTS, AgentError, Fault
 
 
-def every_error(base: type[AgentError] = AgentError) -> list[type[AgentError]]:
-    own = [each for each in base.__subclasses__() if each.__module__ in ("agent", "demo")]
-    return [base, *(error for each in own for error in every_error(each))]
-
-
-ERRORS = every_error()[1:]
-SAID = [error for error in ERRORS if "sentence" in vars(error)]  # the others are only kinds of error
-
-
-def made(error: type[AgentError]) -> AgentError:
-    return error(*WITH_A_REASON.get(error.__name__, ()))
-
-
-@pytest.mark.parametrize("error", SAID, ids=lambda error: error.__name__)
-def test_a_sentence_and_what_to_do(error: type[AgentError]) -> None:
-    said = made(error)
+@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
+def test_a_sentence_and_what_to_do(fault: Fault) -> None:
+    said = AgentError(fault)
     assert said.says.endswith(".")
     assert said.says[0].isupper()
     assert len(said.says) < 100
-    if not isinstance(said, agent.UsageError):
-        assert said.advice
-        assert said.advice[0].isupper()
-    assert str(said).startswith(said.says)
+    assert said.advice
+    assert said.advice[0].isupper()
+    assert str(said) == f"{said.says} {said.advice}"
     assert "\n" not in str(said)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
-def test_the_contract_s_exit_code(error: type[AgentError]) -> None:
-    nearest = next(base.__name__ for base in error.__mro__ if base.__name__ in EXIT_CODES)
-    assert made(error).exit_code == EXIT_CODES[nearest]
+def test_no_two_faults_say_the_same() -> None:
+    assert len({fault.says for fault in Fault.__members__.values()}) == len(Fault.__members__)
 
 
-def test_every_error_of_the_contract_is_there() -> None:
-    assert set(EXIT_CODES) <= {error.__name__ for error in ERRORS}
+def test_what_is_known_of_a_fault_is_said_in_place_of_its_own_words() -> None:
+    error = AgentError(Fault.NO_READER, says="No reader here.", advice="Buy one.")
+    assert str(error) == "No reader here. Buy one."
+    assert str(agent.UsageError("No such thing.")).startswith("No such thing. See")
 
 
-def test_what_is_only_a_kind_of_error_is_not_raised() -> None:
-    source = Path(agent.__file__).read_text()
-    assert not [error for error in set(ERRORS) - set(SAID) if re.search(rf"raise {error.__name__}\b", source)]
-
-
-def test_no_two_errors_say_the_same() -> None:
-    said = [error.says for error in SAID]
-    assert len(set(said)) == len(said)
+@pytest.mark.parametrize(
+    ("exit_code", "faults"), [(4, CARD_FAULTS), (6, LASTING_FAULTS), (7, CARD_FAULTS & LASTING_FAULTS)]
+)
+def test_what_another_card_or_nothing_helps_with(exit_code: int, faults: set[Fault]) -> None:
+    assert {fault for fault in Fault if fault.exit_code == exit_code} <= faults
 
 
 @pytest.mark.parametrize(("left", "words"), [(2, "2 tries left."), (1, "1 try left."), (10, "10 tries left.")])
@@ -81,7 +46,7 @@ def test_a_wrong_passcode_says_how_many_tries_are_left(left: int, words: str) ->
 
 
 def test_the_technical_line_is_for_the_service_desk_only() -> None:
-    error = agent.BrokerFault("POST /login/authactivate, HTTP 503")
+    error = AgentError(Fault.BROKER_FAULT, "POST /login/authactivate, HTTP 503")
     assert "503" in error.technical
     assert "503" not in str(error)
 
@@ -129,7 +94,7 @@ def test_sentences_are_there_without_docstrings() -> None:
     names: dict[str, Any] = {"__name__": "agent"}
     exec(compile(Path(agent.__file__).read_text(), agent.__file__, "exec", optimize=2), names)  # noqa: S102
     assert names["AgentError"].__doc__ is None
-    assert str(names["NoReader"]()) == str(agent.NoReader())
+    assert str(names["AgentError"](names["Fault"].NO_READER)) == str(AgentError(Fault.NO_READER))
 
 
 STEERING = {
@@ -147,7 +112,7 @@ STEERING = {
 @pytest.mark.parametrize("text", STEERING.values(), ids=STEERING)
 def test_text_from_outside_steers_nothing(text: str) -> None:
     assert agent.clean(text).isprintable()
-    assert agent.BrokerFault(text).technical.isprintable()
+    assert AgentError(Fault.BROKER_FAULT, text).technical.isprintable()
     assert str(agent.UsageError(f"{text} is no folder.")).isprintable()
 
 

@@ -94,7 +94,7 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
     with pytest.raises(UsageError) as caught:
         load(file)
     assert "agent.toml" in str(caught.value)
-    assert caught.value.exit_code == 2
+    assert caught.value.fault.exit_code == 2
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

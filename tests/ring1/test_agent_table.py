@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import inspect
+import typing
 
 import pytest
 
 import agent
-from agent import TABLES, Action, CardIn, CardOut, Event, Mode, ReaderLost, ReaderReady, State, Validated
+from agent import TABLES, Action, CardOut, Cue, Event, Mode, ReaderLost, State, Validated
 
 TABLE = TABLES[Mode.NORMAL]
-NEWS: list[type] = [ReaderReady, ReaderLost, CardIn, CardOut]
-EVENTS = NEWS + [
-    each for _, each in inspect.getmembers(agent, inspect.isclass) if issubclass(each, Event) and each is not Event
+WITH_MORE = tuple(set(typing.get_args(Event)) - {Cue})
+EVENTS: list[Cue | type] = [
+    *Cue,
+    *(each for _, each in inspect.getmembers(agent, inspect.isclass) if issubclass(each, WITH_MORE)),
 ]
 # Where each event leads from each state. Every pair that is not here must change nothing.
 LEGAL = """
 NO_READER:      ReaderReady WAITING, CardIn READING
 WAITING:        CardIn READING, LogOutEnded WAITING, Failed PROBLEM
-READING:        CardRead PASSCODE, CardReadLastTry LAST_TRY, PasscodeTyped READING_TYPED,
-                CardUnusable READING, NoCardLeft WAITING, Failed PROBLEM
-READING_TYPED:  CardRead SIGNING_IN, CardReadLastTry CONFIRMING, CardUnusable READING,
-                Failed PROBLEM, Cancelled READING
+READING:        CARD_READ PASSCODE, CARD_READ_LAST_TRY LAST_TRY, PasscodeTyped READING_TYPED,
+                CardUnusable READING, NO_CARD_LEFT WAITING, Failed PROBLEM
+READING_TYPED:  CARD_READ SIGNING_IN, CARD_READ_LAST_TRY CONFIRMING, CardUnusable READING,
+                Failed PROBLEM, CANCELLED READING
 PASSCODE:       PasscodeTyped SIGNING_IN, Failed PROBLEM
 LAST_TRY:       PasscodeTyped CONFIRMING, Failed PROBLEM
-CONFIRMING:     Confirmed SIGNING_IN, Cancelled LAST_TRY, Failed PROBLEM
+CONFIRMING:     CONFIRMED SIGNING_IN, CANCELLED LAST_TRY, Failed PROBLEM
 SIGNING_IN:     PasscodeWrong PASSCODE, PasscodeWrongLastTry LAST_TRY,
                 ValidatedNoRole SIGNED_IN, ValidatedOneRole SELECTING_ROLE,
                 Validated CHOOSING_ROLE, Failed PROBLEM, AnswerLate PROBLEM,
-                Cancelled READING
-CHOOSING_ROLE:  RoleChosen SELECTING_ROLE, LogOut SIGNED_OUT, TimeUp PROBLEM, Failed PROBLEM
-SELECTING_ROLE: RoleSelected SIGNED_IN, Failed PROBLEM, Cancelled SIGNED_OUT, TimeUp PROBLEM
-SIGNED_IN:      LogOut SIGNED_OUT, TimeUp PROBLEM, Failed PROBLEM
-SIGNED_OUT:     Dismissed READING, CardIn READING, LogOutEnded SIGNED_OUT,
+                CANCELLED READING
+CHOOSING_ROLE:  RoleChosen SELECTING_ROLE, LOG_OUT SIGNED_OUT, TimeUp PROBLEM, Failed PROBLEM
+SELECTING_ROLE: ROLE_SELECTED SIGNED_IN, Failed PROBLEM, CANCELLED SIGNED_OUT, TimeUp PROBLEM
+SIGNED_IN:      LOG_OUT SIGNED_OUT, TimeUp PROBLEM, Failed PROBLEM
+SIGNED_OUT:     DISMISSED READING, CardIn READING, LogOutEnded SIGNED_OUT,
                 Failed PROBLEM
-PROBLEM:        Dismissed READING, CardIn READING, LogOutEnded PROBLEM
+PROBLEM:        DISMISSED READING, CardIn READING, LogOutEnded PROBLEM
 """
 WITH_SESSION = {State.CHOOSING_ROLE, State.SELECTING_ROLE, State.SIGNED_IN}
 WITHOUT_CARD = {State.NO_READER, State.WAITING}
 CLEAN = {Action.END_SESSION, Action.READ_CARD}  # both drop everything of the person before
 
 
-def legal_moves() -> dict[tuple[State, type], State]:
-    named = {event.__name__: event for event in EVENTS}
-    moves: dict[tuple[State, type], State] = {}
+def name_of(event: Cue | type) -> str:
+    return event.name if isinstance(event, Cue) else event.__name__
+
+
+def legal_moves() -> dict[tuple[State, Cue | type], State]:
+    named = {name_of(event): event for event in EVENTS}
+    moves: dict[tuple[State, Cue | type], State] = {}
     for rule in LEGAL.replace(",\n", ",").strip().splitlines():
         state, _, rest = rule.partition(":")
         for move in rest.split(","):
@@ -60,9 +66,9 @@ def legal_moves() -> dict[tuple[State, type], State]:
 MOVES = legal_moves()
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
+@pytest.mark.parametrize("event", EVENTS, ids=name_of)
 @pytest.mark.parametrize("state", State, ids=lambda state: state.name)
-def test_every_pair_moves_as_written_or_changes_nothing(state: State, event: type) -> None:
+def test_every_pair_moves_as_written_or_changes_nothing(state: State, event: Cue | type) -> None:
     move = TABLE.get((state, event))
     assert (move and move[0]) is MOVES.get((state, event))
 
@@ -110,7 +116,7 @@ def test_a_session_that_is_opened_too_late_is_ended() -> None:
 def test_a_passcode_is_gone_whenever_it_is_not_being_used() -> None:
     with_passcode = {State.READING_TYPED, State.CONFIRMING, State.SIGNING_IN}
     for (state, event), (target, action) in TABLE.items():
-        validated = issubclass(event, Validated)  # the card has had it: it is overwritten
+        validated = isinstance(event, type) and issubclass(event, Validated)  # the card has had it: it is overwritten
         if state in with_passcode and target not in with_passcode and not validated:
             assert action in CLEAN | {Action.GIVE_UP}, (state, event)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from support.agent import fails
 from support.machine import wait_until
 from support.scripted_card import MESSAGE, BrokenCard
 from support.winscard import Winscard
@@ -15,22 +16,16 @@ import agent
 from agent import (
     PLUG_AND_PLAY,
     AgentError,
-    CardBusy,
     CardIn,
     CardOut,
-    CardRemoved,
-    CardUnresponsive,
     Digest,
-    NoReader,
-    NoSmartcardService,
+    Fault,
     Passcode,
     PcscReader,
     PcscResult,
     ReaderLost,
     ReaderNews,
-    ReaderNotFound,
     ReaderReady,
-    SmartcardServiceRefuses,
 )
 
 READER, OTHER = b"Maker Reader 00 00", b"Maker Token 01 00"
@@ -117,9 +112,8 @@ def test_trouble_with_the_service_has_a_sentence(function: str, trouble: PcscRes
         return
     wait_until(lambda: watched.failed)
     (error,) = watched.failed
-    assert isinstance(error, NoSmartcardService)
-    assert isinstance(error, SmartcardServiceRefuses) == (trouble == PcscResult.SECURITY_VIOLATION)
-    assert error.exit_code == 3
+    refused = trouble == PcscResult.SECURITY_VIOLATION
+    assert error.fault is (Fault.SERVICE_REFUSES if refused else Fault.NO_SERVICE)
 
 
 def test_every_card_is_reported_with_its_own_end(watch: Begin) -> None:
@@ -145,7 +139,7 @@ def test_a_quick_swap_is_two_cards(watch: Begin) -> None:
     second = watched.reports(CardIn, 2)[1]
     assert watched.news[-2:] == [CardOut(first), second]
     assert second is not first
-    with pytest.raises(CardRemoved), watched.reader.open(first):
+    with fails(Fault.CARD_REMOVED), watched.reader.open(first):
         pass
 
 
@@ -175,14 +169,14 @@ def test_as_many_readers_as_pcscd_has(number: int, watch: Begin) -> None:
 def test_a_reader_that_comes_and_goes(watch: Begin) -> None:
     service = Winscard()
     watched = watch(service)
-    assert isinstance(watched.lost(), NoReader)
+    assert watched.lost().fault is Fault.NO_READER
     service.plug_in(READER)
     watched.reports(ReaderReady)
     service.insert(READER, BrokenCard())
     watched.card()
     service.unplug(READER)
     watched.reports(ReaderLost, 2)
-    with pytest.raises(CardRemoved), watched.reader.open(watched.card()):
+    with fails(Fault.CARD_REMOVED), watched.reader.open(watched.card()):
         pass
 
 
@@ -196,7 +190,7 @@ def test_a_name_that_no_reader_has_is_said_with_those_that_are_there(watch: Begi
     service = Winscard(READER, b"Gemalto \x1b[2J 00")
     watched = watch(service, "Omnikey")
     error = watched.lost()
-    assert isinstance(error, ReaderNotFound)
+    assert error.fault is Fault.READER_NOT_FOUND
     assert "Omnikey" in error.says
     assert "Maker Reader 00 00; Gemalto [2J 00" in error.advice
     service.plug_in(b"Omnikey 00 00")
@@ -224,21 +218,21 @@ def test_any_trouble_with_a_card_is_an_error_with_a_sentence(function: str, trou
 
 
 @pytest.mark.parametrize(
-    ("function", "error"),
+    ("function", "fault"),
     [
-        ("SCardBeginTransaction", CardBusy),
-        ("SCardConnect", CardBusy),
-        ("SCardTransmit", CardUnresponsive),
-        ("SCardEstablishContext", CardUnresponsive),
+        ("SCardBeginTransaction", Fault.CARD_BUSY),
+        ("SCardConnect", Fault.CARD_BUSY),
+        ("SCardTransmit", Fault.CARD_MUTE),
+        ("SCardEstablishContext", Fault.CARD_MUTE),
     ],
 )
-def test_a_call_that_does_not_come_back_holds_up_nobody(function: str, error: type[AgentError], watch: Begin) -> None:
+def test_a_call_that_does_not_come_back_holds_up_nobody(function: str, fault: Fault, watch: Begin) -> None:
     service = Winscard(READER)
     service.insert(READER, BrokenCard())
     watched = watch(service)
     card = watched.card()
     service.stuck.add(function)
-    with pytest.raises(error), watched.reader.open(card):
+    with fails(fault), watched.reader.open(card):
         pass
     service.let_go()
     wait_until(lambda: "SCardReleaseContext" in service.calls, what="its connection released")
@@ -251,7 +245,7 @@ def test_another_program_that_keeps_the_card_to_itself(watch: Begin) -> None:
     service.insert(READER, BrokenCard())
     watched = watch(service)
     service.results["SCardConnect"] = PcscResult.SHARING_VIOLATION
-    with pytest.raises(CardBusy), watched.reader.open(watched.card()):
+    with fails(Fault.CARD_BUSY), watched.reader.open(watched.card()):
         pass
     assert service.calls.count("SCardConnect") > 1
 
@@ -266,7 +260,7 @@ def test_a_card_that_fails_because_it_is_pulled(watch: Begin) -> None:
             service.pull(READER)
             identity.facts()
 
-    with pytest.raises(CardRemoved):
+    with fails(Fault.CARD_REMOVED):
         read()
 
 

@@ -96,15 +96,9 @@ def test_options_named_in_the_text_exist(document: Path) -> None:
     assert {option for option in named if option.startswith("--")} <= known
 
 
-def subclasses(error: type[agent.AgentError]) -> Iterator[type[agent.AgentError]]:
-    yield error
-    for subclass in error.__subclasses__():
-        yield from subclasses(subclass)
-
-
 def test_the_exit_codes_are_the_agents() -> None:
     listed = {int(row[0]) for row in table(README, "Exit code")}
-    assert listed == {0} | {error.exit_code for error in subclasses(agent.AgentError)}
+    assert listed == {0} | {fault.exit_code for fault in agent.Fault}
 
 
 def test_the_cards_are_those_that_the_broker_makes() -> None:

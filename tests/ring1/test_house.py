@@ -31,7 +31,7 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 570,  # everything before the cards
+    "": 520,  # everything before the cards
     "Card session": 700,
     "CMS and XML messages": 200,
     "Broker client": 280,
@@ -40,7 +40,7 @@ BUDGET = {
     "Front ends": 1200,
     "Configuration and logging": 355,
 }
-MOST_LINES = 3525
+MOST_LINES = 3420
 # The sections of agent.py that may name a library.
 HOME_OF = {"ctypes": {"Card session", "Worker bridge"}, "urllib3": {"Broker client"}, "tkinter": {"Front ends"}}
 

@@ -12,7 +12,7 @@ from support.agent import HeldBroker, Person, Slot
 from support.machine import wait_until
 from support.spine import Spine
 
-from agent import Cancelled, CardIn, IdentityCard, LogOut, State
+from agent import CardIn, Cue, IdentityCard, State
 from demo import EmbeddedReader
 
 
@@ -134,7 +134,7 @@ def signed_in(desk: Desk) -> None:
 
 def signed_out(desk: Desk) -> None:
     signed_in(desk)
-    desk.person.conductor.handle(LogOut())
+    desk.person.conductor.handle(Cue.LOG_OUT)
 
 
 def problem(desk: Desk) -> None:
@@ -206,7 +206,7 @@ def test_a_slow_broker_that_is_cancelled_does_not_hold_up_the_next_attempt(held:
     assert desk.brokers[0].reached.wait(10)
     desk.held = ""
     slow = desk.person.attempt
-    desk.person.conductor.handle(Cancelled())
+    desk.person.conductor.handle(Cue.CANCELLED)
     assert desk.person.conductor.attempt is not slow
     desk.person.types()
     desk.person.sees(State.SIGNED_IN)

@@ -7,29 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.agent import Hands, Person, Slot
+from asn1crypto.cms import ContentInfo
+from support.agent import Hands, Person, Slot, fails
 from support.emulator import send, tries_left_on_disk
+from support.machine import wait_until
 from support.spine import Spine, SpineFactory
 from support.spine_client import reason
 
 import agent
-from agent import (
-    AgentError,
-    Broker,
-    BrokerRefused,
-    BrokerUnreachable,
-    Cancelled,
-    CertificateExpired,
-    Confirmed,
-    Digest,
-    Dismissed,
-    LogOut,
-    PasscodeLocked,
-    RoleChosen,
-    SessionExpired,
-    SessionIdle,
-    State,
-)
+from agent import Broker, Certificate, Cue, Digest, Fault, RoleChosen, State, unsigned_data
 from demo import EmbeddedReader
 
 
@@ -81,13 +67,13 @@ def test_an_expiring_card_signs_in_and_says_so(person: Person, slot: Slot) -> No
     assert "expires in 1" in agent.describe_expiry(facts.certificate, datetime.now(UTC))
 
 
-@pytest.mark.parametrize(("card", "expected"), [("expired", CertificateExpired), ("locked", PasscodeLocked)])
+@pytest.mark.parametrize(("card", "expected"), [("expired", Fault.CARD_EXPIRED), ("locked", Fault.CARD_LOCKED)])
 def test_a_card_that_is_no_use_says_so_before_a_passcode(
-    card: str, expected: type[AgentError], person: Person, slot: Slot, data: Path
+    card: str, expected: Fault, person: Person, slot: Slot, data: Path
 ) -> None:
     before = tries_left_on_disk(data / "cards" / card)
     slot.insert(card)
-    assert type(person.problem()) is expected
+    assert person.problem().fault is expected
     person.conductor.type_passcode("123456")
     assert person.state is State.PROBLEM
     assert tries_left_on_disk(data / "cards" / card) == before
@@ -97,8 +83,26 @@ def test_a_revoked_card_is_refused_by_the_broker(person: Person, slot: Slot) -> 
     slot.insert("revoked")
     person.types()
     problem = person.problem()
-    assert type(problem) is BrokerRefused
+    assert problem.fault is Fault.BROKER_REFUSED
     assert "revoked" in problem.technical
+
+
+def test_the_signed_message_is_made_while_the_person_types(
+    person: Person, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bytes] = []
+
+    def make(message: bytes, digest: Digest, certificate: Certificate) -> ContentInfo:
+        made.append(message)
+        return unsigned_data(message, digest, certificate)
+
+    monkeypatch.setattr(agent, "unsigned_data", make)
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    wait_until(lambda: made, what="a message")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert len(made) == 1
 
 
 # The passcode
@@ -128,13 +132,13 @@ def test_the_last_try_is_asked_about_before_it_is_spent(person: Person, slot: Sl
     person.types("111111")
     assert person.sees(State.CONFIRMING, State.LAST_TRY) is State.CONFIRMING
     assert tries_left_on_disk(card) == 1
-    person.conductor.handle(Cancelled())
+    person.conductor.handle(Cue.CANCELLED)
     assert person.state is State.LAST_TRY
     assert person.attempt.passcode is None
     assert tries_left_on_disk(card) == 1
     person.types("111111")
-    person.conductor.handle(Confirmed())
-    assert type(person.problem()) is PasscodeLocked
+    person.conductor.handle(Cue.CONFIRMED)
+    assert person.problem().fault is Fault.CARD_LOCKED
     assert tries_left_on_disk(card) == 0
 
 
@@ -143,7 +147,7 @@ def test_a_right_last_try_signs_in(person: Person, slot: Slot, data: Path) -> No
     slot.insert("one-role")
     person.types()
     person.sees(State.CONFIRMING)
-    person.conductor.handle(Confirmed())
+    person.conductor.handle(Cue.CONFIRMED)
     person.sees(State.SIGNED_IN)
     assert tries_left_on_disk(data / "cards" / "one-role") == 3
 
@@ -152,7 +156,7 @@ def test_a_right_last_try_signs_in(person: Person, slot: Slot, data: Path) -> No
 def test_what_cannot_be_a_passcode_costs_nothing(text: str, person: Person, slot: Slot, data: Path) -> None:
     slot.insert("one-role")
     person.sees(State.PASSCODE)
-    with pytest.raises(agent.UnusablePasscode):
+    with fails(agent.Fault.NO_PASSCODE):
         person.conductor.type_passcode(text)
     assert person.state is State.PASSCODE
     assert tries_left_on_disk(data / "cards" / "one-role") == 3
@@ -163,7 +167,7 @@ def test_the_card_is_locked_again_after_use(person: Person, slot: Slot) -> None:
     person.types()
     person.sees(State.SIGNED_IN)
     if person.attempt.passcode:
-        with pytest.raises(agent.UnusablePasscode):
+        with fails(agent.Fault.NO_PASSCODE):
             person.attempt.passcode.padded()
     person.waits(lambda: not slot.card.state.passcode_verified, "card that was reset")
     assert send(slot.card, "00A4040005A00000030800")[1] == "9000"
@@ -176,9 +180,9 @@ def test_the_card_is_locked_again_after_use(person: Person, slot: Slot) -> None:
 @pytest.mark.parametrize(
     ("card", "state", "longest", "idle", "expected"),
     [
-        ("one-role", State.SIGNED_IN, 10, 30, SessionExpired),
-        ("one-role", State.SIGNED_IN, 30, 10, SessionIdle),
-        ("three-roles", State.CHOOSING_ROLE, 30, 10, SessionIdle),
+        ("one-role", State.SIGNED_IN, 10, 30, Fault.TIME_UP),
+        ("one-role", State.SIGNED_IN, 30, 10, Fault.IDLE_TOO_LONG),
+        ("three-roles", State.CHOOSING_ROLE, 30, 10, Fault.IDLE_TOO_LONG),
     ],
 )
 def test_either_limit_ends_the_session_even_if_the_pc_slept_through_it(
@@ -186,7 +190,7 @@ def test_either_limit_ends_the_session_even_if_the_pc_slept_through_it(
     state: State,
     longest: int,
     idle: int,
-    expected: type[AgentError],
+    expected: Fault,
     spine_factory: SpineFactory,
     reader: EmbeddedReader,
     slot: Slot,
@@ -204,7 +208,7 @@ def test_either_limit_ends_the_session_even_if_the_pc_slept_through_it(
     clock.now += 599
     assert person.conductor.seconds_left() == 1
     clock.now += 1
-    assert type(person.problem()) is expected
+    assert person.problem().fault is expected
     attempt.lane.join(5)
     assert spine.is_over(ticket)
     person.close()
@@ -215,11 +219,11 @@ def test_log_out_ends_it_and_the_card_may_stay(person: Person, slot: Slot, spine
     person.types()
     person.sees(State.SIGNED_IN)
     ticket, attempt = person.session.ticket, person.attempt
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     assert person.state is State.SIGNED_OUT
     attempt.lane.join(5)
     assert spine.is_over(ticket)
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
 
@@ -237,6 +241,6 @@ def test_where_the_broker_is_gone_no_try_is_spent(spine: Spine, reader: Embedded
     person = Person(reader, lambda: Broker("https://127.0.0.1:9", spine.ca_file))
     slot.insert("one-role")
     person.types("000000")
-    assert type(person.problem()) is BrokerUnreachable
+    assert person.problem().fault is Fault.UNREACHABLE
     assert tries_left_on_disk(data / "cards" / "one-role") == 3
     person.close()

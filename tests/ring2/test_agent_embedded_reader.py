@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from support.agent import fails
 from support.machine import wait_until
 from support.scripted_card import MESSAGE, BrokenCard
 
-from agent import CardIn, CardOut, CardRemoved, CardUnresponsive, Digest, Passcode, ReaderNews, ReaderReady
+from agent import CardIn, CardOut, Digest, Fault, Passcode, ReaderNews, ReaderReady
 from demo import EmbeddedReader, VpcdControl, frame, receive_frames
 
 
@@ -75,7 +76,7 @@ def test_what_was_begun_with_one_card_never_goes_on_with_the_next(
         wait_until(lambda: CardOut(card) in news, what="the first card out")
         second = PluggedIn(reader, BrokenCard())
         wait_until(lambda: last_card(news) is not card, what="the second card in")
-        with pytest.raises(CardRemoved):
+        with fails(Fault.CARD_REMOVED):
             identity.sign(Passcode("123456"), MESSAGE, Digest.SHA256)
     assert second.card.sent == []
     second.pull()
@@ -86,7 +87,7 @@ def test_a_card_that_talks_unasked_is_out(reader: EmbeddedReader, news: list[Rea
     card = last_card(news)
     plugged_in.connection.sendall(frame(b"\x90\x00"))
     wait_until(lambda: CardOut(card) in news, what="the card out")
-    with pytest.raises(CardRemoved), reader.open(card):
+    with fails(Fault.CARD_REMOVED), reader.open(card):
         pass
     plugged_in.pull()
 
@@ -97,7 +98,7 @@ def test_an_answer_too_many_is_not_taken_for_the_next(reader: EmbeddedReader, ne
     with reader.open(card) as identity:
         plugged_in.connection.sendall(frame(b"\x90\x00"))
         wait_until(lambda: CardOut(card) in news, what="the card out")
-        with pytest.raises(CardRemoved):
+        with fails(Fault.CARD_REMOVED):
             identity.facts()
     plugged_in.pull()
 
@@ -109,11 +110,11 @@ def test_a_card_that_did_not_answer_stays_a_problem_until_it_goes(
     late = LateCard()
     plugged_in = PluggedIn(reader, late)
     card = last_card(news)
-    with pytest.raises(CardUnresponsive), reader.open(card):
+    with fails(Fault.CARD_MUTE), reader.open(card):
         pass
     late.go.set()
     wait_until(lambda: late.sent, what="the late answer")
-    with pytest.raises(CardUnresponsive), reader.open(card):
+    with fails(Fault.CARD_MUTE), reader.open(card):
         pass
     assert len(late.sent) == 1
     plugged_in.pull()

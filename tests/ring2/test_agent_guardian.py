@@ -22,7 +22,7 @@ from support.screen import Display, own_display
 from support.spine import Spine
 
 import agent
-from agent import BrokerTimeout, Guardian, LogOut, Order, Session, State
+from agent import Cue, Fault, Guardian, Order, Session, State
 from demo import EmbeddedReader
 from spine_stub.stub import Stub
 
@@ -188,7 +188,7 @@ def test_the_window_is_told_whether_the_log_out_was_confirmed(
     person.types()
     person.sees(State.SIGNED_IN)
     stub.faults.once("drop", endpoint="authlogout", times=2)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     assert person.conductor.log_out_confirmed is None
     person.waits(lambda: person.conductor.log_out_confirmed is not None, "answer to the log-out")
     assert person.conductor.log_out_confirmed is False
@@ -202,7 +202,7 @@ def test_a_session_that_is_opened_too_late_is_ended(
     monkeypatch.setattr(agent, "ANSWER_SECONDS", 0.3)
     stub.faults.once("delay", 1, endpoint="authvalidate")
     person.types()
-    assert type(person.problem()) is BrokerTimeout
+    assert person.problem().fault is Fault.BROKER_TIMEOUT
     assert sessions() == 1
     wait_until(lambda: sessions() == 0, what="the log-out")
     assert person.state is State.PROBLEM

@@ -15,19 +15,7 @@ from support.lying_broker import CHALLENGE, ROLE, TICKET, Lie, LyingBroker, acti
 from support.machine import wait_until
 from support.scripted_card import BrokenCard, OneCardReader
 
-from agent import (
-    Broker,
-    BrokerError,
-    BrokerFault,
-    BrokerNonsense,
-    BrokerRefused,
-    BrokerTimeout,
-    BrokerUnreachable,
-    Dismissed,
-    RoleRefused,
-    SessionExpired,
-    State,
-)
+from agent import Broker, Cue, Fault, State
 
 BOMB = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(9))
 BOMB = f'<!DOCTYPE gpOBJECT [<!ENTITY e0 "bomb">{BOMB}]>'
@@ -86,89 +74,92 @@ DRIBBLED_BODY = dribble(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b" 
 DRIBBLED_CHUNKS = dribble(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n")
 DRIBBLED_HEAD = dribble(b"HTTP/1.1 200 OK\r\nX-Endless: ", b"x")
 
-TOO_MUCH = (BrokerNonsense, BrokerTimeout)  # whichever limit comes first on a slow machine
+TOO_MUCH = (Fault.BROKER_NONSENSE, Fault.BROKER_TIMEOUT)  # whichever limit comes first on a slow machine
 ACTIVATE: dict[str, tuple[Any, Lie]] = {
-    "entity bomb": (BrokerNonsense, http(gp("&e9;", BOMB))),
-    "external entity": (BrokerNonsense, http(gp("&file;", FILE))),
-    "parameter entity": (BrokerNonsense, http(gp("", PARAMETER_ENTITY))),
-    "deep nesting": (BrokerNonsense, http(gp("<a>" * 300_000 + "</a>" * 300_000))),
-    "deep nesting without an end": (BrokerNonsense, http(gp("<a>" * 300_000))),
+    "entity bomb": (Fault.BROKER_NONSENSE, http(gp("&e9;", BOMB))),
+    "external entity": (Fault.BROKER_NONSENSE, http(gp("&file;", FILE))),
+    "parameter entity": (Fault.BROKER_NONSENSE, http(gp("", PARAMETER_ENTITY))),
+    "deep nesting": (Fault.BROKER_NONSENSE, http(gp("<a>" * 300_000 + "</a>" * 300_000))),
+    "deep nesting without an end": (Fault.BROKER_NONSENSE, http(gp("<a>" * 300_000))),
     "body of 100 MB": (TOO_MUCH, endless(f"Content-Length: {HUGE}\r\n\r\n")),
     "head of 100 MB": (TOO_MUCH, endless("X: ", b"x" * 65000 + b"\r\nX: ")),
     "header of 100 MB": (TOO_MUCH, endless("X: ", b"x" * 65000)),
     "chunk extension of 100 MB": (TOO_MUCH, endless(CHUNKED + "8;", b"x" * 65000)),
-    "zipped body of 16 MB": (BrokerNonsense, http(gzip.compress(bytes(16 << 20)), Content_Encoding="gzip")),
-    "zipped twice": (BrokerNonsense, http(gzip.compress(TWICE), Content_Encoding="gzip, gzip")),
-    "redirection, zipped": (BrokerFault, http(TWICE, "302 Found", Content_Encoding="gzip", Location="https://x/")),
-    "body said to be zipped": (BrokerNonsense, http(GOOD, Content_Encoding="gzip")),
-    "chunk of -5 bytes": (BrokerNonsense, f"HTTP/1.1 200 OK\r\n{CHUNKED}-5\r\n".encode()),
-    "chunk of no size": (BrokerUnreachable, f"HTTP/1.1 200 OK\r\n{CHUNKED}five\r\n".encode()),
-    "chunk of a size without end": (BrokerTimeout, f"HTTP/1.1 200 OK\r\n{CHUNKED}{'f' * 9000}\r\n".encode()),
-    "length below zero": (BrokerTimeout, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"),
-    "two lengths": (BrokerNonsense, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n123456"),
-    "length in words": (BrokerTimeout, b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n"),
-    "status of 5 digits": (BrokerNonsense, b"HTTP/1.1 20000 OK\r\nContent-Length: 0\r\n\r\n"),
-    "body that dribbles": (BrokerTimeout, DRIBBLED_BODY),
-    "chunks that dribble": (BrokerTimeout, DRIBBLED_CHUNKS),
-    "head that dribbles": (BrokerTimeout, DRIBBLED_HEAD),
-    "no answer": (BrokerTimeout, silence),
-    "half a body, then nothing": (BrokerTimeout, then(GOOD[:-20], silence)),
-    "half a body, then gone": (BrokerUnreachable, then(HALF, hang_up)),
-    "gone before the answer": (BrokerUnreachable, hang_up),
-    "not HTTP": (BrokerNonsense, then(b"220 mail.example ESMTP\r\n", hang_up)),
-    "a thousand headers": (BrokerNonsense, http("", **{f"X_{n}": "x" for n in range(1000)})),
-    "HTTP 500": (BrokerFault, http("oops", "500 Internal Server Error")),
-    "HTTP 503": (BrokerFault, http("later", "503 Service Unavailable")),
-    "HTTP 404": (BrokerFault, http("where?", "404 Not Found")),
-    "redirection": (BrokerFault, http("", "302 Found", Location="https://192.0.2.1/")),
-    "no content": (BrokerFault, b"HTTP/1.1 204 No Content\r\n\r\n"),
-    "empty body": (BrokerNonsense, http("")),
-    "page of a Wi-Fi": (BrokerNonsense, http(HTML, Content_Type="text/html")),
-    "JSON": (BrokerNonsense, http('{"challenge": "QUJD"}', Content_Type="application/json")),
-    "binary": (BrokerNonsense, http(bytes(range(256)) * 9)),
-    "UTF-16": (BrokerNonsense, http(gp("").encode("utf-16"))),
-    "XML cut short": (BrokerNonsense, http(gp("")[:-3])),
-    "another document": (BrokerNonsense, http("<html/>")),
-    "no challenge": (BrokerNonsense, activation(challenge=None)),
-    "challenge empty": (BrokerNonsense, activation(challenge="")),
-    "challenge not base64": (BrokerNonsense, activation(challenge="A")),
-    "challenge not ASCII": (BrokerNonsense, activation(challenge="\u00c4" * 64)),
-    "challenge of three bytes": (BrokerNonsense, activation(challenge="QUJD")),
-    "challenge of 1 MB": (BrokerNonsense, activation(challenge="QUJD" * (1 << 18))),
-    "no server signature": (BrokerNonsense, activation(signature=None)),
-    "two challenges": (BrokerNonsense, http(gp(parameter("challenge", CHALLENGE) * 2))),
-    "refused": (BrokerRefused, http("<HTML><STATUS>Invalid input request</STATUS></HTML>")),
+    "zipped body of 16 MB": (Fault.BROKER_NONSENSE, http(gzip.compress(bytes(16 << 20)), Content_Encoding="gzip")),
+    "zipped twice": (Fault.BROKER_NONSENSE, http(gzip.compress(TWICE), Content_Encoding="gzip, gzip")),
+    "redirection, zipped": (
+        Fault.BROKER_FAULT,
+        http(TWICE, "302 Found", Content_Encoding="gzip", Location="https://x/"),
+    ),
+    "body said to be zipped": (Fault.BROKER_NONSENSE, http(GOOD, Content_Encoding="gzip")),
+    "chunk of -5 bytes": (Fault.BROKER_NONSENSE, f"HTTP/1.1 200 OK\r\n{CHUNKED}-5\r\n".encode()),
+    "chunk of no size": (Fault.UNREACHABLE, f"HTTP/1.1 200 OK\r\n{CHUNKED}five\r\n".encode()),
+    "chunk of a size without end": (Fault.BROKER_TIMEOUT, f"HTTP/1.1 200 OK\r\n{CHUNKED}{'f' * 9000}\r\n".encode()),
+    "length below zero": (Fault.BROKER_TIMEOUT, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"),
+    "two lengths": (Fault.BROKER_NONSENSE, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n123456"),
+    "length in words": (Fault.BROKER_TIMEOUT, b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n"),
+    "status of 5 digits": (Fault.BROKER_NONSENSE, b"HTTP/1.1 20000 OK\r\nContent-Length: 0\r\n\r\n"),
+    "body that dribbles": (Fault.BROKER_TIMEOUT, DRIBBLED_BODY),
+    "chunks that dribble": (Fault.BROKER_TIMEOUT, DRIBBLED_CHUNKS),
+    "head that dribbles": (Fault.BROKER_TIMEOUT, DRIBBLED_HEAD),
+    "no answer": (Fault.BROKER_TIMEOUT, silence),
+    "half a body, then nothing": (Fault.BROKER_TIMEOUT, then(GOOD[:-20], silence)),
+    "half a body, then gone": (Fault.UNREACHABLE, then(HALF, hang_up)),
+    "gone before the answer": (Fault.UNREACHABLE, hang_up),
+    "not HTTP": (Fault.BROKER_NONSENSE, then(b"220 mail.example ESMTP\r\n", hang_up)),
+    "a thousand headers": (Fault.BROKER_NONSENSE, http("", **{f"X_{n}": "x" for n in range(1000)})),
+    "HTTP 500": (Fault.BROKER_FAULT, http("oops", "500 Internal Server Error")),
+    "HTTP 503": (Fault.BROKER_FAULT, http("later", "503 Service Unavailable")),
+    "HTTP 404": (Fault.BROKER_FAULT, http("where?", "404 Not Found")),
+    "redirection": (Fault.BROKER_FAULT, http("", "302 Found", Location="https://192.0.2.1/")),
+    "no content": (Fault.BROKER_FAULT, b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "empty body": (Fault.BROKER_NONSENSE, http("")),
+    "page of a Wi-Fi": (Fault.BROKER_NONSENSE, http(HTML, Content_Type="text/html")),
+    "JSON": (Fault.BROKER_NONSENSE, http('{"challenge": "QUJD"}', Content_Type="application/json")),
+    "binary": (Fault.BROKER_NONSENSE, http(bytes(range(256)) * 9)),
+    "UTF-16": (Fault.BROKER_NONSENSE, http(gp("").encode("utf-16"))),
+    "XML cut short": (Fault.BROKER_NONSENSE, http(gp("")[:-3])),
+    "another document": (Fault.BROKER_NONSENSE, http("<html/>")),
+    "no challenge": (Fault.BROKER_NONSENSE, activation(challenge=None)),
+    "challenge empty": (Fault.BROKER_NONSENSE, activation(challenge="")),
+    "challenge not base64": (Fault.BROKER_NONSENSE, activation(challenge="A")),
+    "challenge not ASCII": (Fault.BROKER_NONSENSE, activation(challenge="\u00c4" * 64)),
+    "challenge of three bytes": (Fault.BROKER_NONSENSE, activation(challenge="QUJD")),
+    "challenge of 1 MB": (Fault.BROKER_NONSENSE, activation(challenge="QUJD" * (1 << 18))),
+    "no server signature": (Fault.BROKER_NONSENSE, activation(signature=None)),
+    "two challenges": (Fault.BROKER_NONSENSE, http(gp(parameter("challenge", CHALLENGE) * 2))),
+    "refused": (Fault.BROKER_REFUSED, http("<HTML><STATUS>Invalid input request</STATUS></HTML>")),
 }
 VALIDATE: dict[str, tuple[Any, Lie]] = {
-    "not valid": (BrokerRefused, http("<HTML><STATUS>Failed To Validate</STATUS></HTML>")),
-    "refused with a reason": (BrokerRefused, http("", X_Spine_Stub_Reason="revoked")),
-    "validation dropped": (BrokerUnreachable, hang_up),
-    "validation never answered": (BrokerTimeout, silence),
-    "validation with HTTP 500": (BrokerFault, http("", "500 Internal Server Error")),
-    "no ticket": (BrokerNonsense, validation(sso_ticket=None)),
-    "ticket empty": (BrokerNonsense, validation(sso_ticket="")),
-    "two tickets": (BrokerNonsense, validation(parameter("sso_ticket", "another"))),
-    "no name": (BrokerNonsense, validation(cn=None)),
-    "no way to log out": (BrokerNonsense, validation(sso_logout_url=None)),
-    "minutes in words": (BrokerNonsense, validation(sso_max_session_time="ten")),
-    "minutes below zero": (BrokerNonsense, validation(sso_max_session_time="-1")),
-    "minutes without end": (BrokerNonsense, validation(sso_max_session_time="9" * 5000)),
-    "no idle minutes": (BrokerNonsense, validation(sso_session_time=None)),
-    "role without id": (BrokerNonsense, validation(parameter("nhsjobrole0", ROLE))),
-    "role text broken": (BrokerNonsense, validation(parameter("nhsjobrole0", "Nurse", 'id="1"'))),
-    "role without text": (BrokerNonsense, validation(parameter("nhsjobrole0", "", 'id="1"'))),
+    "not valid": (Fault.BROKER_REFUSED, http("<HTML><STATUS>Failed To Validate</STATUS></HTML>")),
+    "refused with a reason": (Fault.BROKER_REFUSED, http("", X_Spine_Stub_Reason="revoked")),
+    "validation dropped": (Fault.UNREACHABLE, hang_up),
+    "validation never answered": (Fault.BROKER_TIMEOUT, silence),
+    "validation with HTTP 500": (Fault.BROKER_FAULT, http("", "500 Internal Server Error")),
+    "no ticket": (Fault.BROKER_NONSENSE, validation(sso_ticket=None)),
+    "ticket empty": (Fault.BROKER_NONSENSE, validation(sso_ticket="")),
+    "two tickets": (Fault.BROKER_NONSENSE, validation(parameter("sso_ticket", "another"))),
+    "no name": (Fault.BROKER_NONSENSE, validation(cn=None)),
+    "no way to log out": (Fault.BROKER_NONSENSE, validation(sso_logout_url=None)),
+    "minutes in words": (Fault.BROKER_NONSENSE, validation(sso_max_session_time="ten")),
+    "minutes below zero": (Fault.BROKER_NONSENSE, validation(sso_max_session_time="-1")),
+    "minutes without end": (Fault.BROKER_NONSENSE, validation(sso_max_session_time="9" * 5000)),
+    "no idle minutes": (Fault.BROKER_NONSENSE, validation(sso_session_time=None)),
+    "role without id": (Fault.BROKER_NONSENSE, validation(parameter("nhsjobrole0", ROLE))),
+    "role text broken": (Fault.BROKER_NONSENSE, validation(parameter("nhsjobrole0", "Nurse", 'id="1"'))),
+    "role without text": (Fault.BROKER_NONSENSE, validation(parameter("nhsjobrole0", "", 'id="1"'))),
 }
 REFUSED = "<HTML><STATUS>Failed To Validate</STATUS></HTML>"
 SELECT: dict[str, tuple[Any, Lie]] = {
-    "role refused": (RoleRefused, http("<HTML><STATUS>No</STATUS></HTML>")),
-    "role not OK": (RoleRefused, http("<HTML><STATUS>NOT OK</STATUS></HTML>")),
-    "role, OK in another place": (RoleRefused, http("<HTML>OK<STATUS>LOOK IT UP</STATUS></HTML>")),
-    "role for no session": (SessionExpired, http("<HTML><STATUS>INVALID TOKEN</STATUS></HTML>")),
-    "session ended meanwhile": (SessionExpired, http(REFUSED, X_Spine_Stub_Reason="ticket-not-valid")),
-    "role not held": (RoleRefused, http(REFUSED, X_Spine_Stub_Reason="role-not-held")),
-    "role never answered": (BrokerTimeout, silence),
-    "role dropped": (BrokerUnreachable, hang_up),
-    "role binary": (BrokerNonsense, http(b"\xff\xfe\x00")),
+    "role refused": (Fault.ROLE_REFUSED, http("<HTML><STATUS>No</STATUS></HTML>")),
+    "role not OK": (Fault.ROLE_REFUSED, http("<HTML><STATUS>NOT OK</STATUS></HTML>")),
+    "role, OK in another place": (Fault.ROLE_REFUSED, http("<HTML>OK<STATUS>LOOK IT UP</STATUS></HTML>")),
+    "role for no session": (Fault.TIME_UP, http("<HTML><STATUS>INVALID TOKEN</STATUS></HTML>")),
+    "session ended meanwhile": (Fault.TIME_UP, http(REFUSED, X_Spine_Stub_Reason="ticket-not-valid")),
+    "role not held": (Fault.ROLE_REFUSED, http(REFUSED, X_Spine_Stub_Reason="role-not-held")),
+    "role never answered": (Fault.BROKER_TIMEOUT, silence),
+    "role dropped": (Fault.UNREACHABLE, hang_up),
+    "role binary": (Fault.BROKER_NONSENSE, http(b"\xff\xfe\x00")),
 }
 LIES = {
     **{name: ("authactivate", *lie) for name, lie in ACTIVATE.items()},
@@ -195,12 +186,12 @@ def test_each_lie_gives_its_error_and_the_next_attempt_works(
     lying_broker.lies[endpoint] = lie
     person.types()
     problem = person.problem()
-    assert type(problem) in (expected if isinstance(expected, tuple) else (expected,)), (
+    assert problem.fault in (expected if isinstance(expected, tuple) else (expected,)), (
         f"{problem!r}, {problem.technical}"
     )
     assert len(problem.technical) < 200
     lying_broker.lies.clear()
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
 
@@ -227,7 +218,7 @@ def test_a_session_that_is_of_no_use_here_is_ended_at_the_broker(
     caplog.set_level("DEBUG")
     lying_broker.lies["authvalidate"] = UNREADABLE[name]
     person.types()
-    assert isinstance(person.problem(), BrokerError | BrokerUnreachable)
+    assert person.problem().fault.exit_code in (8, 9)
     (request,) = wait_until(lambda: lying_broker.asked("authlogout"))
     assert TICKET.encode() in request
     assert TICKET not in caplog.text
@@ -249,5 +240,5 @@ def test_where_the_challenge_is_a_lie_no_passcode_is_spent(lying_broker: LyingBr
     card = BrokenCard(verify=AssertionError("a try was spent"))
     person = Person(OneCardReader(card), lambda: Broker(lying_broker.url, ca_file))
     person.types()
-    assert type(person.problem()) is BrokerFault
+    assert person.problem().fault is Fault.BROKER_FAULT
     person.close()

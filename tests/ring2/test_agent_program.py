@@ -38,13 +38,13 @@ def test_at_level_info_the_log_names_what_cannot_be_reached(spine: Spine, port: 
     address = f"127.0.0.1:{free_port()}"
     done = run_agent(*at(spine, port), "--spine", f"https://{address}", "--log-level", "info", "login")
     assert done.returncode == 8
-    assert f"BrokerUnreachable POST {address}/login/authactivate: Connection refused" in done.stderr
+    assert f"UNREACHABLE POST {address}/login/authactivate: Connection refused" in done.stderr
 
 
 def test_at_level_info_the_log_names_what_is_wrong_with_the_reader(spine: Spine) -> None:
     done = run_agent(*at(spine, 1), "--reader", "no such reader", "--log-level", "info", "login")
     assert done.returncode == 3
-    assert len(re.findall(" INFO .*(?:NoSmartcardService|NoSmartcardLibrary|ReaderNotFound)", done.stderr)) == 1
+    assert len(re.findall(" INFO .*(?:NO_SERVICE|NO_LIBRARY|READER_NOT_FOUND)", done.stderr)) == 1
 
 
 def test_a_name_that_the_terminal_cannot_show_is_no_traceback(spine: Spine, port: int) -> None:

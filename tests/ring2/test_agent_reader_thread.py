@@ -10,7 +10,7 @@ import pytest
 from support.agent import Person
 
 import agent
-from agent import CardIn, CardRemoved, IdentityCard, NoSmartcardService, ReaderReady, State, UnexpectedError
+from agent import AgentError, CardIn, Fault, IdentityCard, ReaderReady, State
 
 
 class FailingSource:
@@ -27,7 +27,7 @@ class FailingSource:
         self._closed.wait()
 
     def open(self, card: CardIn) -> contextlib.AbstractContextManager[IdentityCard]:
-        raise CardRemoved()
+        raise AgentError(Fault.CARD_REMOVED)
 
     def close(self) -> None:
         self._closed.set()
@@ -44,7 +44,7 @@ def no_broker() -> agent.Broker:
 def test_an_error_that_nobody_expected(failure: Exception, caplog: pytest.LogCaptureFixture) -> None:
     person = Person(FailingSource(failure), no_broker)
     person.sees(State.NO_READER)
-    assert isinstance(person.conductor.problem, UnexpectedError)
+    assert person.conductor.problem.fault is Fault.UNEXPECTED
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert type(failure).__name__ in record.getMessage()
     assert "secret" not in record.getMessage()
@@ -53,8 +53,8 @@ def test_an_error_that_nobody_expected(failure: Exception, caplog: pytest.LogCap
 
 
 def test_a_service_that_comes_back() -> None:
-    person = Person(FailingSource(NoSmartcardService(), NoSmartcardService()), no_broker)
+    person = Person(FailingSource(AgentError(Fault.NO_SERVICE), AgentError(Fault.NO_SERVICE)), no_broker)
     person.sees(State.NO_READER)
-    assert isinstance(person.conductor.problem, NoSmartcardService)
+    assert person.conductor.problem.fault is Fault.NO_SERVICE
     person.sees(State.WAITING)
     person.close()

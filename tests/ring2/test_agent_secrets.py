@@ -15,14 +15,14 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from support.agent import Person, Slot
+from support.agent import Person, Slot, fails
 from support.agent_program import free_port, run_agent
 from support.emulator import EmulatorProgram
 from support.machine import TIED_TO_THE_RUN, stop
 from support.spine import Spine
 
 import agent
-from agent import LogOut, RoleChosen, State
+from agent import Cue, RoleChosen, State
 
 PASSCODE = "918273"
 
@@ -133,7 +133,7 @@ def test_every_record_of_every_logger_in_process(
     ticket = person.session.ticket
     person.conductor.handle(RoleChosen(person.session.roles[1]))
     person.sees(State.SIGNED_IN)
-    person.conductor.handle(LogOut())
+    person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     logging.getLogger("lanyard").removeHandler(caplog.handler)
     lines = [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
@@ -159,7 +159,7 @@ def test_a_lost_connection_does_not_say_the_ticket(spine: Spine, person: Person,
     person.sees(State.CHOOSING_ROLE)
     session = person.session
     gone = agent.Broker(f"https://127.0.0.1:{free_port()}", spine.ca_file)
-    with pytest.raises(agent.BrokerUnreachable) as caught:
+    with fails(agent.Fault.UNREACHABLE) as caught:
         gone.select_role(session, session.roles[0])
     chain = [caught.value, caught.value.__cause__]
     text = f"{caught.value.technical} {[str(each) + repr(each) for each in chain]}"

@@ -13,7 +13,7 @@ from support.agent import Person, Slot
 from support.emulator import tries_left_on_disk
 from support.spine import Spine
 
-from agent import Broker, CardIn, CertificateMissing, Dismissed, IdentityCard, Report, State
+from agent import Broker, CardIn, Cue, Fault, IdentityCard, Report, State
 from demo import EmbeddedReader
 
 
@@ -93,7 +93,7 @@ def test_one_that_cannot_be_used_is_passed_over(person: Person, slots: list[Slot
 
 def test_the_one_that_is_put_in_next_is_read(person: Person, slots: list[Slot]) -> None:
     insert(person, slots, "token")
-    assert type(person.problem()) is CertificateMissing
+    assert person.problem().fault is Fault.NO_CERTIFICATE
     insert(person, slots, "one-role")
     person.types()
     person.sees(State.SIGNED_IN)
@@ -108,7 +108,7 @@ def test_where_none_can_be_used_it_is_said_which_is_meant(
     for _ in range(2):
         problem = str(person.problem())
         assert f"about the card in {person.attempt.card.reader}" in problem
-        person.conductor.handle(Dismissed())
+        person.conductor.handle(Cue.DISMISSED)
 
 
 def test_a_second_card_changes_nothing(person: Person, slots: list[Slot]) -> None:

@@ -10,7 +10,7 @@ from support.agent import Person, Slot
 from support.spine import Spine
 
 import agent
-from agent import Bridge, Broker, Dismissed, Report, State, UnexpectedError
+from agent import Bridge, Broker, Cue, Fault, Report, State
 from demo import EmbeddedReader
 
 pytestmark = pytest.mark.logs_errors
@@ -52,9 +52,9 @@ def test_a_face_that_fails_ends_the_session_and_the_next_sign_in_works(
     person.sees(State.PASSCODE)
     when(person)
     person.conductor.type_passcode("123456")
-    assert type(person.problem()) is UnexpectedError
+    assert person.problem().fault is Fault.UNEXPECTED
     person.conductor.on_change = lambda before: None
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.CHOOSING_ROLE)
 
@@ -78,6 +78,6 @@ def test_a_reader_that_fails_is_told_and_watched_again(
     monkeypatch.setattr(agent, "WATCH_AGAIN_SECONDS", 0.01)
     person = Person(BrokenReader(0), lambda: Broker(spine.url, spine.ca_file))
     person.waits(lambda: person.states[1:] == [State.NO_READER, State.WAITING], "reader that came back")
-    assert type(person.conductor.problem) is UnexpectedError
+    assert person.conductor.problem.fault is Fault.UNEXPECTED
     assert "KeyError in the reader's thread" in caplog.text
     person.close()

@@ -140,7 +140,7 @@ def test_a_problem_says_what_to_do_and_has_its_detail_one_click_away(window: Win
     assert "This card has expired." in window.text()
     assert "exit code" not in window.text()
     window.clicks("Technical detail")
-    assert "CertificateExpired (exit code 7)" in window.text()
+    assert "CARD_EXPIRED (exit code 7)" in window.text()
     window.picture("expired")
     slot.pull()
     window.sees(State.WAITING)

@@ -101,7 +101,7 @@ class SlowBroker(Broker):
 
     def validate(self, uid: str, challenge: agent.Challenge, der: bytes) -> agent.Session:
         self.over.wait(10)
-        raise agent.BrokerTimeout
+        raise agent.AgentError(agent.Fault.BROKER_TIMEOUT)
 
 
 def test_a_slow_broker_shows_progress_and_can_be_cancelled(

@@ -17,7 +17,7 @@ from support.spine import Spine
 from support.window import WindowOnScreen
 
 import agent
-from agent import Broker, BrokerTimeout, CardIn, SessionExpired, SessionIdle, State, TimeUp
+from agent import AgentError, Broker, CardIn, Fault, State, TimeUp
 from demo import EmbeddedReader
 
 
@@ -39,11 +39,9 @@ def test_a_revoked_card_is_named(window: WindowOnScreen, slot: Slot) -> None:
     assert "read this out: Card of 555000000007" in window.text()
 
 
-@pytest.mark.parametrize("why", [SessionExpired(), SessionIdle()], ids=["all", "idle"])
+@pytest.mark.parametrize("why", [AgentError(Fault.TIME_UP), AgentError(Fault.IDLE_TOO_LONG)], ids=["all", "idle"])
 @pytest.mark.parametrize("card", ["one-role", "three-roles"])
-def test_when_the_time_is_up_one_signs_in_again(
-    card: str, why: SessionExpired, window: WindowOnScreen, slot: Slot
-) -> None:
+def test_when_the_time_is_up_one_signs_in_again(card: str, why: AgentError, window: WindowOnScreen, slot: Slot) -> None:
     slot.insert(card)
     window.signs_in()
     window.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
@@ -69,7 +67,7 @@ def test_what_is_too_short_for_a_passcode_spends_no_try(
 def test_a_log_out_that_the_broker_does_not_confirm_is_not_called_done(
     window: WindowOnScreen, slot: Slot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Broker, "log_out", Mock(side_effect=BrokerTimeout))
+    monkeypatch.setattr(Broker, "log_out", Mock(side_effect=AgentError(Fault.BROKER_TIMEOUT)))
     slot.insert("one-role")
     window.signs_in()
     window.sees(State.SIGNED_IN)

@@ -13,7 +13,7 @@ from support.reader import VPCD_NAME, Pcscd, vpcd_has_a_card
 from support.spine import Spine
 
 import agent
-from agent import Broker, Dismissed, PcscReader, State
+from agent import Broker, Cue, PcscReader, State
 from emulator import VirtualCard
 from emulator.faults import Mute
 from emulator.testing import VpcdSlot
@@ -102,9 +102,9 @@ class OtherProgram:
 def test_another_program_that_does_not_let_go(exclusive: bool, slot: Slot, spine: Spine) -> None:
     other = OtherProgram(slot, exclusive)
     person = Person(PcscReader(), lambda: Broker(spine.url, spine.ca_file))
-    assert isinstance(person.problem(), agent.CardBusy)
+    assert person.problem().fault is agent.Fault.CARD_BUSY
     other.let_go()
-    person.conductor.handle(Dismissed())
+    person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
     person.close()
@@ -158,7 +158,7 @@ def test_a_card_that_is_mute(person: Person, slot: Slot) -> None:
     person.sees(State.PASSCODE)
     slot.card.faults.add(Mute())
     person.conductor.type_passcode("123456")
-    assert isinstance(person.problem(), agent.CardUnresponsive)
+    assert person.problem().fault is agent.Fault.CARD_MUTE
     slot.pull()
     person.sees(State.WAITING)
     slot.insert("one-role")

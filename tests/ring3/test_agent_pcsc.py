@@ -17,7 +17,7 @@ from support.reader import Pcscd, vpcd_has_a_card
 from support.spine import Spine
 
 import agent
-from agent import Broker, Dismissed, LogOut, PcscReader, State
+from agent import Broker, Cue, PcscReader, State
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def test_pulled_before_the_passcode_arrives(person: Person, slot: Slot, data: Pa
     slot.pull()
     person.conductor.type_passcode("000000")
     person.sees(State.WAITING, deadline=2)
-    assert person.conductor.problem is None or person.conductor.problem.exit_code == 10
+    assert person.conductor.problem is None or person.conductor.problem.fault is agent.Fault.CARD_REMOVED
     assert tries_left_on_disk(data / "cards" / "one-role") == 3
     pcscd.restart()  # it never announces a card that comes before it has looked again
 
@@ -131,8 +131,8 @@ def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> N
     for _ in range(2):
         person.types()
         person.sees(State.SIGNED_IN)
-        person.conductor.handle(LogOut())
-        person.conductor.handle(Dismissed())
+        person.conductor.handle(Cue.LOG_OUT)
+        person.conductor.handle(Cue.DISMISSED)
     person.sees(State.PASSCODE)
 
 
@@ -140,7 +140,7 @@ def test_a_reader_of_another_name_is_not_used(pcscd: Pcscd, slot: Slot, spine: S
     person = Person(PcscReader("Gemalto"), lambda: Broker(spine.url, spine.ca_file))
     slot.insert("one-role")
     person.sees(State.NO_READER)
-    assert isinstance(person.conductor.problem, agent.ReaderNotFound)
+    assert person.conductor.problem.fault is agent.Fault.READER_NOT_FOUND
     assert "Virtual PCD 00 00; Virtual PCD 00 01" in str(person.conductor.problem)
     person.close()
 
@@ -149,7 +149,7 @@ def test_pcscd_restarted_while_the_agent_waits(person: Person, slot: Slot, pcscd
     person.waits(lambda: person.bridge.wait(0.1) or True, "reader")
     pcscd.stop()
     person.sees(State.NO_READER)
-    assert isinstance(person.conductor.problem, agent.NoSmartcardService)
+    assert person.conductor.problem.fault is agent.Fault.NO_SERVICE
     pcscd.start()
     person.sees(State.WAITING)
     slot.insert("one-role")

@@ -6,6 +6,7 @@ in with that slot at the broker of `spine`, in process).
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 import agent
-from agent import Bridge, Broker, CardSource, Conductor, Digest, State
+from agent import AgentError, Bridge, Broker, CardSource, Conductor, Digest, Fault, State
 from demo import EmbeddedReader
 from emulator import VirtualCard
 from emulator.testing import VpcdSlot
@@ -23,6 +24,14 @@ from support.emulator import PASSCODE
 from support.spine import Spine
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def fails(*faults: Fault) -> Iterator[pytest.ExceptionInfo[AgentError]]:
+    """Expect an error of the agent, with one of these faults."""
+    with pytest.raises(AgentError) as caught:
+        yield caught
+    assert caught.value.fault in faults
 
 
 class Slot:
