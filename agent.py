@@ -19,7 +19,7 @@ How to read this file: each section uses only the ones above it.
     Login table             (state, event) -> (next state, action), nothing else
     Worker bridge           the threads, and the conductor that carries out the table's actions
     Front ends              the window and the terminal, two faces of the same table
-    Ticket hand-over        what applications get
+    Ticket socket           what other programs get, and how
     Configuration and logging, Main
 
 The passcode and the ticket are never logged, stored, or left in a widget.
@@ -33,6 +33,8 @@ import codecs
 import contextlib
 import ctypes
 import dataclasses
+import errno
+import fcntl
 import functools
 import hashlib
 import html
@@ -46,10 +48,12 @@ import re
 import resource
 import secrets
 import select
+import selectors
 import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import termios
@@ -58,6 +62,7 @@ import time
 import tomllib
 import traceback
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,6 +106,7 @@ MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
+MOST_CALLS_AT_ONCE = 100  # of the worker threads, before the window is drawn again
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
@@ -265,6 +271,10 @@ class Fault(Enum):
     TIME_UP = 9, "Your time is up, so you were signed out. Sign in again to go on."
     IDLE_TOO_LONG = 9, "Your session was not used for too long, so you were signed out. Sign in again to go on."
     CARD_REMOVED = 10, "The card was taken out. Put it in again to sign in."
+    NO_TICKET = 11, "Nobody is signed in, so there is no ticket. Sign in first."
+    NOT_RUNNING = 12, "The agent is not running. Start it, then sign in."
+    GIVEN_UP = 13, "The person at this PC did not want that. Ask again when they are ready."
+    RUNS_ALREADY = 2, "The agent is running already. Use its window, or close that first."
     INTERRUPTED = 130, "Stopped. Nobody is signed in."
 
     def __init__(self, exit_code: int, sentence: str) -> None:
@@ -1664,6 +1674,7 @@ BASE: Moves = {
     (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
+    (State.SIGNED_IN, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
@@ -1714,11 +1725,14 @@ class Bridge:
         """From the owner's thread: make all calls that have come. One that fails is `on_error`'s business."""
         with contextlib.suppress(BlockingIOError):
             self._reading.recv(4096)
-        while not self._calls.empty():
+        for _ in range(MOST_CALLS_AT_ONCE):
+            if self._calls.empty():
+                return
             try:
                 self._calls.get_nowait()()
             except Exception as error:
                 self.on_error(error)
+        self.call(lambda: None)  # come back: the window is to do something else as well
 
     def wait(self, seconds: float | None = None) -> bool:
         """From the owner's thread: sleep until there is a call, then make it. False if none came in time."""
@@ -1923,6 +1937,21 @@ class Attempt:
         return True
 
 
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a program wants of the person: an answer to the question, or where there is none that they sign in."""
+
+    origin: str  # of the page that asks, empty where it is no page
+    program: str  # a hint: any program can look like another one
+    question: str
+    answer: Callable[[bool], None]  # False: the person does not want to
+
+    @property
+    def who(self) -> str:
+        """Who asks: the page, or else the program."""
+        return clean(self.origin, 300) if self.origin else self.program
+
+
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
@@ -1944,6 +1973,10 @@ class Conductor:
         self.cards: list[CardIn] = []  # those that are in
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
+        self.on_move: Callable[[State, Event], None] = lambda before, event: None
+        self.request: Request | None = None  # what a program wants of the person
+        self.on_request: Callable[[], None] = lambda: None
+        self.on_show: Callable[[], None] = lambda: None  # the person is to look here
         self.on_long_close: Callable[[], None] = lambda: None
         self._source = source
         self._new_broker = new_broker
@@ -2007,6 +2040,11 @@ class Conductor:
         self.handle(PasscodeTyped(Passcode(text)))
         return True
 
+    def ask(self, request: Request | None) -> None:
+        """Show this in the place of what was asked before; None: nothing is wanted any more."""
+        self.request = request
+        self.on_request()
+
     def handle(self, event: Event) -> None:
         """Move as the table says, act, and tell the face."""
         move = self._table.get((self.state, kind(event)))
@@ -2018,6 +2056,7 @@ class Conductor:
             tell("The session is over", why, level=logging.INFO)
         self._keep(event, self.attempt)
         self._actions[action]()
+        self.on_move(before, event)
         self.on_change(before)
 
     def unexpected(self, error: BaseException) -> None:
@@ -2316,6 +2355,7 @@ class Terminal:
         self._asked: str | None = None  # the question that is open
         self._outcome: SignedIn | AgentError | None = None
         conductor.on_change = self._state_changed
+        conductor.on_request = self._requested
 
     def _state_changed(self, before: State) -> None:
         match self._conductor.state:
@@ -2335,6 +2375,13 @@ class Terminal:
                 self._say(str(self._conductor.problem))
             case State.NO_READER | State.PROBLEM:
                 self._finish(self._conductor.problem or AgentError(Fault.UNEXPECTED))
+
+    def _requested(self) -> None:
+        """A program asks. A question to who is signed in needs the window."""
+        if request := self._conductor.request:
+            self._say(f"{request.who} asks you to sign in." if not request.question else f"{request.who} is refused.")
+            if request.question:
+                request.answer(False)
 
     def sign_in(self) -> SignedIn:
         """Blocks until signed in. Raises the AgentError that ended it."""
@@ -2541,6 +2588,9 @@ class Theme:
         for name, colour in (("Quiet", Colour.SECONDARY), ("Red", Colour.RED), ("Green", Colour.GREEN)):
             for base in ("TLabel", "Title.TLabel", "Mono.TLabel"):
                 self.style.configure(f"{name}.{base}", foreground=colour)
+        self.style.configure("Bar.TFrame", background=Colour.WHITE)
+        self.style.configure("Bar.TLabel", background=Colour.WHITE, font=self.fonts["heading"])
+        self.style.configure("Quiet.Bar.TLabel", foreground=Colour.SECONDARY, font=self.fonts["small"])
         self.style.configure("List.TLabel", background=Colour.WHITE, padding=(12, 8))
         self.style.configure("Header.TLabel", background=Colour.BLUE, foreground=Colour.WHITE)
         self.style.configure("Header.TLabel", font=self.fonts["pad"], padding=(40, 8))
@@ -2591,6 +2641,7 @@ class Window:
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
         conductor.on_cards = lambda: self.screen.refresh()
+        conductor.on_request, conductor.on_show = self._requested, self.show
         self.root.bind("<Key>", self._key_pressed)
         self.content.bind("<Configure>", lambda event: self.fit())
         for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
@@ -2605,8 +2656,17 @@ class Window:
         """Have the screen make do with the room there is. Who puts something beside it is asked first."""
         self.root.update_idletasks()
         self.root.event_generate("<<Fit>>")
+        self.bar.fit(self.root.winfo_width())
         self.root.update_idletasks()
         self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
+
+    def show(self) -> None:
+        """Come to the front, with the keyboard."""
+        self.root.deiconify()
+        self.root.attributes("-topmost", True)  # window managers keep a window back that only asks to be raised
+        self.root.attributes("-topmost", False)
+        self.root.lift()
+        self.screen.first.focus_force()
 
     def hide(self) -> None:
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
@@ -2636,6 +2696,7 @@ class Window:
         ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
         self.foot = ttk.Frame(self.root)
         self.foot.pack(side="bottom", fill="x")
+        self.bar = RequestBar(self)
         self.content = ttk.Frame(self.root)
         self.content.pack(side="left", fill="both", expand=True)
 
@@ -2645,7 +2706,8 @@ class Window:
         if state in (State.WAITING, State.NO_READER) and state is not before:
             self.theme.resize(self._first_zoom)
             self.root.event_generate("<<NextPerson>>")
-        wanted = SCREENS[state]
+        asked = state is State.SIGNED_IN and self.conductor.request and self.conductor.request.question
+        wanted = QuestionScreen if asked else SCREENS[state]
         if type(self.screen) is not wanted or not wanted.stays:
             self.screen.close()
             for left in self.content.winfo_children():  # of a screen that could not be built
@@ -2656,10 +2718,54 @@ class Window:
         self.screen.refresh()
         self.fit()
 
+    def _requested(self) -> None:
+        self.bar.refresh()
+        if self.conductor.state is State.SIGNED_IN:
+            self._state_changed(State.SIGNED_IN)
+        self.fit()
+        if self.conductor.request:
+            self.show()
+
     def _key_pressed(self, event: tk.Event[tk.Misc]) -> None:
         """What is typed while the keyboard is on no field is the screen's."""
         if event.char.isalnum() and not isinstance(event.widget, tk.Entry):
             self.screen.typed(event.char)
+
+
+class RequestBar:
+    """Over each screen, while a program waits for somebody to sign in: who that is, and a way to refuse."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._frame = ttk.Frame(window.root, style="Bar.TFrame", padding=(40, 12))
+        self._who = ttk.Label(self._frame, style="Bar.TLabel")
+        self._program = ttk.Label(self._frame, style="Quiet.Bar.TLabel")
+        self._refuse = ttk.Button(
+            self._frame, text="Do not sign in", style="Quiet.TButton", command=self._refused, cursor="hand2"
+        )
+        self._refuse.pack(side="right", padx=(16, 0))
+        self._who.pack(fill="x")
+        self._program.pack(fill="x")
+        self._settled = 0.0
+
+    def refresh(self) -> None:
+        request = self._window.conductor.request
+        if request is None or request.question:
+            self._frame.pack_forget()
+            return
+        self._settled = self._window.clock() + SETTLE_SECONDS
+        self._who.configure(text=f"{request.who} asks you to sign in")
+        self._program.configure(text=f"Program: {request.program}" if request.origin else "")
+        self._frame.pack(side="top", fill="x", before=self._window.content)
+
+    def fit(self, width: int) -> None:
+        for label in (self._who, self._program):
+            label.configure(wraplength=max(1, width - 100 - self._refuse.winfo_reqwidth()))
+
+    def _refused(self) -> None:
+        request = self._window.conductor.request
+        if request and not request.question and self._window.clock() >= self._settled:
+            request.answer(False)
 
 
 class Screen:
@@ -2989,6 +3095,20 @@ class SessionScreen(Screen):
         self.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
 
 
+class QuestionScreen(Screen):
+    """What a program asks the person who is signed in."""
+
+    def build(self) -> None:
+        request = self.conductor.request
+        if request:
+            self.label(request.who, "Title.TLabel")
+            self.label(f"asks: {request.question}")
+            if request.origin:
+                self.label(f"Program: {request.program}", "Quiet.TLabel")
+            self.button("No", lambda: request.answer(False))
+            self.button("Yes", lambda: request.answer(True), "Quiet.TButton")
+
+
 class SignedOutScreen(Screen):
     """After Log out, while the card is still in."""
 
@@ -3041,7 +3161,816 @@ SCREENS: dict[State, type[Screen]] = {
 }
 
 
-# --- Ticket hand-over ----------------------------------------------------------------------------------------
+# --- Ticket socket -------------------------------------------------------------------------------------------
+
+SERVICE = """\
+interface org.varlink.service
+method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)
+method GetInterfaceDescription(interface: string) -> (description: string)
+error InterfaceNotFound (interface: string)
+error MethodNotFound (method: string)
+error MethodNotImplemented (method: string)
+error InvalidParameter (parameter: string)
+error ExpectedMore ()
+"""
+AGENT = """\
+# Who is signed in at this PC, and the ticket of that session. An origin comes from a browser, never from a page.
+interface lanyard.Agent
+type Role (id: string, org_code: ?string, org_name: string, group: string, sub_group: string, name: string)
+# The ticket. Where nobody is signed in the person is asked for card and passcode, and given wait_seconds (120).
+method GetTicket(origin: ?string, wait_seconds: ?int) -> (ticket: string)
+# The ticket, or TicketNotAvailable: nobody is asked for anything.
+method GetTicketNoAuth(origin: ?string) -> (ticket: string)
+# The ticket of a new sign-in: who is signed in is logged out first.
+method GetNewTicket(origin: ?string, wait_seconds: ?int) -> (ticket: string)
+# Log out.
+method DestroyTicket() -> ()
+# state: no_reader, no_card, working, passcode, choosing_role, signed_in, signed_out (the card is in) or failed.
+method GetStatus() -> (
+  state: string, uid: ?string, cn: ?string, role: ?Role, reader: ?string, seconds_left: ?int
+)
+# Called with more: what is so now (signed_in or signed_out), then signed_in, role_changed or signed_out as it comes.
+# reason of the latter: card_out, logged_out, time_up, idle, reader_lost, failed or agent_ended.
+method Watch() -> (sequence: int, event: string, reason: ?string)
+# Asks the person who is signed in, who may say no.
+method Confirm(question: string, origin: ?string) -> (granted: bool)
+# Brings the window to the front.
+method Show() -> ()
+# Logs out, as a session ends with its card.
+method Lock() -> ()
+method ChangeRole(id: string) -> ()
+# content, payloads, cms, certificate, signatures: base64. digest: sha256 (when not given) or sha1.
+method Sign(origin: ?string, summary: string, content: string, digest: ?string) -> (cms: string)
+method SignPayloads(origin: ?string, summary: string, payloads: []string, digest: ?string) -> (
+  certificate: string, signatures: []string
+)
+"""
+TICKET_API = {  # the codes of TicketAPI's errors: a group, and in it a number from 1
+    0x80100000: "Internal NotInitialised InvalidParameter BufferTooSmall BadHandle ServerBusy ServerCommunicationFailed"
+    " OutOfResources TicketNotAvailable InternalServer NotImplemented",
+    0x80200000: "CardNotSupported NoReader CardNotValid PinBlocked TransactionFailed NoCertificate NoKey",
+    0x80400000: "UserAbort AuthenticationFailed AuthenticationNotPossible UserNotValid ServerNotAvailable DataSyntax"
+    " AuthenticationNotValid MethodNotSupported",
+    0x80800000: "VersionConflict NotInstalled NoServer ResourceLoad MethodMissing ResourceMissing ResourceInvalid",
+}
+CODES = {name: group + n for group, names in TICKET_API.items() for n, name in enumerate(names.split(), 1)}
+AGENT += "".join(f"error {name} (code: int, says: string)\n" for name in CODES)
+INTERFACES = {"org.varlink.service": SERVICE, "lanyard.Agent": AGENT}
+METHODS = {  # their parameters, by full name: {"origin": "?string"}
+    f"{interface}.{method}": dict(each.split(": ") for each in parameters.split(", ") if each)
+    for interface, text in INTERFACES.items()
+    for method, parameters in re.findall(r"^method (\w+)\((.*?)\)", text, re.MULTILINE)
+}
+TYPES = {"string": str, "int": int, "bool": bool}
+STATE_NAMES = {  # what GetStatus calls them; the others: working
+    State.NO_READER: "no_reader",
+    State.WAITING: "no_card",
+    State.PASSCODE: "passcode",
+    State.LAST_TRY: "passcode",
+    State.CONFIRMING: "passcode",
+    State.CHOOSING_ROLE: "choosing_role",
+    State.SIGNED_IN: "signed_in",
+    State.SIGNED_OUT: "signed_out",
+    State.PROBLEM: "failed",
+}
+TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI; its first one is what it is to us
+    "Internal": (Fault.UNEXPECTED,),
+    "InvalidParameter": (Fault.USAGE, Fault.RUNS_ALREADY),
+    "TicketNotAvailable": (Fault.NO_TICKET,),
+    "InternalServer": (Fault.BROKER_FAULT,),
+    "ServerCommunicationFailed": (Fault.BROKER_TIMEOUT,),
+    "CardNotSupported": (Fault.CARD_NOT_USABLE, Fault.KEY_NOT_USABLE),
+    "NoReader": (Fault.NO_READER, Fault.READER_NOT_FOUND, Fault.NO_SERVICE, Fault.SERVICE_REFUSES),
+    "CardNotValid": (Fault.CARD_EXPIRED, Fault.NOT_YET_VALID, Fault.BAD_CERTIFICATE),
+    "PinBlocked": (Fault.CARD_LOCKED,),
+    "TransactionFailed": (Fault.CARD_MUTE, Fault.NO_CARD, Fault.CARD_BUSY, Fault.CARD_NONSENSE, Fault.CARD_REMOVED),
+    "NoCertificate": (Fault.NO_CERTIFICATE,),
+    "UserAbort": (Fault.GIVEN_UP, Fault.INTERRUPTED),
+    "AuthenticationFailed": (Fault.BROKER_REFUSED, Fault.WRONG_PASSCODE, Fault.NO_PASSCODE, Fault.LAST_TRY_KEPT),
+    "UserNotValid": (Fault.ROLE_REFUSED,),
+    "ServerNotAvailable": (Fault.UNREACHABLE, Fault.NOT_TRUSTED),
+    "DataSyntax": (Fault.BROKER_NONSENSE,),
+    "AuthenticationNotValid": (Fault.TIME_UP, Fault.IDLE_TOO_LONG),
+    "NotInstalled": (Fault.NO_LIBRARY,),
+    "NoServer": (Fault.NOT_RUNNING,),
+}
+MAY_HAVE = "May it know who you are, and use your sign-in?"
+LONGEST_MESSAGE = 1 << 20  # bytes, before its NUL
+MOST_BUFFERED = 16 << 20  # bytes of messages that are not whole yet, of all callers
+MOST_UNSENT = 64 << 10  # bytes that a caller may leave unread here
+MOST_CALLERS, MOST_OPEN_CALLS = 1200, 256
+LONGEST_ORIGIN, LONGEST_QUESTION = 300, 500
+WAIT_SECONDS, LONGEST_WAIT = 120, 3600
+CLIENT_SECONDS = 10  # the longest that an agent that runs may take to answer
+ASKED_TO_SIGN_IN = "The agent asks you in its window: put your card in, and type your passcode there."
+HANDED_OVER = 3  # the file descriptor that systemd begins with
+LOG_IN = "Log in to this PC as its users do, or let systemd start the agent."
+SO_PEERPIDFD = 77  # asm-generic/socket.h, from Linux 6.5
+
+
+class VarlinkError(Exception):
+    """An error as it goes over the wire: its name with the interface, and its parameters."""
+
+    def __init__(self, name: str, **parameters: str | int) -> None:
+        super().__init__(name)
+        self.message = {"error": name, "parameters": parameters}
+
+
+def refusal(name: str, says: str) -> VarlinkError:
+    """One of TicketAPI's errors."""
+    return VarlinkError(f"lanyard.Agent.{name}", code=CODES[name], says=says)
+
+
+def refusal_for(error: AgentError) -> VarlinkError:
+    """What TicketAPI calls an error of ours."""
+    return refusal(next(name for name, faults in TICKET_ERRORS.items() if error.fault in faults), str(error))
+
+
+def encode_message(message: Mapping[str, Any]) -> bytes:
+    """A message as varlink.org has it: JSON, then NUL."""
+    return json.dumps(message).encode() + b"\0"
+
+
+class MessageBuffer:
+    """What has come of messages: whole ones can be taken out. Each byte is looked at once."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._searched = 0
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def feed(self, data: bytes) -> None:
+        self._bytes += data
+
+    def take(self) -> bytes | None:
+        """The first whole message without its NUL. Raises VarlinkError for one that is too long."""
+        end = self._bytes.find(0, self._searched)
+        self._searched = len(self._bytes) if end < 0 else 0
+        if max(end, self._searched) > LONGEST_MESSAGE:
+            raise refusal("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes.")
+        if end < 0:
+            return None
+        message = bytes(self._bytes[:end])
+        del self._bytes[: end + 1]
+        return message
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """What a caller wants: a method of METHODS, with parameters of its types."""
+
+    method: str
+    parameters: Mapping[str, Any] = field(repr=False)
+    more: bool
+    oneway: bool
+
+    @classmethod
+    def parse(cls, message: bytes) -> Call:
+        """Raises VarlinkError for what is no call at all."""
+        try:
+            call = json.loads(message)
+            given = {name: value for name, value in (call.get("parameters") or {}).items() if value is not None}
+            return cls(call["method"] + "", given, call.get("more") is True, call.get("oneway") is True)
+        except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
+            raise refusal("InvalidParameter", "That is not a call.") from None
+
+    def check(self) -> None:
+        """Raises VarlinkError where there is no such method, or a parameter is unknown, missing or of another type."""
+        interface = self.method.rpartition(".")[0]
+        says: dict[str, str | int] = {"code": CODES["MethodMissing"], "says": "The agent has no such method."}
+        if interface not in INTERFACES:
+            raise VarlinkError("org.varlink.service.InterfaceNotFound", interface=interface, **says)
+        if self.method not in METHODS:
+            raise VarlinkError("org.varlink.service.MethodNotFound", method=self.method, **says)
+        types = METHODS[self.method]
+        for name in {**types, **self.parameters}:
+            kind = types.get(name, "")
+            if not has_type(self.parameters[name], kind.strip("?")) if name in self.parameters else kind[:1] != "?":
+                raise invalid(name)
+
+
+def has_type(value: object, kind: str) -> bool:
+    """Whether it is of a type of the interface, such as []string."""
+    if kind.startswith("[]"):
+        return isinstance(value, list) and all(has_type(each, kind[2:]) for each in value)
+    return type(value) is TYPES.get(kind)
+
+
+def invalid(parameter: str, says: str = "") -> VarlinkError:
+    """The error of a service for this parameter, with TicketAPI's code as well."""
+    code, says = CODES["InvalidParameter"], says or f"The parameter {clean(parameter)} is not as it must be."
+    return VarlinkError("org.varlink.service.InvalidParameter", parameter=parameter, code=code, says=says)
+
+
+@dataclass(eq=False)
+class Caller:
+    """A connection, by the program at its other end. It has one call open at a time."""
+
+    link: socket.socket
+    pid: int
+    used: float  # last, by time.monotonic()
+    received: MessageBuffer = field(default_factory=MessageBuffer)
+    unsent: bytearray = field(default_factory=bytearray, repr=False)
+    call: Call | None = None  # not answered yet
+    leaves: bool = False  # once all is sent
+
+    def program(self) -> str:
+        """The path of the program, as far as it is known: a hint for people, which any program can make its own."""
+        try:
+            path = os.readlink(f"/proc/{self.pid}/exe")
+            return clean(path) if is_alive(self.link, self.pid) else "a program that has ended"
+        except OSError:
+            return "a program that is not known"
+
+
+def peer(link: socket.socket) -> tuple[int, int]:
+    """Process and user of the other end, as the kernel saw them connect (unix(7), SO_PEERCRED)."""
+    pid, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
+
+
+def is_alive(link: socket.socket, pid: int) -> bool:
+    """Whether the process that connected has this number still, and no other one; true where Linux cannot tell."""
+    try:
+        process = link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+    except OSError as error:
+        return error.errno == errno.ENOPROTOOPT
+    about = Path(f"/proc/self/fdinfo/{process}").read_text()
+    os.close(process)
+    return f"Pid:\t{pid}" in about.splitlines()
+
+
+@dataclass(eq=False)
+class OpenCall:
+    """A call that waits for the person: to sign in, or where there is a question to answer it."""
+
+    caller: Caller
+    ends: float
+    origin: str
+    question: str = ""
+    other_than: str = ""  # a ticket that will not do
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the owner's thread has published, for the socket's thread to answer with."""
+
+    state: State
+    signed_in: SignedIn | None = None
+    reader: str | None = None
+    problem: AgentError | None = None
+
+
+def why_over(event: Event) -> str:
+    """The reason of signed_out."""
+    if isinstance(event, TimeUp):
+        return "idle" if event.error.fault is Fault.IDLE_TOO_LONG else "time_up"
+    return {CardOut: "card_out", Cue.LOG_OUT: "logged_out", ReaderLost: "reader_lost"}.get(kind(event), "failed")
+
+
+class TicketServer(threading.Thread):
+    """Answers programs from one thread, which waits for none of them and which none of them can hold up.
+
+    The owner's thread publishes what becomes of the session, and shows whatever programs ask of the person.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        conductor: Conductor,
+        bridge: Bridge,
+        ask_programs: bool = False,
+        clock: Clock = boottime,
+    ) -> None:
+        super().__init__(name="ticket socket", daemon=True)
+        self._listener, self._conductor, self._bridge = listener, conductor, bridge
+        self._ask_programs, self._clock = ask_programs, clock
+        self._known = Known(conductor.state)
+        self._inbox = Bridge()  # calls to this thread
+        self._callers: set[Caller] = set()
+        self._ready: dict[Caller, None] = {}  # may have a whole message; in turn
+        self._open: list[OpenCall] = []
+        self._watchers: set[Caller] = set()
+        self._allowed: set[tuple[str, str]] = set()  # who may have the ticket of this session, once asked for
+        self._sequence = 0
+        self._asked: tuple[OpenCall | None, Request | None] = None, None  # what the owner's thread is to show
+        self._presented: tuple[OpenCall, str] | None = None
+        self._asking = False  # it has been told that there is something new
+        self._ended = False
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(self._inbox, selectors.EVENT_READ, self._inbox.run_pending)
+        self._methods: dict[str, Callable[..., Mapping[str, Any] | None]] = {
+            "org.varlink.service.GetInfo": self._get_info,
+            "org.varlink.service.GetInterfaceDescription": self._get_description,
+            "lanyard.Agent.GetTicket": self._get_ticket,
+            "lanyard.Agent.GetTicketNoAuth": self._get_ticket_no_auth,
+            "lanyard.Agent.GetNewTicket": self._get_new_ticket,
+            "lanyard.Agent.DestroyTicket": self._log_out,
+            "lanyard.Agent.GetStatus": self._get_status,
+            "lanyard.Agent.Watch": self._watch,
+            "lanyard.Agent.Confirm": self._confirm,
+            "lanyard.Agent.Show": self._show,
+            "lanyard.Agent.Lock": self._log_out,
+            "lanyard.Agent.ChangeRole": self._change_role,
+        }
+        conductor.on_move = self._moved
+        self.start()
+
+    # What the owner's thread does.
+
+    def _moved(self, before: State, event: Event) -> None:
+        """Publish: from this moment on no ticket is given that is not this session's."""
+        conductor, old = self._conductor, self._known
+        attempt, state = conductor.attempt, conductor.state
+        signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
+        if before is State.SIGNED_IN and state is State.SELECTING_ROLE:
+            signed_in = old.signed_in  # until the broker knows the other role
+        self._known = Known(state, signed_in, attempt.card.reader if attempt else None, conductor.problem)
+        self._inbox.call(self._changed, old, self._known, why_over(event))
+
+    def _show_asked(self) -> None:
+        """Show what is asked, and have the person asked for the passcode of a card that is still in."""
+        self._asking = False
+        call, request = self._asked
+        signed_in = self._known.signed_in
+        if call and not call.question:
+            if signed_in and signed_in.session.ticket == call.other_than:
+                self._conductor.handle(Cue.LOG_OUT)
+            self._conductor.handle(Cue.DISMISSED)
+        self._conductor.ask(request)
+
+    def close(self) -> None:
+        """Tell all who wait that the agent ends."""
+        self._inbox.call(self._end)
+        self.join(1)
+
+    # What this thread does.
+
+    def run(self) -> None:
+        try:
+            while not self._ended:
+                self._turn()
+        except Exception as error:  # callers are to find nobody here, not to wait for ever
+            told("the ticket socket", error)
+        self._listener.close()
+        for caller in [*self._callers]:
+            self._drop(caller)
+        self._selector.close()
+        self._inbox.close()
+
+    def _turn(self) -> None:
+        """Do what there is to do, one call of each caller, or wait for something."""
+        for key, _ in self._selector.select(0 if self._ready else self._patience()):
+            key.data()
+        for caller in [*self._ready]:
+            self._serve(caller)
+        for call in [each for each in self._open if each.ends <= time.monotonic()]:
+            self._finish(call, refusal("TicketNotAvailable", "Nobody answered in time.").message)
+
+    def _patience(self) -> float | None:
+        return max(0.0, min(call.ends for call in self._open) - time.monotonic()) if self._open else None
+
+    def _end(self) -> None:
+        for call in [*self._open]:
+            self._finish(call, refusal("TicketNotAvailable", "The agent has ended.").message)
+        for caller in [*self._watchers]:
+            self._reply(caller, self._event("signed_out", "agent_ended"))
+        self._ended = True
+
+    def _accept(self) -> None:
+        try:
+            link, _ = self._listener.accept()
+        except OSError:  # gone already, or no more files can be open
+            self._make_room()
+            return
+        link.setblocking(False)
+        pid, uid = peer(link)
+        caller = Caller(link, pid, time.monotonic())
+        self._callers.add(caller)
+        self._selector.register(link, selectors.EVENT_READ, functools.partial(self._touched, caller))
+        if uid != os.geteuid():
+            self._dismiss(caller, refusal("UserNotValid", "This is the agent of another user."))
+        elif len(self._callers) > MOST_CALLERS and not self._make_room():
+            self._dismiss(caller, refusal("ServerBusy", "Too many programs are asking."))
+
+    def _make_room(self) -> bool:
+        """Of the program with the most connections, drop the one that has been idle for longest."""
+        idle = [caller for caller in self._callers if caller.call is None]
+        programs = Counter(caller.pid for caller in idle)
+        worst = max(programs, key=programs.__getitem__, default=None)
+        oldest = min((each for each in idle if each.pid == worst), key=lambda each: each.used, default=None)
+        if oldest:
+            self._drop(oldest)
+        return bool(oldest)
+
+    def _touched(self, caller: Caller) -> None:
+        """There is something to read, or room to write again."""
+        if caller.unsent:
+            self._flush(caller)
+        if caller in self._ready:
+            return  # what has come is handled first
+        try:
+            data = caller.link.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop(caller)
+        elif not caller.leaves:
+            caller.received.feed(data)
+            self._ready[caller] = None
+            self._check_size(caller)
+
+    def _check_size(self, caller: Caller) -> None:
+        """A whole message has been taken out before more is read, but where a call is open."""
+        caller.used, size = time.monotonic(), len(caller.received)
+        total = sum(len(each.received) for each in self._callers) if size > MOST_UNSENT else 0
+        if size > LONGEST_MESSAGE + 1 or total > MOST_BUFFERED:
+            self._dismiss(caller, refusal("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes."))
+
+    def _serve(self, caller: Caller) -> None:
+        """Handle the next call, where one is whole and none is open."""
+        try:
+            message = None if caller.call or caller.unsent or caller.leaves else caller.received.take()
+            caller.call = Call.parse(message) if message is not None else caller.call
+        except VarlinkError as error:
+            self._dismiss(caller, error)
+            return
+        if message is None or caller.call is None:
+            self._ready.pop(caller, None)
+        else:
+            self._answer(caller, caller.call)
+
+    def _answer(self, caller: Caller, call: Call) -> None:
+        try:
+            call.check()
+            if call.method not in self._methods:
+                raise refusal("NotImplemented", "This agent cannot do that yet.")
+            answer = self._methods[call.method](caller, **call.parameters)
+        except VarlinkError as error:
+            self._reply(caller, error.message)
+        except Exception as error:
+            self._reply(caller, refusal_for(told("the ticket socket", error)).message)
+        else:
+            if answer is not None:
+                self._reply(caller, {"parameters": answer})
+
+    def _reply(self, caller: Caller, message: Mapping[str, Any]) -> None:
+        """Send it. Unless it says that it continues, that was all for this call."""
+        silent = caller.call and caller.call.oneway
+        if not message.get("continues"):
+            caller.call = None
+            self._watchers.discard(caller)
+            self._ready[caller] = None
+        if not silent:
+            caller.unsent += encode_message(message)
+            self._flush(caller)
+
+    def _flush(self, caller: Caller) -> None:
+        try:
+            del caller.unsent[: caller.link.send(caller.unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(caller)
+            return
+        if len(caller.unsent) > MOST_UNSENT or (caller.leaves and not caller.unsent):
+            self._drop(caller)
+        elif caller in self._callers:
+            self._listen(caller)
+
+    def _listen(self, caller: Caller) -> None:
+        key = self._selector.get_key(caller.link)
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if caller.unsent else 0)
+        if events != key.events:
+            self._selector.modify(caller.link, events, key.data)
+        if not caller.unsent:
+            self._ready[caller] = None
+
+    def _dismiss(self, caller: Caller, error: VarlinkError) -> None:
+        """Say why, and end the connection."""
+        caller.leaves = True
+        self._reply(caller, error.message)
+
+    def _drop(self, caller: Caller) -> None:
+        if caller in self._callers:
+            self._callers.discard(caller)
+            self._watchers.discard(caller)
+            self._ready.pop(caller, None)
+            self._selector.unregister(caller.link)
+            caller.link.close()
+            self._open = [call for call in self._open if call.caller is not caller]
+            self._present()
+
+    # The methods. Each returns what is answered, or None where that comes later.
+
+    def _get_info(self, caller: Caller) -> Mapping[str, Any]:
+        about = {"vendor": "Lanyard", "product": "Lanyard, an identity agent", "version": VERSION, "url": ""}
+        return about | {"interfaces": [*INTERFACES]}
+
+    def _get_description(self, caller: Caller, interface: str) -> Mapping[str, Any]:
+        if interface not in INTERFACES:
+            raise VarlinkError("org.varlink.service.InterfaceNotFound", interface=interface)
+        return {"description": INTERFACES[interface]}
+
+    def _signed_in(self) -> SignedIn | None:
+        """Who is signed in at this moment."""
+        signed_in = self._known.signed_in
+        return signed_in if signed_in and signed_in.ends > self._clock() else None
+
+    def _get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Mapping[str, Any]:
+        signed_in = self._signed_in()
+        if signed_in is None:
+            raise refusal_for(AgentError(Fault.NO_TICKET))
+        if not self._may_have(caller, origin):
+            raise refusal("TicketNotAvailable", "The person has to allow this program first: it must use GetTicket.")
+        return {"ticket": signed_in.session.ticket}
+
+    def _may_have(self, caller: Caller, origin: str) -> bool:
+        return not self._ask_programs or (origin, caller.program()) in self._allowed
+
+    def _get_ticket(
+        self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS
+    ) -> Mapping[str, Any] | None:
+        return self._go_on(self._open_call(caller, origin, wait_seconds))
+
+    def _get_new_ticket(
+        self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS
+    ) -> Mapping[str, Any] | None:
+        call = self._open_call(caller, origin, wait_seconds)
+        if signed_in := self._signed_in():
+            call.other_than = signed_in.session.ticket
+        return self._go_on(call)
+
+    def _open_call(self, caller: Caller, origin: str, wait_seconds: int, question: str = "") -> OpenCall:
+        if len(origin) > LONGEST_ORIGIN:
+            raise invalid("origin")
+        if not 0 <= wait_seconds <= LONGEST_WAIT:
+            raise invalid("wait_seconds")
+        return OpenCall(caller, time.monotonic() + wait_seconds, origin, question)
+
+    def _go_on(self, call: OpenCall) -> Mapping[str, Any] | None:
+        """The ticket, or None and the call stays open: the person is asked to sign in, or for leave."""
+        signed_in, known = self._signed_in(), self._known
+        if signed_in and signed_in.session.ticket != call.other_than:
+            if self._may_have(call.caller, call.origin):
+                return {"ticket": signed_in.session.ticket}
+            call.question = MAY_HAVE
+        elif known.state is State.NO_READER and known.problem:
+            raise refusal_for(known.problem)
+        self._keep(call)
+        return None
+
+    def _keep(self, call: OpenCall) -> None:
+        if call not in self._open:
+            if len(self._open) >= MOST_OPEN_CALLS:
+                raise refusal("ServerBusy", "Too many programs are asking.")
+            self._open.append(call)
+        self._present()
+
+    def _confirm(self, caller: Caller, question: str, origin: str = "") -> None:
+        if not 0 < len(question) <= LONGEST_QUESTION:
+            raise invalid("question")
+        if not self._signed_in():
+            raise refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
+        self._keep(self._open_call(caller, origin, WAIT_SECONDS, clean(question, LONGEST_QUESTION)))
+
+    def _get_status(self, caller: Caller) -> Mapping[str, Any]:
+        known, signed_in = self._known, self._signed_in()
+        status: dict[str, Any] = {"state": STATE_NAMES.get(known.state, "working"), "reader": known.reader}
+        if signed_in:
+            session, left = signed_in.session, int(signed_in.ends - self._clock())
+            role = dataclasses.asdict(signed_in.role) if signed_in.role else None
+            status |= {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
+        return status
+
+    def _watch(self, caller: Caller) -> None:
+        if not (caller.call and caller.call.more):
+            says: dict[str, str | int] = {
+                "code": CODES["InvalidParameter"],
+                "says": "Watch has more than one answer: call it with more.",
+            }
+            raise VarlinkError("org.varlink.service.ExpectedMore", **says)
+        self._watchers.add(caller)
+        now = self._event("signed_in" if self._signed_in() else "signed_out")
+        self._reply(caller, now | {"continues": True})
+
+    def _event(self, event: str, reason: str = "") -> dict[str, Any]:
+        return {"parameters": {"sequence": self._sequence, "event": event, "reason": reason or None}}
+
+    def _show(self, caller: Caller) -> None:
+        self._have_done(caller, self._conductor.on_show)
+
+    def _log_out(self, caller: Caller) -> None:
+        if not self._signed_in():
+            raise refusal_for(AgentError(Fault.NO_TICKET))
+        self._have_done(caller, functools.partial(self._conductor.handle, Cue.LOG_OUT))
+
+    def _change_role(self, caller: Caller, id: str) -> None:  # noqa: A002
+        signed_in = self._signed_in()
+        if not signed_in:
+            raise refusal_for(AgentError(Fault.NO_TICKET))
+        role = next((role for role in signed_in.session.roles if role.id == id), None)
+        if role is None:
+            raise invalid("id", "The person who is signed in has no such role.")
+        self._have_done(caller, functools.partial(self._conductor.handle, RoleChosen(role)))
+
+    def _have_done(self, caller: Caller, work: Callable[[], None]) -> None:
+        """Have the owner's thread do it, then answer."""
+        call = caller.call
+
+        def done() -> None:
+            if caller.call is call:
+                self._reply(caller, {"parameters": {}})
+
+        def do() -> None:
+            try:
+                work()
+            finally:
+                self._inbox.call(done)
+
+        self._bridge.call(do)
+
+    # What becomes of open calls.
+
+    def _finish(self, call: OpenCall, message: Mapping[str, Any]) -> None:
+        if call in self._open:
+            self._open.remove(call)
+            self._reply(call.caller, message)
+            self._present()
+
+    def _try_again(self, call: OpenCall) -> None:
+        try:
+            answer = self._go_on(call)
+        except VarlinkError as error:
+            self._finish(call, error.message)
+        else:
+            if answer:
+                self._finish(call, {"parameters": answer})
+
+    def _present(self) -> None:
+        """Have the person asked what the first of these calls needs; a question to who is signed in goes first."""
+        call = min(self._open, key=lambda call: not call.question, default=None)
+        presented = (call, call.question) if call else None
+        if presented == self._presented:
+            return
+        self._presented, self._asked = presented, (None, None)
+        if call:
+            answer = functools.partial(self._inbox.call, self._answered, call)
+            self._asked = call, Request(call.origin, call.caller.program(), call.question, answer)
+        if not self._asking:
+            self._asking = True
+            self._bridge.call(self._show_asked)
+
+    def _answered(self, call: OpenCall, granted: bool) -> None:
+        """The person has answered a question, or does not want to sign in."""
+        if call not in self._open:
+            return
+        if call.question and call.question != MAY_HAVE:
+            self._finish(call, {"parameters": {"granted": granted}})
+        elif granted:
+            self._allowed.add((call.origin, call.caller.program()))
+            self._try_again(call)
+        else:
+            for each in [call] if call.question else [each for each in self._open if not each.question]:
+                self._finish(each, refusal_for(AgentError(Fault.GIVEN_UP)).message)
+
+    def _changed(self, old: Known, new: Known, reason: str) -> None:
+        """The owner's thread has published something."""
+        if new.signed_in and not old.signed_in:
+            self._tell("signed_in")
+        elif old.signed_in and not new.signed_in:
+            self._allowed.clear()
+            self._tell("signed_out", reason)
+        elif old.signed_in and new.signed_in and old.signed_in.role != new.signed_in.role:
+            self._tell("role_changed")
+        for call in [*self._open]:
+            if call.question and not new.signed_in:
+                self._finish(call, refusal_for(AgentError(Fault.NO_TICKET)).message)
+            elif not call.question and new.signed_in:
+                self._try_again(call)
+            elif not call.question and new.state in (State.PROBLEM, State.NO_READER) and new.problem:
+                self._finish(call, refusal_for(new.problem).message)
+            elif not call.question and new.state is State.SIGNED_OUT and not old.signed_in:
+                self._finish(call, refusal_for(AgentError(Fault.GIVEN_UP)).message)
+
+    def _tell(self, event: str, reason: str = "") -> None:
+        self._sequence += 1
+        for caller in [*self._watchers]:
+            self._reply(caller, self._event(event, reason) | {"continues": True})
+
+
+def socket_path() -> Path:
+    """Raises UsageError without XDG_RUNTIME_DIR: no other folder is sure to be this person's alone."""
+    if not (folder := os.environ.get("XDG_RUNTIME_DIR")):
+        raise UsageError("XDG_RUNTIME_DIR is not set, so there is no place for the socket that programs ask.", LOG_IN)
+    return Path(folder, "lanyard/agent")
+
+
+@contextlib.contextmanager
+def ticket_socket() -> Iterator[socket.socket]:
+    """The socket that systemd hands over (sd_listen_fds(3)), or else one that is made here and goes at the end.
+
+    Raises UsageError where it cannot be, AgentError where another agent has it.
+    """
+    if os.environ.pop("LISTEN_PID", "") == str(os.getpid()) and os.environ.pop("LISTEN_FDS", "") == "1":
+        os.set_inheritable(HANDED_OVER, False)
+        yield socket.socket(fileno=HANDED_OVER)
+        return
+    path = socket_path()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.callback(os.close, lock_folder(path.parent))
+            listener = listen(path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be made: {error.strerror or error}.") from None
+        stack.callback(path.unlink, missing_ok=True)
+        yield listener
+
+
+@contextlib.contextmanager
+def ticket_socket_or_none() -> Iterator[socket.socket | None]:
+    """As ticket_socket, but where there is no place for it the person is told, and only programs go without."""
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = stack.enter_context(ticket_socket())
+        except UsageError as error:
+            print(f"Programs get no ticket from this agent. {error}", file=sys.stderr)
+            listener = None
+        yield listener
+
+
+def lock_folder(folder: Path) -> int:
+    """The agent's folder, made for this person alone, and locked while it is open. Raises OSError, AgentError."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(opened, 0o700)
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(opened)
+        raise AgentError(Fault.RUNS_ALREADY) from None
+    except OSError:  # another user's
+        os.close(opened)
+        raise
+    return opened
+
+
+def listen(path: Path) -> socket.socket:
+    """In the place of a socket that an agent which was killed has left. Raises OSError, AgentError."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        probe.connect(str(path))
+        raise AgentError(Fault.RUNS_ALREADY)  # or else systemd listens, and starts one
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    os.fchmod(listener.fileno(), 0o600)
+    listener.bind(str(path))
+    listener.listen(MOST_CALLERS)
+    return listener
+
+
+def ask_agent(method: str, patience: float, **parameters: str | int) -> dict[str, Any]:
+    """What the running agent answers, within so many seconds. Raises AgentError."""
+    received = MessageBuffer()
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(patience)
+            link.connect(str(socket_path()))
+            link.sendall(encode_message({"method": f"lanyard.Agent.{method}", "parameters": parameters}))
+            while (message := received.take()) is None:
+                if not (data := link.recv(4096)):
+                    raise AgentError(Fault.NOT_RUNNING, "it has ended")
+                received.feed(data)
+        answer = json.loads(message)
+        known = answer.get("parameters") or {}
+    except (OSError, ValueError, AttributeError) as error:
+        raise AgentError(Fault.NOT_RUNNING, type(error).__name__) from None
+    if "error" in answer:
+        raise told_by_agent(str(answer["error"]), known)
+    return dict(known)
+
+
+def told_by_agent(name: str, parameters: Mapping[str, Any]) -> AgentError:
+    """The error that the agent has told a program of: the exit code is that of the agent's own."""
+    known = [faults[0] for each, faults in TICKET_ERRORS.items() if CODES[each] == parameters.get("code")]
+    error = AgentError(known[0] if known else Fault.UNEXPECTED, name, says=str(parameters.get("says") or ""))
+    error.advice = ""  # the sentence has it
+    return error
+
+
+def fetch_ticket(*, no_auth: bool, new: bool) -> str:
+    """The ticket of the running agent. Raises AgentError."""
+    method = "GetTicketNoAuth" if no_auth else "GetNewTicket" if new else "GetTicket"
+    waits = start_timer(PROGRESS_AFTER_MS / 1000, sys.stderr.write, "" if no_auth else ASKED_TO_SIGN_IN + "\n")
+    try:
+        return str(ask_agent(method, CLIENT_SECONDS if no_auth else WAIT_SECONDS + CLIENT_SECONDS)["ticket"])
+    finally:
+        waits.cancel()
 
 
 def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
@@ -3078,6 +4007,7 @@ class Settings:
     reader: str = field(default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, embedded[:PORT], or a part of its name"))
     digest: Digest = field(default=Digest.SHA256, metadata=about(DIGEST, "NAME", "digest to sign, sha256 or sha1"))
     kiosk: bool = field(default=False, metadata=about(FLAG, "", "full screen, and nobody can close it"))
+    ask_programs: bool = field(default=False, metadata=about(FLAG, "", "ask before a program gets the ticket"))
     explain: bool = field(default=False, metadata=about(FLAG, "", "tell each step as it happens"))
     log_level: str = field(default="warning", metadata=about(LEVEL, "LEVEL", "debug, info, warning or error"))
     log_file: Path | None = field(default=None, metadata=about(PATH, "FILE", "log there, not on stderr"))
@@ -3204,7 +4134,8 @@ examples:
 
 exit codes: 0 done; 2 usage or configuration; 3 no reader or no smartcard service; 4 no card, or none we can use;
 5 wrong passcode; 6 passcode locked; 7 certificate missing, expired or not yet valid; 8 broker unreachable or not
-trusted; 9 broker refused; 10 card pulled during the login; 130 interrupted.
+trusted; 9 broker refused; 10 card pulled during the login; 11 no ticket; 12 the agent is not running; 13 refused by
+the person; 130 interrupted.
 """
 
 
@@ -3237,6 +4168,10 @@ def make_parser() -> argparse.ArgumentParser:
     login.add_argument(
         "--wait", type=wait_seconds, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)"
     )
+    ticket = commands.add_parser("ticket", help="print the ticket of the running agent, once somebody is signed in")
+    which = ticket.add_mutually_exclusive_group()
+    which.add_argument("--no-auth", action="store_true", help="ask nobody: where nobody is signed in, exit code 11")
+    which.add_argument("--new", action="store_true", help="of a new sign-in: who is signed in is logged out first")
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 
@@ -3312,6 +4247,9 @@ def run(options: argparse.Namespace) -> None:
     if options.command == "config":
         print(*settings.lines(), sep="\n")
         return
+    if options.command == "ticket":
+        print(fetch_ticket(no_auth=options.no_auth, new=options.new))
+        return
     if options.demo or settings.reader.partition(":")[0] == "embedded":
         become_demonstration()
     check_spine(settings)
@@ -3344,6 +4282,7 @@ def run_face(
     guardian = Guardian(settings.spine, settings.ca_file)
     with contextlib.ExitStack() as stack:
         stack.callback(guardian.close)
+        listener = None if options.command else stack.enter_context(ticket_socket_or_none())
         conductor = Conductor(
             reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
         )
@@ -3353,6 +4292,8 @@ def run_face(
                 explain(bridge, lambda step: print(step, file=sys.stderr))
             stack.callback(window.close)  # last, when no other thread is left that could free what is Tk's
         stack.callback(conductor.close)
+        if listener:
+            stack.callback(TicketServer(listener, conductor, bridge, settings.ask_programs).close)
         conductor.on_long_close = lambda: print(MAY_OPEN, file=sys.stderr, flush=True)
         if window:
             stack.callback(window.hide)

@@ -28,6 +28,7 @@ pytest_plugins = [
         "emulator",
         "agent",
         "agent_socket",
+        "ticket_socket",
         "lying_broker",
         "window",
         "servers",
