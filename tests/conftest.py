@@ -33,6 +33,7 @@ pytest_plugins = [
         "window",
         "servers",
         "browser",
+        "extension",
         "programs",
         "installed",
     )

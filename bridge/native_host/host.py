@@ -92,6 +92,7 @@ class NativeHost:
             "getToken": self._get_token,
             "getTokenNoAuth": self._get_token_no_auth,
             "getBridgeVersion": lambda _: {"version": __version__},
+            "getOrigins": lambda _: {"origins": sorted(self._load_settings().origins)},
         }
 
     def serve(self, source: BinaryIO, sink: BinaryIO) -> None:

@@ -127,6 +127,10 @@ def test_the_version_needs_no_origin() -> None:
     assert ask(host(), {"method": "getBridgeVersion"}) == {"success": True, "data": {"version": __version__}}
 
 
+def test_the_extension_learns_which_pages_are_listed() -> None:
+    assert ask(host(), {"method": "getOrigins"}) == {"success": True, "data": {"origins": [LISTED]}}
+
+
 @pytest.mark.parametrize(
     "origin",
     [
@@ -156,7 +160,7 @@ def test_an_unlisted_page_gets_nothing_and_the_agent_is_not_asked(origin: object
 @pytest.mark.parametrize("extension", ["", "a" * 32, CHROMIUM.upper(), "other@lanyard.example"])
 def test_another_extension_gets_nothing(extension: str) -> None:
     agent = Agent()
-    for message in ({"method": "getToken", "origin": LISTED}, {"method": "getBridgeVersion"}):
+    for message in ({"method": "getToken", "origin": LISTED}, {"method": "getBridgeVersion"}, {"method": "getOrigins"}):
         assert ask(host(agent, extension), message)["errorCode"] == HostCode.EXTENSION_REFUSED
     assert agent.asked == []
 

@@ -183,13 +183,15 @@ def _at_loopback(service: type[Any]) -> type[Any]:
 
 
 @contextlib.contextmanager
-def own_chromium(profile: Path, *arguments: str, home: Path | None = None) -> Iterator[Browser]:
-    """Run a Chromium with a new profile; `home` is where it looks for .pki/nssdb, for certificates."""
+def own_chromium(
+    profile: Path, *arguments: str, home: Path | None = None, binary: Path | None = None
+) -> Iterator[Browser]:
+    """Run a Chromium with a new profile; `home` is where it looks for .pki/nssdb, `binary` what is started for it."""
     need("chromium", "chromedriver", "selenium")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    options.binary_location = str(program("chromium"))
+    options.binary_location = str(binary or program("chromium"))
     options.set_capability("goog:loggingPrefs", {"browser": "WARNING"})
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}", *arguments):
         options.add_argument(argument)

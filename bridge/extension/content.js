@@ -1,0 +1,38 @@
+// Runs in a listed page, apart from its scripts: passes requests on, and answers back. What they say of themselves
+// is of no account: the browser tells the extension which page this is.
+"use strict";
+
+(() => {
+  const api = globalThis.browser ?? globalThis.chrome;
+  let port = null;
+  const waiting = new Set();
+
+  function answer(message) {
+    waiting.delete(message.id);
+    document.dispatchEvent(new CustomEvent("lanyard-answer", { detail: JSON.stringify(message) }));
+  }
+
+  function ended() {
+    port = null;
+    const errorDescription = "Lanyard's extension ended before it answered. Load the page again.";
+    for (const id of waiting) answer({ id, errorCode: 200, errorDescription });
+  }
+
+  function connect() {
+    const connected = api.runtime.connect();
+    connected.onMessage.addListener(answer);
+    connected.onDisconnect.addListener(ended);
+    return connected;
+  }
+
+  document.addEventListener("lanyard-request", (event) => {
+    const { id, method } = JSON.parse(event.detail);
+    waiting.add(id);
+    try {
+      port ??= connect();
+      port.postMessage({ id, method });
+    } catch {
+      ended(); // The extension was updated or taken away.
+    }
+  });
+})();
