@@ -87,6 +87,13 @@ def read_extension_ids(value: object) -> tuple[str, ...]:
     return ids
 
 
+def read_port(value: object) -> int:
+    """Return the number of a port that any user may take. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1024 <= value <= 65535:
+        raise ValueError("is not a whole number from 1024 to 65535")
+    return value
+
+
 def setting(read: Callable[[object], Any], *, system_only: bool = False, default: Any) -> Any:
     """Return a field of Settings. `read` makes its value of what TOML has, and raises ValueError otherwise."""
     return field(default=default, metadata={"read": read, "system_only": system_only})
@@ -98,6 +105,8 @@ class Settings:
 
     origins: frozenset[str] = setting(read_origins, default=frozenset())
     extension_ids: tuple[str, ...] = setting(read_extension_ids, default=EXTENSION_IDS)
+    port: int = setting(read_port, default=8037)
+    """Of this PC, where pages ask over HTTP."""
     places: Mapping[str, Path] = field(default_factory=dict, compare=False)
 
     def allows(self, origin: object) -> bool:

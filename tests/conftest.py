@@ -29,6 +29,7 @@ pytest_plugins = [
         "agent",
         "agent_socket",
         "ticket_socket",
+        "bridge",
         "lying_broker",
         "window",
         "servers",
