@@ -1937,14 +1937,27 @@ class Attempt:
         return True
 
 
+@dataclass(frozen=True)
+class Signing:
+    """What the key for content commitment is to sign: each payload by itself, or the only one as a CMS message."""
+
+    payloads: Sequence[bytes] = field(repr=False)
+    digest: Digest
+    as_cms: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What a program wants of the person: an answer to the question, or where there is none that they sign in."""
+    """What a program wants of the person: an answer to the question, or where there is none that they sign in.
+
+    The answer is False where the person does not want to; to a signing it is what the program gets, or what failed.
+    """
 
     origin: str  # of the page that asks, empty where it is no page
     program: str  # a hint: any program can look like another one
     question: str
-    answer: Callable[[bool], None]  # False: the person does not want to
+    answer: Callable[[bool | Mapping[str, Any] | AgentError], None]
+    signing: Signing | None = None
 
     @property
     def who(self) -> str:
@@ -1956,6 +1969,7 @@ class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
     _table = TABLES[Mode.NORMAL]
+    signs = False  # it can have a person sign with the key for content commitment
 
     def __init__(
         self,
@@ -3259,7 +3273,7 @@ LONGEST_MESSAGE = 1 << 20  # bytes, before its NUL
 MOST_BUFFERED = 16 << 20  # bytes of messages that are not whole yet, of all callers
 MOST_UNSENT = 64 << 10  # bytes that a caller may leave unread here
 MOST_CALLERS, MOST_OPEN_CALLS = 1200, 256
-LONGEST_ORIGIN, LONGEST_QUESTION = 300, 500
+LONGEST_ORIGIN, LONGEST_QUESTION, MOST_PAYLOADS = 300, 500, 100
 WAIT_SECONDS, LONGEST_WAIT = 120, 3600
 CLIENT_SECONDS = 10  # the longest that an agent that runs may take to answer
 ASKED_TO_SIGN_IN = "The agent asks you in its window: put your card in, and type your passcode there."
@@ -3410,6 +3424,7 @@ class OpenCall:
     ends: float
     origin: str
     question: str = ""
+    signing: Signing | None = None
     other_than: str = ""  # a ticket that will not do
 
 
@@ -3475,6 +3490,8 @@ class TicketServer(threading.Thread):
             "lanyard.Agent.Show": self._show,
             "lanyard.Agent.Lock": self._log_out,
             "lanyard.Agent.ChangeRole": self._change_role,
+            "lanyard.Agent.Sign": self._sign,
+            "lanyard.Agent.SignPayloads": self._sign_payloads,
         }
         conductor.on_move = self._moved
         self.start()
@@ -3608,8 +3625,6 @@ class TicketServer(threading.Thread):
     def _answer(self, caller: Caller, call: Call) -> None:
         try:
             call.check()
-            if call.method not in self._methods:
-                raise refusal("NotImplemented", "This agent cannot do that yet.")
             answer = self._methods[call.method](caller, **call.parameters)
         except VarlinkError as error:
             self._reply(caller, error.message)
@@ -3733,11 +3748,38 @@ class TicketServer(threading.Thread):
         self._present()
 
     def _confirm(self, caller: Caller, question: str, origin: str = "") -> None:
-        if not 0 < len(question) <= LONGEST_QUESTION:
-            raise invalid("question")
+        self._ask(self._open_call(caller, origin, WAIT_SECONDS, clean(question, LONGEST_QUESTION)))
+
+    def _ask(self, call: OpenCall) -> None:
+        if not call.question:
+            raise invalid("question or summary")
         if not self._signed_in():
             raise refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
-        self._keep(self._open_call(caller, origin, WAIT_SECONDS, clean(question, LONGEST_QUESTION)))
+        self._keep(call)
+
+    def _sign(self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256") -> None:
+        self._sign_payloads(caller, summary, [content], origin, digest, as_cms=True)
+
+    def _sign_payloads(
+        self,
+        caller: Caller,
+        summary: str,
+        payloads: Sequence[str],
+        origin: str = "",
+        digest: str = "sha256",
+        as_cms: bool = False,
+    ) -> None:
+        if not self._conductor.signs:
+            raise refusal("NotImplemented", "This agent cannot sign documents.")
+        call = self._open_call(caller, origin, WAIT_SECONDS, clean(summary, LONGEST_QUESTION))
+        if not 0 < len(payloads) <= MOST_PAYLOADS:
+            raise invalid("payloads")
+        try:
+            contents = [base64.b64decode(each, validate=True) for each in payloads]
+            call.signing = Signing(contents, Digest(digest), as_cms)
+        except ValueError:
+            raise invalid("content, payloads or digest") from None
+        self._ask(call)
 
     def _get_status(self, caller: Caller) -> Mapping[str, Any]:
         known, signed_in = self._known, self._signed_in()
@@ -3821,18 +3863,22 @@ class TicketServer(threading.Thread):
         self._presented, self._asked = presented, (None, None)
         if call:
             answer = functools.partial(self._inbox.call, self._answered, call)
-            self._asked = call, Request(call.origin, call.caller.program(), call.question, answer)
+            self._asked = call, Request(call.origin, call.caller.program(), call.question, answer, call.signing)
         if not self._asking:
             self._asking = True
             self._bridge.call(self._show_asked)
 
-    def _answered(self, call: OpenCall, granted: bool) -> None:
+    def _answered(self, call: OpenCall, answer: bool | Mapping[str, Any] | AgentError) -> None:
         """The person has answered a question, or does not want to sign in."""
         if call not in self._open:
             return
-        if call.question and call.question != MAY_HAVE:
-            self._finish(call, {"parameters": {"granted": granted}})
-        elif granted:
+        if isinstance(answer, AgentError):
+            self._finish(call, refusal_for(answer).message)
+        elif isinstance(answer, Mapping):
+            self._finish(call, {"parameters": answer})
+        elif call.question and call.question != MAY_HAVE and not call.signing:
+            self._finish(call, {"parameters": {"granted": answer}})
+        elif answer:
             self._allowed.add((call.origin, call.caller.program()))
             self._try_again(call)
         else:

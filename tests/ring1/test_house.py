@@ -36,12 +36,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 280,
     "Login table": 260,
-    "Worker bridge": 580,
+    "Worker bridge": 600,
     "Front ends": 1200,
-    "Ticket socket": 820,
+    "Ticket socket": 870,
     "Configuration and logging": 365,
 }
-MOST_LINES = 4350
+MOST_LINES = 4450
 # The sections of agent.py that may name a library.
 HOME_OF = {"ctypes": {"Card session", "Worker bridge"}, "urllib3": {"Broker client"}, "tkinter": {"Front ends"}}
 
