@@ -30,6 +30,7 @@ pytest_plugins = [
         "agent_socket",
         "ticket_socket",
         "bridge",
+        "ticket_library",
         "lying_broker",
         "window",
         "servers",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import json
 import socket
+import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.machine import wait_until
 
 Message = dict[str, Any]
 Answer = Callable[[Message], object]
@@ -62,6 +67,17 @@ class SocketServer:
     def answer_again(self) -> None:
         """Answer the last request once more: for an answer in two pieces."""
         self._answer(self._connections[-1])
+
+    def send(self, data: bytes) -> None:
+        """Send bytes on the newest connection."""
+        self._connections[-1].sendall(data)
+
+    def drip(self, data: Iterable[int]) -> None:
+        """Send bytes on the newest connection one by one, each when the one before has been read."""
+        unread = array.array("i", [0])
+        for byte in data:
+            self.send(bytes([byte]))
+            wait_until(lambda: fcntl.ioctl(self._connections[-1], termios.TIOCOUTQ, unread) or not unread[0])
 
     def hang_up(self) -> None:
         """Close every connection, as an agent that ends."""

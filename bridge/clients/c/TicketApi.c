@@ -210,14 +210,12 @@ static bool skip_number(struct reader *in) {
         return false;
     if (*in->at != 'e' && *in->at != 'E')
         return true;
-    in->at++;
-    in->at += *in->at == '+' || *in->at == '-';
+    in->at += in->at[1] == '+' || in->at[1] == '-' ? 2 : 1;
     return skip_any(in, DIGITS) > 0;
 }
 
 /* Reads a code: a whole number of 32 bits, once. */
 static bool read_code(struct reader *in, DWORD *code) {
-    skip_any(in, SPACES);
     char *end, *start = in->at;
     if (*code != 0 || *start == '-' || !skip_number(in))
         return false;
@@ -235,6 +233,7 @@ static bool read_items(struct reader *in, const char brackets[2], read_item *ite
         do {
             if (brackets[0] == '{' && !(read_string(in, &name) && take(in, ':')))
                 return false;
+            skip_any(in, SPACES);
             if (!item(in, name, reply))
                 return false;
         } while (take(in, ','));
@@ -249,7 +248,6 @@ static bool read_items(struct reader *in, const char brackets[2], read_item *ite
 static bool skip_value(struct reader *in, const char *name, struct reply *reply) {
     static const char *const words[] = {"true", "false", "null"};
     char *text;
-    skip_any(in, SPACES);
     if (*in->at == '"')
         return read_string(in, &text);
     if (*in->at == '{' || *in->at == '[')
@@ -420,8 +418,11 @@ static DWORD note(TCK_API_INSTANCE number, DWORD code, const char *says) {
 static DWORD ask_for(TCK_API_INSTANCE instance, const struct request *request, struct reply *reply) {
     reply->code = 0;
     reply->error = reply->says = reply->ticket = reply->version = NULL;
-    const DWORD code = note(instance, TCK_API_SUCCESS, NULL);
-    return code == TCK_API_SUCCESS ? note(instance, ask(request, reply), reply->says) : code;
+    DWORD code = note(instance, TCK_API_SUCCESS, NULL);
+    if (code != TCK_API_SUCCESS)
+        return code;
+    code = ask(request, reply);
+    return note(instance, code, reply->says);
 }
 
 /* Copies a text into a program's buffer, or changes nothing. */
