@@ -14,6 +14,7 @@ How to read this file: each section uses only the ones above it.
     Errors                  every way a sign-in can fail: a sentence, what to do next, an exit code
     TLV and APDU            bytes to and from the card
     Card session            the PIV application; PC/SC readers
+    PKCS#11 tokens          the other way to a card: its maker's own software
     CMS and XML messages    what is signed and what travels to the broker
     Broker client           the four requests over one kept-alive TLS connection
     Login table             (state, event) -> (next state, action), nothing else
@@ -71,7 +72,7 @@ from getpass import getpass
 from pathlib import Path
 from string import digits
 from typing import Any, ClassVar, NoReturn, Protocol, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import defusedxml.ElementTree
@@ -103,7 +104,7 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
-PR_SET_DUMPABLE = 4  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 MOST_CALLS_AT_ONCE = 100  # of the worker threads, before the window is drawn again
@@ -125,10 +126,19 @@ class Digest(StrEnum):
     SHA1 = "sha1"
 
 
+class Purpose(Enum):
+    """What a key is for. An NHS smartcard has one for each, and tells them apart by their certificates."""
+
+    SIGN_IN = auto()
+    COMMITMENT = auto()  # to a document, in the sense of a signature by hand
+
+
 class Instruction(IntEnum):
     """The instructions the agent sends: SP 800-73-4 part 2, table 2."""
 
     VERIFY = 0x20
+    CHANGE_REFERENCE_DATA = 0x24
+    RESET_RETRY_COUNTER = 0x2C
     GENERAL_AUTHENTICATE = 0x87
     SELECT = 0xA4
     GET_RESPONSE = 0xC0
@@ -167,8 +177,8 @@ class Tag(IntEnum):
     PIN_USAGE_POLICY = 0x5F2F
 
 
-AUTHENTICATION_CERTIFICATE = bytes.fromhex("5FC105")  # SP 800-73-4 part 1, table 3
-AUTHENTICATION_KEY = 0x9A
+# Key reference, and the object with its certificate: SP 800-73-4 part 1, tables 3 and 4b.
+PIV_KEYS = {Purpose.SIGN_IN: (0x9A, bytes.fromhex("5FC105")), Purpose.COMMITMENT: (0x9C, bytes.fromhex("5FC10A"))}
 APPLICATION_PASSCODE, GLOBAL_PASSCODE = 0x80, 0x00  # key references
 BOTH_PASSCODES, GLOBAL_PREFERRED = 0x60, 0x20  # the two bytes of the PIN usage policy
 COMMAND_CHAINING = 0x10  # ISO 7816-4, class byte, bit 5
@@ -247,6 +257,8 @@ class Fault(Enum):
     NO_SERVICE = 3, "The smartcard service of this PC is not running. Ask your service desk to start it (called pcscd)."
     SERVICE_REFUSES = 3, "This PC's smartcard service refuses this program. Ask your service desk to allow it (polkit)."
     NO_LIBRARY = 3, "This PC has no software for smartcard readers. Ask your service desk to install it (libpcsclite1)."
+    NO_TOKEN_LIBRARY = 3, "This PC lacks software for PKCS#11. Ask your service desk to install it (python3-pykcs11)."
+    MODULE_FAILED = 3, "The card's own software on this PC has failed. Try again, or tell your service desk."
     NO_CARD = 4, "There is no card in the reader. Put your card in and try again."
     CARD_NOT_USABLE = 4, "This card cannot be used here. If it is your NHS smartcard, tell your service desk its kind."
     KEY_NOT_USABLE = 4, "This card's kind of key is not supported. If it is your NHS smartcard, tell your service desk."
@@ -466,11 +478,18 @@ class Passcode:
             raise AgentError(Fault.NO_PASSCODE)
         self._digits = bytearray(text, "ascii")
 
-    def padded(self) -> bytearray:
-        """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises NO_PASSCODE once forgotten."""
+    def typed(self) -> bytearray:
+        """A copy of the digits, for the caller to wipe. Raises NO_PASSCODE once forgotten."""
         if 0 in self._digits:  # forgotten meanwhile: zeros would cost a try
             raise AgentError(Fault.NO_PASSCODE)
-        return self._digits.ljust(LONGEST_PASSCODE, b"\xff")
+        return self._digits[:]
+
+    def padded(self) -> bytearray:
+        """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises NO_PASSCODE once forgotten."""
+        digits = self.typed()
+        padded = digits.ljust(LONGEST_PASSCODE, b"\xff")
+        wipe(digits)
+        return padded
 
     def forget(self) -> None:
         wipe(self._digits)
@@ -504,12 +523,19 @@ def hashing(digest: Digest) -> dict[str, Any]:
     return {"algorithm": digest.value, "parameters": core.Null()}
 
 
+def hashed_to_sign(message: bytes, digest: Digest, is_rsa: bool) -> bytes:
+    """What is signed of a message: for RSA DigestInfo (RFC 8017, 9.2, step 2), for ECC the bare hash."""
+    hashed = hashlib.new(digest.value, message).digest()
+    if not is_rsa:
+        return hashed
+    return bytes(algos.DigestInfo({"digest_algorithm": hashing(digest), "digest": hashed}).dump())
+
+
 def signature_block(message: bytes, digest: Digest, algorithm: Algorithm) -> bytes:
     """What the card's key works on: an EMSA-PKCS1-v1_5 block (RFC 8017, 9.2) for RSA, the bare hash for ECC."""
-    hashed = hashlib.new(digest.value, message).digest()
+    encoded = hashed_to_sign(message, digest, algorithm.is_rsa)
     if not algorithm.is_rsa:
-        return hashed
-    encoded = bytes(algos.DigestInfo({"digest_algorithm": hashing(digest), "digest": hashed}).dump())
+        return encoded
     return b"\x00\x01" + b"\xff" * (algorithm.key_bytes - len(encoded) - 3) + b"\x00" + encoded
 
 
@@ -577,6 +603,8 @@ class CardFacts:
 
     certificate: Certificate
     tries_left: int | None
+    own_pad: bool = False  # the passcode is typed on the reader
+    others: tuple[Certificate, ...] = ()  # that would do as well: the person is asked
 
     def check(self, now: datetime) -> None:
         """Raises CARD_LOCKED, CARD_EXPIRED, NOT_YET_VALID."""
@@ -592,11 +620,27 @@ class CardFacts:
 class IdentityCard(Protocol):
     """What a sign-in needs of a card, whatever the way to it."""
 
-    def facts(self) -> CardFacts:
+    def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
         """Spends no try. Raises AgentError."""
 
-    def sign(self, passcode: Passcode, message: bytes, digest: Digest) -> bytes:
-        """The authentication key's signature. Raises WrongPasscode, CARD_LOCKED, AgentError."""
+    def sign(
+        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
+    ) -> bytes:
+        """The authentication key's signature. Raises WrongPasscode, CARD_LOCKED, AgentError.
+
+        `certificate`: one of several that `facts` named. Without a passcode it is typed on the reader.
+        """
+
+    def commit(
+        self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
+    ) -> list[bytes]:
+        """The content commitment key's signatures: the passcode is shown before each of them. Raises as `sign`."""
+
+    def change_passcode(self, old: Passcode, new: Passcode) -> None:
+        """Raises as `sign`."""
+
+    def unblock(self, code: Passcode, new: Passcode) -> None:
+        """A new passcode by the unblocking code. Raises WrongPasscode, CARD_LOCKED: the code's own tries count."""
 
 
 class PivCard:
@@ -622,16 +666,53 @@ class PivCard:
             raise AgentError(Fault.CARD_MUTE, f"not done within {CARD_OPERATION_SECONDS} s")
         return self._link.transmit(apdu)
 
-    def facts(self) -> CardFacts:
+    def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
         self._passcode_reference = self._preferred_passcode()
         left = self._tries_left()
-        self._certificate = self._read_certificate()
+        self._certificate = self._read_certificate(purpose)
         return CardFacts(self._certificate, left)
 
-    def sign(self, passcode: Passcode, message: bytes, digest: Digest) -> bytes:
-        certificate = self._certificate or self.facts().certificate
-        self._verify(passcode)
-        return self._authenticate(signature_block(message, digest, certificate.algorithm), certificate.algorithm)
+    def sign(
+        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
+    ) -> bytes:
+        algorithm = (certificate or self._certificate or self.facts().certificate).algorithm
+        return self._signatures(Purpose.SIGN_IN, passcode, [signature_block(message, digest, algorithm)], algorithm)[0]
+
+    def commit(
+        self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
+    ) -> list[bytes]:
+        blocks = [signature_block(message, digest, certificate.algorithm) for message in messages]
+        return self._signatures(Purpose.COMMITMENT, passcode, blocks, certificate.algorithm)
+
+    def _signatures(
+        self, purpose: Purpose, passcode: Passcode | None, blocks: Sequence[bytes], algorithm: Algorithm
+    ) -> list[bytes]:
+        if passcode is None:  # a PIV reader's own pad is not used
+            raise AgentError(Fault.NO_PASSCODE)
+        try:
+            signatures = []
+            for block in blocks:
+                self._verify(passcode)
+                signatures.append(self._authenticate(purpose, block, algorithm))
+            return signatures
+        finally:
+            passcode.forget()
+
+    def change_passcode(self, old: Passcode, new: Passcode) -> None:
+        self._replace(Instruction.CHANGE_REFERENCE_DATA, "Change the passcode", old, new)
+
+    def unblock(self, code: Passcode, new: Passcode) -> None:
+        self._replace(Instruction.RESET_RETRY_COUNTER, "Set a new passcode by the unblocking code", code, new)
+
+    def _replace(self, instruction: Instruction, plain: str, known: Passcode, new: Passcode) -> None:
+        """SP 800-73-4 part 2, sections 3.2.2 and 3.2.3."""
+        self._passcode_reference = self._preferred_passcode()
+        try:
+            known_padded, new_padded = known.padded(), new.padded()
+            self._show(instruction, plain, known_padded, new_padded)
+        finally:
+            known.forget()
+            new.forget()
 
     @staticmethod
     def _expect_success(command: Command, status: int, refused: Fault = Fault.CARD_NONSENSE) -> None:
@@ -655,10 +736,11 @@ class PivCard:
         command = Command(Instruction.VERIFY, 0, self._passcode_reference, plain=plain, answer_expected=False)
         return tries_left(exchange(self, command)[1])
 
-    def _read_certificate(self) -> Certificate:
-        """The authentication certificate (slot 9A). Raises NO_CERTIFICATE, BAD_CERTIFICATE."""
-        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, AUTHENTICATION_CERTIFICATE)
-        plain = "Read the certificate that says whose card this is (key 9A)"
+    def _read_certificate(self, purpose: Purpose) -> Certificate:
+        """Of the key for that. Raises NO_CERTIFICATE, BAD_CERTIFICATE."""
+        reference, identifier = PIV_KEYS[purpose]
+        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, identifier)
+        plain = f"Read the certificate that says whose card this is (key {reference:X})"
         command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
         data, status = exchange(self, command)
         missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
@@ -666,29 +748,35 @@ class PivCard:
         return Certificate.parse(_unpack_certificate(data))
 
     def _verify(self, passcode: Passcode) -> None:
-        """Show the passcode, then forget it (part 2, section 3.2.1). Raises WrongPasscode, CARD_LOCKED."""
-        plain = "Show the passcode to the card, which checks it itself"
-        padded = passcode.padded()
-        command = Command(Instruction.VERIFY, 0, self._passcode_reference, padded, plain, True, answer_expected=False)
+        """Part 2, section 3.2.1."""
+        self._show(Instruction.VERIFY, "Show the passcode to the card, which checks it itself", passcode.padded())
+
+    def _show(self, instruction: Instruction, plain: str, *padded: bytearray) -> None:
+        """A command whose data are passcodes, which are wiped. Raises WrongPasscode, CARD_LOCKED."""
+        data = padded[0] if len(padded) == 1 else bytearray().join(padded)
+        command = Command(instruction, 0, self._passcode_reference, data, plain, True, answer_expected=False)
         self.passcode_shown = True
         try:
             _, status = exchange(self, command)
         finally:
-            wipe(padded)
-            passcode.forget()
+            for each in (data, *padded):
+                wipe(each)
         left = self._tries_left() if status == StatusWord.VERIFICATION_FAILED else tries_left(status)
         if left == 0:
-            raise AgentError(Fault.CARD_LOCKED, f"VERIFY \u2192 {describe_status(status)}")
+            raise AgentError(Fault.CARD_LOCKED, f"{instruction.name} \u2192 {describe_status(status)}")
         if status >> 8 == 0x63:
             raise WrongPasscode(left)
-        self._expect_success(command, status)
+        self._expect_success(
+            command, status, Fault.NO_PASSCODE if status == StatusWord.INCORRECT_DATA else Fault.CARD_NONSENSE
+        )
 
-    def _authenticate(self, block: bytes, algorithm: Algorithm) -> bytes:
-        """The private-key operation of key 9A over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
-        plain = "The card signs the challenge; its private key never leaves it"
+    def _authenticate(self, purpose: Purpose, block: bytes, algorithm: Algorithm) -> bytes:
+        """The private-key operation over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
+        what = {Purpose.SIGN_IN: "challenge", Purpose.COMMITMENT: "document"}[purpose]
+        plain, reference = f"The card signs the {what}; its private key never leaves it", PIV_KEYS[purpose][0]
         wanted = encode_tlv(Tag.RESPONSE, b"") + encode_tlv(Tag.CHALLENGE, block)
         template = encode_tlv(Tag.DYNAMIC_AUTHENTICATION, wanted)
-        command = Command(Instruction.GENERAL_AUTHENTICATE, algorithm.identifier, AUTHENTICATION_KEY, template, plain)
+        command = Command(Instruction.GENERAL_AUTHENTICATE, algorithm.identifier, reference, template, plain)
         data, status = exchange(self, command)
         self._expect_success(command, status)
         signature = decode_tlvs(decode_tlvs(data).get(Tag.DYNAMIC_AUTHENTICATION, b"")).get(Tag.RESPONSE, b"")
@@ -909,6 +997,9 @@ class PcscLink(PcscContext):
             if not self.is_closed:
                 self._end()
 
+    def reset(self) -> None:
+        self.call("SCardDisconnect", self._handle, RESET_CARD)
+
     def _end(self) -> None:
         started = time.perf_counter()
         disposition = RESET_CARD if self.piv.passcode_shown else LEAVE_CARD
@@ -1042,6 +1133,12 @@ class PcscReader:
             self._link.close()
         self._link = None
 
+    def _reset(self, card: CardIn) -> None:
+        """Lock a card that was unlocked in another way, so that no other program finds it open."""
+        with contextlib.suppress(AgentError):
+            self._linked(card).reset()
+        self._let_go()
+
     def _is_leaving(self, card: CardIn) -> bool:
         """A pulled card fails first, and is seen to be gone a moment later: drivers look every 0.4 s, or later."""
         with self._changed:
@@ -1064,6 +1161,446 @@ def list_readers(context: PcscContext) -> list[bytes]:
 def shown(reader: bytes) -> str:
     """A reader's name, as it may be shown."""
     return clean(reader.decode(errors="replace"))
+
+
+# --- PKCS#11 tokens ------------------------------------------------------------------------------------------
+
+# A module is other people's code: it runs in a child process, which may hang or crash. Names are of PKCS#11 2.40.
+MODULE_SECONDS, MODULE_SLOW_SECONDS = 60, 2  # the longest that a module may take, and until that is told
+# p11-kit's: a file of the latter folder replaces one of the same name in the former (pkcs11.conf(5)).
+MODULE_FOLDERS = Path("/usr/share/p11-kit/modules"), Path("/etc/pkcs11/modules")
+TOKEN_FIELDS = {"token": "label", "manufacturer": "manufacturerID", "model": "model", "serial": "serialNumber"}
+URI_ATTRIBUTES = (*TOKEN_FIELDS, "id", "object", "type", "module-path")
+SIGN_IN_PURPOSES = {"client_auth", "microsoft_smart_card_logon", "any_extended_key_usage"}
+MODULE_FAULTS: dict[Fault, str] = {  # pkcs11t.h's names, less CKR_; all other results: CARD_MUTE
+    Fault.CARD_REMOVED: "DEVICE_REMOVED SESSION_CLOSED SESSION_HANDLE_INVALID SLOT_ID_INVALID TOKEN_NOT_PRESENT",
+    Fault.CARD_BUSY: "SESSION_COUNT SESSION_EXISTS USER_ALREADY_LOGGED_IN USER_ANOTHER_ALREADY_LOGGED_IN",
+    Fault.CARD_NOT_USABLE: "FUNCTION_NOT_SUPPORTED PIN_EXPIRED TOKEN_NOT_RECOGNIZED TOKEN_WRITE_PROTECTED "
+    "USER_NOT_LOGGED_IN USER_PIN_NOT_INITIALIZED USER_TYPE_INVALID",
+    Fault.KEY_NOT_USABLE: "KEY_FUNCTION_NOT_PERMITTED KEY_HANDLE_INVALID KEY_SIZE_RANGE KEY_TYPE_INCONSISTENT "
+    "MECHANISM_INVALID MECHANISM_PARAM_INVALID",
+    Fault.CARD_LOCKED: "PIN_LOCKED",
+    Fault.NO_PASSCODE: "PIN_INVALID PIN_LEN_RANGE",
+    Fault.GIVEN_UP: "CANCEL FUNCTION_CANCELED",
+    Fault.NO_TOKEN_LIBRARY: "ImportError",
+    Fault.MODULE_FAILED: "Load",
+}
+
+
+def parse_pkcs11_uri(uri: str) -> dict[str, str]:
+    """What names a token, a certificate and a module (RFC 7512); `id` in hexadecimal digits. Raises UsageError."""
+    path, _, query = uri.removeprefix("pkcs11:").partition("?")
+    parts = [part.partition("=") for part in (*path.split(";"), *query.split("&")) if part]
+    names = [name for name, _, _ in parts]
+    if {"pin-source", "pin-value"} & {*names}:
+        raise UsageError("--reader names a passcode.", "Leave pin-source and pin-value out: its owner types it.")
+    odd = [name for name in names if name not in URI_ATTRIBUTES or names.count(name) > 1]
+    if odd or re.search("%(?![0-9A-Fa-f]{2})", uri):
+        advice = f"These may come, each once: {', '.join(URI_ATTRIBUTES)}. In a value a space is %20."
+        raise UsageError(f"--reader {uri} is no PKCS#11 URI that the agent understands.", advice)
+    return {name: unquote_to_bytes(text).hex() if name == "id" else unquote(text) for name, _, text in parts}
+
+
+def pkcs11_modules() -> list[str]:
+    """The modules that p11-kit knows, but for its own: the proxy to all of them, and the store of CA certificates.
+
+    A name without a folder is one in p11-kit's own folder, which each distribution has elsewhere.
+    """
+    files = {path.name: path for folder in MODULE_FOLDERS for path in sorted(folder.glob("*.module"))}
+    texts = [path.read_text(errors="replace") for path in files.values()]
+    names = [line[1] for text in texts if (line := re.search(r"^module:[ \t]*(\S+)", text, re.MULTILINE))]
+    folders = [*Path("/usr").glob("lib*/pkcs11"), *Path("/usr").glob("lib*/*/pkcs11")]
+    places = {path.name: str(path) for folder in folders for path in folder.iterdir()}
+    return [places.get(name, name) for name in names if not Path(name).name.startswith("p11-kit-")]
+
+
+def fitness(certificate: x509.Certificate, purpose: Purpose) -> int:
+    """How well a certificate fits a purpose, 0 for not at all: by its key usages (RFC 5280, 4.2.1.3 and 4.2.1.12).
+
+    Of those to sign in with, the better one says so, and is the NHS's own (docs/protocol.md, section 7).
+    """
+    usage = certificate.key_usage_value.native if certificate.key_usage_value else None
+    purposes = certificate.extended_key_usage_value.native if certificate.extended_key_usage_value else None
+    if purpose is Purpose.COMMITMENT:
+        return int(usage is not None and "non_repudiation" in usage)
+    if usage is not None and ("digital_signature" not in usage or "non_repudiation" in usage):
+        return 0
+    if certificate.ca or (purposes is not None and not SIGN_IN_PURPOSES & {*purposes}):
+        return 0
+    of_nhs = str(certificate.issuer.native.get("organization_name")).lower() == "nhs"
+    return 1 + (usage is not None) + 2 * of_nhs
+
+
+@dataclass(frozen=True)
+class TokenKey:
+    """A certificate on a token. Its private key lies there too, under the same CKA_ID (hexadecimal)."""
+
+    slot: int
+    id: str
+    certificate: Certificate
+    fitness: Mapping[Purpose, int]
+    tries_left: int | None
+    own_pad: bool
+
+
+def token_keys(found: Any) -> list[TokenKey]:
+    """What the child has found on tokens. Raises MODULE_FAILED; a certificate that is odd is left out."""
+    keys = []
+    try:
+        for slot, identifier, encoded, tries_left, own_pad in found:
+            with contextlib.suppress(AgentError):
+                certificate = Certificate.parse(base64.b64decode(encoded))
+                parsed = x509.Certificate.load(certificate.der)
+                fits = {purpose: fitness(parsed, purpose) for purpose in Purpose}
+                keys.append(TokenKey(int(slot), str(identifier), certificate, fits, tries_left, own_pad is True))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise AgentError(Fault.MODULE_FAILED, f"certificates that make no sense: {type(error).__name__}") from None
+    return keys
+
+
+def read_module_answer(line: bytes, module: str) -> Any:
+    """What a line from the child says. Raises MODULE_FAILED for what is no answer, and the error that it tells of."""
+    try:
+        result, answer = json.loads(line)
+        known = result == "OK" or (isinstance(result, str) and answer in (None, 0, 1))
+    except (ValueError, TypeError, RecursionError):
+        known = False
+    if not known:
+        raise AgentError(
+            Fault.MODULE_FAILED,
+            f"{module}: {'an answer that makes no sense' if line else 'it ended, or took too long'}",
+        )
+    if result == "OK":
+        return answer
+    if result == "PIN_INCORRECT" and answer != 0:
+        raise WrongPasscode(answer)
+    result = "PIN_LOCKED" if result == "PIN_INCORRECT" else result
+    faults = (fault for fault, names in MODULE_FAULTS.items() if result in names.split())
+    raise AgentError(next(faults, Fault.CARD_MUTE), f"{module}: CKR_{result}")
+
+
+class ModuleProcess:
+    """The agent's end of the pipe to the child with one module. A request and its answer are a line of JSON each.
+
+    A passcode goes through the pipe alone, on a line of its own.
+    """
+
+    COMMAND = "pkcs11-module"  # of agent.py; for this class, not for people
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._pipe, its = socket.socketpair()
+        self._answers = self._pipe.makefile("rb")
+        command = [sys.executable, str(Path(__file__).resolve()), self.COMMAND]
+        silent = subprocess.DEVNULL
+        self._child = subprocess.Popen(
+            command, stdin=its.fileno(), stdout=its.fileno(), stderr=silent, cwd="/", start_new_session=True
+        )
+        its.close()
+
+    def ask(self, what: str, *passcodes: Passcode, **arguments: object) -> Any:
+        """The child's answer within MODULE_SECONDS. Raises MODULE_FAILED, and the error that the module tells of."""
+        slow = "The card's own software is slow; it is given a minute", self._module, None, logging.WARNING
+        timers = threading.Timer(MODULE_SLOW_SECONDS, tell, slow), threading.Timer(MODULE_SECONDS, self.end)
+        started, line = time.perf_counter(), b""
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
+        with contextlib.suppress(OSError):  # it has ended
+            self._pipe.sendall(json.dumps([self._module, what, arguments, len(passcodes)]).encode() + b"\n")
+            for passcode in passcodes:
+                self._send(passcode)
+            line = self._answers.readline(LONGEST_REPLY)
+        for timer in timers:
+            timer.cancel()
+        tell("Ask the card's own software (PKCS#11)", f"{what}, {len(line)} bytes of {self._module}", started)
+        return read_module_answer(line, self._module)
+
+    def _send(self, passcode: Passcode) -> None:
+        digits = passcode.typed()
+        try:
+            self._pipe.sendall(digits)
+            self._pipe.sendall(b"\n")
+        finally:
+            wipe(digits)
+
+    def end(self) -> None:
+        """From any thread: whoever waits for an answer gets MODULE_FAILED."""
+        self._child.kill()
+
+    def close(self) -> None:
+        self.end()
+        self._child.wait()
+        self._answers.close()
+        self._pipe.close()
+
+
+class TokenCard:
+    """A card as a PKCS#11 module shows it, until it is shown a passcode."""
+
+    def __init__(self, process: ModuleProcess, found: Any) -> None:
+        """Raises MODULE_FAILED."""
+        self.passcode_shown = False
+        self._process = process
+        self._keys = token_keys(found)
+
+    def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
+        first, *others = self._best_keys(purpose)
+        also = tuple(key.certificate for key in others)
+        return CardFacts(first.certificate, first.tries_left, first.own_pad, also)
+
+    def sign(
+        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
+    ) -> bytes:
+        return self.commit(passcode, [message], digest, certificate or self.facts().certificate)[0]
+
+    def commit(
+        self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
+    ) -> list[bytes]:
+        key = next((key for key in self._keys if key.certificate == certificate), None)
+        if key is None:
+            raise AgentError(Fault.CARD_NOT_USABLE, "its certificate is another one than before")
+        is_rsa = certificate.algorithm.is_rsa
+        encoded = [base64.b64encode(message).decode() for message in messages]
+        asked = {"slot": key.slot, "key": key.id, "is_rsa": is_rsa, "digest": digest, "messages": encoded}
+        answer = self._ask("sign", passcode, **asked)
+        try:
+            signatures = [base64.b64decode(each) for each in answer]
+            return signatures if is_rsa else [bytes(algos.DSASignature.from_p1363(each).dump()) for each in signatures]
+        except (ValueError, TypeError) as error:
+            raise AgentError(Fault.MODULE_FAILED, f"signatures that make no sense: {type(error).__name__}") from None
+
+    def change_passcode(self, old: Passcode, new: Passcode) -> None:
+        self._ask("change", old, new, slot=self._best_keys(Purpose.SIGN_IN)[0].slot)
+
+    def unblock(self, code: Passcode, new: Passcode) -> None:
+        self._ask("unblock", code, new, slot=self._best_keys(Purpose.SIGN_IN)[0].slot)
+
+    def _best_keys(self, purpose: Purpose) -> list[TokenKey]:
+        """Raises NO_CERTIFICATE."""
+        best = max((key.fitness[purpose] for key in self._keys), default=0)
+        if not best:
+            raise AgentError(
+                Fault.NO_CERTIFICATE, f"{counted(len(self._keys), 'certificate')}, none of which is for this"
+            )
+        return [key for key in self._keys if key.fitness[purpose] == best]
+
+    def _ask(self, what: str, *passcodes: Passcode | None, **arguments: object) -> Any:
+        """No passcode: it is typed at the reader's own pad."""
+        self.passcode_shown = True
+        typed = [passcode for passcode in passcodes if passcode]
+        try:
+            return self._process.ask(what, *typed, **arguments)
+        finally:
+            for passcode in typed:
+                passcode.forget()
+
+
+class TokenReader(PcscReader):
+    """Cards through the PKCS#11 modules of this PC, which are asked one at a time.
+
+    That a card comes or goes PC/SC tells: modules notice it late or never. A token in no reader is always there.
+    """
+
+    def __init__(self, uri: str, library: Any = None) -> None:
+        """Raises UsageError, NO_LIBRARY."""
+        super().__init__(library=library)
+        self._uri = parse_pkcs11_uri(uri)
+        self._modules = [self._uri.pop("module-path")] if "module-path" in self._uri else pkcs11_modules()
+        self._process: ModuleProcess | None = None  # the last one, which may have ended
+        self._found: tuple[CardIn, TokenCard] | None = None
+
+    def watch(self, report: Report) -> None:
+        fixed = CardIn("no reader", b"")
+        try:
+            self._find(fixed)
+        except AgentError as error:
+            if error.fault.exit_code == 3 and len(self._modules) == 1:
+                raise
+            super().watch(lambda news: self._pass_on(news, report))
+        else:
+            report(fixed)
+            self._closed.wait()
+
+    def _pass_on(self, news: ReaderNews, report: Report) -> None:
+        """The child ends with its card, even one whose module hangs."""
+        if self._process and isinstance(news, CardOut | ReaderLost):
+            self._process.end()
+        report(news)
+
+    @contextlib.contextmanager
+    def open(self, card: CardIn) -> Iterator[IdentityCard]:
+        token = None
+        try:
+            token = self._find(card)
+            yield token
+        except AgentError as error:
+            self._forget()
+            may_be_gone = error.fault in {Fault.MODULE_FAILED, *CARD_FAULTS}
+            if may_be_gone and card.atr and self._is_leaving(card):
+                raise AgentError(Fault.CARD_REMOVED, error.technical) from None
+            raise
+        finally:
+            if token and token.passcode_shown:
+                self._forget()
+                self._reset(card)
+
+    def _find(self, card: CardIn) -> TokenCard:
+        """What the first module shows that can sign in. Raises AgentError."""
+        if self._found and self._found[0] is card:
+            return self._found[1]
+        problem = AgentError(Fault.CARD_NOT_USABLE, "no PKCS#11 module of this PC knows it")
+        for module in self._modules:
+            self._forget()
+            try:
+                self._process = ModuleProcess(module)
+                asked = {"removable": bool(card.atr), "reader": card.reader, "uri": self._uri}
+                token = TokenCard(self._process, self._process.ask("find", **asked))
+                token.facts()
+            except AgentError as error:
+                problem = error if problem.fault is Fault.CARD_NOT_USABLE else problem
+            else:
+                self._found = card, token
+                return token
+        raise problem
+
+    def _forget(self) -> None:
+        """The module's process ends, and with it all that it knows of a passcode."""
+        self._found = None
+        if self._process:
+            self._process.close()
+
+    def close(self) -> None:
+        super().close()
+        if self._process:
+            self._process.end()
+
+
+class TokenModule:
+    """In the child: one module, through PyKCS11. What the agent asks for is a method of that name."""
+
+    def answer(self, line: bytes, pins: Sequence[str]) -> tuple[str, Any]:
+        """A result's name and, as it succeeded or failed, what was asked for or the tries left."""
+        path, what, arguments, _ = json.loads(line)
+        try:
+            return "OK", getattr(self._loaded(path), what)(*pins, **arguments)
+        except ImportError:
+            return "ImportError", None
+        except self._names.PyKCS11Error as error:
+            name = str(self._names.CKR.get(error.value, error)).removeprefix("CKR_")
+            return name, self._tries_left(arguments["slot"]) if name == "PIN_INCORRECT" else None
+
+    def _loaded(self, path: str) -> TokenModule:
+        if not hasattr(self, "_module"):
+            import PyKCS11  # in this process alone
+
+            self._names = PyKCS11
+            module = PyKCS11.PyKCS11Lib()
+            module.load(path)
+            self._module = module
+        return self
+
+    def find(self, removable: bool, reader: str, uri: Mapping[str, str]) -> list[Any]:
+        """The certificates on tokens that the URI names, in this reader where slots say so: TokenKey's fields."""
+        slots = {slot: self._module.getSlotInfo(slot) for slot in self._module.getSlotList(tokenPresent=True)}
+        kind = [slot for slot, it in slots.items() if bool(it.flags & self._names.CKF_REMOVABLE_DEVICE) == removable]
+        here = [slot for slot in kind if clean(slots[slot].slotDescription.strip("\0 ")) == reader] or kind
+        tokens = [(slot, token) for slot in here if (token := self._token(slot, uri))]
+        self._check(0 if tokens else self._names.CKR_TOKEN_NOT_RECOGNIZED)
+        pad = self._names.CKF_PROTECTED_AUTHENTICATION_PATH
+        return [
+            [slot, *certificate, self._tries_left(slot), bool(token.flags & pad)]
+            for slot, token in tokens
+            for certificate in self._certificates(slot, uri)
+        ]
+
+    def _token(self, slot: int, uri: Mapping[str, str]) -> Any:
+        """What is known of the token in a slot; None where the URI names another, or the module does not know it."""
+        with contextlib.suppress(self._names.PyKCS11Error):
+            token = self._module.getTokenInfo(slot)
+            texts = {name: str(getattr(token, field)).strip("\0 ") for name, field in TOKEN_FIELDS.items()}
+            named = all(uri.get(name, text) == text for name, text in texts.items())
+            return token if named and token.flags & self._names.CKF_TOKEN_INITIALIZED else None
+
+    def _certificates(self, slot: int, uri: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """CKA_ID and DER of each, in hexadecimal digits and base64."""
+        names, session = self._names, self._module.openSession(slot)
+        for each in session.findObjects([(names.CKA_CLASS, names.CKO_CERTIFICATE)]):
+            wanted = [names.CKA_ID, names.CKA_LABEL, names.CKA_VALUE]
+            identifier, label, der = (bytes(it or ()) for it in session.getAttributeValue(each, wanted, True))
+            here = {"id": identifier.hex(), "object": label.decode(errors="replace")}
+            if all(uri.get(name, text) == text for name, text in here.items()):
+                yield here["id"], base64.b64encode(der).decode()
+
+    def _tries_left(self, slot: int) -> int | None:
+        """Of a token's flags these two say a number."""
+        flags = self._module.getTokenInfo(slot).flags
+        last = 1 if flags & self._names.CKF_USER_PIN_FINAL_TRY else None
+        return 0 if flags & self._names.CKF_USER_PIN_LOCKED else last
+
+    def sign(
+        self, pin: str = "", *, slot: int, key: str, is_rsa: bool, digest: str, messages: Sequence[str]
+    ) -> list[str]:
+        """Signatures in base64. Without a PIN it is typed at the reader's pad."""
+        names, session = self._names, self._module.openSession(slot)
+        session.login(pin)
+        try:
+            private = [(names.CKA_CLASS, names.CKO_PRIVATE_KEY), (names.CKA_ID, bytes.fromhex(key))]
+            found = session.findObjects(private)
+            self._check(0 if found else names.CKR_KEY_HANDLE_INVALID)
+            mechanism, prepare = self._mechanism(slot, is_rsa, Digest(digest))
+            again = session.getAttributeValue(found[0], [names.CKA_ALWAYS_AUTHENTICATE])[0]
+            signatures = []
+            for message in messages:
+                self._check(session.lib.C_SignInit(session.session, mechanism.to_native(), found[0]))
+                if again:
+                    session.login(pin, names.CKU_CONTEXT_SPECIFIC)
+                data, signature = names.ckbytelist(prepare(base64.b64decode(message))), names.ckbytelist()
+                for _ in ("its length", "itself"):
+                    self._check(session.lib.C_Sign(session.session, data, signature))
+                signatures.append(base64.b64encode(bytes(signature)).decode())
+            return signatures
+        finally:
+            with contextlib.suppress(names.PyKCS11Error):
+                session.logout()
+
+    def _mechanism(self, slot: int, is_rsa: bool, digest: Digest) -> tuple[Any, Callable[[bytes], bytes]]:
+        """One that signs what we have hashed, where the token has it, or else one that hashes itself."""
+        raw, combined = "CKM_ECDSA", f"CKM_ECDSA_{digest.name}"
+        if is_rsa:
+            raw, combined = "CKM_RSA_PKCS", f"CKM_{digest.name}_RSA_PKCS"
+        try:
+            self._module.getMechanismInfo(slot, raw)
+        except self._names.PyKCS11Error:
+            return self._names.Mechanism(self._names.CKM[combined]), lambda message: message
+        return self._names.Mechanism(self._names.CKM[raw]), lambda message: hashed_to_sign(message, digest, is_rsa)
+
+    def change(self, old: str, new: str, *, slot: int) -> None:
+        self._module.openSession(slot, self._names.CKF_RW_SESSION).setPin(old, new)
+
+    def unblock(self, code: str, new: str, *, slot: int) -> None:
+        """As the security officer, whose PIN is the unblocking code."""
+        session = self._module.openSession(slot, self._names.CKF_RW_SESSION)
+        session.login(code, self._names.CKU_SO)
+        session.initPin(new)
+        session.logout()
+
+    def _check(self, result: int) -> None:
+        if result:
+            raise self._names.PyKCS11Error(result)
+
+
+def serve_module() -> int:
+    """The child itself: answers each line with a line until the pipe closes, and does not outlive the agent."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a module prints is no answer
+    module = TokenModule()
+    for line in sys.stdin.buffer:
+        pins = [sys.stdin.buffer.readline()[:-1].decode() for _ in range(json.loads(line)[-1])]
+        answers.write(json.dumps(module.answer(line, pins)).encode() + b"\n")
+        answers.flush()
+    return 0
 
 
 # --- CMS and XML messages ------------------------------------------------------------------------------------
@@ -2264,7 +2801,7 @@ class Conductor:
         """The broker is asked while the card is reset."""
         unsigned = attempt.unsigned_data(challenge.data, self._digest, certificate)
         with self._source.open(attempt.card) as identity:
-            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self._digest))
+            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self._digest, certificate))
             says = f"{self._digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
@@ -4050,7 +4587,9 @@ class Settings:
 
     spine: str = field(default="", metadata=about(TEXT, "URL", "the broker's address, https only"))
     ca_file: Path | None = field(default=None, metadata=about(PATH, "PEM", "trust this CA, not the system's"))
-    reader: str = field(default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, embedded[:PORT], or a part of its name"))
+    reader: str = field(
+        default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of its name")
+    )
     digest: Digest = field(default=Digest.SHA256, metadata=about(DIGEST, "NAME", "digest to sign, sha256 or sha1"))
     kiosk: bool = field(default=False, metadata=about(FLAG, "", "full screen, and nobody can close it"))
     ask_programs: bool = field(default=False, metadata=about(FLAG, "", "ask before a program gets the ticket"))
@@ -4299,7 +4838,9 @@ def run(options: argparse.Namespace) -> None:
     if options.demo or settings.reader.partition(":")[0] == "embedded":
         become_demonstration()
     check_spine(settings)
-    run_face(settings, options, PcscReader(settings.reader), wants_terminal(options))
+    is_token = settings.reader.startswith("pkcs11:")
+    reader = TokenReader(settings.reader) if is_token else PcscReader(settings.reader)
+    run_face(settings, options, reader, wants_terminal(options))
 
 
 def become_demonstration() -> NoReturn:
@@ -4368,6 +4909,8 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     if sys.argv[1:] == [Guardian.COMMAND]:
         return guard()
     keep_memory_private()
+    if sys.argv[1:] == [ModuleProcess.COMMAND]:
+        return serve_module()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,159 @@
+"""The same sign-in through OpenSC's PKCS#11 module, with the virtual card in a real pcscd: `--reader pkcs11:`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.agent import Person, Slot
+from support.agent_program import OUTCOMES, run_agent
+from support.emulator import tries_left_on_disk
+from support.machine import need, wait_until
+from support.reader import Pcscd, vpcd_has_a_card
+from support.spine import Spine
+from support.tokens import OPENSC
+
+from agent import Broker, Cue, Fault, State, TokenReader
+
+
+@pytest.fixture(autouse=True)
+def empty_reader(pcscd: Pcscd) -> None:
+    """Wait until pcscd has seen that the last test's card is gone: it looks every 0.4 s."""
+    need("PyKCS11", "pkcs11-tool")
+    wait_until(lambda: not vpcd_has_a_card(pcscd.vpcd), what="an empty reader")
+
+
+@pytest.fixture
+def slot(data: Path, pcscd: Pcscd) -> Iterator[Slot]:
+    slot = Slot(data, pcscd.vpcd)
+    yield slot
+    slot.close()
+
+
+@pytest.fixture
+def person(spine: Spine, slot: Slot) -> Iterator[Person]:
+    person = Person(TokenReader(OPENSC), lambda: Broker(spine.url, spine.ca_file))
+    yield person
+    person.close()
+
+
+def log_in(spine: Spine, stdin: str = "123456\n", reader: str = OPENSC) -> Any:
+    options = ["--spine", spine.url, "--ca-file", spine.ca_file, "--reader", reader]
+    return run_agent(*options, "login", "--json", "--wait", "5", stdin=stdin)
+
+
+@pytest.mark.parametrize("card", OUTCOMES)
+def test_the_outcome_with_each_card_is_that_of_piv(card: str, slot: Slot, spine: Spine) -> None:
+    slot.insert(card)
+    code, outcome = OUTCOMES[card]
+    done = log_in(spine)
+    assert done.returncode == code, done.stderr
+    if isinstance(outcome, str):
+        assert outcome in done.stderr.splitlines()[-1]
+    else:
+        assert len(json.loads(done.stdout)["roles"]) == outcome
+
+
+def test_the_same_json_as_by_piv(slot: Slot, spine: Spine) -> None:
+    slot.insert("one-role")
+    by_token, by_piv = (json.loads(log_in(spine, reader=reader).stdout) for reader in (OPENSC, "pcsc"))
+    assert by_token == by_piv
+
+
+def test_a_module_found_by_p11_kit_s_files(slot: Slot, spine: Spine) -> None:
+    slot.insert("one-role")
+    done = log_in(spine, reader="pkcs11:manufacturer=piv_II")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_token_of_another_name(slot: Slot, spine: Spine) -> None:
+    slot.insert("one-role")
+    assert log_in(spine, reader=OPENSC.replace("pkcs11:", "pkcs11:token=another")).returncode == 4
+
+
+def test_no_card(spine: Spine, slot: Slot) -> None:
+    options = ["--spine", spine.url, "--ca-file", spine.ca_file, "--reader", OPENSC]
+    done = run_agent(*options, "login", "--json", "--wait", "1")
+    assert (done.returncode, done.stdout) == (4, "")
+
+
+def test_wrong_last_and_locked(slot: Slot, spine: Spine, data: Path) -> None:
+    """The token says no more than which try is the last; that one is spent only where somebody confirms it."""
+    card = data / "cards" / "one-role"
+    slot.insert("one-role")
+    assert log_in(spine, "000000\n").returncode == 5
+    assert tries_left_on_disk(card) == 2
+    assert log_in(spine, "000000\n").returncode == 5
+    assert tries_left_on_disk(card) == 1
+    kept = log_in(spine, "000000\n")
+    assert (kept.returncode, tries_left_on_disk(card)) == (5, 1)
+    assert "1 try is left" in kept.stderr
+
+
+def test_the_last_try_spent_locks_the_card(person: Person, slot: Slot) -> None:
+    slot.insert("one-role")
+    for _ in range(2):
+        person.sees(State.PASSCODE, State.LAST_TRY)
+        person.conductor.type_passcode("000000")
+        person.sees(State.SIGNING_IN, State.PROBLEM)
+    person.sees(State.LAST_TRY)
+    person.conductor.type_passcode("000000")
+    person.conductor.handle(Cue.CONFIRMED)
+    assert person.problem().fault is Fault.CARD_LOCKED
+
+
+def test_a_passcode_that_no_card_has_costs_no_try(slot: Slot, spine: Spine, data: Path) -> None:
+    slot.insert("one-role")
+    assert log_in(spine, "12\n").returncode == 5
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+
+
+def test_card_in_sign_in_card_out(person: Person, slot: Slot, spine: Spine) -> None:
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    ticket, attempt = person.session.ticket, person.attempt
+    assert not spine.is_over(ticket)
+    slot.pull()
+    person.sees(State.WAITING, deadline=1)
+    attempt.lane.join(5)
+    assert spine.is_over(ticket)
+
+
+def test_pulled_while_it_is_read(person: Person, slot: Slot) -> None:
+    slot.insert("one-role")
+    person.sees(State.READING)
+    slot.pull()
+    person.sees(State.WAITING, deadline=3)
+    assert person.conductor.problem is None or person.conductor.problem.fault is Fault.CARD_REMOVED
+
+
+def test_pulled_before_the_passcode_arrives(person: Person, slot: Slot, data: Path, pcscd: Pcscd) -> None:
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    slot.pull()
+    person.conductor.type_passcode("123456")
+    person.sees(State.WAITING, deadline=4)
+    assert person.conductor.problem is None or person.conductor.problem.fault is Fault.CARD_REMOVED
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+    pcscd.restart()  # it never announces a card that comes before it has looked again
+
+
+def test_another_program_finds_the_card_locked(person: Person, slot: Slot) -> None:
+    slot.insert("one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.waits(lambda: not slot.card.state.passcode_verified, "card that was reset")
+
+
+def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> None:
+    slot.insert("one-role")
+    for _ in range(2):
+        person.types()
+        person.sees(State.SIGNED_IN)
+        person.conductor.handle(Cue.LOG_OUT)
+        person.conductor.handle(Cue.DISMISSED)
+    person.sees(State.PASSCODE)
