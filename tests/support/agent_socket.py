@@ -74,10 +74,10 @@ class SocketServer:
 
     def drip(self, data: Iterable[int]) -> None:
         """Send bytes on the newest connection one by one, each when the one before has been read."""
-        unread = array.array("i", [0])
+        connection, unread = self._connections[-1], array.array("i", [0])
         for byte in data:
-            self.send(bytes([byte]))
-            wait_until(lambda: fcntl.ioctl(self._connections[-1], termios.TIOCOUTQ, unread) or not unread[0])
+            connection.sendall(bytes([byte]))
+            wait_until(lambda: fcntl.ioctl(connection, termios.TIOCOUTQ, unread) or not unread[0])
 
     def hang_up(self) -> None:
         """Close every connection, as an agent that ends."""
