@@ -10,7 +10,7 @@ from . import __version__
 from .errors import BridgeError
 
 # Each has `add_to(subcommands)`, which sets `do`: called with the options, it returns an exit code or None.
-COMMANDS = ("native_host.cli", "loopback.cli")
+COMMANDS = ("doctor.cli", "native_host.cli", "loopback.cli")
 EXIT_INTERRUPTED = 130
 
 

@@ -35,6 +35,7 @@ pytest_plugins = [
         "window",
         "servers",
         "browser",
+        "bridge_pc",
         "extension",
         "programs",
         "installed",
