@@ -3743,11 +3743,11 @@ method GetStatus() -> (
 # Called with more: what is so now (signed_in or signed_out), then signed_in, role_changed or signed_out as it comes.
 # reason of the latter: card_out, logged_out, time_up, idle, reader_lost, failed or agent_ended.
 method Watch() -> (sequence: int, event: string, reason: ?string)
-# Asks the person who is signed in, who may say no.
+# Ask the person who is signed in, who may say no.
 method Confirm(question: string, origin: ?string) -> (granted: bool)
-# Brings the window to the front.
+# Bring the window to the front.
 method Show() -> ()
-# Logs out, as a session ends with its card.
+# Log out, as a session ends with its card.
 method Lock() -> ()
 method ChangeRole(id: string) -> ()
 # content, payloads, cms, certificate, signatures: base64. digest: sha256 (when not given) or sha1.
@@ -3765,25 +3765,6 @@ TICKET_API = {  # the codes of TicketAPI's errors: a group, and in it a number f
     0x80800000: "VersionConflict NotInstalled NoServer ResourceLoad MethodMissing ResourceMissing ResourceInvalid",
 }
 CODES = {name: group + n for group, names in TICKET_API.items() for n, name in enumerate(names.split(), 1)}
-AGENT += "".join(f"error {name} (code: int, says: string)\n" for name in CODES)
-INTERFACES = {"org.varlink.service": SERVICE, "lanyard.Agent": AGENT}
-METHODS = {  # their parameters, by full name: {"origin": "?string"}
-    f"{interface}.{method}": dict(each.split(": ") for each in parameters.split(", ") if each)
-    for interface, text in INTERFACES.items()
-    for method, parameters in re.findall(r"^method (\w+)\((.*?)\)", text, re.MULTILINE)
-}
-TYPES = {"string": str, "int": int, "bool": bool}
-STATE_NAMES = {  # what GetStatus calls them; the others: working
-    State.NO_READER: "no_reader",
-    State.WAITING: "no_card",
-    State.PASSCODE: "passcode",
-    State.LAST_TRY: "passcode",
-    State.CONFIRMING: "passcode",
-    State.CHOOSING_ROLE: "choosing_role",
-    State.SIGNED_IN: "signed_in",
-    State.SIGNED_OUT: "signed_out",
-    State.PROBLEM: "failed",
-}
 TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI; its first one is what it is to us
     "Internal": (Fault.UNEXPECTED,),
     "InvalidParameter": (Fault.USAGE, Fault.RUNS_ALREADY),
@@ -3805,45 +3786,80 @@ TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI
     "NotInstalled": (Fault.NO_LIBRARY,),
     "NoServer": (Fault.NOT_RUNNING,),
 }
-MAY_HAVE = "May it know who you are, and use your sign-in?"
+STATE_NAMES = {  # what GetStatus calls them; the others: working
+    State.NO_READER: "no_reader",
+    State.WAITING: "no_card",
+    State.PASSCODE: "passcode",
+    State.LAST_TRY: "passcode",
+    State.CONFIRMING: "passcode",
+    State.CHOOSING_ROLE: "choosing_role",
+    State.SIGNED_IN: "signed_in",
+    State.SIGNED_OUT: "signed_out",
+    State.PROBLEM: "failed",
+}
+INTERFACES = {
+    "org.varlink.service": SERVICE,
+    "lanyard.Agent": AGENT + "".join(f"error {name} (code: int, says: string)\n" for name in CODES),
+}
+METHODS = {  # their parameters, by full name: {"origin": "?string"}
+    f"{interface}.{method}": dict(each.split(": ") for each in parameters.split(", ") if each)
+    for interface, text in INTERFACES.items()
+    for method, parameters in re.findall(r"^method (\w+)\((.*?)\)", text, re.MULTILINE)
+}
+TYPES = {"string": str, "int": int, "bool": bool}
 LONGEST_MESSAGE = 1 << 20  # bytes, before its NUL
-MOST_BUFFERED = 16 << 20  # bytes of messages that are not whole yet, of all callers
-MOST_UNSENT = 64 << 10  # bytes that a caller may leave unread here
+MOST_UNFINISHED = 16 << 20  # bytes of messages that are not whole yet, of all callers
+MOST_UNREAD = 64 << 10  # bytes that a caller may leave unread here
 MOST_CALLERS, MOST_OPEN_CALLS = 1200, 256
 LONGEST_ORIGIN, LONGEST_QUESTION, MOST_PAYLOADS = 300, 500, 100
 WAIT_SECONDS, LONGEST_WAIT = 120, 3600
 CLIENT_SECONDS = 10  # the longest that an agent that runs may take to answer
-ASKED_TO_SIGN_IN = "The agent asks you in its window: put your card in, and type your passcode there."
 HANDED_OVER = 3  # the file descriptor that systemd begins with
-LOG_IN = "Log in to this PC as its users do, or let systemd start the agent."
 SO_PEERPIDFD = 77  # asm-generic/socket.h, from Linux 6.5
+MAY_HAVE = "May it know who you are, and use your sign-in?"
+ASKED_TO_SIGN_IN = "The agent asks you in its window: put your card in, and type your passcode there."
+LOG_IN = "Log in to this PC as its users do, or let systemd start the agent."
 
 
 class VarlinkError(Exception):
-    """An error as it goes over the wire: its name with the interface, and its parameters."""
+    """An error as it goes over the wire: its name with the interface, and its parameters, TicketAPI's code included."""
 
-    def __init__(self, name: str, **parameters: str | int) -> None:
+    def __init__(self, name: str, code: str, says: str, **parameters: str) -> None:
         super().__init__(name)
-        self.message = {"error": name, "parameters": parameters}
+        self.message = {"error": name, "parameters": {**parameters, "code": CODES[code], "says": says}}
 
 
 def refusal(name: str, says: str) -> VarlinkError:
     """One of TicketAPI's errors."""
-    return VarlinkError(f"lanyard.Agent.{name}", code=CODES[name], says=says)
+    return VarlinkError(f"lanyard.Agent.{name}", name, says)
 
 
-def refusal_for(error: AgentError) -> VarlinkError:
-    """What TicketAPI calls an error of ours."""
-    return refusal(next(name for name, faults in TICKET_ERRORS.items() if error.fault in faults), str(error))
+def invalid(parameter: str) -> VarlinkError:
+    """A parameter is not what it must be."""
+    says = f"The parameter {clean(parameter)} is not as it must be."
+    return VarlinkError("org.varlink.service.InvalidParameter", "InvalidParameter", says, parameter=parameter)
 
 
 def encode_message(message: Mapping[str, Any]) -> bytes:
-    """A message as varlink.org has it: JSON, then NUL."""
+    """As varlink.org has it: JSON, then NUL."""
     return json.dumps(message).encode() + b"\0"
 
 
+Outcome = Mapping[str, Any] | VarlinkError | AgentError
+
+
+def encode_reply(outcome: Outcome, *, continues: bool = False) -> bytes:
+    """The reply to a call: its parameters, or an error."""
+    if isinstance(outcome, AgentError):
+        name = next(name for name, faults in TICKET_ERRORS.items() if outcome.fault in faults)
+        outcome = refusal(name, str(outcome))
+    if isinstance(outcome, VarlinkError):
+        return encode_message(outcome.message)
+    return encode_message({"parameters": outcome} | ({"continues": True} if continues else {}))
+
+
 class MessageBuffer:
-    """What has come of messages: whole ones can be taken out. Each byte is looked at once."""
+    """What has come of messages. Each byte is looked at once, however it comes."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -3870,7 +3886,7 @@ class MessageBuffer:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """What a caller wants: a method of METHODS, with parameters of its types."""
+    """What a caller wants: a method with its interface, and parameters."""
 
     method: str
     parameters: Mapping[str, Any] = field(repr=False)
@@ -3882,19 +3898,19 @@ class Call:
         """Raises VarlinkError for what is no call at all."""
         try:
             call = json.loads(message)
-            given = {name: value for name, value in (call.get("parameters") or {}).items() if value is not None}
-            return cls(call["method"] + "", given, call.get("more") is True, call.get("oneway") is True)
+            given = call.get("parameters")
+            parameters = {} if given is None else {name: value for name, value in given.items() if value is not None}
+            return cls(call["method"] + "", parameters, call.get("more") is True, call.get("oneway") is True)
         except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
             raise refusal("InvalidParameter", "That is not a call.") from None
 
     def check(self) -> None:
         """Raises VarlinkError where there is no such method, or a parameter is unknown, missing or of another type."""
-        interface = self.method.rpartition(".")[0]
-        says: dict[str, str | int] = {"code": CODES["MethodMissing"], "says": "The agent has no such method."}
+        interface, says = self.method.rpartition(".")[0], "The agent has no such method."
         if interface not in INTERFACES:
-            raise VarlinkError("org.varlink.service.InterfaceNotFound", interface=interface, **says)
+            raise VarlinkError("org.varlink.service.InterfaceNotFound", "MethodMissing", says, interface=interface)
         if self.method not in METHODS:
-            raise VarlinkError("org.varlink.service.MethodNotFound", method=self.method, **says)
+            raise VarlinkError("org.varlink.service.MethodNotFound", "MethodMissing", says, method=self.method)
         types = METHODS[self.method]
         for name in {**types, **self.parameters}:
             kind = types.get(name, "")
@@ -3907,33 +3923,6 @@ def has_type(value: object, kind: str) -> bool:
     if kind.startswith("[]"):
         return isinstance(value, list) and all(has_type(each, kind[2:]) for each in value)
     return type(value) is TYPES.get(kind)
-
-
-def invalid(parameter: str, says: str = "") -> VarlinkError:
-    """The error of a service for this parameter, with TicketAPI's code as well."""
-    code, says = CODES["InvalidParameter"], says or f"The parameter {clean(parameter)} is not as it must be."
-    return VarlinkError("org.varlink.service.InvalidParameter", parameter=parameter, code=code, says=says)
-
-
-@dataclass(eq=False)
-class Caller:
-    """A connection, by the program at its other end. It has one call open at a time."""
-
-    link: socket.socket
-    pid: int
-    used: float  # last, by time.monotonic()
-    received: MessageBuffer = field(default_factory=MessageBuffer)
-    unsent: bytearray = field(default_factory=bytearray, repr=False)
-    call: Call | None = None  # not answered yet
-    leaves: bool = False  # once all is sent
-
-    def program(self) -> str:
-        """The path of the program, as far as it is known: a hint for people, which any program can make its own."""
-        try:
-            path = os.readlink(f"/proc/{self.pid}/exe")
-            return clean(path) if is_alive(self.link, self.pid) else "a program that has ended"
-        except OSError:
-            return "a program that is not known"
 
 
 def peer(link: socket.socket) -> tuple[int, int]:
@@ -3954,114 +3943,57 @@ def is_alive(link: socket.socket, pid: int) -> bool:
 
 
 @dataclass(eq=False)
-class OpenCall:
-    """A call that waits for the person: to sign in, or where there is a question to answer it."""
+class Caller:
+    """A connection, by the program at its other end. It has one call open at a time."""
 
-    caller: Caller
-    ends: float
-    origin: str
-    question: str = ""
-    signing: Signing | None = None
-    other_than: str = ""  # a ticket that will not do
+    link: socket.socket
+    pid: int
+    used: float  # last, by time.monotonic()
+    received: MessageBuffer = field(default_factory=MessageBuffer)
+    unsent: bytearray = field(default_factory=bytearray, repr=False)
+    call: Call | None = None  # not answered yet
+    leaves: bool = False  # once all is sent
+    writes: bool = False  # waits for room to send
 
-
-@dataclass(frozen=True)
-class Known:
-    """What the owner's thread has published, for the socket's thread to answer with."""
-
-    state: State
-    signed_in: SignedIn | None = None
-    reader: str | None = None
-    problem: AgentError | None = None
-
-
-def why_over(event: Event) -> str:
-    """The reason of signed_out."""
-    if isinstance(event, TimeUp):
-        return "idle" if event.error.fault is Fault.IDLE_TOO_LONG else "time_up"
-    return {CardOut: "card_out", Cue.LOG_OUT: "logged_out", ReaderLost: "reader_lost"}.get(kind(event), "failed")
+    def program(self) -> str:
+        """The path of the program, as far as it is known: a hint for people, which any program can make its own."""
+        try:
+            path = os.readlink(f"/proc/{self.pid}/exe")
+            return clean(path) if is_alive(self.link, self.pid) else "a program that has ended"
+        except OSError:
+            return "a program that is not known"
 
 
-class TicketServer(threading.Thread):
-    """Answers programs from one thread, which waits for none of them and which none of them can hold up.
+class VarlinkServer(threading.Thread):
+    """Speaks with callers from one thread, which waits for none of them and which none of them can hold up.
 
-    The owner's thread publishes what becomes of the session, and shows whatever programs ask of the person.
+    Of each caller one call at a time is handled, in turn, and only when what was answered before is sent. A caller
+    that leaves too much unread or unfinished is dismissed.
     """
 
-    def __init__(
-        self,
-        listener: socket.socket,
-        conductor: Conductor,
-        bridge: Bridge,
-        ask_programs: bool = False,
-        clock: Clock = boottime,
-    ) -> None:
+    def __init__(self, listener: socket.socket) -> None:
         super().__init__(name="ticket socket", daemon=True)
-        self._listener, self._conductor, self._bridge = listener, conductor, bridge
-        self._ask_programs, self._clock = ask_programs, clock
-        self._known = Known(conductor.state)
-        self._inbox = Bridge()  # calls to this thread
+        self.inbox = Bridge()  # calls from other threads
+        self._listener = listener
         self._callers: set[Caller] = set()
-        self._ready: dict[Caller, None] = {}  # may have a whole message; in turn
-        self._open: list[OpenCall] = []
-        self._watchers: set[Caller] = set()
-        self._allowed: set[tuple[str, str]] = set()  # who may have the ticket of this session, once asked for
-        self._sequence = 0
-        self._asked: tuple[OpenCall | None, Request | None] = None, None  # what the owner's thread is to show
-        self._presented: tuple[OpenCall, str] | None = None
-        self._asking = False  # it has been told that there is something new
+        self._ready: dict[Caller, None] = {}  # may have a whole message, in this order
         self._ended = False
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        self._selector.register(self._inbox, selectors.EVENT_READ, self._inbox.run_pending)
-        self._methods: dict[str, Callable[..., Mapping[str, Any] | None]] = {
-            "org.varlink.service.GetInfo": self._get_info,
-            "org.varlink.service.GetInterfaceDescription": self._get_description,
-            "lanyard.Agent.GetTicket": self._get_ticket,
-            "lanyard.Agent.GetTicketNoAuth": self._get_ticket_no_auth,
-            "lanyard.Agent.GetNewTicket": self._get_new_ticket,
-            "lanyard.Agent.DestroyTicket": self._log_out,
-            "lanyard.Agent.GetStatus": self._get_status,
-            "lanyard.Agent.Watch": self._watch,
-            "lanyard.Agent.Confirm": self._confirm,
-            "lanyard.Agent.Show": self._show,
-            "lanyard.Agent.Lock": self._log_out,
-            "lanyard.Agent.ChangeRole": self._change_role,
-            "lanyard.Agent.Sign": self._sign,
-            "lanyard.Agent.SignPayloads": self._sign_payloads,
-        }
-        conductor.on_move = self._moved
-        self.start()
+        self._selector.register(self.inbox, selectors.EVENT_READ, self.inbox.run_pending)
 
-    # What the owner's thread does.
+    def answer(self, caller: Caller, call: Call) -> Mapping[str, Any] | None:
+        """What is answered, or None where that comes later. Raises VarlinkError, AgentError."""
+        raise NotImplementedError
 
-    def _moved(self, before: State, event: Event) -> None:
-        """Publish: from this moment on no ticket is given that is not this session's."""
-        conductor, old = self._conductor, self._known
-        attempt, state = conductor.attempt, conductor.state
-        signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
-        if before is State.SIGNED_IN and state is State.SELECTING_ROLE:
-            signed_in = old.signed_in  # until the broker knows the other role
-        self._known = Known(state, signed_in, attempt.card.reader if attempt else None, conductor.problem)
-        self._inbox.call(self._changed, old, self._known, why_over(event))
+    def gone(self, caller: Caller) -> None:
+        """The connection has ended."""
 
-    def _show_asked(self) -> None:
-        """Show what is asked, and have the person asked for the passcode of a card that is still in."""
-        self._asking = False
-        call, request = self._asked
-        signed_in = self._known.signed_in
-        if call and not call.question:
-            if signed_in and signed_in.session.ticket == call.other_than:
-                self._conductor.handle(Cue.LOG_OUT)
-            self._conductor.handle(Cue.DISMISSED)
-        self._conductor.ask(request)
+    def patience(self) -> float | None:
+        """Do what is to be done at this time; how many seconds there are until there is more of that."""
 
-    def close(self) -> None:
-        """Tell all who wait that the agent ends."""
-        self._inbox.call(self._end)
-        self.join(1)
-
-    # What this thread does.
+    def end(self) -> None:
+        self._ended = True
 
     def run(self) -> None:
         try:
@@ -4073,26 +4005,14 @@ class TicketServer(threading.Thread):
         for caller in [*self._callers]:
             self._drop(caller)
         self._selector.close()
-        self._inbox.close()
+        self.inbox.close()
 
     def _turn(self) -> None:
-        """Do what there is to do, one call of each caller, or wait for something."""
-        for key, _ in self._selector.select(0 if self._ready else self._patience()):
+        for key, _ in self._selector.select(0 if self._ready else self.patience()):
             key.data()
         for caller in [*self._ready]:
-            self._serve(caller)
-        for call in [each for each in self._open if each.ends <= time.monotonic()]:
-            self._finish(call, refusal("TicketNotAvailable", "Nobody answered in time.").message)
-
-    def _patience(self) -> float | None:
-        return max(0.0, min(call.ends for call in self._open) - time.monotonic()) if self._open else None
-
-    def _end(self) -> None:
-        for call in [*self._open]:
-            self._finish(call, refusal("TicketNotAvailable", "The agent has ended.").message)
-        for caller in [*self._watchers]:
-            self._reply(caller, self._event("signed_out", "agent_ended"))
-        self._ended = True
+            if caller in self._callers:
+                self._serve(caller)
 
     def _accept(self) -> None:
         try:
@@ -4111,11 +4031,10 @@ class TicketServer(threading.Thread):
             self._dismiss(caller, refusal("ServerBusy", "Too many programs are asking."))
 
     def _make_room(self) -> bool:
-        """Of the program with the most connections, drop the one that has been idle for longest."""
+        """Of the program with the most idle connections, drop the one that was used least lately."""
         idle = [caller for caller in self._callers if caller.call is None]
-        programs = Counter(caller.pid for caller in idle)
-        worst = max(programs, key=programs.__getitem__, default=None)
-        oldest = min((each for each in idle if each.pid == worst), key=lambda each: each.used, default=None)
+        numbers = Counter(caller.pid for caller in idle)
+        oldest = min(idle, key=lambda each: (-numbers[each.pid], each.used), default=None)
         if oldest:
             self._drop(oldest)
         return bool(oldest)
@@ -4135,88 +4054,193 @@ class TicketServer(threading.Thread):
         if not data:
             self._drop(caller)
         elif not caller.leaves:
-            caller.received.feed(data)
-            self._ready[caller] = None
-            self._check_size(caller)
+            self._received(caller, data)
 
-    def _check_size(self, caller: Caller) -> None:
-        """A whole message has been taken out before more is read, but where a call is open."""
+    def _received(self, caller: Caller, data: bytes) -> None:
+        caller.received.feed(data)
         caller.used, size = time.monotonic(), len(caller.received)
-        total = sum(len(each.received) for each in self._callers) if size > MOST_UNSENT else 0
-        if size > LONGEST_MESSAGE + 1 or total > MOST_BUFFERED:
-            self._dismiss(caller, refusal("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes."))
+        total = sum(len(each.received) for each in self._callers) if size > MOST_UNREAD else 0
+        if size > LONGEST_MESSAGE + 1 or total > MOST_UNFINISHED:
+            self._dismiss(caller, refusal("InvalidParameter", "That is too long for a message."))
+        self._ready[caller] = None
 
     def _serve(self, caller: Caller) -> None:
         """Handle the next call, where one is whole and none is open."""
         try:
             message = None if caller.call or caller.unsent or caller.leaves else caller.received.take()
-            caller.call = Call.parse(message) if message is not None else caller.call
+            if message is None:
+                self._ready.pop(caller, None)
+                return
+            caller.call = Call.parse(message)
         except VarlinkError as error:
             self._dismiss(caller, error)
             return
-        if message is None or caller.call is None:
-            self._ready.pop(caller, None)
-        else:
-            self._answer(caller, caller.call)
+        outcome = self._outcome(caller, caller.call)
+        if outcome is not None:
+            self.reply(caller, outcome)
 
-    def _answer(self, caller: Caller, call: Call) -> None:
+    def _outcome(self, caller: Caller, call: Call) -> Outcome | None:
         try:
             call.check()
-            answer = self._methods[call.method](caller, **call.parameters)
-        except VarlinkError as error:
-            self._reply(caller, error.message)
+            return self.answer(caller, call)
+        except (VarlinkError, AgentError) as error:
+            return error
         except Exception as error:
-            self._reply(caller, refusal_for(told("the ticket socket", error)).message)
-        else:
-            if answer is not None:
-                self._reply(caller, {"parameters": answer})
+            return told("the ticket socket", error)
 
-    def _reply(self, caller: Caller, message: Mapping[str, Any]) -> None:
-        """Send it. Unless it says that it continues, that was all for this call."""
-        silent = caller.call and caller.call.oneway
-        if not message.get("continues"):
+    def reply(self, caller: Caller, outcome: Outcome, *, continues: bool = False) -> None:
+        """Send it. Unless more is to come, that was all for this call."""
+        if caller not in self._callers:
+            return
+        if not (caller.call and caller.call.oneway):
+            caller.unsent += encode_reply(outcome, continues=continues)
+        if not continues:
             caller.call = None
-            self._watchers.discard(caller)
-            self._ready[caller] = None
-        if not silent:
-            caller.unsent += encode_message(message)
-            self._flush(caller)
+        self._flush(caller)
 
     def _flush(self, caller: Caller) -> None:
-        try:
+        """Send what can be sent, and go on with the caller's calls once that was all."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):  # who is gone is found so
             del caller.unsent[: caller.link.send(caller.unsent)]
-        except BlockingIOError:
-            pass
-        except OSError:
+        if len(caller.unsent) > MOST_UNREAD or (caller.leaves and not caller.unsent):
             self._drop(caller)
             return
-        if len(caller.unsent) > MOST_UNSENT or (caller.leaves and not caller.unsent):
-            self._drop(caller)
-        elif caller in self._callers:
-            self._listen(caller)
-
-    def _listen(self, caller: Caller) -> None:
-        key = self._selector.get_key(caller.link)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if caller.unsent else 0)
-        if events != key.events:
-            self._selector.modify(caller.link, events, key.data)
         if not caller.unsent:
             self._ready[caller] = None
+        if caller.writes != bool(caller.unsent):
+            caller.writes = bool(caller.unsent)
+            key = self._selector.get_key(caller.link)
+            self._selector.modify(caller.link, key.events ^ selectors.EVENT_WRITE, key.data)
 
     def _dismiss(self, caller: Caller, error: VarlinkError) -> None:
         """Say why, and end the connection."""
         caller.leaves = True
-        self._reply(caller, error.message)
+        self.reply(caller, error)
 
     def _drop(self, caller: Caller) -> None:
-        if caller in self._callers:
-            self._callers.discard(caller)
-            self._watchers.discard(caller)
-            self._ready.pop(caller, None)
-            self._selector.unregister(caller.link)
-            caller.link.close()
-            self._open = [call for call in self._open if call.caller is not caller]
-            self._present()
+        if caller not in self._callers:
+            return
+        self._callers.discard(caller)
+        self._ready.pop(caller, None)
+        self._selector.unregister(caller.link)
+        caller.link.close()
+        self.gone(caller)
+
+
+@dataclass(eq=False)
+class OpenCall:
+    """A call that waits for the person: to sign in, or where there is a question to answer it."""
+
+    caller: Caller
+    origin: str
+    ends: float
+    question: str = ""
+    signing: Signing | None = None
+    other_than: str = ""  # a ticket that will not do
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the owner's thread has published, for the socket's thread to answer with."""
+
+    state: State
+    signed_in: SignedIn | None = None
+    reader: str | None = None
+    problem: AgentError | None = None
+
+
+class TicketServer(VarlinkServer):
+    """The methods of lanyard.Agent.
+
+    The owner's thread publishes what becomes of the session, and shows what programs want of the person.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        conductor: Conductor,
+        bridge: Bridge,
+        ask_programs: bool = False,
+        clock: Clock = boottime,
+    ) -> None:
+        super().__init__(listener)
+        self._conductor, self._bridge = conductor, bridge
+        self._ask_programs, self._clock = ask_programs, clock
+        self._known = Known(conductor.state)
+        self._open: list[OpenCall] = []
+        self._watchers: set[Caller] = set()
+        self._allowed: set[tuple[str, str]] = set()  # origins and programs that may have the ticket of this session
+        self._sequence = 0
+        self._shown: tuple[OpenCall | None, str] = None, ""  # what the person is to see: whose call, which question
+        self._telling = False  # the owner's thread has been told that there is something new to show
+        self._methods: dict[str, Callable[..., Mapping[str, Any] | None]] = {
+            "GetInfo": self._get_info,
+            "GetInterfaceDescription": self._get_description,
+            "GetTicket": self._get_ticket,
+            "GetTicketNoAuth": self._get_ticket_no_auth,
+            "GetNewTicket": self._get_new_ticket,
+            "DestroyTicket": self._log_out,
+            "GetStatus": self._get_status,
+            "Watch": self._watch,
+            "Confirm": self._confirm,
+            "Show": self._show,
+            "Lock": self._log_out,
+            "ChangeRole": self._change_role,
+            "Sign": self._sign,
+            "SignPayloads": self._sign_payloads,
+        }
+        conductor.on_move = self._publish
+        self.start()
+
+    # What the owner's thread does.
+
+    def _publish(self, before: State, event: Event) -> None:
+        """From this moment on no ticket is given but this session's."""
+        old, attempt, state = self._known, self._conductor.attempt, self._conductor.state
+        signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
+        if (before, state) == (State.SIGNED_IN, State.SELECTING_ROLE):
+            signed_in = old.signed_in  # until the broker knows the other role
+        self._known = Known(state, signed_in, attempt.card.reader if attempt else None, self._conductor.problem)
+        self.inbox.call(self._moved, old, self._known, why_over(event))
+
+    def _show_person(self) -> None:
+        """Show what is wanted, and where that is a sign-in have the passcode asked for of a card that is still in."""
+        self._telling = False
+        (call, question), signed_in = self._shown, self._known.signed_in
+        if call and not question:
+            if signed_in and signed_in.session.ticket == call.other_than:
+                self._conductor.handle(Cue.LOG_OUT)
+            self._conductor.handle(Cue.DISMISSED)
+        answer = functools.partial(self.inbox.call, self._answered, call)
+        request = Request(call.origin, call.caller.program(), question, answer, call.signing) if call else None
+        self._conductor.ask(request)
+
+    def close(self) -> None:
+        """Tell all who wait that the agent ends."""
+        self.inbox.call(self.end)
+        self.join(1)
+
+    # What the socket's thread does.
+
+    def end(self) -> None:
+        for call in [*self._open]:
+            self._finish(call, AgentError(Fault.NOT_RUNNING, says="The agent has ended."))
+        for caller in [*self._watchers]:
+            self.reply(caller, self._event("signed_out", "agent_ended"))
+        super().end()
+
+    def answer(self, caller: Caller, call: Call) -> Mapping[str, Any] | None:
+        return self._methods[call.method.rpartition(".")[2]](caller, **call.parameters)
+
+    def gone(self, caller: Caller) -> None:
+        self._watchers.discard(caller)
+        self._open = [call for call in self._open if call.caller is not caller]
+        self._show_first()
+
+    def patience(self) -> float | None:
+        for call in [call for call in self._open if call.ends <= time.monotonic()]:
+            self._finish(call, AgentError(Fault.NO_TICKET, says="Nobody has answered in time."))
+        return max(0.0, min(call.ends for call in self._open) - time.monotonic()) if self._open else None
 
     # The methods. Each returns what is answered, or None where that comes later.
 
@@ -4226,76 +4250,62 @@ class TicketServer(threading.Thread):
 
     def _get_description(self, caller: Caller, interface: str) -> Mapping[str, Any]:
         if interface not in INTERFACES:
-            raise VarlinkError("org.varlink.service.InterfaceNotFound", interface=interface)
+            raise invalid("interface")
         return {"description": INTERFACES[interface]}
-
-    def _signed_in(self) -> SignedIn | None:
-        """Who is signed in at this moment."""
-        signed_in = self._known.signed_in
-        return signed_in if signed_in and signed_in.ends > self._clock() else None
-
-    def _get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Mapping[str, Any]:
-        signed_in = self._signed_in()
-        if signed_in is None:
-            raise refusal_for(AgentError(Fault.NO_TICKET))
-        if not self._may_have(caller, origin):
-            raise refusal("TicketNotAvailable", "The person has to allow this program first: it must use GetTicket.")
-        return {"ticket": signed_in.session.ticket}
-
-    def _may_have(self, caller: Caller, origin: str) -> bool:
-        return not self._ask_programs or (origin, caller.program()) in self._allowed
 
     def _get_ticket(
         self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS
     ) -> Mapping[str, Any] | None:
         return self._go_on(self._open_call(caller, origin, wait_seconds))
 
+    def _get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Mapping[str, Any]:
+        session = self._signed_in().session
+        if not self._may_have(caller, origin):
+            raise refusal("TicketNotAvailable", "The person has to allow this program first: it must use GetTicket.")
+        return {"ticket": session.ticket}
+
     def _get_new_ticket(
         self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS
     ) -> Mapping[str, Any] | None:
         call = self._open_call(caller, origin, wait_seconds)
-        if signed_in := self._signed_in():
-            call.other_than = signed_in.session.ticket
+        call.other_than = self._known.signed_in.session.ticket if self._known.signed_in else ""
         return self._go_on(call)
 
-    def _open_call(self, caller: Caller, origin: str, wait_seconds: int, question: str = "") -> OpenCall:
-        if len(origin) > LONGEST_ORIGIN:
-            raise invalid("origin")
-        if not 0 <= wait_seconds <= LONGEST_WAIT:
-            raise invalid("wait_seconds")
-        return OpenCall(caller, time.monotonic() + wait_seconds, origin, question)
+    def _get_status(self, caller: Caller) -> Mapping[str, Any]:
+        known = self._known
+        status: dict[str, Any] = {"state": STATE_NAMES.get(known.state, "working"), "reader": known.reader}
+        if signed_in := known.signed_in:
+            session, left = signed_in.session, int(signed_in.ends - self._clock())
+            role = dataclasses.asdict(signed_in.role) if signed_in.role else None
+            status |= {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
+        return status
 
-    def _go_on(self, call: OpenCall) -> Mapping[str, Any] | None:
-        """The ticket, or None and the call stays open: the person is asked to sign in, or for leave."""
-        signed_in, known = self._signed_in(), self._known
-        if signed_in and signed_in.session.ticket != call.other_than:
-            if self._may_have(call.caller, call.origin):
-                return {"ticket": signed_in.session.ticket}
-            call.question = MAY_HAVE
-        elif known.state is State.NO_READER and known.problem:
-            raise refusal_for(known.problem)
-        self._keep(call)
-        return None
+    def _watch(self, caller: Caller) -> None:
+        if not (caller.call and caller.call.more):
+            says = "Watch has more than one answer: call it with more."
+            raise VarlinkError("org.varlink.service.ExpectedMore", "InvalidParameter", says)
+        self._watchers.add(caller)
+        event = "signed_in" if self._known.signed_in else "signed_out"
+        self.reply(caller, self._event(event), continues=True)
 
-    def _keep(self, call: OpenCall) -> None:
-        if call not in self._open:
-            if len(self._open) >= MOST_OPEN_CALLS:
-                raise refusal("ServerBusy", "Too many programs are asking.")
-            self._open.append(call)
-        self._present()
+    def _show(self, caller: Caller) -> None:
+        self._have_done(caller, self._conductor.on_show)
+
+    def _log_out(self, caller: Caller) -> None:
+        self._signed_in()
+        self._have_done(caller, lambda: self._conductor.handle(Cue.LOG_OUT))
+
+    def _change_role(self, caller: Caller, id: str) -> None:  # noqa: A002
+        role = next((role for role in self._signed_in().session.roles if role.id == id), None)
+        if role is None:
+            raise invalid("id")
+        self._have_done(caller, functools.partial(self._conductor.handle, RoleChosen(role)))
 
     def _confirm(self, caller: Caller, question: str, origin: str = "") -> None:
-        self._ask(self._open_call(caller, origin, WAIT_SECONDS, clean(question, LONGEST_QUESTION)))
+        self._ask(self._open_call(caller, origin, WAIT_SECONDS, question))
 
-    def _ask(self, call: OpenCall) -> None:
-        if not call.question:
-            raise invalid("question or summary")
-        if not self._signed_in():
-            raise refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
-        self._keep(call)
-
-    def _sign(self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256") -> None:
-        self._sign_payloads(caller, summary, [content], origin, digest, as_cms=True)
+    def _sign(self, caller: Caller, summary: str, content: str, **given: str) -> None:
+        self._sign_payloads(caller, summary, [content], as_cms=True, **given)
 
     def _sign_payloads(
         self,
@@ -4308,55 +4318,72 @@ class TicketServer(threading.Thread):
     ) -> None:
         if not self._conductor.signs:
             raise refusal("NotImplemented", "This agent cannot sign documents.")
-        call = self._open_call(caller, origin, WAIT_SECONDS, clean(summary, LONGEST_QUESTION))
-        if not 0 < len(payloads) <= MOST_PAYLOADS:
-            raise invalid("payloads")
+        call = self._open_call(caller, origin, WAIT_SECONDS, summary)
         try:
             contents = [base64.b64decode(each, validate=True) for each in payloads]
             call.signing = Signing(contents, Digest(digest), as_cms)
         except ValueError:
-            raise invalid("content, payloads or digest") from None
+            raise invalid("digest" if digest not in [*Digest] else "content" if as_cms else "payloads") from None
+        if not 0 < len(payloads) <= MOST_PAYLOADS:
+            raise invalid("payloads")
         self._ask(call)
 
-    def _get_status(self, caller: Caller) -> Mapping[str, Any]:
-        known, signed_in = self._known, self._signed_in()
-        status: dict[str, Any] = {"state": STATE_NAMES.get(known.state, "working"), "reader": known.reader}
-        if signed_in:
-            session, left = signed_in.session, int(signed_in.ends - self._clock())
-            role = dataclasses.asdict(signed_in.role) if signed_in.role else None
-            status |= {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
-        return status
+    # Their parts.
 
-    def _watch(self, caller: Caller) -> None:
-        if not (caller.call and caller.call.more):
-            says: dict[str, str | int] = {
-                "code": CODES["InvalidParameter"],
-                "says": "Watch has more than one answer: call it with more.",
-            }
-            raise VarlinkError("org.varlink.service.ExpectedMore", **says)
-        self._watchers.add(caller)
-        now = self._event("signed_in" if self._signed_in() else "signed_out")
-        self._reply(caller, now | {"continues": True})
+    def _signed_in(self) -> SignedIn:
+        """Who is signed in at this moment. Raises AgentError when nobody is."""
+        signed_in = self._known.signed_in
+        if signed_in is None or signed_in.ends <= self._clock():
+            raise AgentError(Fault.NO_TICKET)
+        return signed_in
 
-    def _event(self, event: str, reason: str = "") -> dict[str, Any]:
-        return {"parameters": {"sequence": self._sequence, "event": event, "reason": reason or None}}
+    def _may_have(self, caller: Caller, origin: str) -> bool:
+        return not self._ask_programs or (origin, caller.program()) in self._allowed
 
-    def _show(self, caller: Caller) -> None:
-        self._have_done(caller, self._conductor.on_show)
+    def _open_call(self, caller: Caller, origin: str, wait_seconds: int, question: str = "") -> OpenCall:
+        if len(origin) > LONGEST_ORIGIN:
+            raise invalid("origin")
+        if not 0 <= wait_seconds <= LONGEST_WAIT:
+            raise invalid("wait_seconds")
+        return OpenCall(caller, clean(origin, LONGEST_ORIGIN), time.monotonic() + wait_seconds, question)
 
-    def _log_out(self, caller: Caller) -> None:
-        if not self._signed_in():
-            raise refusal_for(AgentError(Fault.NO_TICKET))
-        self._have_done(caller, functools.partial(self._conductor.handle, Cue.LOG_OUT))
+    def _go_on(self, call: OpenCall) -> Mapping[str, Any] | None:
+        """The ticket, or None where the person is asked for it. Raises AgentError where there is no reader."""
+        known = self._known
+        if known.signed_in and known.signed_in.session.ticket != call.other_than:
+            ticket = self._signed_in().session.ticket
+            if self._may_have(call.caller, call.origin):
+                return {"ticket": ticket}
+            call.question = MAY_HAVE
+        elif known.state is State.NO_READER and known.problem:
+            raise known.problem
+        self._keep(call)
+        return None
 
-    def _change_role(self, caller: Caller, id: str) -> None:  # noqa: A002
-        signed_in = self._signed_in()
-        if not signed_in:
-            raise refusal_for(AgentError(Fault.NO_TICKET))
-        role = next((role for role in signed_in.session.roles if role.id == id), None)
-        if role is None:
-            raise invalid("id", "The person who is signed in has no such role.")
-        self._have_done(caller, functools.partial(self._conductor.handle, RoleChosen(role)))
+    def _ask(self, call: OpenCall) -> None:
+        if not call.question or len(call.question) > LONGEST_QUESTION:
+            raise invalid("summary" if call.signing else "question")
+        if not self._known.signed_in:
+            raise refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
+        call.question = clean(call.question, LONGEST_QUESTION)
+        self._keep(call)
+
+    def _keep(self, call: OpenCall) -> None:
+        if call not in self._open:
+            if len(self._open) >= MOST_OPEN_CALLS:
+                raise refusal("ServerBusy", "Too many programs are asking.")
+            self._open.append(call)
+        self._show_first()
+
+    def _show_first(self) -> None:
+        """Have the person see what the first call wants; a question to who is signed in goes before all sign-ins."""
+        call = min(self._open, key=lambda call: not call.question, default=None)
+        shown = (call, call.question if call else "")
+        if shown != self._shown:
+            self._shown = shown
+            if not self._telling:
+                self._telling = True
+                self._bridge.call(self._show_person)
 
     def _have_done(self, caller: Caller, work: Callable[[], None]) -> None:
         """Have the owner's thread do it, then answer."""
@@ -4364,87 +4391,76 @@ class TicketServer(threading.Thread):
 
         def done() -> None:
             if caller.call is call:
-                self._reply(caller, {"parameters": {}})
+                self.reply(caller, {})
 
         def do() -> None:
             try:
                 work()
             finally:
-                self._inbox.call(done)
+                self.inbox.call(done)
 
         self._bridge.call(do)
 
     # What becomes of open calls.
 
-    def _finish(self, call: OpenCall, message: Mapping[str, Any]) -> None:
-        if call in self._open:
-            self._open.remove(call)
-            self._reply(call.caller, message)
-            self._present()
-
-    def _try_again(self, call: OpenCall) -> None:
-        try:
-            answer = self._go_on(call)
-        except VarlinkError as error:
-            self._finish(call, error.message)
-        else:
-            if answer:
-                self._finish(call, {"parameters": answer})
-
-    def _present(self) -> None:
-        """Have the person asked what the first of these calls needs; a question to who is signed in goes first."""
-        call = min(self._open, key=lambda call: not call.question, default=None)
-        presented = (call, call.question) if call else None
-        if presented == self._presented:
-            return
-        self._presented, self._asked = presented, (None, None)
-        if call:
-            answer = functools.partial(self._inbox.call, self._answered, call)
-            self._asked = call, Request(call.origin, call.caller.program(), call.question, answer, call.signing)
-        if not self._asking:
-            self._asking = True
-            self._bridge.call(self._show_asked)
+    def _finish(self, call: OpenCall, outcome: Outcome) -> None:
+        self._open.remove(call)
+        self.reply(call.caller, outcome)
+        self._show_first()
 
     def _answered(self, call: OpenCall, answer: bool | Mapping[str, Any] | AgentError) -> None:
         """The person has answered a question, or does not want to sign in."""
         if call not in self._open:
             return
-        if isinstance(answer, AgentError):
-            self._finish(call, refusal_for(answer).message)
-        elif isinstance(answer, Mapping):
-            self._finish(call, {"parameters": answer})
-        elif call.question and call.question != MAY_HAVE and not call.signing:
-            self._finish(call, {"parameters": {"granted": answer}})
-        elif answer:
+        if not isinstance(answer, bool):
+            self._finish(call, answer)
+        elif call.question == MAY_HAVE and answer:
             self._allowed.add((call.origin, call.caller.program()))
             self._try_again(call)
+        elif call.question and call.question != MAY_HAVE and not call.signing:
+            self._finish(call, {"granted": answer})
         else:
             for each in [call] if call.question else [each for each in self._open if not each.question]:
-                self._finish(each, refusal_for(AgentError(Fault.GIVEN_UP)).message)
+                self._finish(each, AgentError(Fault.GIVEN_UP))
 
-    def _changed(self, old: Known, new: Known, reason: str) -> None:
+    def _try_again(self, call: OpenCall) -> None:
+        try:
+            outcome: Outcome | None = self._go_on(call)
+        except (AgentError, VarlinkError) as error:
+            outcome = error
+        if outcome:
+            self._finish(call, outcome)
+
+    def _moved(self, old: Known, new: Known, reason: str) -> None:
         """The owner's thread has published something."""
-        if new.signed_in and not old.signed_in:
-            self._tell("signed_in")
-        elif old.signed_in and not new.signed_in:
+        if bool(old.signed_in) != bool(new.signed_in):
             self._allowed.clear()
-            self._tell("signed_out", reason)
+            self._tell("signed_in" if new.signed_in else "signed_out", "" if new.signed_in else reason)
         elif old.signed_in and new.signed_in and old.signed_in.role != new.signed_in.role:
-            self._tell("role_changed")
+            self._tell("role_changed", "")
+        gave_up = new.state is State.SIGNED_OUT and not old.signed_in
         for call in [*self._open]:
             if call.question and not new.signed_in:
-                self._finish(call, refusal_for(AgentError(Fault.NO_TICKET)).message)
+                self._finish(call, AgentError(Fault.NO_TICKET))
             elif not call.question and new.signed_in:
                 self._try_again(call)
-            elif not call.question and new.state in (State.PROBLEM, State.NO_READER) and new.problem:
-                self._finish(call, refusal_for(new.problem).message)
-            elif not call.question and new.state is State.SIGNED_OUT and not old.signed_in:
-                self._finish(call, refusal_for(AgentError(Fault.GIVEN_UP)).message)
+            elif not call.question and (gave_up or new.state in UNDISTURBED):
+                self._finish(call, AgentError(Fault.GIVEN_UP) if gave_up or not new.problem else new.problem)
 
-    def _tell(self, event: str, reason: str = "") -> None:
+    def _tell(self, event: str, reason: str) -> None:
         self._sequence += 1
         for caller in [*self._watchers]:
-            self._reply(caller, self._event(event, reason) | {"continues": True})
+            self.reply(caller, self._event(event, reason), continues=True)
+
+    def _event(self, event: str, reason: str = "") -> Mapping[str, Any]:
+        return {"sequence": self._sequence, "event": event, "reason": reason or None}
+
+
+def why_over(event: Event) -> str:
+    """The reason of signed_out."""
+    if isinstance(event, TimeUp):
+        return "idle" if event.error.fault is Fault.IDLE_TOO_LONG else "time_up"
+    return {CardOut: "card_out", Cue.LOG_OUT: "logged_out", ReaderLost: "reader_lost"}.get(kind(event), "failed")
 
 
 def socket_path() -> Path:

@@ -1,44 +1,315 @@
-"""The ticket socket: what programs are answered."""
+"""The ticket socket: what programs are answered, and what the person is asked for them."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import pytest
+from support.agent import HeldBroker, Slot
 from support.machine import wait_until
-from support.ticket_socket import LiveAgent
+from support.spine import Spine
+from support.ticket_socket import LiveAgent, error_name
 
-from agent import CODES, State
+import agent
+from agent import Cue, Fault, State
+from demo import EmbeddedReader
 
 
-def code_of(answer: dict[str, Any]) -> str:
-    assert answer["error"].startswith("lanyard.Agent."), answer
-    name = answer["error"].removeprefix("lanyard.Agent.")
-    assert answer["parameters"]["code"] == CODES[name]
-    return name
+def nothing_asked(live: LiveAgent) -> None:
+    wait_until(lambda: live.asked is None, what="nothing asked any more")
 
 
 def test_a_live_session_gives_its_ticket(live: LiveAgent) -> None:
     ticket = live.signs_in()
     assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
     assert live.call("GetTicket") == {"parameters": {"ticket": ticket}}
+    assert not any(live.requests)
 
 
 def test_nobody_is_asked_by_no_auth(live: LiveAgent) -> None:
-    assert code_of(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
-    assert live.requests == []
+    assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+    assert not live.requests
 
 
 def test_get_ticket_waits_for_a_sign_in(live: LiveAgent) -> None:
     with live.dialogue() as caller:
         caller.send("GetTicket", origin="https://app.example")
-        assert live.asks().origin == "https://app.example"
+        assert live.asks().who == "https://app.example"
         ticket = live.signs_in()
         assert caller.receive() == {"parameters": {"ticket": ticket}}
-    wait_until(lambda: live.asked is None, what="nothing asked any more")
+    nothing_asked(live)
 
 
-def test_the_ticket_goes_with_the_card(live: LiveAgent) -> None:
+def test_no_ticket_before_the_role_is_chosen(live: LiveAgent) -> None:
+    live.insert("three-roles")
+    live.types()
+    live.sees(State.CHOOSING_ROLE)
+    assert live.call("GetStatus")["parameters"]["state"] == "choosing_role"
+    assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+
+
+def test_several_callers_get_the_same_ticket(live: LiveAgent) -> None:
+    with live.dialogue() as one, live.dialogue() as another:
+        one.send("GetTicket")
+        another.send("GetNewTicket")
+        live.asks()
+        ticket = {"parameters": {"ticket": live.signs_in()}}
+        assert [one.receive(), another.receive()] == [ticket, ticket]
+
+
+def test_a_person_who_refuses_is_asked_by_nobody(live: LiveAgent) -> None:
+    with live.dialogue() as one, live.dialogue() as another:
+        one.send("GetTicket")
+        live.asks().answer(False)
+        assert error_name(one.receive()) == "UserAbort"
+        nothing_asked(live)
+        another.send("GetTicket")
+        live.asks()
+
+
+def test_the_wait_has_an_end(live: LiveAgent) -> None:
+    assert error_name(live.call("GetTicket", wait_seconds=0)) == "TicketNotAvailable"
+    nothing_asked(live)
+
+
+def test_who_leaves_the_choice_of_role_has_given_up(live: LiveAgent) -> None:
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.insert("three-roles")
+        live.types()
+        live.sees(State.CHOOSING_ROLE)
+        live.does(Cue.LOG_OUT)
+        assert error_name(caller.receive()) == "UserAbort"
+
+
+@pytest.mark.parametrize(
+    ("card", "error"), [("locked", "PinBlocked"), ("expired", "CardNotValid"), ("revoked", "AuthenticationFailed")]
+)
+def test_a_failed_sign_in_is_told_at_once(live: LiveAgent, card: str, error: str) -> None:
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.asks()
+        live.insert(card)
+        if card == "revoked":
+            live.types()
+        assert error_name(caller.receive()) == error
+    nothing_asked(live)
+
+
+def test_a_wrong_passcode_leaves_the_caller_waiting(live: LiveAgent) -> None:
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.insert()
+        live.types("999999")
+        wait_until(lambda: live.conductor.problem, what="a wrong passcode")
+        live.types()
+        assert "ticket" in caller.receive()["parameters"]
+
+
+def test_a_card_that_is_still_in_is_asked_for_its_passcode(live: LiveAgent) -> None:
+    """After Log out, and after a problem."""
     live.signs_in()
+    live.does(Cue.LOG_OUT)
+    live.sees(State.SIGNED_OUT)
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.types()
+        assert "ticket" in caller.receive()["parameters"]
+
+
+def test_a_new_ticket_is_that_of_a_new_sign_in(live: LiveAgent, spine: Spine) -> None:
+    old = live.signs_in()
+    with live.dialogue() as caller:
+        caller.send("GetNewTicket")
+        live.types()
+        new = caller.receive()["parameters"]["ticket"]
+    assert new != old
+    wait_until(lambda: spine.is_over(old), what="the old session's end")
+    assert live.call("GetTicketNoAuth")["parameters"]["ticket"] == new
+
+
+@pytest.mark.parametrize("method", ["DestroyTicket", "Lock"])
+def test_a_program_logs_out(live: LiveAgent, spine: Spine, method: str) -> None:
+    ticket = live.signs_in()
+    assert live.call(method) == {"parameters": {}}
+    assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+    assert live.call("GetStatus")["parameters"]["state"] == "signed_out"
+    wait_until(lambda: spine.is_over(ticket), what="the session's end at the broker")
+    assert error_name(live.call(method)) == "TicketNotAvailable"
+
+
+def test_the_status_of_a_session(live: LiveAgent) -> None:
+    assert live.call("GetStatus")["parameters"] == {"state": "no_card", "reader": None}
+    live.signs_in("three-roles")
+    status = live.call("GetStatus")["parameters"]
+    signed_in = live.conductor.signed_in()
+    assert signed_in.role
+    assert status.pop("seconds_left") in range(1, 60 * signed_in.session.idle_minutes + 1)
+    assert status == {
+        "state": "signed_in",
+        "reader": live.conductor.cards[0].reader,
+        "uid": signed_in.session.uid,
+        "cn": signed_in.session.cn,
+        "role": dataclasses.asdict(signed_in.role),
+    }
+
+
+def test_another_role_is_taken(live: LiveAgent) -> None:
+    ticket = live.signs_in("three-roles")
+    other = live.conductor.signed_in().session.roles[1]
+    assert live.call("ChangeRole", id=other.id) == {"parameters": {}}
+    wait_until(lambda: live.call("GetStatus")["parameters"]["role"]["id"] == other.id, what="the other role")
+    assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
+    assert live.call("ChangeRole", id="1")["error"] == "org.varlink.service.InvalidParameter"
+
+
+def test_the_ticket_stays_while_the_role_changes(
+    runtime: object, spine: Spine, reader: EmbeddedReader, slot: Slot
+) -> None:
+    broker = HeldBroker(spine)
+    live = LiveAgent(reader, lambda: broker, slot)
+    ticket = live.signs_in("three-roles")
+    roles = live.conductor.signed_in().session.roles
+    broker._held = "select_role"
+    live.call("ChangeRole", id=roles[1].id)
+    live.sees(State.SELECTING_ROLE)
+    status = live.call("GetStatus")["parameters"]
+    assert (status["state"], status["role"]["id"]) == ("working", roles[0].id)
+    assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
+    broker.go.set()
+    live.close()
+
+
+def test_a_watcher_is_told_what_is_so_and_what_changes(live: LiveAgent) -> None:
+    live.signs_in("three-roles")
+    with live.dialogue() as watcher:
+        watcher.send("Watch", flags={"more": True})
+        assert watcher.receive() == {
+            "parameters": {"sequence": 1, "event": "signed_in", "reason": None},
+            "continues": True,
+        }
+        live.call("ChangeRole", id=live.conductor.signed_in().session.roles[1].id)
+        live.sees(State.SIGNED_IN)
+        live.pull()
+        events = [watcher.receive()["parameters"] for _ in range(2)]
+        assert events == [
+            {"sequence": 2, "event": "role_changed", "reason": None},
+            {"sequence": 3, "event": "signed_out", "reason": "card_out"},
+        ]
+
+
+def test_the_reasons_of_an_end() -> None:
+    late = agent.TimeUp(agent.AgentError(Fault.TIME_UP))
+    idle = agent.TimeUp(agent.AgentError(Fault.IDLE_TOO_LONG))
+    lost = agent.ReaderLost(agent.AgentError(Fault.NO_READER))
+    reasons = {"logged_out": Cue.LOG_OUT, "time_up": late, "idle": idle, "reader_lost": lost}
+    reasons |= {"card_out": agent.CardOut(agent.CardIn("", b"")), "failed": agent.Failed(late.error)}
+    assert {reason: agent.why_over(event) for reason, event in reasons.items()} == {each: each for each in reasons}
+
+
+def test_a_watcher_wants_more_than_one_answer(live: LiveAgent) -> None:
+    assert live.call("Watch")["error"] == "org.varlink.service.ExpectedMore"
+
+
+def test_the_person_answers_a_question(live: LiveAgent) -> None:
+    live.signs_in()
+    with live.dialogue() as caller:
+        for granted in (True, False):
+            caller.send("Confirm", question=f"Is it\n{granted}?", origin="https://app.example")
+            live.asks(f"Is it {granted}?").answer(granted)
+            assert caller.receive() == {"parameters": {"granted": granted}}
+    assert error_name(live.call("Sign", summary="s", content="YQ==")) == "NotImplemented"
+
+
+def test_nobody_is_asked_a_question_when_nobody_is_signed_in(live: LiveAgent) -> None:
+    assert error_name(live.call("Confirm", question="?")) == "AuthenticationNotPossible"
+
+
+def test_a_question_ends_with_the_session(live: LiveAgent) -> None:
+    live.signs_in()
+    with live.dialogue() as caller:
+        caller.send("Confirm", question="Send it?")
+        live.asks("Send it?")
+        live.pull()
+        assert error_name(caller.receive()) == "TicketNotAvailable"
+    nothing_asked(live)
+
+
+def test_the_window_is_brought_to_the_front(live: LiveAgent) -> None:
+    assert live.call("Show") == {"parameters": {}}
+    assert live.shown == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"method": "GetTicket", "origin": "x" * 301},
+        {"method": "GetTicket", "wait_seconds": -1},
+        {"method": "GetTicket", "wait_seconds": 3601},
+        {"method": "Confirm", "question": ""},
+        {"method": "Confirm", "question": "x" * 501},
+    ],
+    ids=str,
+)
+def test_a_parameter_has_its_bounds(live: LiveAgent, call: dict[str, Any]) -> None:
+    answer = live.call(**call)
+    assert answer["error"] == "org.varlink.service.InvalidParameter"
+    assert answer["parameters"]["code"] == agent.CODES["InvalidParameter"]
+
+
+@pytest.mark.parametrize("live", [{"ask_programs": True}], indirect=True)
+def test_a_program_is_asked_for_once_in_a_session(live: LiveAgent) -> None:
+    ticket = {"parameters": {"ticket": live.signs_in()}}
+    assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.asks(agent.MAY_HAVE).answer(False)
+        assert error_name(caller.receive()) == "UserAbort"
+        caller.send("GetTicket")
+        live.asks(agent.MAY_HAVE).answer(True)
+        assert caller.receive() == ticket
+    assert live.call("GetTicket") == live.call("GetTicketNoAuth") == ticket
+    assert error_name(live.call("GetTicketNoAuth", origin="https://app.example")) == "TicketNotAvailable"
     live.pull()
     live.sees(State.WAITING)
-    assert code_of(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+    live.signs_in()
+    assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+
+
+@pytest.mark.parametrize("live", [{"ask_programs": True}], indirect=True)
+def test_a_program_that_had_the_person_sign_in_is_asked_for_too(live: LiveAgent) -> None:
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.asks()
+        ticket = live.signs_in()
+        live.asks(agent.MAY_HAVE).answer(True)
+        assert caller.receive() == {"parameters": {"ticket": ticket}}
+
+
+def test_the_ticket_goes_with_the_card_and_all_who_wait_are_told(live: LiveAgent) -> None:
+    live.signs_in()
+    with live.dialogue() as caller:
+        assert "ticket" in caller.call("GetTicketNoAuth")["parameters"]
+        live.pull()
+        live.sees(State.WAITING)
+        assert error_name(caller.call("GetTicketNoAuth")) == "TicketNotAvailable"
+
+
+def test_a_session_that_is_over_by_the_clock_gives_no_ticket(live: LiveAgent) -> None:
+    live.signs_in()
+    live.server._clock = lambda: live.conductor.signed_in().ends
+    assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
+
+
+def test_the_end_of_the_agent_is_told(live: LiveAgent) -> None:
+    live.signs_in()
+    with live.dialogue() as watcher, live.dialogue() as caller:
+        watcher.send("Watch", flags={"more": True})
+        watcher.receive()
+        caller.send("Confirm", question="Send it?")
+        live.asks("Send it?")
+        live.server.close()
+        assert watcher.receive() == {"parameters": {"sequence": 1, "event": "signed_out", "reason": "agent_ended"}}
+        assert error_name(caller.receive()) == "NoServer"
+        assert watcher.is_over()

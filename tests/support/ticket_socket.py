@@ -77,6 +77,14 @@ class Dialogue:
         self.close()
 
 
+def error_name(answer: dict[str, Any]) -> str:
+    """The name of a TicketAPI error, whose code is checked."""
+    name = str(answer["error"]).removeprefix(AGENT)
+    assert answer["parameters"]["code"] == agent.CODES[name], answer
+    assert answer["parameters"]["says"].endswith("."), answer
+    return name
+
+
 class LiveAgent:
     """The agent behind its socket: its owner's thread turns here, and the person's hands are the test's."""
 
@@ -174,8 +182,11 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def live(runtime: Path, spine: Spine, reader: EmbeddedReader, slot: Slot) -> Iterator[LiveAgent]:
-    """An agent that serves the socket, with `slot` for cards."""
-    live = LiveAgent(reader, lambda: Broker(spine.url, spine.ca_file), slot)
+def live(
+    request: pytest.FixtureRequest, runtime: Path, spine: Spine, reader: EmbeddedReader, slot: Slot
+) -> Iterator[LiveAgent]:
+    """An agent that serves the socket, with `slot` for cards, and settings that the test's parameter gives."""
+    settings = getattr(request, "param", {})
+    live = LiveAgent(reader, lambda: Broker(spine.url, spine.ca_file), slot, **settings)
     yield live
     live.close()
