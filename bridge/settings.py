@@ -94,6 +94,13 @@ def read_port(value: object) -> int:
     return value
 
 
+def read_bool(value: object) -> bool:
+    """Return true or false. Raises ValueError."""
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
 def setting(read: Callable[[object], Any], *, system_only: bool = False, default: Any) -> Any:
     """Return a field of Settings. `read` makes its value of what TOML has, and raises ValueError otherwise."""
     return field(default=default, metadata={"read": read, "system_only": system_only})
@@ -107,6 +114,10 @@ class Settings:
     extension_ids: tuple[str, ...] = setting(read_extension_ids, default=EXTENSION_IDS)
     port: int = setting(read_port, default=8037)
     """Of this PC, where pages ask over HTTP."""
+    credential_management: bool = setting(read_bool, default=False)
+    """Whether pages that were written for NHS Credential Management are answered too."""
+    allow_sha1: bool = setting(read_bool, system_only=True, default=False)
+    """Whether these pages may have SHA-1 signed (RS1)."""
     places: Mapping[str, Path] = field(default_factory=dict, compare=False)
 
     def allows(self, origin: object) -> bool:

@@ -11,7 +11,17 @@ from support.source import ROOT, imports_at_run_time
 
 # Which part of a package uses which: each only its own line and those below it.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "bridge": ("__main__", "doctor", "native_host", "loopback", "agent_socket settings", "errors"),
+    "bridge": (
+        "__main__",
+        "serve",
+        "doctor",
+        "native_host",
+        "service",
+        "credential_management",
+        "loopback",
+        "agent_socket settings",
+        "errors",
+    ),
     "emulator": (
         "__main__ pytest_plugin",
         "cli testing",

@@ -20,7 +20,7 @@ from support.machine import need, unavailable
 from support.servers import own_port
 from support.spine import Spine
 
-from bridge.loopback.cli import policy
+from bridge.serve import policy
 from bridge.settings import Settings
 from spine_stub.clinic.service import Application
 

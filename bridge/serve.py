@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..errors import BridgeError, SettingsError
-from ..settings import SYSTEM_FILE, Settings, load, user_file
+from .errors import BridgeError, SettingsError
+from .settings import SYSTEM_FILE, Settings, load, user_file
 
 POLICY = "/etc/chromium/policies/managed/lanyard.json"
 
