@@ -25,6 +25,12 @@
     return connected;
   }
 
+  // A page that is left may be kept for the Back button: the agent must not go on asking for it.
+  window.addEventListener("pagehide", () => {
+    port?.disconnect();
+    ended();
+  });
+
   document.addEventListener("lanyard-request", (event) => {
     const { id, method } = JSON.parse(event.detail);
     waiting.add(id);
