@@ -4100,9 +4100,11 @@ class VarlinkServer(threading.Thread):
 
     def _flush(self, caller: Caller) -> None:
         """Send what can be sent, and go on with the caller's calls once that was all."""
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):  # who is gone is found so
+        with contextlib.suppress(OSError):  # full; or the other side has gone, as the next recv() says
             del caller.unsent[: caller.link.send(caller.unsent)]
-        if len(caller.unsent) > MOST_UNREAD or (caller.leaves and not caller.unsent):
+            if caller.leaves and not caller.unsent:
+                caller.link.shutdown(socket.SHUT_WR)  # and not closed: who still sends is to read what was said
+        if len(caller.unsent) > MOST_UNREAD:
             self._drop(caller)
             return
         if not caller.unsent:

@@ -100,6 +100,7 @@ class LiveAgent:
         self.server = TicketServer(listener, self.conductor, self.bridge, **settings)
         self.requests: list[agent.Request | None] = []
         self.shown = 0
+        self._seen: agent.Request | None = None
         self.conductor.on_request = lambda: self.requests.append(self.conductor.request)
         self.conductor.on_show = self._show
         self._ended = False
@@ -149,10 +150,14 @@ class LiveAgent:
         return session.ticket
 
     def asks(self, question: str = "") -> agent.Request:
-        """Wait until a program asks the person something: by default, to sign in."""
-        wait_until(lambda: self.asked and self.asked.question == question, what="a request")
+        """Wait until a program asks the person something new: by default, to sign in."""
+        wait_until(lambda: self.asked not in (None, self._seen) and self._is_asked(question), what="a request")
         assert self.asked
+        self._seen = self.asked
         return self.asked
+
+    def _is_asked(self, question: str) -> bool:
+        return self.asked is not None and self.asked.question == question
 
     def dialogue(self, seconds: float = 10) -> Dialogue:
         return Dialogue(self.path, seconds)
