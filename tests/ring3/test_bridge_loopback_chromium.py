@@ -1,6 +1,7 @@
-"""A page signs in over HTTP on this PC in a real Chromium, which asks or forbids as Local Network Access has it.
+"""The circle: an application's page signs in over HTTP on this PC, with card, agent and broker behind it.
 
-Chromium is told that the page's port belongs to the internet, so that it is as wary as of a real application's.
+A real Chromium is told that the page's port belongs to the internet, so that it is as wary as of a real application's,
+and asks or forbids as Local Network Access has it.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ import pytest
 from support.agent_socket import SocketServer
 from support.bridge import BridgeProgram, write_settings
 from support.browser import Browser, own_chromium
-from support.machine import need, unavailable
+from support.machine import need, unavailable, wait_until
 from support.servers import own_port
 from support.spine import Spine
+from support.ticket_socket import LiveAgent
 
+from agent import State
 from bridge.serve import policy
 from bridge.settings import Settings
 from spine_stub.clinic.service import Application
 
 POLICIES = Path("/etc/chromium/policies/managed")
-ROLE = "555100000201"
 
 
 @dataclass(frozen=True)
 class Desk:
-    """An application, the bridge where its page looks, and an agent that has somebody's ticket."""
+    """An application, and the place where its page looks for the bridge."""
 
     clinic: Application
-    ticket: str
     folder: Path
     bridge_port: int
 
@@ -60,15 +61,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(spine: Spine, socket_server: SocketServer, tmp_path: Path) -> Iterator[Desk]:
+def desk(spine: Spine, tmp_path: Path) -> Iterator[Desk]:
     need("chromium", "chromedriver", "selenium")
-    client, ticket = spine.login("one-role")
-    client.get("/saml/RoleSelectionGP.jsp", token=ticket, selectedRoleUid=ROLE)
-    socket_server.answers = lambda _: {"parameters": {"ticket": ticket}}
     with own_port() as port:
         pass  # the bridge takes it
     with Application(spine.url, spine.data, bridge_port=port, clock=spine.clock) as clinic:
-        yield Desk(clinic, ticket, tmp_path / "config", port)
+        yield Desk(clinic, tmp_path / "config", port)
 
 
 @contextlib.contextmanager
@@ -85,20 +83,37 @@ def allowed(origin: str) -> Iterator[None]:
         file.unlink()
 
 
-def test_with_the_policy_the_page_signs_in_and_is_refused_after_card_out(
-    desk: Desk, spine: Spine, socket_server: SocketServer, tmp_path: Path
+def test_the_page_signs_in_by_the_card_and_is_refused_once_it_is_out(
+    desk: Desk, live: LiveAgent, tmp_path: Path
 ) -> None:
     url = desk.clinic.url
     with desk.bridge(url) as bridge, allowed(url), desk.browser(tmp_path / "profile") as browser:
         desk.sign_in(browser)
+        wait_until(lambda: live.asked, what="the agent asks the person")
+        assert url in str(live.asked)
+        assert "Asking your smartcard agent" in browser.text()
+        live.insert("one-role")
+        live.types()
         browser.wait_for_text("Hello, Bryn Hughes")
         assert "Nurse Access Role" in browser.text("main")
-        assert [asked["parameters"]["origin"] for asked in socket_server.asked] == [url]
-        spine.client().get("/login/authlogout", token=desk.ticket)  # card out
+        ticket = live.conductor.signed_in().session.ticket
+        live.pull()
+        live.sees(State.WAITING)
         browser.find("a[href='/tasks/records']").click()
         browser.wait_for_text("Your session has ended")
-        assert desk.ticket not in json.dumps(browser.driver.get_cookies())
-        assert desk.ticket not in bridge.end()
+        assert ticket not in json.dumps(browser.driver.get_cookies()) + browser.driver.page_source
+        assert ticket not in bridge.end()
+
+
+def test_a_person_who_is_signed_in_already_is_not_asked_again(desk: Desk, live: LiveAgent, tmp_path: Path) -> None:
+    url = desk.clinic.url
+    live.insert("one-role")
+    live.types()
+    live.sees(State.SIGNED_IN)
+    with desk.bridge(url), allowed(url), desk.browser(tmp_path / "profile") as browser:
+        desk.sign_in(browser)
+        browser.wait_for_text("Hello, Bryn Hughes")
+    assert not live.shown
 
 
 def test_without_it_the_page_says_that_the_browser_forbids(
