@@ -262,6 +262,7 @@ class Fault(Enum):
     NO_CARD = 4, "There is no card in the reader. Put your card in and try again."
     CARD_NOT_USABLE = 4, "This card cannot be used here. If it is your NHS smartcard, tell your service desk its kind."
     KEY_NOT_USABLE = 4, "This card's kind of key is not supported. If it is your NHS smartcard, tell your service desk."
+    CARD_AMBIGUOUS = 4, "Several certificates on this card would do. Name one: --reader 'pkcs11:object=...'."
     CARD_MUTE = 4, "The card does not answer. Check that the chip is clean and the right way up, and put it in again."
     CARD_BUSY = 4, "Another program is using the card. Close other programs that use smartcards, then try again."
     CARD_NONSENSE = 4, "The card does not do what it is asked. Put it in again. If that fails, tell your service desk."
@@ -548,6 +549,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     algorithm: Algorithm
+    label: str = ""  # a token's name for it
 
     @classmethod
     def parse(cls, data: bytes) -> Certificate:
@@ -1247,9 +1249,9 @@ def token_keys(found: Any) -> list[TokenKey]:
     """What the child has found on tokens. Raises MODULE_FAILED; a certificate that is odd is left out."""
     keys = []
     try:
-        for slot, identifier, encoded, tries_left, own_pad in found:
+        for slot, identifier, label, encoded, tries_left, own_pad in found:
             with contextlib.suppress(AgentError):
-                certificate = Certificate.parse(base64.b64decode(encoded))
+                certificate = dataclasses.replace(Certificate.parse(base64.b64decode(encoded)), label=clean(label))
                 parsed = x509.Certificate.load(certificate.der)
                 fits = {purpose: fitness(parsed, purpose) for purpose in Purpose}
                 keys.append(TokenKey(int(slot), str(identifier), certificate, fits, tries_left, own_pad is True))
@@ -1473,7 +1475,7 @@ class TokenReader(PcscReader):
     def close(self) -> None:
         super().close()
         if self._process:
-            self._process.end()
+            self._process.close()
 
 
 class TokenModule:
@@ -1522,15 +1524,15 @@ class TokenModule:
             named = all(uri.get(name, text) == text for name, text in texts.items())
             return token if named and token.flags & self._names.CKF_TOKEN_INITIALIZED else None
 
-    def _certificates(self, slot: int, uri: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """CKA_ID and DER of each, in hexadecimal digits and base64."""
+    def _certificates(self, slot: int, uri: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+        """CKA_ID in hexadecimal digits, CKA_LABEL, and DER in base64."""
         names, session = self._names, self._module.openSession(slot)
         for each in session.findObjects([(names.CKA_CLASS, names.CKO_CERTIFICATE)]):
             wanted = [names.CKA_ID, names.CKA_LABEL, names.CKA_VALUE]
             identifier, label, der = (bytes(it or ()) for it in session.getAttributeValue(each, wanted, True))
             here = {"id": identifier.hex(), "object": label.decode(errors="replace")}
             if all(uri.get(name, text) == text for name, text in here.items()):
-                yield here["id"], base64.b64encode(der).decode()
+                yield here["id"], here["object"], base64.b64encode(der).decode()
 
     def _tries_left(self, slot: int) -> int | None:
         """Of a token's flags these two say a number."""
@@ -2043,6 +2045,7 @@ class State(Enum):
     WAITING = auto()
     READING = auto()
     READING_TYPED = auto()  # Enter came before the card was read
+    CHOOSING_CERTIFICATE = auto()  # a token has several that would do
     PASSCODE = auto()
     LAST_TRY = auto()  # as PASSCODE, one try left
     CONFIRMING = auto()  # "use the last try?"
@@ -2059,6 +2062,9 @@ class Cue(Enum):
 
     CARD_READ = auto()  # the card says whose it is, and takes a passcode: see the attempt's facts
     CARD_READ_LAST_TRY = auto()  # as CARD_READ, but one more wrong passcode locks the card
+    CARD_READ_OWN_PAD = auto()  # as CARD_READ, but the passcode is typed on the reader
+    CARD_READ_OWN_PAD_LAST_TRY = auto()
+    CARD_READ_SEVERAL = auto()  # one of several certificates is to be chosen first
     NO_CARD_LEFT = auto()  # there is no card in any reader that could be read
     CONFIRMED = auto()  # the person wants the last try to be spent
     CANCELLED = auto()  # the person gave up waiting, or does not want the last try to be spent
@@ -2183,15 +2189,26 @@ BASE: Moves = {
     (State.WAITING, LogOutEnded): (State.WAITING, Action.NOTHING),
     (State.READING, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
     (State.READING, Cue.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
+    (State.READING, Cue.CARD_READ_OWN_PAD): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.READING, Cue.CARD_READ_OWN_PAD_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
+    (State.READING, Cue.CARD_READ_SEVERAL): (State.CHOOSING_CERTIFICATE, Action.NOTHING),
     (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
     (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.END_SESSION),
     (State.READING, PasscodeTyped): (State.READING_TYPED, Action.NOTHING),
     (State.READING, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.READING_TYPED, Cue.CARD_READ): (State.SIGNING_IN, Action.SIGN_IN),
     (State.READING_TYPED, Cue.CARD_READ_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
+    (State.READING_TYPED, Cue.CARD_READ_OWN_PAD): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.READING_TYPED, Cue.CARD_READ_OWN_PAD_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
+    (State.READING_TYPED, Cue.CARD_READ_SEVERAL): (State.CHOOSING_CERTIFICATE, Action.GIVE_UP),
     (State.READING_TYPED, CardUnusable): (State.READING, Action.READ_CARD),
     (State.READING_TYPED, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.READING_TYPED, Cue.CANCELLED): (State.READING, Action.READ_CARD),
+    (State.CHOOSING_CERTIFICATE, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
+    (State.CHOOSING_CERTIFICATE, Cue.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
+    (State.CHOOSING_CERTIFICATE, Cue.CARD_READ_OWN_PAD): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.CHOOSING_CERTIFICATE, Cue.CARD_READ_OWN_PAD_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
+    (State.CHOOSING_CERTIFICATE, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
     (State.LAST_TRY, PasscodeTyped): (State.CONFIRMING, Action.NOTHING),
     (State.CONFIRMING, Cue.CONFIRMED): (State.SIGNING_IN, Action.SIGN_IN),
@@ -2226,6 +2243,7 @@ TABLES: Mapping[Mode, Moves] = {
     | {
         (State.READING, CardOut): (State.WAITING, Action.END_SESSION),
         (State.READING_TYPED, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.END_SESSION),
         (State.PASSCODE, CardOut): (State.WAITING, Action.END_SESSION),
         (State.LAST_TRY, CardOut): (State.WAITING, Action.END_SESSION),
         (State.CONFIRMING, CardOut): (State.WAITING, Action.END_SESSION),
@@ -2591,6 +2609,13 @@ class Conductor:
         self.handle(PasscodeTyped(Passcode(text)))
         return True
 
+    def use_certificate(self, certificate: Certificate) -> None:
+        """One of several that would do. Ignored where none is to be chosen."""
+        attempt = self.attempt
+        if self.state is State.CHOOSING_CERTIFICATE and attempt and attempt.facts:
+            facts = attempt.facts = dataclasses.replace(attempt.facts, certificate=certificate, others=())
+            self._run(attempt.lane, attempt, lambda: self._ready(attempt, facts))
+
     def ask(self, request: Request | None) -> None:
         """Show this in the place of what was asked before; None: nothing is wanted any more."""
         self.request = request
@@ -2703,7 +2728,7 @@ class Conductor:
     def _sign_in(self) -> None:
         """The challenge comes first: where the broker is away, no passcode try is spent."""
         attempt = self.attempt
-        if attempt is None or attempt.facts is None or attempt.passcode is None:
+        if attempt is None or attempt.facts is None or (attempt.passcode is None and not attempt.facts.own_pad):
             return
         certificate, passcode = attempt.facts.certificate, attempt.passcode
 
@@ -2770,7 +2795,7 @@ class Conductor:
         if error.fault is Fault.CARD_REMOVED:
             self._card_gone(attempt.card)
             return
-        if isinstance(error, WrongPasscode):
+        if isinstance(error, WrongPasscode) and not (attempt.facts and attempt.facts.own_pad):
             self.handle(PasscodeWrongLastTry(error) if error.tries_left == 1 else PasscodeWrong(error))
             return
         if attempt.facts is None and error.fault in CARD_FAULTS:
@@ -2788,8 +2813,14 @@ class Conductor:
         certificate = facts.certificate
         until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
         tell("The card names its owner", f"uid {certificate.uid}, until {until}; {key}")
+        return Cue.CARD_READ_SEVERAL if facts.others else self._ready(attempt, facts)
+
+    def _ready(self, attempt: Attempt, facts: CardFacts) -> Cue:
+        """Raises AgentError where the card cannot be used."""
         facts.check(datetime.now(UTC))
-        attempt.lane.submit(functools.partial(self._prepare, attempt, certificate))
+        attempt.lane.submit(functools.partial(self._prepare, attempt, facts.certificate))
+        if facts.own_pad:
+            return Cue.CARD_READ_OWN_PAD_LAST_TRY if facts.tries_left == 1 else Cue.CARD_READ_OWN_PAD
         return Cue.CARD_READ_LAST_TRY if facts.tries_left == 1 else Cue.CARD_READ
 
     def _prepare(self, attempt: Attempt, certificate: Certificate) -> None:
@@ -2797,7 +2828,9 @@ class Conductor:
         if attempt.prefetched:
             attempt.unsigned_data(attempt.prefetched.data, self._digest, certificate)
 
-    def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
+    def _sign(
+        self, attempt: Attempt, certificate: Certificate, passcode: Passcode | None, challenge: Challenge
+    ) -> None:
         """The broker is asked while the card is reset."""
         unsigned = attempt.unsigned_data(challenge.data, self._digest, certificate)
         with self._source.open(attempt.card) as identity:
@@ -2876,6 +2909,22 @@ def describe_owner(conductor: Conductor) -> str:
     return f"Card{whose}{where}" if whose or where else ""
 
 
+def uses_own_pad(conductor: Conductor) -> bool:
+    """Whether the passcode is typed on the reader."""
+    return bool(conductor.attempt and conductor.attempt.facts and conductor.attempt.facts.own_pad)
+
+
+def certificates_of(conductor: Conductor) -> list[Certificate]:
+    """Those of the card that is in, of which one is to be chosen."""
+    facts = conductor.attempt and conductor.attempt.facts
+    return [facts.certificate, *facts.others] if facts else []
+
+
+def describe_certificate(certificate: Certificate) -> str:
+    """One line that tells it apart from the others on its card."""
+    return f"{certificate.label or certificate.uid}, until {certificate.not_after:%-d %B %Y}"
+
+
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
     """The role with this id, or the N-th from 1. Raises UsageError."""
     for role in roles:
@@ -2887,6 +2936,7 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
     raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
 
 
+TYPE_ON_READER = "Type your passcode on the card reader"
 LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
 
 
@@ -2912,10 +2962,12 @@ class Terminal:
         match self._conductor.state:
             case State.PASSCODE | State.LAST_TRY:
                 self._passcode_wanted(before)
-            case State.CONFIRMING if self._interactive:
-                self._ask(LAST_TRY_QUESTION, read_line, self._confirmed)
             case State.CONFIRMING:
-                self._finish(AgentError(Fault.LAST_TRY_KEPT))
+                self._confirm_last_try()
+            case State.SIGNING_IN if uses_own_pad(self._conductor):
+                self._print(TYPE_ON_READER)
+            case State.CHOOSING_CERTIFICATE:
+                self._choose_certificate()
             case State.CHOOSING_ROLE:
                 self._choose_role()
             case State.SIGNED_IN:
@@ -3019,8 +3071,31 @@ class Terminal:
             self._say(describe_owner(self._conductor))
             self._ask_passcode()
 
+    def _confirm_last_try(self) -> None:
+        if self._interactive:
+            self._ask(LAST_TRY_QUESTION, read_line, self._confirmed)
+        else:
+            self._finish(AgentError(Fault.LAST_TRY_KEPT))
+
     def _confirmed(self, answer: str) -> None:
         self._conductor.handle(Cue.CONFIRMED if answer.strip().lower() in ("y", "yes") else Cue.CANCELLED)
+
+    def _choose_certificate(self) -> None:
+        """Nobody chooses for a script: it names one in --reader."""
+        several = certificates_of(self._conductor)
+        if not self._interactive:
+            self._finish(AgentError(Fault.CARD_AMBIGUOUS, "; ".join(map(describe_certificate, several))))
+            return
+        for number, certificate in enumerate(several, 1):
+            self._say(f"{number:3}  {describe_certificate(certificate)}")
+        self._ask("Which certificate? Number: ", read_line, self._certificate_answered)
+
+    def _certificate_answered(self, wanted: str) -> None:
+        several = certificates_of(self._conductor)
+        if wanted.strip() in map(str, range(1, len(several) + 1)):
+            self._conductor.use_certificate(several[int(wanted) - 1])
+        else:
+            self._choose_certificate()
 
     def _choose_role(self) -> None:
         roles = self._conductor.signed_in().session.roles
@@ -3521,7 +3596,8 @@ class BusyScreen(Screen):
         self.after(PROGRESS_AFTER_MS, self._show_progress)
 
     def refresh(self) -> None:
-        self._title.configure(text=self.SAYS[self.conductor.state])
+        on_reader = self.conductor.state is State.SIGNING_IN and uses_own_pad(self.conductor)
+        self._title.configure(text=TYPE_ON_READER if on_reader else self.SAYS[self.conductor.state])
 
     def _show_progress(self) -> None:
         self.label("Leave your card in the reader.", "Quiet.TLabel")
@@ -3531,6 +3607,17 @@ class BusyScreen(Screen):
         self.button("Cancel", Cue.CANCELLED, "Quiet.TButton")
         self.settle()
         self.window.fit()
+
+
+class CertificatesScreen(Screen):
+    """Asks which of a card's certificates is meant. Nothing is chosen beforehand."""
+
+    def build(self) -> None:
+        self.label("Which of these is for signing in?", "Title.TLabel")
+        self.label("Your card has several certificates that would do. Ask your service desk if you do not know.")
+        for certificate in certificates_of(self.conductor):
+            choose = functools.partial(self.conductor.use_certificate, certificate)
+            self.button(describe_certificate(certificate), choose, "Quiet.TButton")
 
 
 class RolesScreen(Screen):
@@ -3700,6 +3787,7 @@ SCREENS: dict[State, type[Screen]] = {
     State.WAITING: WaitingScreen,
     State.READING: PasscodeScreen,
     State.READING_TYPED: BusyScreen,
+    State.CHOOSING_CERTIFICATE: CertificatesScreen,
     State.PASSCODE: PasscodeScreen,
     State.LAST_TRY: PasscodeScreen,
     State.CONFIRMING: ConfirmScreen,
@@ -3791,6 +3879,7 @@ STATE_NAMES = {  # what GetStatus calls them; the others: working
     State.WAITING: "no_card",
     State.PASSCODE: "passcode",
     State.LAST_TRY: "passcode",
+    State.CHOOSING_CERTIFICATE: "passcode",
     State.CONFIRMING: "passcode",
     State.CHOOSING_ROLE: "choosing_role",
     State.SIGNED_IN: "signed_in",

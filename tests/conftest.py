@@ -31,6 +31,7 @@ pytest_plugins = [
         "ticket_socket",
         "bridge",
         "ticket_library",
+        "tokens",
         "lying_broker",
         "window",
         "servers",

@@ -95,7 +95,10 @@ def certificate(
 
 
 def found(*ders: bytes) -> list[Any]:
-    return [[0, f"{number:02x}", base64.b64encode(der).decode(), None, False] for number, der in enumerate(ders, 1)]
+    return [
+        [0, f"{number:02x}", "a label", base64.b64encode(der).decode(), None, False]
+        for number, der in enumerate(ders, 1)
+    ]
 
 
 def best(purpose: Purpose, *ders: bytes) -> list[str]:
@@ -180,7 +183,7 @@ def test_what_is_no_answer(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, 1, "a", [1], [[]], [[1, 2, 3, 4, 5]], [[0, "01", "?", None, False, 1]], {"a": 1}]
+    "answer", [None, 1, "a", [1], [[]], [[1, 2, 3, 4, 5, 6]], [[0, "01", "", "?", None, False, 1]], {"a": 1}]
 )
 def test_certificates_that_make_no_sense(answer: Any) -> None:
     with fails(Fault.MODULE_FAILED):

@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 280,
     "Login table": 260,
-    "Worker bridge": 600,
+    "Worker bridge": 690,
     "Front ends": 1200,
-    "Ticket socket": 870,
+    "Ticket socket": 875,
     "Configuration and logging": 370,
 }
-MOST_LINES = 4960
+MOST_LINES = 5300
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
