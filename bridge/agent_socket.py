@@ -7,7 +7,6 @@ size and time.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -26,7 +25,7 @@ PATIENCE = 10.0
 """Seconds for an answer that needs no person; where a person is asked, their time comes on top."""
 MOST_SAID = 500
 
-_PIECE = 1 << 16
+_PIECE = 1 << 12
 _CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 # Errors of Varlink itself, which have no code of TicketAPI.
 _OF_VARLINK: dict[str, TicketCode] = {
@@ -111,35 +110,35 @@ class AgentSocket:
         deadline = time.monotonic() + seconds
         request = _request(method, parameters or {})
         if self._connection:
-            with contextlib.suppress(_HungUp):
+            try:
                 return self._exchange(request, deadline, caller)
+            except _HungUp:
+                pass
         return self._exchange(request, deadline, caller)
 
     def watch(self, caller: Caller | None = None) -> Iterator[Reply]:
         """Yield what happens to the session (sequence, event, reason) until the agent ends; raises AgentBroken then."""
-        with self._connected() as connection:
-            connection.send(_request("Watch", {}) | {"more": True}, time.monotonic() + PATIENCE)
+        self._connection = self._connection or _Connection(self._path or socket_path())
+        try:
+            self._connection.send(_request("Watch", {}) | {"more": True}, time.monotonic() + PATIENCE)
             while True:
-                message = connection.receive(None, caller)
+                message = self._connection.receive(None, caller)
                 yield _parameters(message)
                 if message.get("continues") is not True:
                     return
+        finally:
+            self.close()  # whoever stops listening is sent no more
 
     def _exchange(self, request: Reply, deadline: float, caller: Caller | None) -> Reply:
-        with self._connected() as connection:
+        """Send and receive; on an error hang up, or an answer that is still to come was taken for the next call's."""
+        self._connection = connection = self._connection or _Connection(self._path or socket_path())
+        try:
             connection.send(request, deadline)
             message = connection.receive(deadline, caller)
-        return _parameters(message)
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[_Connection]:
-        """Hangs up on any error, because an answer that is still to come must not be taken for the next call's."""
-        self._connection = self._connection or _Connection(self._path or socket_path())
-        try:
-            yield self._connection
         except BaseException:
             self.close()
             raise
+        return _parameters(message)
 
 
 class _HungUp(AgentBroken):
@@ -157,32 +156,33 @@ class _Connection:
         self._socket.close()
 
     def send(self, request: Reply, deadline: float) -> None:
-        self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            self._socket.sendall(json.dumps(request).encode() + b"\0")
-        except TimeoutError:
-            raise AgentSilent("The agent takes no requests: it does not read its socket.") from None
-        except OSError:
-            raise _HungUp("The agent hung up.") from None
+        unsent = memoryview(json.dumps(request).encode() + b"\0")
+        while unsent:
+            try:
+                unsent = unsent[self._socket.send(unsent) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT, deadline, None)
+            except OSError:
+                raise _HungUp("The agent hung up.") from None
 
     def receive(self, deadline: float | None, caller: Caller | None) -> Reply:
         """Return the next message. Raises AgentSilent at the deadline, on the monotonic clock, and CallerGone."""
         while (end := self._received.find(0)) < 0:
-            self._wait(deadline, caller)
+            self._wait(select.POLLIN, deadline, caller)
             self._read()
-        raw = bytes(self._received[:end])
+        raw = self._received[:end]
         del self._received[: end + 1]
         try:
-            message = json.loads(raw)
+            message = json.loads(raw.decode())  # for bytes, loads would look for the encoding first
         except (ValueError, RecursionError):
             raise AgentBroken("The agent's answer is not JSON.") from None
         if not isinstance(message, dict):
             raise AgentBroken("The agent's answer is not a JSON object.")
         return message
 
-    def _wait(self, deadline: float | None, caller: Caller | None) -> None:
+    def _wait(self, event: int, deadline: float | None, caller: Caller | None) -> None:
         waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
+        waiting.register(self._socket, event)
         if caller:
             waiting.register(caller, select.POLLRDHUP)  # that its end is closed; what it sends can wait
         left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
@@ -214,6 +214,7 @@ def _connect(path: Path) -> socket.socket:
     try:
         connected.settimeout(PATIENCE)
         connected.connect(os.fspath(path))
+        connected.setblocking(False)
         _check_owner(connected)
     except OSError as error:
         connected.close()

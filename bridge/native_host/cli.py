@@ -60,7 +60,7 @@ def _serve(caller: list[str]) -> None:
     if sys.stdin.isatty():
         raise StartedByHand("Browsers start this, not people. --install tells the browsers of it.")
     with (
-        open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source,
+        open(sys.stdin.fileno(), "rb", closefd=False) as source,
         open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as sink,
         AgentSocket() as agent,
     ):

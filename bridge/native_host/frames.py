@@ -29,8 +29,11 @@ class MessageTooLong(BridgeError):
 
 
 def read_message(stream: BinaryIO) -> bytes | None:
-    """Return the next message's bytes; None when the stream ends before one. Raises BrokenStream, MessageTooLong."""
-    head = _read(stream, _LENGTH.size)
+    """Return the next message's bytes; None when the stream ends before one. Raises BrokenStream, MessageTooLong.
+
+    The stream is a buffered one, whose read() returns fewer bytes at its end only.
+    """
+    head = stream.read(_LENGTH.size)
     if not head:
         return None
     if len(head) < _LENGTH.size:
@@ -41,18 +44,10 @@ def read_message(stream: BinaryIO) -> bytes | None:
     if length > MOST_TAKEN:
         _read_past(stream, length)
         raise MessageTooLong(f"A message of {length:,} bytes is too long.")
-    body = _read(stream, length)
+    body = stream.read(length)
     if len(body) < length:
         raise BrokenStream("The stream ends within a message.")
     return body
-
-
-def _read(stream: BinaryIO, length: int) -> bytes:
-    """Return so many bytes, or fewer at the stream's end: a pipe gives what it has."""
-    received = bytearray()
-    while len(received) < length and (piece := stream.read(length - len(received))):
-        received += piece
-    return bytes(received)
 
 
 def _read_past(stream: BinaryIO, length: int) -> None:
