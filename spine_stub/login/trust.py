@@ -126,6 +126,7 @@ class Trust:
         return True
 
 
+@lru_cache(maxsize=KEPT_CERTIFICATES)
 def check_strength(path: CertificatePath) -> None:
     """Every key and every signature from the card's certificate up is one that cannot be forged."""
     for certificate in path:
