@@ -821,10 +821,8 @@ PCSC_FAULTS: dict[Fault, Sequence[int]] = {  # all other results: CARD_MUTE
     Fault.NO_SERVICE: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
     Fault.SERVICE_REFUSES: (_R.SECURITY_VIOLATION,),
 }
-# What comes back once another program's transaction has ended.
-WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"
-# Cancelled, or a reader went away between the list and the wait.
-NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE
+WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"  # until their transactions end
+NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE  # a reader can go before the wait
 
 
 class PcscContext:
@@ -1127,7 +1125,6 @@ ROLE_TEXT = re.compile(rf"(?P<org_name>.*),\s*{WORK}", re.DOTALL)
 RAW_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)")
 STATUS = re.compile(r"<STATUS>\s*([^<]*?)\s*</STATUS>", re.IGNORECASE)
 REFUSALS = ("Failed To Validate", "Invalid input request")
-XML_DECLARATION = re.compile(r"\s*<\?xml[^>]*")
 ENCODING = re.compile(r"""(?:encoding|charset)\s*=\s*["']?([\w.-]+)""", re.IGNORECASE)
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 ENCODINGS = ("utf-8", "utf-16", "ascii", "iso8859-1", "iso8859-15", "cp1252")  # Python's names
@@ -1138,8 +1135,8 @@ def decode_reply(body: bytes, content_type: str = "") -> str:
 
     Raises BROKER_NONSENSE where that is not so, or names an encoding that no broker has.
     """
-    declaration = XML_DECLARATION.match(body[:200].decode("latin-1"))
-    named = ENCODING.search(f"{declaration[0] if declaration else ''} {content_type}")
+    declaration, is_there, _ = body[:200].decode("latin-1").partition("?>")
+    named = ENCODING.search(f"{declaration if is_there else ''} {content_type}")
     encoding = named[1] if named else "utf-8"
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if body.startswith(mark)), encoding)
     try:
