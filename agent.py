@@ -80,13 +80,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 VERSION = "0.1.0"
 LOG = logging.getLogger("lanyard")
 Clock = Callable[[], float]  # seconds, from any beginning
-
-
-def boottime() -> float:
-    """Seconds since the PC was started; goes on while it sleeps, and never jumps (clock_gettime(2))."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
+boottime: Clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)  # goes on while the PC sleeps, never jumps
 PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section 2.2
 EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (docs/protocol.md, section 7)
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
@@ -98,7 +92,6 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
@@ -215,8 +208,6 @@ def describe_status(status: int) -> str:
     """A status word in words: '63C2 2 tries left' (ISO 7816-4, table 6)."""
     if status & 0xFFF0 == 0x63C0:
         meaning = f"{counted(status & 0x0F, 'try', 'tries')} left"
-    elif status >> 8 == 0x61:
-        meaning = f"{(status & 0xFF) or 256} more bytes"
     else:
         known = status in list(StatusWord)
         meaning = StatusWord(status).name.replace("_", " ").lower() if known else "not known to the agent"
@@ -399,10 +390,7 @@ class CardLink(Protocol):
     """An open way to a card, inside one transaction."""
 
     def transmit(self, apdu: bytearray) -> bytes:
-        """One command APDU there, data and status word back, within CARD_ANSWER_SECONDS.
-
-        Keeps no copy of the APDU. Raises CARD_REMOVED, CARD_MUTE, ...
-        """
+        """Data and status word, within CARD_ANSWER_SECONDS. Keeps no copy of the APDU. Raises CARD_REMOVED, ..."""
 
 
 def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
@@ -1316,11 +1304,7 @@ class Broker:
         return Challenge(encoded, data, answer.required("signature"), time.monotonic())
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
-        """Send the signed challenge back. Raises AgentError.
-
-        Waits for a late answer too, and an answer that is of no use here may have opened a session there:
-        `open_session` is for logging that out.
-        """
+        """Send the signed challenge back. Raises AgentError; there may be an `open_session` even then."""
         signed = {
             "challenge": challenge.encoded,
             "signature": challenge.server_signature,
@@ -1350,10 +1334,7 @@ class Broker:
             raise AgentError(fault, f"role {role.id}: {words}")
 
     def log_out(self, session: Session) -> None:
-        """End the session at the broker, if it is not over there. The ticket goes to no other host than the broker's.
-
-        Raises AgentError.
-        """
+        """End the session, if it is not over at the broker. No other host gets the ticket. Raises AgentError."""
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         same_host = session.logout_url.startswith(self._spine + "/")
         url = session.logout_url if same_host else f"{self._spine}/login/authlogout"
@@ -1840,7 +1821,7 @@ def insist(order: Mapping[str, Any]) -> None:
 def keep_memory_private() -> None:
     """Leaves no core dump, and lets no other program of this person read this one's memory (prctl(2))."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE of linux/prctl.h
 
 
 @dataclass(eq=False)
