@@ -184,7 +184,6 @@ class SpineStub:
         return folder
 
     def clear(self) -> None:
-        """Forget requests, faults and sessions."""
         self._stub.clear()
 
     def requests(self, endpoint: str | None = None) -> list[Sent]:

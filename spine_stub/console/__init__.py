@@ -74,8 +74,6 @@ def install(app: Flask, stub: Stub) -> None:
     app.after_request(partial(guard.protect, CONTROLS))
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
-    for name in app.jinja_env.list_templates():
-        app.jinja_env.get_template(name)  # read ahead
     stub.record.listener = partial(timeline.publish, app, stub)
     for rule, method, view in PAGES + API:
         name = f"{view.__module__}.{view.__name__}".replace(".", "_")
