@@ -69,10 +69,11 @@ from typing import Any, ClassVar, NoReturn, Protocol, TextIO
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
-import defusedxml.ElementTree
 import urllib3
 from asn1crypto import algos, cms, core, keys, x509
 from asn1crypto import parser as asn1
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 from urllib3.util.ssl_ import create_urllib3_context
 
 # --- Constants and enums -------------------------------------------------------------------------------------
@@ -503,10 +504,7 @@ class Certificate:
 
     @classmethod
     def parse(cls, data: bytes) -> Certificate:
-        """From DER, whatever filler is behind it.
-
-        Raises BAD_CERTIFICATE for what is no X.509 certificate of a person, KEY_NOT_USABLE.
-        """
+        """From DER, whatever filler is behind it. Raises BAD_CERTIFICATE where it is no person's, KEY_NOT_USABLE."""
         try:
             der = data[: asn1.peek(data)]
             parsed = x509.Certificate.load(der, strict=True)
@@ -945,7 +943,7 @@ class PcscReader:
             if there != before:
                 before = there
                 report(ReaderReady() if names else ReaderLost(self._not_found(there)))
-            if states := self._status_change(context, names, known):
+            if states := self._wait(context, names, known):
                 known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
                 self._report_cards(report, states)
 
@@ -956,9 +954,7 @@ class PcscReader:
         says = f"The card reader \u201c{clean(self._name)}\u201d is not connected."
         return AgentError(Fault.READER_NOT_FOUND, f"--reader {self._name}", says=says, advice=advice)
 
-    def _status_change(
-        self, context: PcscContext, names: Sequence[bytes], known: Mapping[bytes, int]
-    ) -> Iterable[ReaderState]:
+    def _wait(self, context: PcscContext, names: list[bytes], known: dict[bytes, int]) -> Iterable[ReaderState]:
         """Blocks until a reader or a card comes or goes; none where it ended for nothing.
 
         pcscd takes MOST_READERS at a time, and before version 2.4 it has no more. Before 2.3 it tells only of readers
@@ -1154,7 +1150,7 @@ class GpAnswer:
             root = _parse_xml(text)
             if root.tag != "gpOBJECT":
                 raise ValueError
-        except (ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
+        except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
             if refusal := next((words for words in REFUSALS if words in text), ""):
                 raise AgentError(Fault.BROKER_REFUSED, refusal) from None
             raise AgentError(Fault.BROKER_NONSENSE, f"not the XML we know: {type(error).__name__}") from None
@@ -1196,14 +1192,11 @@ class GpAnswer:
 
 
 def _parse_xml(text: str) -> Element:
-    """No DTD is fetched and no entity expanded. A bare `&`, as the real broker writes it in names, is mended."""
-    parse = functools.partial(
-        defusedxml.ElementTree.fromstring, forbid_dtd=False, forbid_entities=True, forbid_external=True
-    )
+    """No DTD is fetched and no entity expanded (defusedxml's default). The real broker's bare `&` is mended."""
     try:
-        return parse(text)
+        return fromstring(text)
     except ParseError:
-        return parse(RAW_AMPERSAND.sub("&amp;", text))
+        return fromstring(RAW_AMPERSAND.sub("&amp;", text))
 
 
 def _parse_role(element: Element) -> Role | None:
