@@ -1737,14 +1737,13 @@ class Guardian:
     COMMAND = "guardian"  # of agent.py; for this class, not for people
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
-        self._broker = {"spine": spine, "ca_file": str(ca_file.absolute()) if ca_file else None}
+        self._broker = [spine, *([str(ca_file.absolute())] if ca_file else [])]
         self._lock = threading.Lock()
         self._start(own_scope())
 
     def tell(self, order: Order, session: Session) -> None:
         """From any thread. A guardian that is not there any more is started again."""
-        person = {"uid": session.uid, "ticket": session.ticket, "logout_url": session.logout_url}
-        line = json.dumps({"order": order} | self._broker | person).encode() + b"\n"
+        line = json.dumps([order, dataclasses.asdict(session)]).encode() + b"\n"
         with self._lock:
             try:
                 self._pipe.write(line)
@@ -1763,7 +1762,7 @@ class Guardian:
     def _start(self, scope: Sequence[str]) -> None:
         reading, writing = os.pipe()  # no other process that the agent starts gets either end
         self._pipe = os.fdopen(writing, "wb", buffering=0)
-        command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND]
+        command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND, *self._broker]
         silent = subprocess.DEVNULL
         self.process = subprocess.Popen(
             command, stdin=reading, stdout=silent, stderr=silent, cwd="/", start_new_session=True
@@ -1779,32 +1778,32 @@ def own_scope() -> Sequence[str]:
     return []
 
 
-def guard() -> int:
+def guard(spine: str, ca_file: str | None = None) -> int:
     """The guardian itself: keep sessions in mind until the pipe closes, then end those that are left."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
-    held: dict[str, dict[str, Any]] = {}
+    new_broker = functools.partial(Broker, spine, Path(ca_file) if ca_file else None)
+    held: dict[str, Session] = {}
     for line in sys.stdin.buffer:
         with contextlib.suppress(ValueError):  # the agent died while it wrote
-            order = json.loads(line)
-            held.pop(order["ticket"], None)
-            if order["order"] == Order.HOLD:
-                held[order["ticket"]] = order
-            elif order["order"] == Order.LOG_OUT:
-                threading.Thread(target=insist, args=(order,)).start()
-    for order in held.values():
-        threading.Thread(target=insist, args=(order,)).start()
+            order, known = json.loads(line)
+            session = held[known["ticket"]] = Session(**known)
+            if order != Order.HOLD:
+                del held[session.ticket]
+            if order == Order.LOG_OUT:
+                threading.Thread(target=insist, args=(new_broker, session)).start()
+    for session in held.values():
+        threading.Thread(target=insist, args=(new_broker, session)).start()
     return 0  # when these threads have ended
 
 
-def insist(order: Mapping[str, Any]) -> None:
+def insist(new_broker: Callable[[], Broker], session: Session) -> None:
     """Asks the broker to end a session until it says that it has, or has none such, for INSIST_SECONDS."""
-    session = Session(order["uid"], "", order["ticket"], (), 0, 0, order["logout_url"])
     ends, pause = boottime() + INSIST_SECONDS, 1.0
     while boottime() < ends:
         away = contextlib.suppress(AgentError, OSError)  # the broker, or for a moment the file of its CA
-        with away, contextlib.closing(Broker(order["spine"], order["ca_file"])) as broker:
+        with away, contextlib.closing(new_broker()) as broker:
             broker.log_out(session)
             return
         time.sleep(pause)
@@ -1894,20 +1893,18 @@ class Attempt:
         return True
 
 
+@dataclass(eq=False)
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
-    _table = TABLES[Mode.NORMAL]
+    source: CardSource
+    new_broker: Callable[[], Broker]
+    bridge: Bridge
+    digest: Digest
+    clock: Clock = boottime
+    guard: Guard = lambda order, session: None
 
-    def __init__(
-        self,
-        source: CardSource,
-        new_broker: Callable[[], Broker],
-        bridge: Bridge,
-        digest: Digest,
-        clock: Clock = boottime,
-        guard: Guard = lambda order, session: None,
-    ) -> None:
+    def __post_init__(self) -> None:
         self.state = State.WAITING
         self.attempt: Attempt | None = None
         self.problem: AgentError | None = None  # what the person is told
@@ -1916,12 +1913,7 @@ class Conductor:
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
         self.on_long_close: Callable[[], None] = lambda: None
-        self._source = source
-        self._new_broker = new_broker
-        self._bridge = bridge
-        self._digest = digest
-        self._clock = clock
-        self._guard = guard
+        self._table = TABLES[Mode.NORMAL]
         self._card: CardIn | None = None  # the one that all is about
         self._unusable: set[CardIn] = set()
         self._card_lane = Lane("card")
@@ -1935,7 +1927,7 @@ class Conductor:
             Action.SELECT_ROLE: self._select_role,
             Action.END_SESSION: self._end_attempt,
         }
-        bridge.on_error = self.unexpected
+        self.bridge.on_error = self.unexpected
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="reader", daemon=True).start()
@@ -1953,7 +1945,7 @@ class Conductor:
             if lane.may_open:
                 self.on_long_close()
                 lane.join(LATE_ANSWER_SECONDS)
-        self._source.close()
+        self.source.close()
 
     def signed_in(self) -> SignedIn:
         """Who is signed in. Raises UNEXPECTED when nobody is."""
@@ -1963,7 +1955,7 @@ class Conductor:
 
     def seconds_left(self) -> float:
         """Until the session reaches the first of its limits. Raises UNEXPECTED when nobody is signed in."""
-        return self.signed_in().ends - self._clock()
+        return self.signed_in().ends - self.clock()
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -2012,21 +2004,21 @@ class Conductor:
             case PasscodeTyped(passcode) if attempt:
                 attempt.passcode = passcode
             case Validated(session) if attempt and attempt.facts:
-                now, role = self._clock(), session.roles[0] if len(session.roles) == 1 else None
+                now, role = self.clock(), session.roles[0] if len(session.roles) == 1 else None
                 attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
             case RoleChosen(role) if attempt and attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
             case Cue.ROLE_SELECTED if attempt and attempt.signed_in:
-                attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self._clock())
+                attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self.clock())
 
     # What the reader reports.
 
     def _watch(self) -> None:
         """Runs in a thread of its own. Whatever goes wrong there is told, and tried again."""
-        report = functools.partial(self._bridge.call, self._reader_news)
+        report = functools.partial(self.bridge.call, self._reader_news)
         while not self._closed.is_set():
             try:
-                self._source.watch(report)
+                self.source.watch(report)
                 return
             except Exception as error:
                 report(ReaderLost(told("the reader's thread", error)))
@@ -2069,10 +2061,10 @@ class Conductor:
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
-            self._bridge.call(self.handle, Cue.NO_CARD_LEFT)
+            self.bridge.call(self.handle, Cue.NO_CARD_LEFT)
             return
-        logged_out = functools.partial(self._bridge.call, self.handle)
-        attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, logged_out)
+        logged_out = functools.partial(self.bridge.call, self.handle)
+        attempt = self.attempt = Attempt(card, self.new_broker(), self.guard, logged_out)
         attempt.lane.submit(attempt.prefetch)
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
 
@@ -2120,7 +2112,7 @@ class Conductor:
         if left <= 0:
             self.handle(TimeUp(AgentError(attempt.signed_in.why_over())))
         else:
-            start_timer(min(left, CHECK_TIME_SECONDS), self._bridge.call, self._check_time, attempt)
+            start_timer(min(left, CHECK_TIME_SECONDS), self.bridge.call, self._check_time, attempt)
 
     # What runs on the lanes. Each job returns the event that it ends with.
 
@@ -2133,7 +2125,7 @@ class Conductor:
             except Exception as error:
                 event = Failed(told("a worker", error))
             if event:
-                self._bridge.call(self._job_ended, attempt, event)
+                self.bridge.call(self._job_ended, attempt, event)
 
         lane.submit(work)
 
@@ -2164,7 +2156,7 @@ class Conductor:
         self.handle(Failed(error))
 
     def _facts_of(self, attempt: Attempt) -> Event:
-        with self._source.open(attempt.card) as identity:
+        with self.source.open(attempt.card) as identity:
             facts = attempt.facts = identity.facts()  # kept where it cannot be used as well: it names its owner
         certificate = facts.certificate
         until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
@@ -2176,14 +2168,14 @@ class Conductor:
     def _prepare(self, attempt: Attempt, certificate: Certificate) -> None:
         """After the prefetch, while the person types: after Enter only the signature is put in."""
         if attempt.prefetched:
-            attempt.unsigned_data(attempt.prefetched.data, self._digest, certificate)
+            attempt.unsigned_data(attempt.prefetched.data, self.digest, certificate)
 
     def _sign(self, attempt: Attempt, certificate: Certificate, passcode: Passcode, challenge: Challenge) -> None:
         """The broker is asked while the card is reset."""
-        unsigned = attempt.unsigned_data(challenge.data, self._digest, certificate)
-        with self._source.open(attempt.card) as identity:
-            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self._digest))
-            says = f"{self._digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
+        unsigned = attempt.unsigned_data(challenge.data, self.digest, certificate)
+        with self.source.open(attempt.card) as identity:
+            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self.digest))
+            says = f"{self.digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
             self._run(attempt.lane, attempt, validate)
@@ -2191,7 +2183,7 @@ class Conductor:
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
         late = AnswerLate(AgentError(Fault.BROKER_TIMEOUT, f"no answer within {ANSWER_SECONDS} s"))
-        patience = start_timer(ANSWER_SECONDS, self._bridge.call, self._job_ended, attempt, late)
+        patience = start_timer(ANSWER_SECONDS, self.bridge.call, self._job_ended, attempt, late)
         try:
             session = attempt.validate(uid, challenge, der)
         finally:
@@ -2212,14 +2204,10 @@ def start_timer(seconds: float, function: Callable[..., object], *arguments: obj
 
 # --- Front ends ----------------------------------------------------------------------------------------------
 
-try:
+with contextlib.suppress(ImportError):  # a PC for the terminal only: see wants_terminal
     import tkinter as tk
     from tkinter import font as tkfont
     from tkinter import ttk
-except ImportError:  # a PC for the terminal only
-    TK_THERE = False
-else:
-    TK_THERE = True
 
 
 def describe_time_left(seconds: float) -> str:
@@ -2467,13 +2455,33 @@ EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that 
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
 NO_MATCH = "Nothing found. Type less."
 
+# What each style adds to the one behind its first dot, and at last to ".". Fonts are called as in FONT_SIZES.
+STYLES: dict[str, dict[str, Any]] = {
+    ".": {"background": Colour.PAGE, "foreground": Colour.TEXT, "font": "body", "bordercolor": Colour.WHITE},
+    "Title.TLabel": {"font": "title"},
+    "Heading.TLabel": {"font": "heading"},
+    "Quiet.TLabel": {"foreground": Colour.SECONDARY},
+    "Red.TLabel": {"foreground": Colour.RED},
+    "Red.Title.TLabel": {"foreground": Colour.RED},
+    "Green.Title.TLabel": {"foreground": Colour.GREEN},
+    "Mono.TLabel": {"foreground": Colour.SECONDARY, "font": "mono"},
+    "List.TLabel": {"background": Colour.WHITE, "padding": (12, 8)},
+    "Header.TLabel": {"background": Colour.BLUE, "foreground": Colour.WHITE, "font": "pad", "padding": (40, 8)},
+    "TButton": {"anchor": "center", "padding": (24, 12), "width": 0},
+    "Pad.TButton": {"font": "pad", "padding": (8, 6), "width": 5},
+    "Treeview": {"indent": 0, "background": Colour.WHITE, "fieldbackground": Colour.WHITE, "lightcolor": Colour.WHITE},
+    "TScrollbar": {"arrowsize": 28, "gripcount": 0, "troughcolor": Colour.WHITE},
+    "TProgressbar": {"background": Colour.BLUE, "troughcolor": Colour.LINE},
+}
+
 
 class Theme:
     """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself."""
 
     def __init__(self, root: tk.Tk, zoom: float) -> None:
         sans = "Arial" if "Arial" in tkfont.families(root) else "sans-serif"
-        self.fonts = {name: tkfont.Font(root, family="monospace" if name == "mono" else sans) for name in FONT_SIZES}
+        self.fonts = {name: tkfont.Font(root, name=name, family=sans) for name in FONT_SIZES}
+        self.fonts["mono"].configure(family="monospace")
         for name in ("title", "heading", "pad"):
             self.fonts[name].configure(weight="bold")
         self.fonts["pad"].configure(size=-round(FONT_SIZES["pad"] * zoom))
@@ -2481,9 +2489,15 @@ class Theme:
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
         root.configure(background=Colour.PAGE)
-        self._set_labels()
-        self._set_buttons(root)
-        self._set_list()
+        for name, options in STYLES.items():
+            self.style.configure(name, **options)
+        self.button("TButton", Colour.GREEN, Colour.WHITE)
+        self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
+        self.button("Pad.TButton", Colour.WHITE, Colour.TEXT)
+        self.style.map("Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
+        self.style.map("Treeview", bordercolor=[("focus", Colour.TEXT)], lightcolor=[("focus", Colour.TEXT)])
+        fills = [("disabled", Colour.WHITE), ("", Colour.LINE)]  # unseen where everything fits
+        self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
         self.resize(zoom)
 
     def resize(self, zoom: float) -> None:
@@ -2495,45 +2509,13 @@ class Theme:
                 self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
         self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + 16)
 
-    def button(self, name: str, background: Colour, foreground: Colour, **options: Any) -> None:
-        """A style of flat buttons: with the keyboard on it yellow with a dark edge, grey when disabled."""
-        self.style.configure(name, anchor="center", **options)
+    def button(self, name: str, background: Colour, foreground: Colour) -> None:
+        """Make it a style of flat buttons: with the keyboard on it yellow with a dark edge, grey when disabled."""
         foregrounds = [("focus", Colour.TEXT), ("disabled", Colour.SECONDARY), ("", foreground)]
         edges = [("focus", Colour.TEXT), ("disabled", Colour.LINE), ("", background)]
         fills = [("focus", Colour.FOCUS), *edges[1:]]
         self.style.map(name, background=fills, focuscolor=fills, foreground=foregrounds)
         self.style.map(name, bordercolor=edges, lightcolor=edges, darkcolor=edges)
-
-    def _set_labels(self) -> None:
-        self.style.configure("TFrame", background=Colour.PAGE)
-        self.style.configure("TLabel", background=Colour.PAGE, foreground=Colour.TEXT, font=self.fonts["body"])
-        for font in ("title", "heading", "mono"):
-            self.style.configure(f"{font.title()}.TLabel", font=self.fonts[font])
-        for name, colour in (("Quiet", Colour.SECONDARY), ("Red", Colour.RED), ("Green", Colour.GREEN)):
-            for base in ("TLabel", "Title.TLabel", "Mono.TLabel"):
-                self.style.configure(f"{name}.{base}", foreground=colour)
-        self.style.configure("List.TLabel", background=Colour.WHITE, padding=(12, 8))
-        self.style.configure("Header.TLabel", background=Colour.BLUE, foreground=Colour.WHITE)
-        self.style.configure("Header.TLabel", font=self.fonts["pad"], padding=(40, 8))
-
-    def _set_buttons(self, root: tk.Tk) -> None:
-        self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12), width=0)
-        self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
-        self.button("Pad.TButton", Colour.WHITE, Colour.TEXT, font=self.fonts["pad"], padding=(8, 6), width=5)
-        root.event_add("<<Enter>>", "<Return>", "<KP_Enter>")
-        root.bind_class("TButton", "<<Enter>>", lambda event: root.tk.call(event.widget, "invoke"))  # as Space does
-
-    def _set_list(self) -> None:
-        white = dict.fromkeys(("fieldbackground", "background", "bordercolor", "lightcolor"), Colour.WHITE)
-        self.style.configure("Treeview", indent=0, font=self.fonts["body"], foreground=Colour.TEXT, **white)
-        self.style.map("Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
-        self.style.map("Treeview", bordercolor=[("focus", Colour.TEXT)], lightcolor=[("focus", Colour.TEXT)])
-        self.style.configure(
-            "TScrollbar", arrowsize=28, gripcount=0, troughcolor=Colour.WHITE, bordercolor=Colour.WHITE
-        )
-        fills = [("disabled", Colour.WHITE), ("", Colour.LINE)]  # unseen where everything fits
-        self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
-        self.style.configure("TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
 
     def field(self, parent: tk.Misc, name: str, font: str, **options: Any) -> tk.Entry:
         """A field to type in. It is no themed one: the cursor of those blinks, which would wake an idle PC."""
@@ -2564,8 +2546,11 @@ class Window:
         conductor.on_cards = lambda: self.screen.refresh()
         self.root.bind("<Key>", self._key_pressed)
         self.content.bind("<Configure>", lambda event: self.fit())
-        for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
-            self.root.bind(key, lambda event, factor=factor: self.zoom(factor))  # type: ignore[misc]
+        self.root.event_add("<<Larger>>", "<Control-plus>", "<Control-equal>")
+        self.root.bind("<<Larger>>", lambda event: self.zoom(1.25))
+        self.root.bind("<Control-minus>", lambda event: self.zoom(0.8))
+        self.root.event_add("<<Enter>>", "<Return>", "<KP_Enter>")
+        self.root.bind_class("TButton", "<<Enter>>", lambda event: self.root.tk.call(event.widget, "invoke"))
 
     def zoom(self, factor: float) -> None:
         """Larger or smaller text, until the next person comes."""
@@ -2579,12 +2564,8 @@ class Window:
         self.root.update_idletasks()
         self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
 
-    def hide(self) -> None:
-        with contextlib.suppress(tk.TclError):  # another program can have destroyed it
-            self.root.withdraw()
-
     def close(self) -> None:
-        with contextlib.suppress(tk.TclError):
+        with contextlib.suppress(tk.TclError):  # another program can have destroyed it
             self.root.destroy()
 
     def _suitable_zoom(self, kiosk: bool) -> float:
@@ -2678,14 +2659,11 @@ class Screen:
         self.frame.destroy()
 
     def fit(self, width: int, height: int) -> None:
-        """Make do with that many pixels: text wraps, buttons that do not fit side by side stand in a column."""
+        """Make do with that many pixels: buttons that do not fit side by side stand in a column."""
         buttons = [each for each in self.actions.winfo_children() if isinstance(each, (ttk.Button, tk.Entry))]
         across = sum(button.winfo_reqwidth() + 16 for button in buttons) <= width - 84
         for button in buttons:
             button.pack(side="left" if across else "top", anchor="w", fill="y", padx=(0, 16), pady=(8, 0))
-        for label in self.frame.winfo_children():
-            if isinstance(label, ttk.Label):
-                label.configure(wraplength=max(1, width - 84))
         self.frame.update_idletasks()
 
     def settle(self) -> None:
@@ -2699,6 +2677,7 @@ class Screen:
     def label(self, text: str, style: str = "TLabel") -> ttk.Label:
         label = ttk.Label(self.frame, text=text, style=style)
         label.pack(fill="x", pady=(0, 10))
+        label.bind("<Configure>", lambda event: label.configure(wraplength=event.width))
         return label
 
     def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
@@ -2855,7 +2834,6 @@ class RolesScreen(Screen):
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles, self._name = session.roles, session.cn
-        self._rows: dict[str, Role] = {}
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self.first = self.search = self._make_search()
@@ -2899,14 +2877,14 @@ class RolesScreen(Screen):
     def _search(self) -> None:
         """List the roles that have all words."""
         words = self._sought.get().lower().split()
-        texts = [(role, " ".join(filter(None, dataclasses.astuple(role))).lower()) for role in self._roles]
-        found = [role for role, text in texts if all(word in text for word in words)]
         self.list.delete(*self.list.get_children())
-        self._rows.clear()
-        for role in found:  # the code before the name: what is too long is cut off
-            where = f"{role.org_code or ''} {role.org_name}".strip()
-            self._rows[self.list.insert("", "end", text=f"{role.name}\n{where}")] = role
-        of = f"{len(found)} of " if words else ""
+        for number, role in enumerate(self._roles):
+            text = " ".join(filter(None, dataclasses.astuple(role))).lower()
+            if all(word in text for word in words):  # the code before the name: what is too long is cut off
+                where = f"{role.org_code or ''} {role.org_name}".strip()
+                self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
+        found = len(self.list.get_children())
+        of = f"{found} of " if words else ""
         self._count.configure(text=f"{self._name}: {of}{counted(len(self._roles), 'role')}")
         self._nothing.place_forget()
         if not found:
@@ -2929,7 +2907,7 @@ class RolesScreen(Screen):
 
     def _choose(self) -> None:
         for row in self.list.selection():
-            self.conductor.handle(RoleChosen(self._rows[row]))
+            self.conductor.handle(RoleChosen(self._roles[int(row)]))
 
 
 class SessionScreen(Screen):
@@ -2991,7 +2969,7 @@ class ProblemScreen(Screen):
 
     def _show_detail(self) -> None:
         self._more.destroy()
-        self.label(self._technical, "Quiet.Mono.TLabel")
+        self.label(self._technical, "Mono.TLabel")
         self.window.fit()
 
 
@@ -3027,14 +3005,13 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
 
 HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-# How a setting's value is made of a text, and of which texts (empty: of any).
-TEXT, PATH, FLAG = (str, ()), (lambda text: Path(text).expanduser(), ()), (TRUTHS.__getitem__, TRUTHS)
-DIGEST, LEVEL = (Digest, tuple(Digest)), (str, ("debug", "info", "warning", "error"))
+DIGESTS = {digest.value: digest for digest in Digest}
+LEVELS = {level: level for level in ("debug", "info", "warning", "error")}
 
 
-def about(kind: tuple[Callable[[str], object], Iterable[str]], metavar: str, text: str) -> dict[str, Any]:
-    """What the table of settings says of one, beside its name and its default."""
-    return {"make": kind[0], "choices": kind[1], "metavar": metavar, "help": text}
+def about(metavar: str, text: str, among: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What the table says of a setting beside its name and default. `among`: its only texts, with their values."""
+    return {"metavar": metavar, "help": text, "among": among}
 
 
 @dataclass(frozen=True)
@@ -3044,14 +3021,14 @@ class Settings:
     `places` says where each value that was set comes from.
     """
 
-    spine: str = field(default="", metadata=about(TEXT, "URL", "the broker's address, https only"))
-    ca_file: Path | None = field(default=None, metadata=about(PATH, "PEM", "trust this CA, not the system's"))
-    reader: str = field(default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, embedded[:PORT], or a part of its name"))
-    digest: Digest = field(default=Digest.SHA256, metadata=about(DIGEST, "NAME", "digest to sign, sha256 or sha1"))
-    kiosk: bool = field(default=False, metadata=about(FLAG, "", "full screen, and nobody can close it"))
-    explain: bool = field(default=False, metadata=about(FLAG, "", "tell each step as it happens"))
-    log_level: str = field(default="warning", metadata=about(LEVEL, "LEVEL", "debug, info, warning or error"))
-    log_file: Path | None = field(default=None, metadata=about(PATH, "FILE", "log there, not on stderr"))
+    spine: str = field(default="", metadata=about("URL", "the broker's address, https only"))
+    ca_file: Path | None = field(default=None, metadata=about("PEM", "trust this CA, not the system's"))
+    reader: str = field(default="pcsc", metadata=about("WHICH", "pcsc, embedded[:PORT], or a part of its name"))
+    digest: Digest = field(default=Digest.SHA256, metadata=about("NAME", "digest to sign, sha256 or sha1", DIGESTS))
+    kiosk: bool = field(default=False, metadata=about("", "full screen, and nobody can close it", TRUTHS))
+    explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
+    log_level: str = field(default="warning", metadata=about("LEVEL", "debug, info, warning or error", LEVELS))
+    log_file: Path | None = field(default=None, metadata=about("FILE", "log there, not on stderr"))
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def lines(self) -> Iterator[str]:
@@ -3074,36 +3051,28 @@ def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
 
     The option `config` is a file that is read in place of the two. Raises UsageError naming file and key.
     """
-    values: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    for name, value, place in _given(environment, options):
-        if name not in SETTINGS:
-            raise UsageError(f"{place}: there is no such setting.")
-        values[name], places[name] = _setting(name, value, place), place
-    return Settings(**values, places=places)
-
-
-def _given(environment: Mapping[str, str], options: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """(name, value, place) of all that is set, the weakest first."""
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     usual = [path for path in (Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")) if path.exists()]
-    for path in [options["config"]] if options.get("config") else usual:
-        yield from ((name, value, f"{path}: {name}") for name, value in _read_toml(path).items())
+    files = [options["config"]] if options.get("config") else usual
+    given = [(name, value, f"{path}: {name}") for path in files for name, value in _read_toml(path).items()]
     variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
-    yield from ((name, environment[each], each) for name, each in variables.items() if each in environment)
-    yield from ((name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None)
+    given += [(name, environment[each], each) for name, each in variables.items() if each in environment]
+    given += [(name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None]
+    values = {name: _setting(name, value, place) for name, value, place in given}
+    return Settings(**values, places={name: place for name, _, place in given})
 
 
 def _setting(name: str, value: object, place: str) -> Any:
     """The value as the table's type for it. Raises UsageError."""
-    about = SETTINGS[name].metadata
-    if about["choices"]:
-        value = str(value).lower()
-        if value not in about["choices"]:
-            raise UsageError(f"{place} must be one of: {', '.join(about['choices'])}.")
+    if name not in SETTINGS:
+        raise UsageError(f"{place}: there is no such setting.")
+    if among := SETTINGS[name].metadata["among"]:
+        if str(value).lower() not in among:
+            raise UsageError(f"{place} must be one of: {', '.join(among)}.")
+        return among[str(value).lower()]
     if not isinstance(value, str):
         raise UsageError(f"{place} must be a text.")
-    return about["make"](value)
+    return value if SETTINGS[name].default is not None else Path(value).expanduser()  # no default: a path
 
 
 def option(name: str) -> str:
@@ -3126,15 +3095,10 @@ def check_spine(settings: Settings) -> None:
         raise UsageError("The agent does not know where to sign in.", "Give --spine https://HOST, or try --demo.")
     try:
         parts = urlsplit(settings.spine)
-        usable = (
-            parts.scheme == "https"
-            and HOST.fullmatch(parts.hostname or "")
-            and not parts.username
-            and (parts.port or 443) > 0
-        )
+        usable = parts.scheme == "https" and HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:
         usable = False
-    if not usable:
+    if not usable or parts.username:
         raise settings.mistake("spine", "which is not an https address", "The agent never signs in without TLS.")
     if settings.ca_file:
         try:
@@ -3227,7 +3191,7 @@ def wants_terminal(options: argparse.Namespace) -> bool:
     """Whether the sign-in is in the terminal. Raises UsageError where there is no display for the window."""
     if options.command is not None:
         return True
-    if not TK_THERE:
+    if "tkinter" not in sys.modules:
         raise UsageError("The window needs Tk (python3-tk), which is not installed.", NO_WINDOW)
     try:
         tk.Tk().destroy()
@@ -3319,14 +3283,12 @@ def run_face(
             reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
         )
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
-        if window:
-            if settings.explain:
-                explain(bridge, lambda step: print(step, file=sys.stderr))
-            stack.callback(window.close)  # last, when no other thread is left that could free what is Tk's
+        if window and settings.explain:
+            explain(bridge, lambda step: print(step, file=sys.stderr))
         stack.callback(conductor.close)
         conductor.on_long_close = lambda: print(MAY_OPEN, file=sys.stderr, flush=True)
         if window:
-            stack.callback(window.hide)
+            stack.callback(window.close)
         conductor.start()
         started(window)
         bridge.interrupt_on_signals()
@@ -3349,8 +3311,8 @@ def terminal_restored() -> Iterator[None]:
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
-    if sys.argv[1:] == [Guardian.COMMAND]:
-        return guard()
+    if sys.argv[1:2] == [Guardian.COMMAND]:
+        return guard(*sys.argv[2:])
     keep_memory_private()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
