@@ -62,7 +62,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
-from getpass import getpass
 from pathlib import Path
 from string import digits
 from typing import Any, ClassVar, NoReturn, Protocol, TextIO
@@ -1912,7 +1911,6 @@ class Conductor:
         self.cards: list[CardIn] = []  # those that are in
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
-        self.on_long_close: Callable[[], None] = lambda: None
         self._table = TABLES[Mode.NORMAL]
         self._card: CardIn | None = None  # the one that all is about
         self._unusable: set[CardIn] = set()
@@ -1943,7 +1941,7 @@ class Conductor:
         for lane in self._lanes:
             lane.join(1 if lane.may_open else max(0.0, ends - time.monotonic()))
             if lane.may_open:
-                self.on_long_close()
+                tell(MAY_OPEN, level=logging.WARNING)
                 lane.join(LATE_ANSWER_SECONDS)
         self.source.close()
 
@@ -2256,68 +2254,38 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
     raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
 
 
-LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
-
-
 class Terminal:
-    """The sign-in in a terminal, or in a script: questions and progress on stderr, the outcome returned.
-
-    Questions are asked by a thread, so that a card pulled meanwhile is noticed at once.
-    """
+    """The sign-in in a terminal, or in a script: questions and progress on stderr, the outcome returned."""
 
     def __init__(self, conductor: Conductor, bridge: Bridge, role: str | None, wait: float | None) -> None:
         """`wait`: seconds to wait for a card, None for as long as it takes."""
         self._conductor = conductor
         self._bridge = bridge
-        self._wanted_role = role
+        self._role = role
         self._wait = wait
         self._interactive = sys.stdin.isatty()
-        self._asked: str | None = None  # the question that is open
-        self._outcome: SignedIn | AgentError | None = None
+        self._asked = ""  # the question that is open
+        self._failed: AgentError | None = None
         conductor.on_change = self._state_changed
-
-    def _state_changed(self, before: State) -> None:
-        match self._conductor.state:
-            case State.PASSCODE | State.LAST_TRY:
-                self._passcode_wanted(before)
-            case State.CONFIRMING if self._interactive:
-                self._ask(LAST_TRY_QUESTION, read_line, self._confirmed)
-            case State.CONFIRMING:
-                self._finish(AgentError(Fault.LAST_TRY_KEPT))
-            case State.CHOOSING_ROLE:
-                self._choose_role()
-            case State.SIGNED_IN:
-                self._finish(self._conductor.signed_in())
-            case State.WAITING if before not in (State.NO_READER, State.WAITING):
-                self._finish(AgentError(Fault.CARD_REMOVED))
-            case State.NO_READER if self._interactive and self._wait is None:
-                self._say(str(self._conductor.problem))
-            case State.NO_READER | State.PROBLEM:
-                self._finish(self._conductor.problem or AgentError(Fault.UNEXPECTED))
 
     def sign_in(self) -> SignedIn:
         """Blocks until signed in. Raises the AgentError that ended it."""
         self._say("Put your card into the reader.")
         ends = None if self._wait is None else time.monotonic() + self._wait
-        while self._outcome is None:
+        while not self._is_done():
             left = None if ends is None or self._conductor.attempt else max(0.0, ends - time.monotonic())
-            if not self._bridge.wait(left) and self._outcome is None:
+            if not self._bridge.wait(left):
                 raise self._conductor.problem or AgentError(Fault.NO_CARD)
-        if isinstance(self._outcome, AgentError):
-            raise self._outcome
-        if self._wanted_role:  # nobody chooses where there is one role, or none
-            find_role(self._outcome.session.roles, self._wanted_role)
-        return self._outcome
+        signed_in = self._conductor.signed_in()
+        if self._role:  # nobody chooses where there is one role, or none
+            find_role(signed_in.session.roles, self._role)
+        return signed_in
 
     def stay(self) -> None:
         """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
         self._say("Press Enter to log out, or pull the card.")
-        self._ask("", read_line, lambda answer: self._conductor.handle(Cue.LOG_OUT))
-        while self._conductor.state is State.SIGNED_IN:
-            self._bridge.wait()
-
-    def _finish(self, outcome: SignedIn | AgentError) -> None:
-        self._outcome = self._outcome or outcome
+        if self._ask("") is not None:
+            self._conductor.handle(Cue.LOG_OUT)
 
     def show_step(self, step: Step) -> None:
         """--explain: tell one step, above the question that is open."""
@@ -2325,6 +2293,73 @@ class Terminal:
         self._print(f"{took:13}{step.plain}")
         if step.technical:
             self._print(f"{'':13}  {step.technical}")
+
+    def _state_changed(self, before: State) -> None:
+        """What ends the sign-in is kept: more can have happened by the time that anybody looks."""
+        problem = self._conductor.problem or AgentError(Fault.UNEXPECTED)
+        match self._conductor.state:
+            case State.PASSCODE | State.LAST_TRY if before is State.SIGNING_IN:
+                self._again(problem)
+            case State.PASSCODE | State.LAST_TRY:
+                self._say(describe_owner(self._conductor))
+            case State.WAITING if before not in (State.NO_READER, State.WAITING):
+                self._failed = self._failed or AgentError(Fault.CARD_REMOVED)
+            case State.NO_READER if self._interactive and self._wait is None:
+                self._say(str(problem))
+            case State.NO_READER | State.PROBLEM:
+                self._failed = self._failed or problem
+
+    def _is_done(self) -> bool:
+        """Ask what is to be asked now, if anything. Raises the AgentError that ended it."""
+        while self._failed is None:
+            match self._conductor.state:
+                case State.PASSCODE | State.LAST_TRY:
+                    self._ask_passcode()
+                case State.CONFIRMING:
+                    self._ask_whether_to_use_the_last_try()
+                case State.CHOOSING_ROLE if self._role or self._interactive:
+                    self._choose_role()
+                case state:
+                    return state in (State.CHOOSING_ROLE, State.SIGNED_IN)
+        raise self._failed
+
+    def _ask_passcode(self) -> None:
+        passcode = self._ask("Passcode: " if self._interactive else "", hidden=True)
+        try:
+            if passcode is not None:
+                self._conductor.type_passcode(passcode)
+        except AgentError as error:
+            self._again(error)
+
+    def _again(self, error: AgentError) -> None:
+        """A person is told, and asked once more; a script ends."""
+        if self._interactive:
+            self._say(str(error))
+        else:
+            self._failed = error
+
+    def _ask_whether_to_use_the_last_try(self) -> None:
+        if not self._interactive:
+            raise AgentError(Fault.LAST_TRY_KEPT)
+        answer = self._ask("One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] ")
+        if answer is not None and answer.strip().lower() not in ("y", "yes"):
+            raise AgentError(Fault.INTERRUPTED)
+        if answer:
+            self._conductor.handle(Cue.CONFIRMED)
+
+    def _choose_role(self) -> None:
+        roles = self._conductor.signed_in().session.roles
+        if not self._role:
+            for number, role in enumerate(roles, 1):
+                self._say(f"{number:3}  {describe_role(role)}")
+        wanted = self._role or self._ask("Which role? Number: ")
+        try:
+            if wanted:
+                self._conductor.handle(RoleChosen(find_role(roles, wanted.strip())))
+        except UsageError as error:
+            if self._role:
+                raise
+            self._say(str(error))
 
     def _say(self, sentence: str) -> None:
         if self._interactive:
@@ -2336,102 +2371,50 @@ class Terminal:
             line = f"\r{line:{len(self._asked)}}\n{self._asked}"
         print(line, end="" if self._asked else "\n", file=sys.stderr, flush=True)
 
-    def _ask(self, question: str, read: Callable[[str], str], then: Callable[[str], None]) -> None:
-        def work() -> None:
-            self._bridge.call(functools.partial(self._answered, read(question), then))
+    def _ask(self, question: str, *, hidden: bool = False) -> str | None:
+        """The answer; None if by then there is nothing to ask any more. Raises INTERRUPTED at the end of a terminal.
 
+        At a terminal, a line that comes before SETTLE_SECONDS have passed was meant for the question before.
+        """
+        about = self._conductor.state, self._conductor.attempt
+        while True:
+            settled = time.monotonic() + SETTLE_SECONDS
+            with self._question(question, hidden):
+                answer = self._read_line(about)
+            if answer is None or hidden or not self._interactive or time.monotonic() >= settled:
+                return answer
+
+    def _read_line(self, about: tuple[State, Attempt | None]) -> str | None:
+        """Meanwhile everything else goes on. What was typed for a card that is out by now is nobody's answer."""
+        line = b""
+        while about == (self._conductor.state, self._conductor.attempt):
+            if self._bridge in select.select([sys.stdin, self._bridge], [], [])[0]:
+                self._bridge.run_pending()
+                continue
+            line += (piece := os.read(sys.stdin.fileno(), LONGEST_LINE))
+            if self._interactive and not line:
+                raise AgentError(Fault.INTERRUPTED)
+            if not piece or b"\n" in line or len(line) > LONGEST_LINE:
+                return line.partition(b"\n")[0].decode(errors="replace").rstrip("\r")
+        return None
+
+    @contextlib.contextmanager
+    def _question(self, question: str, hidden: bool) -> Iterator[None]:
+        """Asks on stderr: stdout is for the results. What is typed before or after is dropped; `hidden`: not shown."""
+        before = termios.tcgetattr(sys.stdin) if self._interactive else []
+        if before:
+            shown = before[3] & ~termios.ECHO if hidden else before[3]
+            termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, [*before[:3], shown, *before[4:]])
         self._asked = question
-        threading.Thread(target=work, name="question", daemon=True).start()
-
-    def _answered(self, answer: str, then: Callable[[str], None]) -> None:
-        self._asked = None
-        if answer:
-            then(answer.rstrip("\r\n"))
-        else:
-            self._finish(AgentError(Fault.INTERRUPTED))
-
-    def _ask_passcode(self) -> None:
-        if self._asked is None:
-            question, read = ("Passcode: ", read_hidden) if self._interactive else ("", lambda _: read_line("") or "\n")
-            self._ask(question, read, self._passcode_answered)
-
-    def _passcode_answered(self, passcode: str) -> None:
-        """What was typed for a card that is out by now is sent to no other."""
-        if self._outcome is None:
-            try:
-                self._conductor.type_passcode(passcode)
-            except AgentError as error:
-                self._again_or_finish(error)
-
-    def _again_or_finish(self, error: AgentError) -> None:
-        if self._interactive:
-            self._say(str(error))
-            self._ask_passcode()
-        else:
-            self._finish(error)
-
-    def _passcode_wanted(self, before: State) -> None:
-        """Nobody is asked before it is known whose passcode it is."""
-        if before is State.CONFIRMING:
-            self._finish(AgentError(Fault.INTERRUPTED))
-        elif before is State.SIGNING_IN and self._conductor.problem:
-            self._again_or_finish(self._conductor.problem)
-        else:
-            self._say(describe_owner(self._conductor))
-            self._ask_passcode()
-
-    def _confirmed(self, answer: str) -> None:
-        self._conductor.handle(Cue.CONFIRMED if answer.strip().lower() in ("y", "yes") else Cue.CANCELLED)
-
-    def _choose_role(self) -> None:
-        roles = self._conductor.signed_in().session.roles
-        if self._wanted_role:
-            self._role_answered(self._wanted_role)
-        elif not self._interactive:
-            self._finish(self._conductor.signed_in())
-        else:
-            for number, role in enumerate(roles, 1):
-                self._say(f"{number:3}  {describe_role(role)}")
-            self._ask("Which role? Number: ", read_line, self._role_answered)
-
-    def _role_answered(self, wanted: str) -> None:
-        try:
-            self._conductor.handle(RoleChosen(find_role(self._conductor.signed_in().session.roles, wanted.strip())))
-        except UsageError as error:
-            if self._wanted_role:
-                self._finish(error)
-            else:
-                if wanted.strip():
-                    self._say(str(error))
-                self._choose_role()
-
-
-def read_line(question: str) -> str:
-    """The answer with its line end, empty at the end of input. Asks on stderr: stdout is for the results.
-
-    At a terminal, a line that comes before SETTLE_SECONDS have passed was meant for the question before.
-    """
-    at_terminal = sys.stdin.isatty()
-    while True:
-        if at_terminal:
-            termios.tcflush(sys.stdin, termios.TCIFLUSH)
-        settled = time.monotonic() + SETTLE_SECONDS
         print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
-        if not (answer and at_terminal and time.monotonic() < settled):
-            return answer
-
-
-def read_hidden(question: str) -> str:
-    """As read_line, for what the terminal must not show."""
-    with contextlib.suppress(EOFError):
-        return getpass(f"\r{question}") + "\n"
-    return ""
-
-
-def explain(bridge: Bridge, show: Callable[[Step], None]) -> None:
-    """Have each step shown, in the owner's thread."""
-    LISTENERS.append(lambda step: bridge.call(lambda: show(step)))
+        try:
+            yield
+        finally:
+            self._asked = ""
+            if before:
+                termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, before)
+            if before and hidden:
+                print(file=sys.stderr)
 
 
 class Colour(StrEnum):
@@ -3206,7 +3189,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     wait = 5.0 if options.wait is None and not interactive else options.wait
     terminal = Terminal(conductor, bridge, options.role, wait)
     if settings.explain:
-        explain(bridge, terminal.show_step)
+        LISTENERS.append(functools.partial(bridge.call, terminal.show_step))
     signed_in = terminal.sign_in()
     if options.json:
         print(json.dumps(hand_over(signed_in, kept=options.keep)), flush=True)
@@ -3284,9 +3267,8 @@ def run_face(
         )
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
         if window and settings.explain:
-            explain(bridge, lambda step: print(step, file=sys.stderr))
+            LISTENERS.append(lambda step: print(step, file=sys.stderr))
         stack.callback(conductor.close)
-        conductor.on_long_close = lambda: print(MAY_OPEN, file=sys.stderr, flush=True)
         if window:
             stack.callback(window.close)
         conductor.start()
@@ -3296,17 +3278,6 @@ def run_face(
             window.root.mainloop()
         else:
             run_terminal(settings, conductor, bridge, options)
-
-
-@contextlib.contextmanager
-def terminal_restored() -> Iterator[None]:
-    """A passcode question that is cut short leaves the terminal without echo: put it back."""
-    before = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
-    try:
-        yield
-    finally:
-        if before:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
@@ -3320,9 +3291,8 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     options = make_parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with terminal_restored():
-            run(options)
-            sys.stdout.flush()
+        run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return Fault.INTERRUPTED.exit_code
     except OSError as error:  # whoever read the outcome has gone, or a disk is full; the rest is not written either

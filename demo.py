@@ -353,7 +353,7 @@ class Story:
         self._text.pack(fill="both", expand=True)
         window.root.bind("<<Fit>>", lambda event: self._fit())
         window.root.bind("<<NextPerson>>", lambda event: self._clear())
-        agent.explain(window.bridge, self._show)
+        agent.LISTENERS.append(functools.partial(window.bridge.call, self._show))
 
     def _fit(self) -> None:
         readable = self.READABLE * self._window.theme.fonts["body"].measure("0")
