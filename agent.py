@@ -1482,6 +1482,7 @@ class Cue(Enum):
 
     CARD_READ = auto()  # the card says whose it is, and takes a passcode: see the attempt's facts
     CARD_READ_LAST_TRY = auto()  # as CARD_READ, but one more wrong passcode locks the card
+    CARD_UNUSABLE = auto()  # the card that was read cannot be used, and another card is in
     NO_CARD_LEFT = auto()  # there is no card in any reader that could be read
     CONFIRMED = auto()  # the person wants the last try to be spent
     CANCELLED = auto()  # the person gave up waiting, or does not want the last try to be spent
@@ -1518,10 +1519,6 @@ class Failed:
     error: AgentError
 
 
-class CardUnusable(Failed):
-    """The card that was read cannot be used, and another card is in."""
-
-
 class PasscodeWrong(Failed):
     """The card did not take the passcode; several tries are left."""
 
@@ -1532,10 +1529,6 @@ class PasscodeWrongLastTry(Failed):
 
 class AnswerLate(Failed):
     """The broker did not answer in time to the signed challenge; it may yet open a session."""
-
-
-class TimeUp(Failed):
-    """The session has reached one of the broker's two limits; the error says which."""
 
 
 @dataclass(frozen=True)
@@ -1564,15 +1557,11 @@ class SignedIn:
     started: float
     used: float
 
-    @property
-    def ends(self) -> float:
-        """When the first of the broker's two limits is reached."""
-        return min(self.started + 60 * self.session.max_minutes, self.used + 60 * self.session.idle_minutes)
-
-    def why_over(self) -> Fault:
-        """What to tell the person at that time."""
-        is_longest = self.ends == self.started + 60 * self.session.max_minutes
-        return Fault.TIME_UP if is_longest else Fault.IDLE_TOO_LONG
+    def limit(self) -> tuple[float, Fault]:
+        """When the first of the broker's two limits is reached, and what to tell the person then."""
+        longest = self.started + 60 * self.session.max_minutes, Fault.TIME_UP
+        unused = self.used + 60 * self.session.idle_minutes, Fault.IDLE_TOO_LONG
+        return unused if unused[0] < longest[0] else longest
 
 
 class Action(Enum):
@@ -1596,7 +1585,7 @@ Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
 UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
 
 BASE: Moves = {
-    # What nothing but a mistake of this program leads to. The states that await a Failed have a row of their own below.
+    # A session's time is up, or this program is mistaken. The states that await a Failed have rows of their own below.
     **{(state, Failed): (State.PROBLEM, Action.END_SESSION) for state in State if state not in UNDISTURBED},
     # The reader is gone, and with it whatever was going on.
     **{(state, ReaderLost): (State.NO_READER, Action.END_SESSION) for state in State if state is not State.NO_READER},
@@ -1606,13 +1595,13 @@ BASE: Moves = {
     (State.WAITING, LogOutEnded): (State.WAITING, Action.NOTHING),
     (State.READING, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
     (State.READING, Cue.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
-    (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
+    (State.READING, Cue.CARD_UNUSABLE): (State.READING, Action.READ_CARD),
     (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.END_SESSION),
     (State.READING, PasscodeTyped): (State.READING_TYPED, Action.NOTHING),
     (State.READING, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.READING_TYPED, Cue.CARD_READ): (State.SIGNING_IN, Action.SIGN_IN),
     (State.READING_TYPED, Cue.CARD_READ_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
-    (State.READING_TYPED, CardUnusable): (State.READING, Action.READ_CARD),
+    (State.READING_TYPED, Cue.CARD_UNUSABLE): (State.READING, Action.READ_CARD),
     (State.READING_TYPED, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.READING_TYPED, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
@@ -1629,12 +1618,9 @@ BASE: Moves = {
     (State.SIGNING_IN, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.CHOOSING_ROLE, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.CHOOSING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SELECTING_ROLE, Cue.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
     (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
@@ -1953,7 +1939,7 @@ class Conductor:
 
     def seconds_left(self) -> float:
         """Until the session reaches the first of its limits. Raises UNEXPECTED when nobody is signed in."""
-        return self.signed_in().ends - self.clock()
+        return self.signed_in().limit()[0] - self.clock()
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -2106,11 +2092,11 @@ class Conductor:
         """A timer stands still while the PC sleeps, and the clock does not: so look again every few seconds."""
         if attempt is not self.attempt or attempt.signed_in is None:
             return
-        left = self.seconds_left()
-        if left <= 0:
-            self.handle(TimeUp(AgentError(attempt.signed_in.why_over())))
+        ends, fault = attempt.signed_in.limit()
+        if ends <= self.clock():
+            self.handle(Failed(AgentError(fault)))
         else:
-            start_timer(min(left, CHECK_TIME_SECONDS), self.bridge.call, self._check_time, attempt)
+            start_timer(min(ends - self.clock(), CHECK_TIME_SECONDS), self.bridge.call, self._check_time, attempt)
 
     # What runs on the lanes. Each job returns the event that it ends with.
 
@@ -2147,7 +2133,8 @@ class Conductor:
         if attempt.facts is None and error.fault in CARD_FAULTS:
             self._unusable.add(attempt.card)
             if self._next_card():
-                self.handle(CardUnusable(error))
+                tell(error.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
+                self.handle(Cue.CARD_UNUSABLE)
                 return
         if len(self.cards) > 1:
             error.advice += f" (This is about the card in {attempt.card.reader}.)"
