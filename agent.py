@@ -1722,7 +1722,7 @@ class Guardian:
     COMMAND = "guardian"  # of agent.py; for this class, not for people
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
-        self._broker = [spine, *([str(ca_file.absolute())] if ca_file else [])]
+        self._broker = json.dumps([spine, str(ca_file.absolute()) if ca_file else None]).encode() + b"\n"
         self._lock = threading.Lock()
         self._start(own_scope())
 
@@ -1747,7 +1747,8 @@ class Guardian:
     def _start(self, scope: Sequence[str]) -> None:
         reading, writing = os.pipe()  # no other process that the agent starts gets either end
         self._pipe = os.fdopen(writing, "wb", buffering=0)
-        command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND, *self._broker]
+        self._pipe.write(self._broker)
+        command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND]
         silent = subprocess.DEVNULL
         self.process = subprocess.Popen(
             command, stdin=reading, stdout=silent, stderr=silent, cwd="/", start_new_session=True
@@ -1763,12 +1764,12 @@ def own_scope() -> Sequence[str]:
     return []
 
 
-def guard(spine: str, ca_file: str | None = None) -> int:
+def guard() -> int:
     """The guardian itself: keep sessions in mind until the pipe closes, then end those that are left."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
-    new_broker = functools.partial(Broker, spine, Path(ca_file) if ca_file else None)
+    new_broker = functools.partial(Broker, *json.loads(sys.stdin.buffer.readline()))
     held: dict[str, Session] = {}
     for line in sys.stdin.buffer:
         with contextlib.suppress(ValueError):  # the agent died while it wrote
@@ -2647,7 +2648,7 @@ class Screen:
     def label(self, text: str, style: str = "TLabel") -> ttk.Label:
         label = ttk.Label(self.frame, text=text, style=style)
         label.pack(fill="x", pady=(0, 10))
-        label.bind("<Configure>", lambda event: label.configure(wraplength=event.width))
+        label.bind("<Configure>", lambda event: label.configure(wraplength=event.width - 4))
         return label
 
     def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
@@ -3269,8 +3270,8 @@ def run_face(
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
-    if sys.argv[1:2] == [Guardian.COMMAND]:
-        return guard(*sys.argv[2:])
+    if sys.argv[1:] == [Guardian.COMMAND]:
+        return guard()
     keep_memory_private()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
