@@ -123,22 +123,13 @@ class Instruction(IntEnum):
 
 
 class StatusWord(IntEnum):
-    """What cards answer: SP 800-73-4 part 1, table 6, and ISO 7816-4, table 6. The names are told as words."""
+    """What of a card's answers the agent acts on (SP 800-73-4 part 1, table 6). The names are told as words."""
 
     SUCCESS = 0x9000
     VERIFICATION_FAILED = 0x6300
-    MEMORY_FAILURE = 0x6581
-    WRONG_LENGTH = 0x6700
-    SECURITY_STATUS_NOT_SATISFIED = 0x6982
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
-    INCORRECT_DATA = 0x6A80
-    FUNCTION_NOT_SUPPORTED = 0x6A81
     FILE_NOT_FOUND = 0x6A82
-    INCORRECT_PARAMETERS = 0x6A86
     REFERENCE_NOT_FOUND = 0x6A88
-    INSTRUCTION_NOT_SUPPORTED = 0x6D00
-    CLASS_NOT_SUPPORTED = 0x6E00
-    NO_PRECISE_DIAGNOSIS = 0x6F00
 
 
 class Tag(IntEnum):
@@ -452,9 +443,6 @@ class Passcode:
 
     def forget(self) -> None:
         wipe(self._digits)
-
-    def __repr__(self) -> str:
-        return "Passcode(hidden)"
 
 
 @dataclass(frozen=True)
