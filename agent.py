@@ -1710,13 +1710,13 @@ class Guardian:
     COMMAND = "guardian"  # of agent.py; for this class, not for people
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
-        self._broker = json.dumps([spine, str(ca_file.absolute()) if ca_file else None]).encode() + b"\n"
+        self._broker = spine, str(ca_file.absolute()) if ca_file else None
         self._lock = threading.Lock()
         self._start(own_scope())
 
     def tell(self, order: Order, session: Session) -> None:
         """From any thread. A guardian that is not there any more is started again."""
-        line = json.dumps([order, dataclasses.asdict(session)]).encode() + b"\n"
+        line = json.dumps([order, dataclasses.asdict(session), *self._broker]).encode() + b"\n"
         with self._lock:
             try:
                 self._pipe.write(line)
@@ -1735,7 +1735,6 @@ class Guardian:
     def _start(self, scope: Sequence[str]) -> None:
         reading, writing = os.pipe()  # no other process that the agent starts gets either end
         self._pipe = os.fdopen(writing, "wb", buffering=0)
-        self._pipe.write(self._broker)
         command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND]
         silent = subprocess.DEVNULL
         self.process = subprocess.Popen(
@@ -1757,27 +1756,26 @@ def guard() -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
-    new_broker = functools.partial(Broker, *json.loads(sys.stdin.buffer.readline()))
-    held: dict[str, Session] = {}
+    held: dict[str, threading.Thread] = {}  # by ticket; each is started when its session is to end
     for line in sys.stdin.buffer:
         with contextlib.suppress(ValueError):  # the agent died while it wrote
-            order, known = json.loads(line)
-            session = held[known["ticket"]] = Session(**known)
-            if order != Order.HOLD:
-                del held[session.ticket]
+            order, known, *broker = json.loads(line)
+            held[known["ticket"]] = threading.Thread(target=insist, args=(Session(**known), *broker))
             if order == Order.LOG_OUT:
-                threading.Thread(target=insist, args=(new_broker, session)).start()
-    for session in held.values():
-        threading.Thread(target=insist, args=(new_broker, session)).start()
+                held[known["ticket"]].start()
+            if order != Order.HOLD:
+                del held[known["ticket"]]
+    for log_out in held.values():
+        log_out.start()
     return 0  # when these threads have ended
 
 
-def insist(new_broker: Callable[[], Broker], session: Session) -> None:
+def insist(session: Session, spine: str, ca_file: Path | None) -> None:
     """Asks the broker to end a session until it says that it has, or has none such, for INSIST_SECONDS."""
     ends, pause = boottime() + INSIST_SECONDS, 1.0
     while boottime() < ends:
         away = contextlib.suppress(AgentError, OSError)  # the broker, or for a moment the file of its CA
-        with away, contextlib.closing(new_broker()) as broker:
+        with away, contextlib.closing(Broker(spine, ca_file)) as broker:
             broker.log_out(session)
             return
         time.sleep(pause)
@@ -1950,8 +1948,7 @@ class Conductor:
             return
         before, (self.state, action) = self.state, move
         if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
-            why = event.name if isinstance(event, Cue) else type(event).__name__
-            tell("The session is over", why, level=logging.INFO)
+            tell("The session is over", self.state.name, level=logging.INFO)
         self._keep(event, self.attempt)
         self._actions[action]()
         self.on_change(before)
@@ -2497,14 +2494,20 @@ class Window:
         self.root.report_callback_exception = lambda kind, error, trace: conductor.unexpected(error)
         self._first_zoom = self._suitable_zoom(kiosk)
         self.theme = Theme(self.root, self._first_zoom)
-        self._make_frame()
+        ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
+        self.foot, self.content = ttk.Frame(self.root), ttk.Frame(self.root)
+        self.foot.pack(side="bottom", fill="x")
+        self.content.pack(side="left", fill="both", expand=True)
         self._place(kiosk)
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
         conductor.on_cards = lambda: self.screen.refresh()
-        self.root.bind("<Key>", self._key_pressed)
         self.content.bind("<Configure>", lambda event: self.fit())
+        self._bind_keys()
+
+    def _bind_keys(self) -> None:
+        self.root.bind("<Key>", self._key_pressed)
         self.root.event_add("<<Larger>>", "<Control-plus>", "<Control-equal>")
         self.root.bind("<<Larger>>", lambda event: self.zoom(1.25))
         self.root.bind("<Control-minus>", lambda event: self.zoom(0.8))
@@ -2542,13 +2545,6 @@ class Window:
         self.root.attributes("-fullscreen", True)
         self.content.bind("<Visibility>", lambda event: self.screen.first.focus_force())  # nor gives the keyboard
         self.root.protocol("WM_DELETE_WINDOW", lambda: None)
-
-    def _make_frame(self) -> None:
-        ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
-        self.foot = ttk.Frame(self.root)
-        self.foot.pack(side="bottom", fill="x")
-        self.content = ttk.Frame(self.root)
-        self.content.pack(side="left", fill="both", expand=True)
 
     def _state_changed(self, before: State) -> None:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
@@ -3080,11 +3076,8 @@ def set_up_logging(settings: Settings) -> None:
 
 def open_log(path: Path) -> TextIO:
     """Made for its owner alone, and never through a link that somebody else put there. Raises OSError."""
-
-    def private(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW, 0o600)
-
-    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=private)
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    return open(opened, "a", encoding="utf-8", errors="backslashreplace")
 
 
 # --- Main ----------------------------------------------------------------------------------------------------
@@ -3128,9 +3121,7 @@ def make_parser() -> argparse.ArgumentParser:
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
     login.add_argument("--json", action="store_true", help="print the session as JSON, its ticket only with --keep")
     login.add_argument("--keep", action="store_true", help="do not log out: the session stays till its time is up")
-    login.add_argument(
-        "--wait", type=wait_seconds, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)"
-    )
+    login.add_argument("--wait", type=wait_seconds, metavar="SECONDS", help="for a card (5; at a terminal no end)")
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 
@@ -3238,9 +3229,8 @@ def run_face(
     guardian = Guardian(settings.spine, settings.ca_file)
     with contextlib.ExitStack() as stack:
         stack.callback(guardian.close)
-        conductor = Conductor(
-            reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
-        )
+        new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
+        conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))
