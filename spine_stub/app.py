@@ -49,7 +49,7 @@ def create_app(
     store = store or open_store(config, steady)
     broker = make_broker(config, clock or system_clock, random, store, steady)
     directory = broker.directory if config.directory else None
-    app = Flask("spine_stub", static_folder=None, template_folder="console/templates")
+    app = Flask("spine_stub", static_folder=None)
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = stub = Stub(
         broker=broker,

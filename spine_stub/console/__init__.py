@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 
 from ..errors import DataError, Unavailable
 from ..stub import Stub
@@ -51,8 +51,6 @@ API: tuple[tuple[str, str, View], ...] = (
 def _away(exc: Unavailable) -> Response:
     """Say on a page, or in JSON, that the store or the directory does not answer."""
     reply = replies.failure(exc)
-    if not request.path.startswith(CONTROLS):
-        return reply
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
     if request.path.startswith(f"{CONTROLS}api/"):
         return api.error(words, reply.status_code)
@@ -68,13 +66,15 @@ def _wrong(exc: DataError) -> Response:
 
 def install(app: Flask, stub: Stub) -> None:
     """Give the application the console."""
-    app.before_request(partial(guard.check, CONTROLS))
-    app.register_error_handler(Unavailable, _away)
-    app.register_error_handler(DataError, _wrong)
-    app.after_request(partial(guard.protect, CONTROLS))
+    console = Blueprint("console", __name__, template_folder="templates")
+    console.before_request(guard.check)
+    console.after_request(guard.protect)
+    console.register_error_handler(Unavailable, _away)
+    console.register_error_handler(DataError, _wrong)
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
     stub.record.listener = partial(timeline.publish, app, stub)
     for rule, method, view in PAGES + API:
         name = f"{view.__module__}.{view.__name__}".replace(".", "_")
-        app.add_url_rule(rule, name, partial(view, stub), methods=[method])
+        console.add_url_rule(rule, name, partial(view, stub), methods=[method])
+    app.register_blueprint(console)
