@@ -33,7 +33,6 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/stub/faults/set", "POST", pages.set_fault),
     ("/stub/faults/clear", "POST", pages.clear_faults),
     ("/stub/settings", "GET", pages.settings),
-    ("/stub/static/<name>", "GET", pages.static),
 )
 
 API: tuple[tuple[str, str, View], ...] = (
@@ -66,7 +65,9 @@ def _wrong(exc: DataError) -> Response:
 
 def install(app: Flask, stub: Stub) -> None:
     """Give the application the console."""
-    console = Blueprint("console", __name__, template_folder="templates")
+    console = Blueprint(
+        "console", __name__, template_folder="templates", static_folder="static", static_url_path="/stub/static"
+    )
     console.before_request(guard.check)
     console.after_request(guard.protect)
     console.register_error_handler(Unavailable, _away)
