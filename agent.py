@@ -3226,24 +3226,20 @@ def run_face(
     set_up_logging(settings)
     check_spine(settings)
     bridge = Bridge()
-    guardian = Guardian(settings.spine, settings.ca_file)
-    with contextlib.ExitStack() as stack:
-        stack.callback(guardian.close)
+    with contextlib.closing(Guardian(settings.spine, settings.ca_file)) as guardian:
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
         conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))
-        stack.callback(conductor.close)
-        if window:
-            stack.callback(window.close)
-        conductor.start()
-        started(window)
-        bridge.interrupt_on_signals()
-        if window:
-            window.root.mainloop()
-        else:
-            run_terminal(settings, conductor, bridge, options)
+        with contextlib.closing(conductor), contextlib.closing(window) if window else contextlib.nullcontext():
+            conductor.start()
+            started(window)
+            bridge.interrupt_on_signals()
+            if window:
+                window.root.mainloop()
+            else:
+                run_terminal(settings, conductor, bridge, options)
 
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:

@@ -40,7 +40,7 @@ BUDGET = {
     "Front ends": 1200,
     "Configuration and logging": 340,
 }
-MOST_LINES = 3275
+MOST_LINES = 3271
 # The sections of agent.py that may name a library.
 HOME_OF = {"ctypes": {"Card session", "Worker bridge"}, "urllib3": {"Broker client"}, "tkinter": {"Front ends"}}
 
