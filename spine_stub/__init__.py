@@ -1,8 +1,7 @@
 """A stand-in for the Spine Security Broker (GAS), for people who build and test its clients.
 
 `python -m spine_stub --data DIR` runs it as a program; `create_app(Config(DIR))` is the same thing
-as a WSGI application; `with SpineStub() as spine:` runs it inside a test. Its checks of a signed challenge
-(`signed_data`) and of a certificate's path (`trust`) can be used by themselves. Everything it knows lies
+as a WSGI application; `with SpineStub() as spine:` runs it inside a test. Everything it knows lies
 in DIR, which `first_start.fill` makes: a test certificate authority, a few people with their roles,
 and eight demonstration smartcards.
 
@@ -17,20 +16,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .app import create_app
     from .config import Config
-    from .login import signed_data, trust
     from .testing import ANYTHING, SpineStub
 
 __version__ = "0.1.0"
-__all__ = ["ANYTHING", "Config", "SpineStub", "create_app", "signed_data", "trust"]
+__all__ = ["ANYTHING", "Config", "SpineStub", "create_app"]
 
-_MODULES = {
-    "ANYTHING": "testing",
-    "Config": "config",
-    "SpineStub": "testing",
-    "create_app": "app",
-    "signed_data": "login",
-    "trust": "login",
-}
+_MODULES = {"ANYTHING": "testing", "Config": "config", "SpineStub": "testing", "create_app": "app"}
 
 
 def __getattr__(name: str) -> object:
