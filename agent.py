@@ -68,17 +68,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
-from getpass import getpass
 from pathlib import Path
 from string import digits
 from typing import Any, ClassVar, NoReturn, Protocol, TextIO
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
-import defusedxml.ElementTree
 import urllib3
 from asn1crypto import algos, cms, core, keys, x509
 from asn1crypto import parser as asn1
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 from urllib3.util.ssl_ import create_urllib3_context
 
 # --- Constants and enums -------------------------------------------------------------------------------------
@@ -86,13 +86,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 VERSION = "0.1.0"
 LOG = logging.getLogger("lanyard")
 Clock = Callable[[], float]  # seconds, from any beginning
-
-
-def boottime() -> float:
-    """Seconds since the PC was started; goes on while it sleeps, and never jumps (clock_gettime(2))."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
+boottime: Clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)  # goes on while the PC sleeps, never jumps
 PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section 2.2
 EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (docs/protocol.md, section 7)
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
@@ -104,7 +98,7 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 MOST_CALLS_AT_ONCE = 100  # of the worker threads, before the window is drawn again
@@ -146,22 +140,14 @@ class Instruction(IntEnum):
 
 
 class StatusWord(IntEnum):
-    """What cards answer: SP 800-73-4 part 1, table 6, and ISO 7816-4, table 6. The names are told as words."""
+    """What of a card's answers the agent acts on (SP 800-73-4 part 1, table 6). The names are told as words."""
 
     SUCCESS = 0x9000
     VERIFICATION_FAILED = 0x6300
-    MEMORY_FAILURE = 0x6581
-    WRONG_LENGTH = 0x6700
-    SECURITY_STATUS_NOT_SATISFIED = 0x6982
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
     INCORRECT_DATA = 0x6A80
-    FUNCTION_NOT_SUPPORTED = 0x6A81
     FILE_NOT_FOUND = 0x6A82
-    INCORRECT_PARAMETERS = 0x6A86
     REFERENCE_NOT_FOUND = 0x6A88
-    INSTRUCTION_NOT_SUPPORTED = 0x6D00
-    CLASS_NOT_SUPPORTED = 0x6E00
-    NO_PRECISE_DIAGNOSIS = 0x6F00
 
 
 class Tag(IntEnum):
@@ -231,8 +217,6 @@ def describe_status(status: int) -> str:
     """A status word in words: '63C2 2 tries left' (ISO 7816-4, table 6)."""
     if status & 0xFFF0 == 0x63C0:
         meaning = f"{counted(status & 0x0F, 'try', 'tries')} left"
-    elif status >> 8 == 0x61:
-        meaning = f"{(status & 0xFF) or 256} more bytes"
     else:
         known = status in list(StatusWord)
         meaning = StatusWord(status).name.replace("_", " ").lower() if known else "not known to the agent"
@@ -422,10 +406,7 @@ class CardLink(Protocol):
     """An open way to a card, inside one transaction."""
 
     def transmit(self, apdu: bytearray) -> bytes:
-        """One command APDU there, data and status word back, within CARD_ANSWER_SECONDS.
-
-        Keeps no copy of the APDU. Raises CARD_REMOVED, CARD_MUTE, ...
-        """
+        """Data and status word, within CARD_ANSWER_SECONDS. Keeps no copy of the APDU. Raises CARD_REMOVED, ..."""
 
 
 def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
@@ -495,9 +476,6 @@ class Passcode:
     def forget(self) -> None:
         wipe(self._digits)
 
-    def __repr__(self) -> str:
-        return "Passcode(hidden)"
-
 
 @dataclass(frozen=True)
 class Algorithm:
@@ -553,10 +531,7 @@ class Certificate:
 
     @classmethod
     def parse(cls, data: bytes) -> Certificate:
-        """From DER, whatever filler is behind it.
-
-        Raises BAD_CERTIFICATE for what is no X.509 certificate of a person, KEY_NOT_USABLE.
-        """
+        """From DER, whatever filler is behind it. Raises BAD_CERTIFICATE where it is no person's, KEY_NOT_USABLE."""
         try:
             der = data[: asn1.peek(data)]
             parsed = x509.Certificate.load(der, strict=True)
@@ -921,10 +896,8 @@ PCSC_FAULTS: dict[Fault, Sequence[int]] = {  # all other results: CARD_MUTE
     Fault.NO_SERVICE: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
     Fault.SERVICE_REFUSES: (_R.SECURITY_VIOLATION,),
 }
-# What comes back once another program's transaction has ended.
-WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"
-# Cancelled, or a reader went away between the list and the wait.
-NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE
+WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"  # until their transactions end
+NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE  # a reader can go before the wait
 
 
 class PcscContext:
@@ -1062,7 +1035,7 @@ class PcscReader:
             if there != before:
                 before = there
                 report(ReaderReady() if names else ReaderLost(self._not_found(there)))
-            if states := self._status_change(context, names, known):
+            if states := self._wait(context, names, known):
                 known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
                 self._report_cards(report, states)
 
@@ -1073,9 +1046,7 @@ class PcscReader:
         says = f"The card reader \u201c{clean(self._name)}\u201d is not connected."
         return AgentError(Fault.READER_NOT_FOUND, f"--reader {self._name}", says=says, advice=advice)
 
-    def _status_change(
-        self, context: PcscContext, names: Sequence[bytes], known: Mapping[bytes, int]
-    ) -> Iterable[ReaderState]:
+    def _wait(self, context: PcscContext, names: list[bytes], known: dict[bytes, int]) -> Iterable[ReaderState]:
         """Blocks until a reader or a card comes or goes; none where it ended for nothing.
 
         pcscd takes MOST_READERS at a time, and before version 2.4 it has no more. Before 2.3 it tells only of readers
@@ -1676,7 +1647,6 @@ ROLE_TEXT = re.compile(rf"(?P<org_name>.*),\s*{WORK}", re.DOTALL)
 RAW_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)")
 STATUS = re.compile(r"<STATUS>\s*([^<]*?)\s*</STATUS>", re.IGNORECASE)
 REFUSALS = ("Failed To Validate", "Invalid input request")
-XML_DECLARATION = re.compile(r"\s*<\?xml[^>]*")
 ENCODING = re.compile(r"""(?:encoding|charset)\s*=\s*["']?([\w.-]+)""", re.IGNORECASE)
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 ENCODINGS = ("utf-8", "utf-16", "ascii", "iso8859-1", "iso8859-15", "cp1252")  # Python's names
@@ -1687,8 +1657,8 @@ def decode_reply(body: bytes, content_type: str = "") -> str:
 
     Raises BROKER_NONSENSE where that is not so, or names an encoding that no broker has.
     """
-    declaration = XML_DECLARATION.match(body[:200].decode("latin-1"))
-    named = ENCODING.search(f"{declaration[0] if declaration else ''} {content_type}")
+    declaration, is_there, _ = body[:200].decode("latin-1").partition("?>")
+    named = ENCODING.search(f"{declaration if is_there else ''} {content_type}")
     encoding = named[1] if named else "utf-8"
     encoding = next((name for mark, name in BYTE_ORDER_MARKS.items() if body.startswith(mark)), encoding)
     try:
@@ -1718,7 +1688,7 @@ class GpAnswer:
             root = _parse_xml(text)
             if root.tag != "gpOBJECT":
                 raise ValueError
-        except (ParseError, defusedxml.DefusedXmlException, ValueError, RecursionError) as error:
+        except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
             if refusal := next((words for words in REFUSALS if words in text), ""):
                 raise AgentError(Fault.BROKER_REFUSED, refusal) from None
             raise AgentError(Fault.BROKER_NONSENSE, f"not the XML we know: {type(error).__name__}") from None
@@ -1760,14 +1730,11 @@ class GpAnswer:
 
 
 def _parse_xml(text: str) -> Element:
-    """No DTD is fetched and no entity expanded. A bare `&`, as the real broker writes it in names, is mended."""
-    parse = functools.partial(
-        defusedxml.ElementTree.fromstring, forbid_dtd=False, forbid_entities=True, forbid_external=True
-    )
+    """No DTD is fetched and no entity expanded (defusedxml's default). The real broker's bare `&` is mended."""
     try:
-        return parse(text)
+        return fromstring(text)
     except ParseError:
-        return parse(RAW_AMPERSAND.sub("&amp;", text))
+        return fromstring(RAW_AMPERSAND.sub("&amp;", text))
 
 
 def _parse_role(element: Element) -> Role | None:
@@ -1868,11 +1835,7 @@ class Broker:
         return Challenge(encoded, data, answer.required("signature"), time.monotonic())
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
-        """Send the signed challenge back. Raises AgentError.
-
-        Waits for a late answer too, and an answer that is of no use here may have opened a session there:
-        `open_session` is for logging that out.
-        """
+        """Send the signed challenge back. Raises AgentError; there may be an `open_session` even then."""
         signed = {
             "challenge": challenge.encoded,
             "signature": challenge.server_signature,
@@ -1902,10 +1865,7 @@ class Broker:
             raise AgentError(fault, f"role {role.id}: {words}")
 
     def log_out(self, session: Session) -> None:
-        """End the session at the broker, if it is not over there. The ticket goes to no other host than the broker's.
-
-        Raises AgentError.
-        """
+        """End the session, if it is not over at the broker. No other host gets the ticket. Raises AgentError."""
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         same_host = session.logout_url.startswith(self._spine + "/")
         url = session.logout_url if same_host else f"{self._spine}/login/authlogout"
@@ -2065,6 +2025,7 @@ class Cue(Enum):
     CARD_READ_OWN_PAD = auto()  # as CARD_READ, but the passcode is typed on the reader
     CARD_READ_OWN_PAD_LAST_TRY = auto()
     CARD_READ_SEVERAL = auto()  # one of several certificates is to be chosen first
+    CARD_UNUSABLE = auto()  # the card that was read cannot be used, and another card is in
     NO_CARD_LEFT = auto()  # there is no card in any reader that could be read
     CONFIRMED = auto()  # the person wants the last try to be spent
     CANCELLED = auto()  # the person gave up waiting, or does not want the last try to be spent
@@ -2101,10 +2062,6 @@ class Failed:
     error: AgentError
 
 
-class CardUnusable(Failed):
-    """The card that was read cannot be used, and another card is in."""
-
-
 class PasscodeWrong(Failed):
     """The card did not take the passcode; several tries are left."""
 
@@ -2115,10 +2072,6 @@ class PasscodeWrongLastTry(Failed):
 
 class AnswerLate(Failed):
     """The broker did not answer in time to the signed challenge; it may yet open a session."""
-
-
-class TimeUp(Failed):
-    """The session has reached one of the broker's two limits; the error says which."""
 
 
 @dataclass(frozen=True)
@@ -2147,15 +2100,11 @@ class SignedIn:
     started: float
     used: float
 
-    @property
-    def ends(self) -> float:
-        """When the first of the broker's two limits is reached."""
-        return min(self.started + 60 * self.session.max_minutes, self.used + 60 * self.session.idle_minutes)
-
-    def why_over(self) -> Fault:
-        """What to tell the person at that time."""
-        is_longest = self.ends == self.started + 60 * self.session.max_minutes
-        return Fault.TIME_UP if is_longest else Fault.IDLE_TOO_LONG
+    def limit(self) -> tuple[float, Fault]:
+        """When the first of the broker's two limits is reached, and what to tell the person then."""
+        longest = self.started + 60 * self.session.max_minutes, Fault.TIME_UP
+        unused = self.used + 60 * self.session.idle_minutes, Fault.IDLE_TOO_LONG
+        return unused if unused[0] < longest[0] else longest
 
 
 class Action(Enum):
@@ -2179,7 +2128,7 @@ Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
 UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
 
 BASE: Moves = {
-    # What nothing but a mistake of this program leads to. The states that await a Failed have a row of their own below.
+    # A session's time is up, or this program is mistaken. The states that await a Failed have rows of their own below.
     **{(state, Failed): (State.PROBLEM, Action.END_SESSION) for state in State if state not in UNDISTURBED},
     # The reader is gone, and with it whatever was going on.
     **{(state, ReaderLost): (State.NO_READER, Action.END_SESSION) for state in State if state is not State.NO_READER},
@@ -2192,7 +2141,7 @@ BASE: Moves = {
     (State.READING, Cue.CARD_READ_OWN_PAD): (State.SIGNING_IN, Action.SIGN_IN),
     (State.READING, Cue.CARD_READ_OWN_PAD_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
     (State.READING, Cue.CARD_READ_SEVERAL): (State.CHOOSING_CERTIFICATE, Action.NOTHING),
-    (State.READING, CardUnusable): (State.READING, Action.READ_CARD),
+    (State.READING, Cue.CARD_UNUSABLE): (State.READING, Action.READ_CARD),
     (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.END_SESSION),
     (State.READING, PasscodeTyped): (State.READING_TYPED, Action.NOTHING),
     (State.READING, Failed): (State.PROBLEM, Action.GIVE_UP),
@@ -2201,7 +2150,7 @@ BASE: Moves = {
     (State.READING_TYPED, Cue.CARD_READ_OWN_PAD): (State.SIGNING_IN, Action.SIGN_IN),
     (State.READING_TYPED, Cue.CARD_READ_OWN_PAD_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
     (State.READING_TYPED, Cue.CARD_READ_SEVERAL): (State.CHOOSING_CERTIFICATE, Action.GIVE_UP),
-    (State.READING_TYPED, CardUnusable): (State.READING, Action.READ_CARD),
+    (State.READING_TYPED, Cue.CARD_UNUSABLE): (State.READING, Action.READ_CARD),
     (State.READING_TYPED, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.READING_TYPED, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.CHOOSING_CERTIFICATE, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
@@ -2223,13 +2172,10 @@ BASE: Moves = {
     (State.SIGNING_IN, Cue.CANCELLED): (State.READING, Action.READ_CARD),
     (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.CHOOSING_ROLE, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.CHOOSING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SELECTING_ROLE, Cue.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
     (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.SELECTING_ROLE, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
-    (State.SIGNED_IN, TimeUp): (State.PROBLEM, Action.END_SESSION),
     (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
@@ -2335,14 +2281,13 @@ class Guardian:
     COMMAND = "guardian"  # of agent.py; for this class, not for people
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
-        self._broker = {"spine": spine, "ca_file": str(ca_file.absolute()) if ca_file else None}
+        self._broker = spine, str(ca_file.absolute()) if ca_file else None
         self._lock = threading.Lock()
         self._start(own_scope())
 
     def tell(self, order: Order, session: Session) -> None:
         """From any thread. A guardian that is not there any more is started again."""
-        person = {"uid": session.uid, "ticket": session.ticket, "logout_url": session.logout_url}
-        line = json.dumps({"order": order} | self._broker | person).encode() + b"\n"
+        line = json.dumps([order, dataclasses.asdict(session), *self._broker]).encode() + b"\n"
         with self._lock:
             try:
                 self._pipe.write(line)
@@ -2382,27 +2327,26 @@ def guard() -> int:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
-    held: dict[str, dict[str, Any]] = {}
+    held: dict[str, threading.Thread] = {}  # by ticket; each is started when its session is to end
     for line in sys.stdin.buffer:
         with contextlib.suppress(ValueError):  # the agent died while it wrote
-            order = json.loads(line)
-            held.pop(order["ticket"], None)
-            if order["order"] == Order.HOLD:
-                held[order["ticket"]] = order
-            elif order["order"] == Order.LOG_OUT:
-                threading.Thread(target=insist, args=(order,)).start()
-    for order in held.values():
-        threading.Thread(target=insist, args=(order,)).start()
+            order, known, *broker = json.loads(line)
+            held[known["ticket"]] = threading.Thread(target=insist, args=(Session(**known), *broker))
+            if order == Order.LOG_OUT:
+                held[known["ticket"]].start()
+            if order != Order.HOLD:
+                del held[known["ticket"]]
+    for log_out in held.values():
+        log_out.start()
     return 0  # when these threads have ended
 
 
-def insist(order: Mapping[str, Any]) -> None:
+def insist(session: Session, spine: str, ca_file: Path | None) -> None:
     """Asks the broker to end a session until it says that it has, or has none such, for INSIST_SECONDS."""
-    session = Session(order["uid"], "", order["ticket"], (), 0, 0, order["logout_url"])
     ends, pause = boottime() + INSIST_SECONDS, 1.0
     while boottime() < ends:
         away = contextlib.suppress(AgentError, OSError)  # the broker, or for a moment the file of its CA
-        with away, contextlib.closing(Broker(order["spine"], order["ca_file"])) as broker:
+        with away, contextlib.closing(Broker(spine, ca_file)) as broker:
             broker.log_out(session)
             return
         time.sleep(pause)
@@ -2412,7 +2356,7 @@ def insist(order: Mapping[str, Any]) -> None:
 def keep_memory_private() -> None:
     """Leaves no core dump, and lets no other program of this person read this one's memory (prctl(2))."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE of linux/prctl.h
 
 
 @dataclass(eq=False)
@@ -2520,21 +2464,18 @@ class Request:
         return clean(self.origin, 300) if self.origin else self.program
 
 
+@dataclass(eq=False)
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
 
-    _table = TABLES[Mode.NORMAL]
-    signs = False  # it can have a person sign with the key for content commitment
+    source: CardSource
+    new_broker: Callable[[], Broker]
+    bridge: Bridge
+    digest: Digest
+    clock: Clock = boottime
+    guard: Guard = lambda order, session: None
 
-    def __init__(
-        self,
-        source: CardSource,
-        new_broker: Callable[[], Broker],
-        bridge: Bridge,
-        digest: Digest,
-        clock: Clock = boottime,
-        guard: Guard = lambda order, session: None,
-    ) -> None:
+    def __post_init__(self) -> None:
         self.state = State.WAITING
         self.attempt: Attempt | None = None
         self.problem: AgentError | None = None  # what the person is told
@@ -2543,16 +2484,11 @@ class Conductor:
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
         self.on_move: Callable[[State, Event], None] = lambda before, event: None
+        self.signs = False  # it can have a person sign with the key for content commitment
         self.request: Request | None = None  # what a program wants of the person
         self.on_request: Callable[[], None] = lambda: None
         self.on_show: Callable[[], None] = lambda: None  # the person is to look here
-        self.on_long_close: Callable[[], None] = lambda: None
-        self._source = source
-        self._new_broker = new_broker
-        self._bridge = bridge
-        self._digest = digest
-        self._clock = clock
-        self._guard = guard
+        self._table = TABLES[Mode.NORMAL]
         self._card: CardIn | None = None  # the one that all is about
         self._unusable: set[CardIn] = set()
         self._card_lane = Lane("card")
@@ -2566,7 +2502,7 @@ class Conductor:
             Action.SELECT_ROLE: self._select_role,
             Action.END_SESSION: self._end_attempt,
         }
-        bridge.on_error = self.unexpected
+        self.bridge.on_error = self.unexpected
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="reader", daemon=True).start()
@@ -2582,9 +2518,9 @@ class Conductor:
         for lane in self._lanes:
             lane.join(1 if lane.may_open else max(0.0, ends - time.monotonic()))
             if lane.may_open:
-                self.on_long_close()
+                tell(MAY_OPEN, level=logging.WARNING)
                 lane.join(LATE_ANSWER_SECONDS)
-        self._source.close()
+        self.source.close()
 
     def signed_in(self) -> SignedIn:
         """Who is signed in. Raises UNEXPECTED when nobody is."""
@@ -2594,7 +2530,7 @@ class Conductor:
 
     def seconds_left(self) -> float:
         """Until the session reaches the first of its limits. Raises UNEXPECTED when nobody is signed in."""
-        return self.signed_in().ends - self._clock()
+        return self.signed_in().limit()[0] - self.clock()
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -2628,8 +2564,7 @@ class Conductor:
             return
         before, (self.state, action) = self.state, move
         if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
-            why = event.name if isinstance(event, Cue) else type(event).__name__
-            tell("The session is over", why, level=logging.INFO)
+            tell("The session is over", self.state.name, level=logging.INFO)
         self._keep(event, self.attempt)
         self._actions[action]()
         self.on_move(before, event)
@@ -2656,21 +2591,21 @@ class Conductor:
             case PasscodeTyped(passcode) if attempt:
                 attempt.passcode = passcode
             case Validated(session) if attempt and attempt.facts:
-                now, role = self._clock(), session.roles[0] if len(session.roles) == 1 else None
+                now, role = self.clock(), session.roles[0] if len(session.roles) == 1 else None
                 attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
             case RoleChosen(role) if attempt and attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
             case Cue.ROLE_SELECTED if attempt and attempt.signed_in:
-                attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self._clock())
+                attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self.clock())
 
     # What the reader reports.
 
     def _watch(self) -> None:
         """Runs in a thread of its own. Whatever goes wrong there is told, and tried again."""
-        report = functools.partial(self._bridge.call, self._reader_news)
+        report = functools.partial(self.bridge.call, self._reader_news)
         while not self._closed.is_set():
             try:
-                self._source.watch(report)
+                self.source.watch(report)
                 return
             except Exception as error:
                 report(ReaderLost(told("the reader's thread", error)))
@@ -2713,10 +2648,10 @@ class Conductor:
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
-            self._bridge.call(self.handle, Cue.NO_CARD_LEFT)
+            self.bridge.call(self.handle, Cue.NO_CARD_LEFT)
             return
-        logged_out = functools.partial(self._bridge.call, self.handle)
-        attempt = self.attempt = Attempt(card, self._new_broker(), self._guard, logged_out)
+        logged_out = functools.partial(self.bridge.call, self.handle)
+        attempt = self.attempt = Attempt(card, self.new_broker(), self.guard, logged_out)
         attempt.lane.submit(attempt.prefetch)
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
 
@@ -2760,11 +2695,11 @@ class Conductor:
         """A timer stands still while the PC sleeps, and the clock does not: so look again every few seconds."""
         if attempt is not self.attempt or attempt.signed_in is None:
             return
-        left = self.seconds_left()
-        if left <= 0:
-            self.handle(TimeUp(AgentError(attempt.signed_in.why_over())))
+        ends, fault = attempt.signed_in.limit()
+        if ends <= self.clock():
+            self.handle(Failed(AgentError(fault)))
         else:
-            start_timer(min(left, CHECK_TIME_SECONDS), self._bridge.call, self._check_time, attempt)
+            start_timer(min(ends - self.clock(), CHECK_TIME_SECONDS), self.bridge.call, self._check_time, attempt)
 
     # What runs on the lanes. Each job returns the event that it ends with.
 
@@ -2777,7 +2712,7 @@ class Conductor:
             except Exception as error:
                 event = Failed(told("a worker", error))
             if event:
-                self._bridge.call(self._job_ended, attempt, event)
+                self.bridge.call(self._job_ended, attempt, event)
 
         lane.submit(work)
 
@@ -2801,14 +2736,15 @@ class Conductor:
         if attempt.facts is None and error.fault in CARD_FAULTS:
             self._unusable.add(attempt.card)
             if self._next_card():
-                self.handle(CardUnusable(error))
+                tell(error.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
+                self.handle(Cue.CARD_UNUSABLE)
                 return
         if len(self.cards) > 1:
             error.advice += f" (This is about the card in {attempt.card.reader}.)"
         self.handle(Failed(error))
 
     def _facts_of(self, attempt: Attempt) -> Event:
-        with self._source.open(attempt.card) as identity:
+        with self.source.open(attempt.card) as identity:
             facts = attempt.facts = identity.facts()  # kept where it cannot be used as well: it names its owner
         certificate = facts.certificate
         until, key = f"{certificate.not_after:%d %b %Y}", certificate.algorithm.name
@@ -2826,16 +2762,16 @@ class Conductor:
     def _prepare(self, attempt: Attempt, certificate: Certificate) -> None:
         """After the prefetch, while the person types: after Enter only the signature is put in."""
         if attempt.prefetched:
-            attempt.unsigned_data(attempt.prefetched.data, self._digest, certificate)
+            attempt.unsigned_data(attempt.prefetched.data, self.digest, certificate)
 
     def _sign(
         self, attempt: Attempt, certificate: Certificate, passcode: Passcode | None, challenge: Challenge
     ) -> None:
         """The broker is asked while the card is reset."""
-        unsigned = attempt.unsigned_data(challenge.data, self._digest, certificate)
-        with self._source.open(attempt.card) as identity:
-            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self._digest, certificate))
-            says = f"{self._digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
+        unsigned = attempt.unsigned_data(challenge.data, self.digest, certificate)
+        with self.source.open(attempt.card) as identity:
+            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self.digest, certificate))
+            says = f"{self.digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
             self._run(attempt.lane, attempt, validate)
@@ -2843,7 +2779,7 @@ class Conductor:
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
         late = AnswerLate(AgentError(Fault.BROKER_TIMEOUT, f"no answer within {ANSWER_SECONDS} s"))
-        patience = start_timer(ANSWER_SECONDS, self._bridge.call, self._job_ended, attempt, late)
+        patience = start_timer(ANSWER_SECONDS, self.bridge.call, self._job_ended, attempt, late)
         try:
             session = attempt.validate(uid, challenge, der)
         finally:
@@ -2864,14 +2800,10 @@ def start_timer(seconds: float, function: Callable[..., object], *arguments: obj
 
 # --- Front ends ----------------------------------------------------------------------------------------------
 
-try:
+with contextlib.suppress(ImportError):  # a PC for the terminal only: see wants_terminal
     import tkinter as tk
     from tkinter import font as tkfont
     from tkinter import ttk
-except ImportError:  # a PC for the terminal only
-    TK_THERE = False
-else:
-    TK_THERE = True
 
 
 def describe_time_left(seconds: float) -> str:
@@ -2941,43 +2873,19 @@ LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card lo
 
 
 class Terminal:
-    """The sign-in in a terminal, or in a script: questions and progress on stderr, the outcome returned.
-
-    Questions are asked by a thread, so that a card pulled meanwhile is noticed at once.
-    """
+    """The sign-in in a terminal, or in a script: questions and progress on stderr, the outcome returned."""
 
     def __init__(self, conductor: Conductor, bridge: Bridge, role: str | None, wait: float | None) -> None:
         """`wait`: seconds to wait for a card, None for as long as it takes."""
         self._conductor = conductor
         self._bridge = bridge
-        self._wanted_role = role
+        self._role = role
         self._wait = wait
         self._interactive = sys.stdin.isatty()
-        self._asked: str | None = None  # the question that is open
-        self._outcome: SignedIn | AgentError | None = None
+        self._asked = ""  # the question that is open
+        self._failed: AgentError | None = None
         conductor.on_change = self._state_changed
         conductor.on_request = self._requested
-
-    def _state_changed(self, before: State) -> None:
-        match self._conductor.state:
-            case State.PASSCODE | State.LAST_TRY:
-                self._passcode_wanted(before)
-            case State.CONFIRMING:
-                self._confirm_last_try()
-            case State.SIGNING_IN if uses_own_pad(self._conductor):
-                self._print(TYPE_ON_READER)
-            case State.CHOOSING_CERTIFICATE:
-                self._choose_certificate()
-            case State.CHOOSING_ROLE:
-                self._choose_role()
-            case State.SIGNED_IN:
-                self._finish(self._conductor.signed_in())
-            case State.WAITING if before not in (State.NO_READER, State.WAITING):
-                self._finish(AgentError(Fault.CARD_REMOVED))
-            case State.NO_READER if self._interactive and self._wait is None:
-                self._say(str(self._conductor.problem))
-            case State.NO_READER | State.PROBLEM:
-                self._finish(self._conductor.problem or AgentError(Fault.UNEXPECTED))
 
     def _requested(self) -> None:
         """A program asks. A question to who is signed in needs the window."""
@@ -2990,25 +2898,20 @@ class Terminal:
         """Blocks until signed in. Raises the AgentError that ended it."""
         self._say("Put your card into the reader.")
         ends = None if self._wait is None else time.monotonic() + self._wait
-        while self._outcome is None:
+        while not self._is_done():
             left = None if ends is None or self._conductor.attempt else max(0.0, ends - time.monotonic())
-            if not self._bridge.wait(left) and self._outcome is None:
+            if not self._bridge.wait(left):
                 raise self._conductor.problem or AgentError(Fault.NO_CARD)
-        if isinstance(self._outcome, AgentError):
-            raise self._outcome
-        if self._wanted_role:  # nobody chooses where there is one role, or none
-            find_role(self._outcome.session.roles, self._wanted_role)
-        return self._outcome
+        signed_in = self._conductor.signed_in()
+        if self._role:  # nobody chooses where there is one role, or none
+            find_role(signed_in.session.roles, self._role)
+        return signed_in
 
     def stay(self) -> None:
         """Stay signed in until Enter is pressed, the card is pulled or the time is up."""
         self._say("Press Enter to log out, or pull the card.")
-        self._ask("", read_line, lambda answer: self._conductor.handle(Cue.LOG_OUT))
-        while self._conductor.state is State.SIGNED_IN:
-            self._bridge.wait()
-
-    def _finish(self, outcome: SignedIn | AgentError) -> None:
-        self._outcome = self._outcome or outcome
+        if self._ask("") is not None:
+            self._conductor.handle(Cue.LOG_OUT)
 
     def show_step(self, step: Step) -> None:
         """--explain: tell one step, above the question that is open."""
@@ -3016,6 +2919,88 @@ class Terminal:
         self._print(f"{took:13}{step.plain}")
         if step.technical:
             self._print(f"{'':13}  {step.technical}")
+
+    def _state_changed(self, before: State) -> None:
+        """What ends the sign-in is kept: more can have happened by the time that anybody looks."""
+        problem = self._conductor.problem or AgentError(Fault.UNEXPECTED)
+        match self._conductor.state:
+            case State.PASSCODE | State.LAST_TRY if before is State.SIGNING_IN:
+                self._again(problem)
+            case State.PASSCODE | State.LAST_TRY:
+                self._say(describe_owner(self._conductor))
+            case State.SIGNING_IN if uses_own_pad(self._conductor):
+                self._print(TYPE_ON_READER)
+            case State.WAITING if before not in (State.NO_READER, State.WAITING):
+                self._failed = self._failed or AgentError(Fault.CARD_REMOVED)
+            case State.NO_READER if self._interactive and self._wait is None:
+                self._say(str(problem))
+            case State.NO_READER | State.PROBLEM:
+                self._failed = self._failed or problem
+
+    def _is_done(self) -> bool:
+        """Ask what is to be asked now, if anything. Raises the AgentError that ended it."""
+        while self._failed is None:
+            match self._conductor.state:
+                case State.PASSCODE | State.LAST_TRY:
+                    self._ask_passcode()
+                case State.CONFIRMING:
+                    self._ask_whether_to_use_the_last_try()
+                case State.CHOOSING_CERTIFICATE:
+                    self._choose_certificate()
+                case State.CHOOSING_ROLE if self._role or self._interactive:
+                    self._choose_role()
+                case state:
+                    return state in (State.CHOOSING_ROLE, State.SIGNED_IN)
+        raise self._failed
+
+    def _ask_passcode(self) -> None:
+        passcode = self._ask("Passcode: " if self._interactive else "", hidden=True)
+        try:
+            if passcode is not None:
+                self._conductor.type_passcode(passcode)
+        except AgentError as error:
+            self._again(error)
+
+    def _again(self, error: AgentError) -> None:
+        """A person is told, and asked once more; a script ends."""
+        if self._interactive:
+            self._say(str(error))
+        else:
+            self._failed = error
+
+    def _ask_whether_to_use_the_last_try(self) -> None:
+        if not self._interactive:
+            raise AgentError(Fault.LAST_TRY_KEPT)
+        answer = self._ask("One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] ")
+        if answer is not None and answer.strip().lower() not in ("y", "yes"):
+            raise AgentError(Fault.INTERRUPTED)
+        if answer:
+            self._conductor.handle(Cue.CONFIRMED)
+
+    def _choose_certificate(self) -> None:
+        """Nobody chooses for a script: it names one in --reader."""
+        several = certificates_of(self._conductor)
+        if not self._interactive:
+            raise AgentError(Fault.CARD_AMBIGUOUS, "; ".join(map(describe_certificate, several)))
+        for number, certificate in enumerate(several, 1):
+            self._say(f"{number:3}  {describe_certificate(certificate)}")
+        wanted = self._ask("Which certificate? Number: ")
+        if wanted and wanted.strip() in map(str, range(1, len(several) + 1)):
+            self._conductor.use_certificate(several[int(wanted) - 1])
+
+    def _choose_role(self) -> None:
+        roles = self._conductor.signed_in().session.roles
+        if not self._role:
+            for number, role in enumerate(roles, 1):
+                self._say(f"{number:3}  {describe_role(role)}")
+        wanted = self._role or self._ask("Which role? Number: ")
+        try:
+            if wanted:
+                self._conductor.handle(RoleChosen(find_role(roles, wanted.strip())))
+        except UsageError as error:
+            if self._role:
+                raise
+            self._say(str(error))
 
     def _say(self, sentence: str) -> None:
         if self._interactive:
@@ -3027,125 +3012,50 @@ class Terminal:
             line = f"\r{line:{len(self._asked)}}\n{self._asked}"
         print(line, end="" if self._asked else "\n", file=sys.stderr, flush=True)
 
-    def _ask(self, question: str, read: Callable[[str], str], then: Callable[[str], None]) -> None:
-        def work() -> None:
-            self._bridge.call(functools.partial(self._answered, read(question), then))
+    def _ask(self, question: str, *, hidden: bool = False) -> str | None:
+        """The answer; None if by then there is nothing to ask any more. Raises INTERRUPTED at the end of a terminal.
 
+        At a terminal, a line that comes before SETTLE_SECONDS have passed was meant for the question before.
+        """
+        about = self._conductor.state, self._conductor.attempt
+        while True:
+            settled = time.monotonic() + SETTLE_SECONDS
+            with self._question(question, hidden):
+                answer = self._read_line(about)
+            if answer is None or hidden or not self._interactive or time.monotonic() >= settled:
+                return answer
+
+    def _read_line(self, about: tuple[State, Attempt | None]) -> str | None:
+        """Meanwhile everything else goes on. What was typed for a card that is out by now is nobody's answer."""
+        line = b""
+        while about == (self._conductor.state, self._conductor.attempt):
+            if self._bridge in select.select([sys.stdin, self._bridge], [], [])[0]:
+                self._bridge.run_pending()
+                continue
+            line += (piece := os.read(sys.stdin.fileno(), LONGEST_LINE))
+            if self._interactive and not line:
+                raise AgentError(Fault.INTERRUPTED)
+            if not piece or b"\n" in line or len(line) > LONGEST_LINE:
+                return line.partition(b"\n")[0].decode(errors="replace").rstrip("\r")
+        return None
+
+    @contextlib.contextmanager
+    def _question(self, question: str, hidden: bool) -> Iterator[None]:
+        """Asks on stderr: stdout is for the results. What is typed before or after is dropped; `hidden`: not shown."""
+        before = termios.tcgetattr(sys.stdin) if self._interactive else []
+        if before:
+            shown = before[3] & ~termios.ECHO if hidden else before[3]
+            termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, [*before[:3], shown, *before[4:]])
         self._asked = question
-        threading.Thread(target=work, name="question", daemon=True).start()
-
-    def _answered(self, answer: str, then: Callable[[str], None]) -> None:
-        self._asked = None
-        if answer:
-            then(answer.rstrip("\r\n"))
-        else:
-            self._finish(AgentError(Fault.INTERRUPTED))
-
-    def _ask_passcode(self) -> None:
-        if self._asked is None:
-            question, read = ("Passcode: ", read_hidden) if self._interactive else ("", lambda _: read_line("") or "\n")
-            self._ask(question, read, self._passcode_answered)
-
-    def _passcode_answered(self, passcode: str) -> None:
-        """What was typed for a card that is out by now is sent to no other."""
-        if self._outcome is None:
-            try:
-                self._conductor.type_passcode(passcode)
-            except AgentError as error:
-                self._again_or_finish(error)
-
-    def _again_or_finish(self, error: AgentError) -> None:
-        if self._interactive:
-            self._say(str(error))
-            self._ask_passcode()
-        else:
-            self._finish(error)
-
-    def _passcode_wanted(self, before: State) -> None:
-        """Nobody is asked before it is known whose passcode it is."""
-        if before is State.CONFIRMING:
-            self._finish(AgentError(Fault.INTERRUPTED))
-        elif before is State.SIGNING_IN and self._conductor.problem:
-            self._again_or_finish(self._conductor.problem)
-        else:
-            self._say(describe_owner(self._conductor))
-            self._ask_passcode()
-
-    def _confirm_last_try(self) -> None:
-        if self._interactive:
-            self._ask(LAST_TRY_QUESTION, read_line, self._confirmed)
-        else:
-            self._finish(AgentError(Fault.LAST_TRY_KEPT))
-
-    def _confirmed(self, answer: str) -> None:
-        self._conductor.handle(Cue.CONFIRMED if answer.strip().lower() in ("y", "yes") else Cue.CANCELLED)
-
-    def _choose_certificate(self) -> None:
-        """Nobody chooses for a script: it names one in --reader."""
-        several = certificates_of(self._conductor)
-        if not self._interactive:
-            self._finish(AgentError(Fault.CARD_AMBIGUOUS, "; ".join(map(describe_certificate, several))))
-            return
-        for number, certificate in enumerate(several, 1):
-            self._say(f"{number:3}  {describe_certificate(certificate)}")
-        self._ask("Which certificate? Number: ", read_line, self._certificate_answered)
-
-    def _certificate_answered(self, wanted: str) -> None:
-        several = certificates_of(self._conductor)
-        if wanted.strip() in map(str, range(1, len(several) + 1)):
-            self._conductor.use_certificate(several[int(wanted) - 1])
-        else:
-            self._choose_certificate()
-
-    def _choose_role(self) -> None:
-        roles = self._conductor.signed_in().session.roles
-        if self._wanted_role:
-            self._role_answered(self._wanted_role)
-        elif not self._interactive:
-            self._finish(self._conductor.signed_in())
-        else:
-            for number, role in enumerate(roles, 1):
-                self._say(f"{number:3}  {describe_role(role)}")
-            self._ask("Which role? Number: ", read_line, self._role_answered)
-
-    def _role_answered(self, wanted: str) -> None:
-        try:
-            self._conductor.handle(RoleChosen(find_role(self._conductor.signed_in().session.roles, wanted.strip())))
-        except UsageError as error:
-            if self._wanted_role:
-                self._finish(error)
-            else:
-                if wanted.strip():
-                    self._say(str(error))
-                self._choose_role()
-
-
-def read_line(question: str) -> str:
-    """The answer with its line end, empty at the end of input. Asks on stderr: stdout is for the results.
-
-    At a terminal, a line that comes before SETTLE_SECONDS have passed was meant for the question before.
-    """
-    at_terminal = sys.stdin.isatty()
-    while True:
-        if at_terminal:
-            termios.tcflush(sys.stdin, termios.TCIFLUSH)
-        settled = time.monotonic() + SETTLE_SECONDS
         print(question and f"\r{question}", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
-        if not (answer and at_terminal and time.monotonic() < settled):
-            return answer
-
-
-def read_hidden(question: str) -> str:
-    """As read_line, for what the terminal must not show."""
-    with contextlib.suppress(EOFError):
-        return getpass(f"\r{question}") + "\n"
-    return ""
-
-
-def explain(bridge: Bridge, show: Callable[[Step], None]) -> None:
-    """Have each step shown, in the owner's thread."""
-    LISTENERS.append(lambda step: bridge.call(lambda: show(step)))
+        try:
+            yield
+        finally:
+            self._asked = ""
+            if before:
+                termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, before)
+            if before and hidden:
+                print(file=sys.stderr)
 
 
 class Colour(StrEnum):
@@ -3169,13 +3079,36 @@ EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that 
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
 NO_MATCH = "Nothing found. Type less."
 
+# What each style adds to the one behind its first dot, and at last to ".". Fonts are called as in FONT_SIZES.
+STYLES: dict[str, dict[str, Any]] = {
+    ".": {"background": Colour.PAGE, "foreground": Colour.TEXT, "font": "body", "bordercolor": Colour.WHITE},
+    "Title.TLabel": {"font": "title"},
+    "Heading.TLabel": {"font": "heading"},
+    "Quiet.TLabel": {"foreground": Colour.SECONDARY},
+    "Red.TLabel": {"foreground": Colour.RED},
+    "Red.Title.TLabel": {"foreground": Colour.RED},
+    "Green.Title.TLabel": {"foreground": Colour.GREEN},
+    "Mono.TLabel": {"foreground": Colour.SECONDARY, "font": "mono"},
+    "Bar.TFrame": {"background": Colour.WHITE},
+    "Bar.TLabel": {"background": Colour.WHITE, "font": "heading"},
+    "Quiet.Bar.TLabel": {"foreground": Colour.SECONDARY, "font": "small"},
+    "List.TLabel": {"background": Colour.WHITE, "padding": (12, 8)},
+    "Header.TLabel": {"background": Colour.BLUE, "foreground": Colour.WHITE, "font": "pad", "padding": (40, 8)},
+    "TButton": {"anchor": "center", "padding": (24, 12), "width": 0},
+    "Pad.TButton": {"font": "pad", "padding": (8, 6), "width": 5},
+    "Treeview": {"indent": 0, "background": Colour.WHITE, "fieldbackground": Colour.WHITE, "lightcolor": Colour.WHITE},
+    "TScrollbar": {"arrowsize": 28, "gripcount": 0, "troughcolor": Colour.WHITE},
+    "TProgressbar": {"background": Colour.BLUE, "troughcolor": Colour.LINE},
+}
+
 
 class Theme:
     """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself."""
 
     def __init__(self, root: tk.Tk, zoom: float) -> None:
         sans = "Arial" if "Arial" in tkfont.families(root) else "sans-serif"
-        self.fonts = {name: tkfont.Font(root, family="monospace" if name == "mono" else sans) for name in FONT_SIZES}
+        self.fonts = {name: tkfont.Font(root, name=name, family=sans) for name in FONT_SIZES}
+        self.fonts["mono"].configure(family="monospace")
         for name in ("title", "heading", "pad"):
             self.fonts[name].configure(weight="bold")
         self.fonts["pad"].configure(size=-round(FONT_SIZES["pad"] * zoom))
@@ -3183,9 +3116,15 @@ class Theme:
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
         root.configure(background=Colour.PAGE)
-        self._set_labels()
-        self._set_buttons(root)
-        self._set_list()
+        for name, options in STYLES.items():
+            self.style.configure(name, **options)
+        self.button("TButton", Colour.GREEN, Colour.WHITE)
+        self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
+        self.button("Pad.TButton", Colour.WHITE, Colour.TEXT)
+        self.style.map("Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
+        self.style.map("Treeview", bordercolor=[("focus", Colour.TEXT)], lightcolor=[("focus", Colour.TEXT)])
+        fills = [("disabled", Colour.WHITE), ("", Colour.LINE)]  # unseen where everything fits
+        self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
         self.resize(zoom)
 
     def resize(self, zoom: float) -> None:
@@ -3197,48 +3136,13 @@ class Theme:
                 self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
         self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + 16)
 
-    def button(self, name: str, background: Colour, foreground: Colour, **options: Any) -> None:
-        """A style of flat buttons: with the keyboard on it yellow with a dark edge, grey when disabled."""
-        self.style.configure(name, anchor="center", **options)
+    def button(self, name: str, background: Colour, foreground: Colour) -> None:
+        """Make it a style of flat buttons: with the keyboard on it yellow with a dark edge, grey when disabled."""
         foregrounds = [("focus", Colour.TEXT), ("disabled", Colour.SECONDARY), ("", foreground)]
         edges = [("focus", Colour.TEXT), ("disabled", Colour.LINE), ("", background)]
         fills = [("focus", Colour.FOCUS), *edges[1:]]
         self.style.map(name, background=fills, focuscolor=fills, foreground=foregrounds)
         self.style.map(name, bordercolor=edges, lightcolor=edges, darkcolor=edges)
-
-    def _set_labels(self) -> None:
-        self.style.configure("TFrame", background=Colour.PAGE)
-        self.style.configure("TLabel", background=Colour.PAGE, foreground=Colour.TEXT, font=self.fonts["body"])
-        for font in ("title", "heading", "mono"):
-            self.style.configure(f"{font.title()}.TLabel", font=self.fonts[font])
-        for name, colour in (("Quiet", Colour.SECONDARY), ("Red", Colour.RED), ("Green", Colour.GREEN)):
-            for base in ("TLabel", "Title.TLabel", "Mono.TLabel"):
-                self.style.configure(f"{name}.{base}", foreground=colour)
-        self.style.configure("Bar.TFrame", background=Colour.WHITE)
-        self.style.configure("Bar.TLabel", background=Colour.WHITE, font=self.fonts["heading"])
-        self.style.configure("Quiet.Bar.TLabel", foreground=Colour.SECONDARY, font=self.fonts["small"])
-        self.style.configure("List.TLabel", background=Colour.WHITE, padding=(12, 8))
-        self.style.configure("Header.TLabel", background=Colour.BLUE, foreground=Colour.WHITE)
-        self.style.configure("Header.TLabel", font=self.fonts["pad"], padding=(40, 8))
-
-    def _set_buttons(self, root: tk.Tk) -> None:
-        self.button("TButton", Colour.GREEN, Colour.WHITE, font=self.fonts["body"], padding=(24, 12), width=0)
-        self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
-        self.button("Pad.TButton", Colour.WHITE, Colour.TEXT, font=self.fonts["pad"], padding=(8, 6), width=5)
-        root.event_add("<<Enter>>", "<Return>", "<KP_Enter>")
-        root.bind_class("TButton", "<<Enter>>", lambda event: root.tk.call(event.widget, "invoke"))  # as Space does
-
-    def _set_list(self) -> None:
-        white = dict.fromkeys(("fieldbackground", "background", "bordercolor", "lightcolor"), Colour.WHITE)
-        self.style.configure("Treeview", indent=0, font=self.fonts["body"], foreground=Colour.TEXT, **white)
-        self.style.map("Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
-        self.style.map("Treeview", bordercolor=[("focus", Colour.TEXT)], lightcolor=[("focus", Colour.TEXT)])
-        self.style.configure(
-            "TScrollbar", arrowsize=28, gripcount=0, troughcolor=Colour.WHITE, bordercolor=Colour.WHITE
-        )
-        fills = [("disabled", Colour.WHITE), ("", Colour.LINE)]  # unseen where everything fits
-        self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
-        self.style.configure("TProgressbar", background=Colour.BLUE, troughcolor=Colour.LINE)
 
     def field(self, parent: tk.Misc, name: str, font: str, **options: Any) -> tk.Entry:
         """A field to type in. It is no themed one: the cursor of those blinks, which would wake an idle PC."""
@@ -3261,17 +3165,27 @@ class Window:
         self.root.report_callback_exception = lambda kind, error, trace: conductor.unexpected(error)
         self._first_zoom = self._suitable_zoom(kiosk)
         self.theme = Theme(self.root, self._first_zoom)
-        self._make_frame()
+        ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
+        self.foot, self.content = ttk.Frame(self.root), ttk.Frame(self.root)
+        self.foot.pack(side="bottom", fill="x")
+        self.bar = RequestBar(self)
+        self.content.pack(side="left", fill="both", expand=True)
         self._place(kiosk)
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         conductor.on_change = self._state_changed
         conductor.on_cards = lambda: self.screen.refresh()
         conductor.on_request, conductor.on_show = self._requested, self.show
-        self.root.bind("<Key>", self._key_pressed)
         self.content.bind("<Configure>", lambda event: self.fit())
-        for key, factor in (("<Control-plus>", 1.25), ("<Control-equal>", 1.25), ("<Control-minus>", 0.8)):
-            self.root.bind(key, lambda event, factor=factor: self.zoom(factor))  # type: ignore[misc]
+        self._bind_keys()
+
+    def _bind_keys(self) -> None:
+        self.root.bind("<Key>", self._key_pressed)
+        self.root.event_add("<<Larger>>", "<Control-plus>", "<Control-equal>")
+        self.root.bind("<<Larger>>", lambda event: self.zoom(1.25))
+        self.root.bind("<Control-minus>", lambda event: self.zoom(0.8))
+        self.root.event_add("<<Enter>>", "<Return>", "<KP_Enter>")
+        self.root.bind_class("TButton", "<<Enter>>", lambda event: self.root.tk.call(event.widget, "invoke"))
 
     def zoom(self, factor: float) -> None:
         """Larger or smaller text, until the next person comes."""
@@ -3294,12 +3208,8 @@ class Window:
         self.root.lift()
         self.screen.first.focus_force()
 
-    def hide(self) -> None:
-        with contextlib.suppress(tk.TclError):  # another program can have destroyed it
-            self.root.withdraw()
-
     def close(self) -> None:
-        with contextlib.suppress(tk.TclError):
+        with contextlib.suppress(tk.TclError):  # another program can have destroyed it
             self.root.destroy()
 
     def _suitable_zoom(self, kiosk: bool) -> float:
@@ -3317,14 +3227,6 @@ class Window:
         self.root.attributes("-fullscreen", True)
         self.content.bind("<Visibility>", lambda event: self.screen.first.focus_force())  # nor gives the keyboard
         self.root.protocol("WM_DELETE_WINDOW", lambda: None)
-
-    def _make_frame(self) -> None:
-        ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
-        self.foot = ttk.Frame(self.root)
-        self.foot.pack(side="bottom", fill="x")
-        self.bar = RequestBar(self)
-        self.content = ttk.Frame(self.root)
-        self.content.pack(side="left", fill="both", expand=True)
 
     def _state_changed(self, before: State) -> None:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
@@ -3439,14 +3341,11 @@ class Screen:
         self.frame.destroy()
 
     def fit(self, width: int, height: int) -> None:
-        """Make do with that many pixels: text wraps, buttons that do not fit side by side stand in a column."""
+        """Make do with that many pixels: buttons that do not fit side by side stand in a column."""
         buttons = [each for each in self.actions.winfo_children() if isinstance(each, (ttk.Button, tk.Entry))]
         across = sum(button.winfo_reqwidth() + 16 for button in buttons) <= width - 84
         for button in buttons:
             button.pack(side="left" if across else "top", anchor="w", fill="y", padx=(0, 16), pady=(8, 0))
-        for label in self.frame.winfo_children():
-            if isinstance(label, ttk.Label):
-                label.configure(wraplength=max(1, width - 84))
         self.frame.update_idletasks()
 
     def settle(self) -> None:
@@ -3460,6 +3359,7 @@ class Screen:
     def label(self, text: str, style: str = "TLabel") -> ttk.Label:
         label = ttk.Label(self.frame, text=text, style=style)
         label.pack(fill="x", pady=(0, 10))
+        label.bind("<Configure>", lambda event: label.configure(wraplength=event.width - 4))
         return label
 
     def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
@@ -3628,7 +3528,6 @@ class RolesScreen(Screen):
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles, self._name = session.roles, session.cn
-        self._rows: dict[str, Role] = {}
         self.label("Choose your role", "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self.first = self.search = self._make_search()
@@ -3672,14 +3571,14 @@ class RolesScreen(Screen):
     def _search(self) -> None:
         """List the roles that have all words."""
         words = self._sought.get().lower().split()
-        texts = [(role, " ".join(filter(None, dataclasses.astuple(role))).lower()) for role in self._roles]
-        found = [role for role, text in texts if all(word in text for word in words)]
         self.list.delete(*self.list.get_children())
-        self._rows.clear()
-        for role in found:  # the code before the name: what is too long is cut off
-            where = f"{role.org_code or ''} {role.org_name}".strip()
-            self._rows[self.list.insert("", "end", text=f"{role.name}\n{where}")] = role
-        of = f"{len(found)} of " if words else ""
+        for number, role in enumerate(self._roles):
+            text = " ".join(filter(None, dataclasses.astuple(role))).lower()
+            if all(word in text for word in words):  # the code before the name: what is too long is cut off
+                where = f"{role.org_code or ''} {role.org_name}".strip()
+                self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
+        found = len(self.list.get_children())
+        of = f"{found} of " if words else ""
         self._count.configure(text=f"{self._name}: {of}{counted(len(self._roles), 'role')}")
         self._nothing.place_forget()
         if not found:
@@ -3702,7 +3601,7 @@ class RolesScreen(Screen):
 
     def _choose(self) -> None:
         for row in self.list.selection():
-            self.conductor.handle(RoleChosen(self._rows[row]))
+            self.conductor.handle(RoleChosen(self._roles[int(row)]))
 
 
 class SessionScreen(Screen):
@@ -3778,7 +3677,7 @@ class ProblemScreen(Screen):
 
     def _show_detail(self) -> None:
         self._more.destroy()
-        self.label(self._technical, "Quiet.Mono.TLabel")
+        self.label(self._technical, "Mono.TLabel")
         self.window.fit()
 
 
@@ -4366,7 +4265,7 @@ class TicketServer(VarlinkServer):
         known = self._known
         status: dict[str, Any] = {"state": STATE_NAMES.get(known.state, "working"), "reader": known.reader}
         if signed_in := known.signed_in:
-            session, left = signed_in.session, int(signed_in.ends - self._clock())
+            session, left = signed_in.session, int(signed_in.limit()[0] - self._clock())
             role = dataclasses.asdict(signed_in.role) if signed_in.role else None
             status |= {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
         return status
@@ -4424,7 +4323,7 @@ class TicketServer(VarlinkServer):
     def _signed_in(self) -> SignedIn:
         """Who is signed in at this moment. Raises AgentError when nobody is."""
         signed_in = self._known.signed_in
-        if signed_in is None or signed_in.ends <= self._clock():
+        if signed_in is None or signed_in.limit()[0] <= self._clock():
             raise AgentError(Fault.NO_TICKET)
         return signed_in
 
@@ -4549,8 +4448,8 @@ class TicketServer(VarlinkServer):
 
 def why_over(event: Event) -> str:
     """The reason of signed_out."""
-    if isinstance(event, TimeUp):
-        return "idle" if event.error.fault is Fault.IDLE_TOO_LONG else "time_up"
+    if isinstance(event, Failed):
+        return {Fault.IDLE_TOO_LONG: "idle", Fault.TIME_UP: "time_up"}.get(event.error.fault, "failed")
     return {CardOut: "card_out", Cue.LOG_OUT: "logged_out", ReaderLost: "reader_lost"}.get(kind(event), "failed")
 
 
@@ -4675,14 +4574,13 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
 
 HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-# How a setting's value is made of a text, and of which texts (empty: of any).
-TEXT, PATH, FLAG = (str, ()), (lambda text: Path(text).expanduser(), ()), (TRUTHS.__getitem__, TRUTHS)
-DIGEST, LEVEL = (Digest, tuple(Digest)), (str, ("debug", "info", "warning", "error"))
+DIGESTS = {digest.value: digest for digest in Digest}
+LEVELS = {level: level for level in ("debug", "info", "warning", "error")}
 
 
-def about(kind: tuple[Callable[[str], object], Iterable[str]], metavar: str, text: str) -> dict[str, Any]:
-    """What the table of settings says of one, beside its name and its default."""
-    return {"make": kind[0], "choices": kind[1], "metavar": metavar, "help": text}
+def about(metavar: str, text: str, among: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """What the table says of a setting beside its name and default. `among`: its only texts, with their values."""
+    return {"metavar": metavar, "help": text, "among": among}
 
 
 @dataclass(frozen=True)
@@ -4692,17 +4590,15 @@ class Settings:
     `places` says where each value that was set comes from.
     """
 
-    spine: str = field(default="", metadata=about(TEXT, "URL", "the broker's address, https only"))
-    ca_file: Path | None = field(default=None, metadata=about(PATH, "PEM", "trust this CA, not the system's"))
-    reader: str = field(
-        default="pcsc", metadata=about(TEXT, "WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of its name")
-    )
-    digest: Digest = field(default=Digest.SHA256, metadata=about(DIGEST, "NAME", "digest to sign, sha256 or sha1"))
-    kiosk: bool = field(default=False, metadata=about(FLAG, "", "full screen, and nobody can close it"))
-    ask_programs: bool = field(default=False, metadata=about(FLAG, "", "ask before a program gets the ticket"))
-    explain: bool = field(default=False, metadata=about(FLAG, "", "tell each step as it happens"))
-    log_level: str = field(default="warning", metadata=about(LEVEL, "LEVEL", "debug, info, warning or error"))
-    log_file: Path | None = field(default=None, metadata=about(PATH, "FILE", "log there, not on stderr"))
+    spine: str = field(default="", metadata=about("URL", "the broker's address, https only"))
+    ca_file: Path | None = field(default=None, metadata=about("PEM", "trust this CA, not the system's"))
+    reader: str = field(default="pcsc", metadata=about("WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of a name"))
+    digest: Digest = field(default=Digest.SHA256, metadata=about("NAME", "digest to sign, sha256 or sha1", DIGESTS))
+    kiosk: bool = field(default=False, metadata=about("", "full screen, and nobody can close it", TRUTHS))
+    ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
+    explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
+    log_level: str = field(default="warning", metadata=about("LEVEL", "debug, info, warning or error", LEVELS))
+    log_file: Path | None = field(default=None, metadata=about("FILE", "log there, not on stderr"))
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def lines(self) -> Iterator[str]:
@@ -4725,36 +4621,28 @@ def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
 
     The option `config` is a file that is read in place of the two. Raises UsageError naming file and key.
     """
-    values: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    for name, value, place in _given(environment, options):
-        if name not in SETTINGS:
-            raise UsageError(f"{place}: there is no such setting.")
-        values[name], places[name] = _setting(name, value, place), place
-    return Settings(**values, places=places)
-
-
-def _given(environment: Mapping[str, str], options: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    """(name, value, place) of all that is set, the weakest first."""
     home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     usual = [path for path in (Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")) if path.exists()]
-    for path in [options["config"]] if options.get("config") else usual:
-        yield from ((name, value, f"{path}: {name}") for name, value in _read_toml(path).items())
+    files = [options["config"]] if options.get("config") else usual
+    given = [(name, value, f"{path}: {name}") for path in files for name, value in _read_toml(path).items()]
     variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
-    yield from ((name, environment[each], each) for name, each in variables.items() if each in environment)
-    yield from ((name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None)
+    given += [(name, environment[each], each) for name, each in variables.items() if each in environment]
+    given += [(name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None]
+    values = {name: _setting(name, value, place) for name, value, place in given}
+    return Settings(**values, places={name: place for name, _, place in given})
 
 
 def _setting(name: str, value: object, place: str) -> Any:
     """The value as the table's type for it. Raises UsageError."""
-    about = SETTINGS[name].metadata
-    if about["choices"]:
-        value = str(value).lower()
-        if value not in about["choices"]:
-            raise UsageError(f"{place} must be one of: {', '.join(about['choices'])}.")
+    if name not in SETTINGS:
+        raise UsageError(f"{place}: there is no such setting.")
+    if among := SETTINGS[name].metadata["among"]:
+        if str(value).lower() not in among:
+            raise UsageError(f"{place} must be one of: {', '.join(among)}.")
+        return among[str(value).lower()]
     if not isinstance(value, str):
         raise UsageError(f"{place} must be a text.")
-    return about["make"](value)
+    return value if SETTINGS[name].default is not None else Path(value).expanduser()  # no default: a path
 
 
 def option(name: str) -> str:
@@ -4777,15 +4665,10 @@ def check_spine(settings: Settings) -> None:
         raise UsageError("The agent does not know where to sign in.", "Give --spine https://HOST, or try --demo.")
     try:
         parts = urlsplit(settings.spine)
-        usable = (
-            parts.scheme == "https"
-            and HOST.fullmatch(parts.hostname or "")
-            and not parts.username
-            and (parts.port or 443) > 0
-        )
+        usable = parts.scheme == "https" and HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:
         usable = False
-    if not usable:
+    if not usable or parts.username:
         raise settings.mistake("spine", "which is not an https address", "The agent never signs in without TLS.")
     if settings.ca_file:
         try:
@@ -4808,11 +4691,8 @@ def set_up_logging(settings: Settings) -> None:
 
 def open_log(path: Path) -> TextIO:
     """Made for its owner alone, and never through a link that somebody else put there. Raises OSError."""
-
-    def private(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW, 0o600)
-
-    return open(path, "a", encoding="utf-8", errors="backslashreplace", opener=private)
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    return open(opened, "a", encoding="utf-8", errors="backslashreplace")
 
 
 # --- Main ----------------------------------------------------------------------------------------------------
@@ -4857,9 +4737,7 @@ def make_parser() -> argparse.ArgumentParser:
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
     login.add_argument("--json", action="store_true", help="print the session as JSON, its ticket only with --keep")
     login.add_argument("--keep", action="store_true", help="do not log out: the session stays till its time is up")
-    login.add_argument(
-        "--wait", type=wait_seconds, metavar="SECONDS", help="for a card (default: 5, at a terminal no end)"
-    )
+    login.add_argument("--wait", type=wait_seconds, metavar="SECONDS", help="for a card (5; at a terminal no end)")
     ticket = commands.add_parser("ticket", help="print the ticket of the running agent, once somebody is signed in")
     which = ticket.add_mutually_exclusive_group()
     which.add_argument("--no-auth", action="store_true", help="ask nobody: where nobody is signed in, exit code 11")
@@ -4883,7 +4761,7 @@ def wants_terminal(options: argparse.Namespace) -> bool:
     """Whether the sign-in is in the terminal. Raises UsageError where there is no display for the window."""
     if options.command is not None:
         return True
-    if not TK_THERE:
+    if "tkinter" not in sys.modules:
         raise UsageError("The window needs Tk (python3-tk), which is not installed.", NO_WINDOW)
     try:
         tk.Tk().destroy()
@@ -4898,7 +4776,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     wait = 5.0 if options.wait is None and not interactive else options.wait
     terminal = Terminal(conductor, bridge, options.role, wait)
     if settings.explain:
-        explain(bridge, terminal.show_step)
+        LISTENERS.append(functools.partial(bridge.call, terminal.show_step))
     signed_in = terminal.sign_in()
     if options.json:
         print(json.dumps(hand_over(signed_in, kept=options.keep)), flush=True)
@@ -4973,24 +4851,18 @@ def run_face(
     set_up_logging(settings)
     check_spine(settings)
     bridge = Bridge()
-    guardian = Guardian(settings.spine, settings.ca_file)
-    with contextlib.ExitStack() as stack:
-        stack.callback(guardian.close)
+    with contextlib.closing(Guardian(settings.spine, settings.ca_file)) as guardian, contextlib.ExitStack() as stack:
         listener = None if options.command else stack.enter_context(ticket_socket_or_none())
-        conductor = Conductor(
-            reader, lambda: Broker(settings.spine, settings.ca_file), bridge, settings.digest, guard=guardian.tell
-        )
+        new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
+        conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
-        if window:
-            if settings.explain:
-                explain(bridge, lambda step: print(step, file=sys.stderr))
-            stack.callback(window.close)  # last, when no other thread is left that could free what is Tk's
+        if window and settings.explain:
+            LISTENERS.append(lambda step: print(step, file=sys.stderr))
         stack.callback(conductor.close)
         if listener:
             stack.callback(TicketServer(listener, conductor, bridge, settings.ask_programs).close)
-        conductor.on_long_close = lambda: print(MAY_OPEN, file=sys.stderr, flush=True)
         if window:
-            stack.callback(window.hide)
+            stack.callback(window.close)
         conductor.start()
         started(window)
         bridge.interrupt_on_signals()
@@ -4998,17 +4870,6 @@ def run_face(
             window.root.mainloop()
         else:
             run_terminal(settings, conductor, bridge, options)
-
-
-@contextlib.contextmanager
-def terminal_restored() -> Iterator[None]:
-    """A passcode question that is cut short leaves the terminal without echo: put it back."""
-    before = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
-    try:
-        yield
-    finally:
-        if before:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
@@ -5024,9 +4885,8 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     options = make_parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with terminal_restored():
-            run(options)
-            sys.stdout.flush()
+        run(options)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return Fault.INTERRUPTED.exit_code
     except OSError as error:  # whoever read the outcome has gone, or a disk is full; the rest is not written either

@@ -353,7 +353,7 @@ class Story:
         self._text.pack(fill="both", expand=True)
         window.root.bind("<<Fit>>", lambda event: self._fit())
         window.root.bind("<<NextPerson>>", lambda event: self._clear())
-        agent.explain(window.bridge, self._show)
+        agent.LISTENERS.append(functools.partial(window.bridge.call, self._show))
 
     def _fit(self) -> None:
         readable = self.READABLE * self._window.theme.fonts["body"].measure("0")
@@ -402,7 +402,8 @@ class DemonstrationStrip:
         theme.style.configure("Strip.TFrame", background=Colour.TEXT)
         theme.style.configure("Strip.TLabel", background=Colour.TEXT, foreground=Colour.WHITE, font=font)
         theme.style.configure("Failure.Strip.TLabel", foreground=Colour.FOCUS)
-        theme.button("Strip.TButton", Colour.LINE, Colour.TEXT, font=font, padding=(1, 6), width=0)
+        theme.style.configure("Strip.TButton", font=font, padding=(1, 6))
+        theme.button("Strip.TButton", Colour.LINE, Colour.TEXT)
 
     def _add(self, foot: ttk.Frame, place: int, text: str, command: Callable[[], None]) -> None:
         def press() -> None:

@@ -80,13 +80,7 @@ def _serve(options: argparse.Namespace) -> None:
 def _listen(app: Flask, stub: Stub, options: argparse.Namespace) -> Server:
     names = dict.fromkeys((*LOOPBACK, socket.gethostname(), options.host))
     server = Server(app, options.host, options.port, None if options.http else Greeting(stub, names))
-    try:
-        server.prepare()
-    except OSError as exc:
-        why = "it is in use already" if "already in use" in str(exc) else str(exc)
-        raise DataError(
-            f"cannot listen on {options.host} port {options.port}: {why}. Choose another --port; 0 takes any free one"
-        ) from exc
+    server.prepare()
     _warn_unless_loopback(options.host)
     return server
 

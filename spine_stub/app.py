@@ -12,7 +12,7 @@ from .errors import DataError
 from .faults import Faults, kinds
 from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, SESSIONS, check_folder
 from .login.broker import Broker
-from .login.challenge import Challenges, Keys
+from .login.challenge import Challenges
 from .login.trust import Trust
 from .people.open import open_directory
 from .pki.registration import RegistrationAuthority
@@ -49,7 +49,7 @@ def create_app(
     store = store or open_store(config, steady)
     broker = make_broker(config, clock or system_clock, random, store, steady)
     directory = broker.directory if config.directory else None
-    app = Flask("spine_stub", static_folder=None, template_folder="console/templates")
+    app = Flask("spine_stub", static_folder=None)
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = stub = Stub(
         broker=broker,
@@ -66,13 +66,13 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store,
     data = config.data
     try:
         check_folder(data)
-        keys = Keys.of((data / CHALLENGE_SECRET).read_bytes())
+        secret = (data / CHALLENGE_SECRET).read_bytes()
         trust = Trust([data / ROOT, data / ISSUING], data / REVOCATION_LIST, config.trust)
     except (OSError, ValueError) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
     return Broker(
         config=config,
-        challenges=Challenges(keys, config.challenge_age, steady or clock, random),
+        challenges=Challenges(secret, config.challenge_age, steady or clock, random),
         trust=trust,
         directory=open_directory(config),
         store=store,

@@ -136,9 +136,9 @@ class SpineStub:
         server = Server(self.app, "127.0.0.1", self._port, greeting)
         try:
             server.prepare()
-        except OSError as exc:
+        except DataError:
             self._stub.broker.release()
-            raise DataError(f"cannot listen on port {self._port}: {exc}") from exc
+            raise
         self._thread = threading.Thread(target=server.serve, daemon=True)
         self._thread.start()
         self._server = server
@@ -184,7 +184,6 @@ class SpineStub:
         return folder
 
     def clear(self) -> None:
-        """Forget requests, faults and sessions."""
         self._stub.clear()
 
     def requests(self, endpoint: str | None = None) -> list[Sent]:

@@ -46,9 +46,11 @@ pytest_plugins = [
 
 
 def pytest_configure() -> None:
-    """Do not run twice on one Python, see tox.ini; let Ctrl-C reach what the tests start."""
-    # What a shell without job control starts in the background ignores SIGINT, and so would all its children.
+    """Do not run twice on one Python, see tox.ini; let signals reach what the tests start."""
+    # What nohup or a shell without job control starts ignores some of them, and so would all its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     tested = Path(os.environ.get("LANYARD_TESTED_PYTHON", "/none"))
     if tested.exists() and tested.samefile(sys.executable):
         pytest.exit("env py runs this very Python", returncode=0)

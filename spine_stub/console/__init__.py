@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 
 from ..errors import DataError, Unavailable
 from ..stub import Stub
@@ -33,7 +33,6 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/stub/faults/set", "POST", pages.set_fault),
     ("/stub/faults/clear", "POST", pages.clear_faults),
     ("/stub/settings", "GET", pages.settings),
-    ("/stub/static/<name>", "GET", pages.static),
 )
 
 API: tuple[tuple[str, str, View], ...] = (
@@ -51,8 +50,6 @@ API: tuple[tuple[str, str, View], ...] = (
 def _away(exc: Unavailable) -> Response:
     """Say on a page, or in JSON, that the store or the directory does not answer."""
     reply = replies.failure(exc)
-    if not request.path.startswith(CONTROLS):
-        return reply
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
     if request.path.startswith(f"{CONTROLS}api/"):
         return api.error(words, reply.status_code)
@@ -68,15 +65,17 @@ def _wrong(exc: DataError) -> Response:
 
 def install(app: Flask, stub: Stub) -> None:
     """Give the application the console."""
-    app.before_request(partial(guard.check, CONTROLS))
-    app.register_error_handler(Unavailable, _away)
-    app.register_error_handler(DataError, _wrong)
-    app.after_request(partial(guard.protect, CONTROLS))
+    console = Blueprint(
+        "console", __name__, template_folder="templates", static_folder="static", static_url_path="/stub/static"
+    )
+    console.before_request(guard.check)
+    console.after_request(guard.protect)
+    console.register_error_handler(Unavailable, _away)
+    console.register_error_handler(DataError, _wrong)
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
-    for name in app.jinja_env.list_templates():
-        app.jinja_env.get_template(name)  # read ahead
     stub.record.listener = partial(timeline.publish, app, stub)
     for rule, method, view in PAGES + API:
         name = f"{view.__module__}.{view.__name__}".replace(".", "_")
-        app.add_url_rule(rule, name, partial(view, stub), methods=[method])
+        console.add_url_rule(rule, name, partial(view, stub), methods=[method])
+    app.register_blueprint(console)

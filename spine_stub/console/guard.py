@@ -27,21 +27,18 @@ _ESTABLISHED = "01"
 """In all other states the socket may have no owner any more, which the table shows as root."""
 
 
-def check(prefix: str) -> Response | None:
+def check() -> Response | None:
     """Return a refusal for a request to the console that must not be answered."""
-    if not request.path.startswith(prefix):
-        return None
     problem = _wrong_place() or _foreign()
     return replies.plain(f"The console says no: {problem}.", 403) if problem else None
 
 
-def protect(prefix: str, reply: Response) -> Response:
+def protect(reply: Response) -> Response:
     """Tell browsers to keep other sites away from the console's pages."""
-    if request.path.startswith(prefix):
-        reply.headers["Content-Security-Policy"] = _POLICY
-        reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
+    reply.headers["Content-Security-Policy"] = _POLICY
+    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
     return reply
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from flask import Response, make_response, render_template, request
-from werkzeug.exceptions import NotFound
 
 from ..errors import DataError, Unavailable
 from ..explain.explanation import explain
@@ -17,8 +15,6 @@ from ..stub import Stub
 from ..web.request import current
 from . import actions
 
-_STATIC = Path(__file__).parent / "static"
-_TYPES = {"console.css": "text/css; charset=UTF-8", "console.js": "text/javascript; charset=UTF-8"}
 BAD_REQUEST = 400
 _NOT_FOUND = 404
 _MOST_SESSIONS = 200
@@ -116,13 +112,6 @@ def settings(stub: Stub) -> str:
     config = stub.broker.config
     base = current().base
     return render_template("settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
-
-
-def static(_: Stub, name: str) -> Response:
-    """The style sheet and the script."""
-    if name not in _TYPES:
-        raise NotFound
-    return Response((_STATIC / name).read_bytes(), content_type=_TYPES[name])
 
 
 def _people(stub: Stub, uids: Iterable[str]) -> Mapping[str, Person]:

@@ -37,7 +37,6 @@ class Listener:
             self.close()
 
     def close(self) -> None:
-        """Let it listen no more."""
         self.is_open = False
         self._events.put(_END)
         self._on_close(self)
@@ -64,7 +63,6 @@ class Events:
 
     @property
     def count(self) -> int:
-        """How many listen."""
         return len(self._listeners)
 
     def subscribe(self) -> Listener:

@@ -53,7 +53,6 @@ class Explanation:
 
     @property
     def refused(self) -> Step | None:
-        """The check that refused."""
         return next((step for step in self.steps if step.state == "refused"), None)
 
     @property

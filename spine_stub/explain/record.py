@@ -142,7 +142,6 @@ class SignIn:
 
     @property
     def last(self) -> Exchange:
-        """The latest request."""
         return self.exchanges[-1]
 
     @property
@@ -166,7 +165,6 @@ class SignIn:
 
     @property
     def begun(self) -> datetime:
-        """When its first request came."""
         return self.exchanges[0].time
 
 
@@ -196,7 +194,6 @@ class Record:
             return self._next - 1
 
     def add(self, exchange: Exchange) -> None:
-        """Keep a request with its reply."""
         with self._changed:
             self._exchanges.append(exchange)
             self._size += exchange.size
@@ -222,7 +219,6 @@ class Record:
             return [sign_in.copy() for sign_in in reversed(self._sign_ins.values())]
 
     def sign_in(self, number: int) -> SignIn | None:
-        """One sign-in, if it is still kept."""
         with self._changed:
             found = self._sign_ins.get(number)
             return found.copy() if found else None

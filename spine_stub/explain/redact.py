@@ -8,7 +8,7 @@ up to its tenth character; of others no more than fits into half a ticket.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
 from ..login.gpobject import Message
@@ -41,7 +41,7 @@ _PATH = re.compile(r"(?:/(?!AQIC)[\w.-]{1,24}(?![\w.-])){0,6}/?", re.ASCII)
 def without_ticket(text: str) -> str:
     """Cut a ticket in a text short, also one that is encoded for an address, once or several times."""
     plain = text
-    for _ in range(_MOST_ENCODINGS):
+    for _ in range(_MOST_ENCODINGS if "%" in text else 0):
         plain = unquote(plain)
     return _BY_FORM.sub(rf"\1{_CUT}", plain) if "AQIC" in plain else text
 
@@ -53,10 +53,9 @@ def kept_parameters(message: Message) -> Message:
     }
 
 
-def kept_headers(header: Callable[[str], str | None]) -> Mapping[str, str]:
-    """Those of a request's headers that are kept, by the names that HEADERS has."""
-    found = ((name, header(name)) for name in HEADERS)
-    return {name: _shortened(without_ticket(value), _HEADER_SIZE) for name, value in found if value is not None}
+def kept_headers(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Those of a request's headers that are kept."""
+    return {name: _shortened(without_ticket(value), _HEADER_SIZE) for name, value in headers if name in HEADERS}
 
 
 def kept_path(path: str) -> str:

@@ -3,7 +3,7 @@
 Layout as captured on the real wire (docs/protocol.md 3): 20 random bytes, the time of issue in
 milliseconds since 1970 as 8 big-endian bytes, and 20 bytes that have the size of an HMAC-SHA1.
 With it travels a server signature over the 48 bytes; the client echoes both. Nobody but the broker
-looks at that signature, so ours is a MAC too, by another key.
+looks at that signature, so ours is a MAC too, of another kind.
 """
 
 from __future__ import annotations
@@ -27,23 +27,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
-class Keys:
-    """What makes a challenge the broker's own: a key for the MAC inside it, one for the signature."""
-
-    mac: bytes
-    signature: bytes
-
-    @classmethod
-    def of(cls, secret: bytes) -> Keys:
-        """The keys of a broker, or of several, that have this secret."""
-        return cls(secret, hmac.digest(secret, b"server signature", "sha256"))
-
-
-@dataclass(frozen=True)
 class Challenges:
-    """Makes challenges and recognises its own again."""
+    """Makes challenges and recognises its own again: those of all brokers with the same secret."""
 
-    keys: Keys
+    secret: bytes
     max_age: timedelta
     clock: Clock
     random: RandomBytes
@@ -80,10 +67,10 @@ class Challenges:
             raise Refused("challenge-from-the-future", f"{-age.total_seconds():.0f} s ahead")
 
     def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self.keys.mac, body, "sha1")
+        return hmac.digest(self.secret, body, "sha1")
 
     def _sign(self, challenge: bytes) -> bytes:
-        return hmac.digest(self.keys.signature, challenge, "sha256")
+        return hmac.digest(self.secret, b"server signature" + challenge, "sha256")
 
 
 def decode_challenge(text: str) -> bytes:

@@ -48,7 +48,6 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether the check let the request through."""
         return not self.reason
 
 

@@ -100,7 +100,7 @@ class Trust:
         paths = [path for path in found if path]
         if not paths:
             raise Refused(_NOT_TRUSTED, _why_unknown(parsed, self.authorities))
-        return tuple(each.to_cryptography() for each in paths[0])
+        return (parsed, *(each.to_cryptography() for each in paths[0][1:]))
 
     def _stores_at(self, now: datetime) -> list[tuple[crypto.X509Store, crypto.X509Store]]:
         """Two stores for each file, at one moment: a store keeps the first time that it was given.
@@ -126,6 +126,7 @@ class Trust:
         return True
 
 
+@lru_cache(maxsize=KEPT_CERTIFICATES)
 def check_strength(path: CertificatePath) -> None:
     """Every key and every signature from the card's certificate up is one that cannot be forged."""
     for certificate in path:

@@ -45,7 +45,6 @@ class Role:
         return f"{self.org_name}, {self.job}"
 
     def is_open(self, today: date) -> bool:
-        """Whether the role can be used on this day."""
         return (self.opened is None or self.opened <= today) and (self.closed is None or today <= self.closed)
 
 
@@ -60,7 +59,6 @@ class Person:
     """Person status: who is not active does not sign in."""
 
     def role(self, role_id: str) -> Role | None:
-        """Return the role of this id, if the person holds it."""
         return next((role for role in self.roles if role.id == role_id), None)
 
     def on(self, today: date) -> Person:

@@ -32,11 +32,9 @@ class PeopleFile:
         self._people = load_people(path)
 
     def person(self, uid: str) -> Person | None:
-        """See Directory."""
         return self._current().get(uid)
 
     def people(self, search: str = "", limit: int = 100) -> Sequence[Person]:
-        """See Directory."""
         everybody = sorted(self._current().values(), key=lambda person: person.uid)
         return [person for person in everybody if matches(person, search)][:limit]
 

@@ -59,15 +59,12 @@ class Entry:
     attributes: Mapping[str, Sequence[str]]
 
     def is_a(self, object_class: str) -> bool:
-        """Whether the entry is of this class."""
         return object_class.casefold() in (name.casefold() for name in self.all("objectClass"))
 
     def all(self, name: str) -> Sequence[str]:
-        """Return all values of an attribute."""
         return self.attributes.get(name.casefold(), ())
 
     def first(self, name: str) -> str:
-        """Return the first value of an attribute, or nothing."""
         return next(iter(self.all(name)), "")
 
     @property
@@ -104,7 +101,6 @@ class LdapDirectory:
         return directory
 
     def person(self, uid: str) -> Person | None:
-        """See Directory."""
         if not UID.fullmatch(uid):
             return None
         entries = self._search(f"uid={uid},{self.base}", "(objectClass=*)", ldap3.SUBTREE)
@@ -119,7 +115,6 @@ class LdapDirectory:
         return sorted((person for person in people if person), key=lambda person: person.uid)
 
     def release(self) -> None:
-        """See Directory."""
         with self._lock:
             self._drop()
 

@@ -120,11 +120,9 @@ class RegistrationAuthority:
         return self._revoke([certificate for path, certificate in self._issued() if path.parent == folder])
 
     def cards_of(self, uid: str) -> list[str]:
-        """The names of a person's cards."""
         return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
 
     def person(self, uid: str) -> Person:
-        """Look a person up by uid."""
         find = self.directory.person if self.directory else load_people(self.data / PEOPLE).get
         return _known(find, uid)
 

@@ -8,13 +8,9 @@ An RSA key with the exponent 1 signs for everybody: its private half is not need
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-from ..config import KEPT_CERTIFICATES
 
 _LEAST_RSA_BITS = 2048
 _LEAST_EXPONENT = 65537
@@ -24,7 +20,6 @@ _BROKEN_DIGESTS = ("md5", "sha1")
 CertificateOrRequest = x509.Certificate | x509.CertificateSigningRequest
 
 
-@lru_cache(maxsize=KEPT_CERTIFICATES)
 def key_weakness(certificate: CertificateOrRequest) -> str:
     """What is weak about the public key, in a few words; nothing when it is strong enough."""
     try:
@@ -49,7 +44,6 @@ def _rsa_weakness(key: rsa.RSAPublicKey) -> str:
     return ""
 
 
-@lru_cache(maxsize=KEPT_CERTIFICATES)
 def signature_weakness(certificate: x509.Certificate) -> str:
     """What is weak about the signature on a certificate; nothing when it is strong enough."""
     try:

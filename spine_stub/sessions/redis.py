@@ -85,29 +85,24 @@ class RedisStore:
         return cls(client, limits)
 
     def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
-        """See Store."""
         keys = _SESSION + key, _CHALLENGE + challenge.hex()
         with _reaching():
             now = self._open(keys, (*self._limits, uid, keep_for // _MILLISECOND))
         return Session(uid, _instant(now), _instant(now)) if now else None
 
     def use(self, key: str) -> Session | None:
-        """See Store."""
         with _reaching():
             return _session(self._use([_SESSION + key], self._limits))
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
-        """See Store."""
         with _reaching():
             self._use([_SESSION + key], (*self._limits, "role", role_id, "mode", mode))
 
     def close(self, key: str) -> bool:
-        """See Store."""
         with _reaching():
             return bool(self._client.delete(_SESSION + key))
 
     def sessions(self) -> Mapping[str, Session]:
-        """See Store."""
         with _reaching():
             keys = list(self._client.scan_iter(match=_SESSION + "*", count=1000))
             pipeline = self._client.pipeline(transaction=False)
@@ -118,7 +113,6 @@ class RedisStore:
         return dict(sorted(live, key=lambda item: item[1].opened, reverse=True))
 
     def release(self) -> None:
-        """See Store."""
         self._client.connection_pool.disconnect()
 
 

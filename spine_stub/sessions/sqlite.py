@@ -81,7 +81,6 @@ class SqliteStore:
         return cls(":memory:", limits, clock)
 
     def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
-        """See Store."""
         now = self._now()
         with self._locked() as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -97,7 +96,6 @@ class SqliteStore:
         return _session((uid, now, now, None, "0"))
 
     def use(self, key: str) -> Session | None:
-        """See Store."""
         now = self._now()
         query = f"SELECT {_COLUMNS} FROM session WHERE key = :key AND {_LIVE}"  # noqa: S608
         with self._locked() as connection:
@@ -108,31 +106,26 @@ class SqliteStore:
         return session
 
     def choose_role(self, key: str, role_id: str, mode: str) -> None:
-        """See Store."""
         chosen = {"key": key, "role_id": role_id, "mode": mode, **self._limits(self._now())}
         change = f"UPDATE session SET role_id = :role_id, mode = :mode, last_used = :now WHERE key = :key AND {_LIVE}"  # noqa: S608
         with self._locked() as connection:
             connection.execute(change, chosen)
 
     def close(self, key: str) -> bool:
-        """See Store."""
         with self._locked() as connection:
             return connection.execute("DELETE FROM session WHERE key = ?", (key,)).rowcount == 1
 
     def sessions(self) -> Mapping[str, Session]:
-        """See Store."""
         query = f"SELECT key, {_COLUMNS} FROM session WHERE {_LIVE} ORDER BY opened DESC"  # noqa: S608
         with self._locked() as connection:
             rows = connection.execute(query, self._limits(self._now())).fetchall()
         return {row[0]: _session(row[1:]) for row in rows}
 
     def release(self) -> None:
-        """See Store."""
         with self._lock:
             self._connection.close()
 
     def __len__(self) -> int:
-        """How many sessions and used challenges are kept."""
         query = "SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM used_challenge)"
         with self._locked() as connection:
             return int(connection.execute(query).fetchone()[0])

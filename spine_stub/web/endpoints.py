@@ -77,7 +77,7 @@ def _end(stub: Stub, reply: Response) -> Response:
     if not asked.path.startswith(CONTROLS):
         stub.record.add(_exchange(stub, asked, reply))
     log.write_request(asked, reply)
-    reply.headers.extend(replies.HEADERS)
+    reply.headers.update(replies.HEADERS)
     return reply
 
 
@@ -106,7 +106,7 @@ def _exchange(stub: Stub, asked: BrokerRequest, reply: Response) -> Exchange:
         path=kept_path(asked.path),
         client=asked.remote_addr or "",
         query=kept_parameters(asked.args),
-        headers=kept_headers(asked.headers.get),
+        headers=kept_headers(asked.headers),
         message=message,
         body_size=asked.content_length or 0,
         status=reply.status_code,

@@ -38,7 +38,6 @@ class JsonLines(logging.Formatter):
     """One JSON object for each record, on one line whatever is in it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Encode a record."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

@@ -47,7 +47,6 @@ class BrokerRequest(Request):
 
     @property
     def milliseconds(self) -> float:
-        """How long it has taken so far."""
         return (time.perf_counter() - self.begun) * 1000
 
     def note(self, **fields: object) -> None:

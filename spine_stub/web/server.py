@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..errors import DataError
 from .connection import Connection
 
 if TYPE_CHECKING:
@@ -75,10 +76,16 @@ class Server:
         return f"{self.scheme}://{host}:{self.port}"
 
     def prepare(self) -> None:
-        """Begin to listen; raises OSError."""
-        family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
-        is_ipv6 = family == socket.AF_INET6
-        self._listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=is_ipv6)
+        """Begin to listen; raises DataError."""
+        try:
+            family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+            is_ipv6 = family == socket.AF_INET6
+            self._listener = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=is_ipv6)
+        except OSError as exc:
+            why = "it is in use already" if exc.errno == errno.EADDRINUSE else exc
+            raise DataError(
+                f"cannot listen on {self.host} port {self.port}: {why}. Choose another port; 0 takes any free one"
+            ) from exc
         self._listener.setblocking(False)
         # What it accepts has this too; asyncio sets it for no socket that was made without a protocol's number.
         self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -153,8 +153,6 @@ def test_tries_left_in_a_status_word(status: int, left: int | None) -> None:
     [
         (0x9000, "9000 success"),
         (0x63C2, "63C2 2 tries left"),
-        (0x6100, "6100 256 more bytes"),
-        (0x6110, "6110 16 more bytes"),
         (0x6A82, "6A82 file not found"),
         (0x6FAB, "6FAB not known to the agent"),
     ],

@@ -22,7 +22,7 @@ from support.spine_client import Card, make_card, message, resign, set_attribute
 
 from spine_stub.errors import BrokerError
 from spine_stub.folder import ISSUING, ISSUING_KEY, ROOT, ROOT_KEY
-from spine_stub.login.challenge import Challenges, Keys
+from spine_stub.login.challenge import Challenges
 from spine_stub.pki import authority
 from spine_stub.pki.authority import Issuer
 from spine_stub.sessions import Limits, session_key
@@ -217,7 +217,7 @@ def a_replayed_answer_signed_anew(desk: Desk) -> dict[str, str]:
 
 
 def a_challenge_of_another_broker(desk: Desk) -> dict[str, str]:
-    other = Challenges(Keys.of(b"another secret"), timedelta(minutes=5), desk.clock, desk.broker.random)
+    other = Challenges(b"another secret", timedelta(minutes=5), desk.clock, desk.broker.random)
     challenge, signature = other.issue()
     answer = message(UID, sign_cms(desk.card(), base64.b64decode(challenge)), {})
     return {**answer, "challenge": challenge, "signature": signature}

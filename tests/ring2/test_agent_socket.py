@@ -200,8 +200,8 @@ def test_a_watcher_is_told_what_is_so_and_what_changes(live: LiveAgent) -> None:
 
 
 def test_the_reasons_of_an_end() -> None:
-    late = agent.TimeUp(agent.AgentError(Fault.TIME_UP))
-    idle = agent.TimeUp(agent.AgentError(Fault.IDLE_TOO_LONG))
+    late = agent.Failed(agent.AgentError(Fault.TIME_UP))
+    idle = agent.Failed(agent.AgentError(Fault.IDLE_TOO_LONG))
     lost = agent.ReaderLost(agent.AgentError(Fault.NO_READER))
     reasons = {"logged_out": Cue.LOG_OUT, "time_up": late, "idle": idle, "reader_lost": lost}
     reasons |= {"card_out": agent.CardOut(agent.CardIn("", b"")), "failed": agent.Failed(late.error)}
@@ -298,7 +298,7 @@ def test_the_ticket_goes_with_the_card_and_all_who_wait_are_told(live: LiveAgent
 
 def test_a_session_that_is_over_by_the_clock_gives_no_ticket(live: LiveAgent) -> None:
     live.signs_in()
-    live.server._clock = lambda: live.conductor.signed_in().ends
+    live.server._clock = lambda: live.conductor.signed_in().limit()[0]
     assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
 
 

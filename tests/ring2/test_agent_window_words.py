@@ -17,7 +17,7 @@ from support.spine import Spine
 from support.window import WindowOnScreen
 
 import agent
-from agent import AgentError, Broker, CardIn, Fault, State, TimeUp
+from agent import AgentError, Broker, CardIn, Failed, Fault, State
 from demo import EmbeddedReader
 
 
@@ -45,7 +45,7 @@ def test_when_the_time_is_up_one_signs_in_again(card: str, why: AgentError, wind
     slot.insert(card)
     window.signs_in()
     window.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
-    window.conductor.handle(TimeUp(why))
+    window.conductor.handle(Failed(why))
     window.waits(lambda: window.conductor.log_out_confirmed)
     assert why.says in window.text()
     window.clicks("Sign in again")

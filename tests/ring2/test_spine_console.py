@@ -32,8 +32,16 @@ def test_every_page_shows_itself(spine: Spine, client: Client, stub: Stub) -> No
     number = stub.record.sign_ins()[0].number
     for rule, method, _ in PAGES + API:
         if method == "GET" and not rule.endswith("/events"):
-            path = rule.replace("<int:number>", str(number)).replace("<uid>", UID).replace("<name>", "console.css")
+            path = rule.replace("<int:number>", str(number)).replace("<uid>", UID)
             assert client.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize(("name", "kind"), [("console.css", "text/css"), ("console.js", "text/javascript")])
+def test_pages_get_their_style_and_script(name: str, kind: str, client: Client) -> None:
+    reply = client.get(f"/stub/static/{name}")
+    assert (reply.status_code, reply.headers["Cache-Control"]) == (200, "no-store")
+    assert reply.headers["Content-Type"].startswith(kind)
+    assert "Content-Security-Policy" in reply.headers
 
 
 @pytest.mark.parametrize("path", ["sign-in/99", "people/1", "static/app.py", "static/..%2fapp.py", "nothing"])

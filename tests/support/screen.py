@@ -29,6 +29,12 @@ class Display:
         """Write a picture of the whole screen; the file's name says in which format."""
         self._run("import", "-window", "root", str(path))
 
+    def colours(self) -> str:
+        """Return each colour that the screen shows and the number of its pixels, as ImageMagick lists them."""
+        command = ["import", "-window", "root", "-depth", "8", "-format", "%c", "histogram:info:-"]
+        done = subprocess.run(command, env=self.environment, check=True, timeout=20, capture_output=True, text=True)
+        return done.stdout
+
     def type(self, text: str) -> None:
         """Press the keys that make this text, in the window that has the keyboard."""
         self._run("xdotool", "type", "--delay", "10", text)
