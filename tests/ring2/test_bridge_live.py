@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from support.machine import wait_until
-from support.native_host import LISTED, allow, host
+from support.native_host import FROM_CHROMIUM, LISTED, allow, host, started
+from support.source import ROOT
 from support.ticket_socket import LiveAgent
 
 from agent import State
@@ -60,3 +64,20 @@ def test_the_question_goes_when_the_page_goes(live: LiveAgent) -> None:
         live.asks()
         process.hang_up()
         wait_until(lambda: live.asked is None)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
+def test_another_user_gets_no_ticket(live: LiveAgent) -> None:
+    """Not even where the socket's folder was opened to everybody by mistake."""
+    live.signs_in()
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        environment = os.environ | allow(Path(name), LISTED) | {"PYTHONPATH": str(ROOT)}
+        command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", sys.executable]
+        command += ["-P", "-m", "bridge", "native-host", "--", *FROM_CHROMIUM]
+        for _ in ("closed", "opened"):
+            with started(command, environment) as process:
+                assert process.ask(ASK_QUIETLY)["errorCode"] == TicketCode.NO_SERVER
+            live.path.parents[1].chmod(0o755)
+            live.path.parent.chmod(0o755)
+            live.path.chmod(0o666)
