@@ -2516,8 +2516,9 @@ class Request:
 
     @property
     def who(self) -> str:
-        """Who asks: the page, or else the program."""
-        return clean(self.origin, 300) if self.origin else self.program
+        """Who asks: the page, or else the program. A long name is told by its end, as people are by their surname."""
+        who = clean(self.origin, LONGEST_LINE) or self.program
+        return who if len(who) <= 70 else f"{who[:12]}\u2026{who[-57:]}"
 
 
 class Conductor:
@@ -3739,8 +3740,8 @@ class QuestionScreen(Screen):
     def build(self) -> None:
         request = self.conductor.request
         if request:
-            self.label(request.who, "Title.TLabel")
-            self.label(f"asks: {request.question}")
+            self.label(f"{request.who} asks", "Heading.TLabel")
+            self.label(request.question)
             if request.origin:
                 self.label(f"Program: {request.program}", "Quiet.TLabel")
             self.button("No", lambda: request.answer(False))
