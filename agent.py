@@ -2460,8 +2460,9 @@ class Request:
 
     @property
     def who(self) -> str:
-        """Who asks: the page, or else the program."""
-        return clean(self.origin, 300) if self.origin else self.program
+        """Who asks: the page, or else the program. A long name is told by its end, as people are by their surname."""
+        who = clean(self.origin, LONGEST_LINE) or self.program
+        return who if len(who) <= 70 else f"{who[:12]}\u2026{who[-57:]}"
 
 
 @dataclass(eq=False)
@@ -3638,8 +3639,8 @@ class QuestionScreen(Screen):
     def build(self) -> None:
         request = self.conductor.request
         if request:
-            self.label(request.who, "Title.TLabel")
-            self.label(f"asks: {request.question}")
+            self.label(f"{request.who} asks", "Heading.TLabel")
+            self.label(request.question)
             if request.origin:
                 self.label(f"Program: {request.program}", "Quiet.TLabel")
             self.button("No", lambda: request.answer(False))
@@ -3707,7 +3708,6 @@ method GetInfo() -> (vendor: string, product: string, version: string, url: stri
 method GetInterfaceDescription(interface: string) -> (description: string)
 error InterfaceNotFound (interface: string)
 error MethodNotFound (method: string)
-error MethodNotImplemented (method: string)
 error InvalidParameter (parameter: string)
 error ExpectedMore ()
 """
@@ -3721,12 +3721,9 @@ method GetTicket(origin: ?string, wait_seconds: ?int) -> (ticket: string)
 method GetTicketNoAuth(origin: ?string) -> (ticket: string)
 # The ticket of a new sign-in: who is signed in is logged out first.
 method GetNewTicket(origin: ?string, wait_seconds: ?int) -> (ticket: string)
-# Log out.
 method DestroyTicket() -> ()
 # state: no_reader, no_card, working, passcode, choosing_role, signed_in, signed_out (the card is in) or failed.
-method GetStatus() -> (
-  state: string, uid: ?string, cn: ?string, role: ?Role, reader: ?string, seconds_left: ?int
-)
+method GetStatus() -> (state: string, uid: ?string, cn: ?string, role: ?Role, reader: ?string, seconds_left: ?int)
 # Called with more: what is so now (signed_in or signed_out), then signed_in, role_changed or signed_out as it comes.
 # reason of the latter: card_out, logged_out, time_up, idle, reader_lost, failed or agent_ended.
 method Watch() -> (sequence: int, event: string, reason: ?string)
@@ -3734,14 +3731,13 @@ method Watch() -> (sequence: int, event: string, reason: ?string)
 method Confirm(question: string, origin: ?string) -> (granted: bool)
 # Bring the window to the front.
 method Show() -> ()
-# Log out, as a session ends with its card.
+# Log out, because a session ends with its card.
 method Lock() -> ()
 method ChangeRole(id: string) -> ()
 # content, payloads, cms, certificate, signatures: base64. digest: sha256 (when not given) or sha1.
 method Sign(origin: ?string, summary: string, content: string, digest: ?string) -> (cms: string)
-method SignPayloads(origin: ?string, summary: string, payloads: []string, digest: ?string) -> (
-  certificate: string, signatures: []string
-)
+method SignPayloads(origin: ?string, summary: string, payloads: []string, digest: ?string)
+  -> (certificate: string, signatures: []string)
 """
 TICKET_API = {  # the codes of TicketAPI's errors: a group, and in it a number from 1
     0x80100000: "Internal NotInitialised InvalidParameter BufferTooSmall BadHandle ServerBusy ServerCommunicationFailed"
@@ -3770,33 +3766,25 @@ TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI
     "ServerNotAvailable": (Fault.UNREACHABLE, Fault.NOT_TRUSTED),
     "DataSyntax": (Fault.BROKER_NONSENSE,),
     "AuthenticationNotValid": (Fault.TIME_UP, Fault.IDLE_TOO_LONG),
-    "NotInstalled": (Fault.NO_LIBRARY,),
+    "NotInstalled": (Fault.NO_LIBRARY, Fault.NO_TOKEN_LIBRARY),
+    "ResourceLoad": (Fault.MODULE_FAILED,),
+    "NoKey": (Fault.CARD_AMBIGUOUS,),
     "NoServer": (Fault.NOT_RUNNING,),
 }
-STATE_NAMES = {  # what GetStatus calls them; the others: working
-    State.NO_READER: "no_reader",
-    State.WAITING: "no_card",
-    State.PASSCODE: "passcode",
-    State.LAST_TRY: "passcode",
-    State.CHOOSING_CERTIFICATE: "passcode",
-    State.CONFIRMING: "passcode",
-    State.CHOOSING_ROLE: "choosing_role",
-    State.SIGNED_IN: "signed_in",
-    State.SIGNED_OUT: "signed_out",
-    State.PROBLEM: "failed",
-}
-INTERFACES = {
-    "org.varlink.service": SERVICE,
-    "lanyard.Agent": AGENT + "".join(f"error {name} (code: int, says: string)\n" for name in CODES),
-}
+STATE_NAMES = {state: state.name.lower() for state in State}  # what GetStatus calls them, but for these:
+STATE_NAMES |= {State.WAITING: "no_card", State.LAST_TRY: "passcode", State.CONFIRMING: "passcode"}
+STATE_NAMES |= {State.PROBLEM: "failed", State.CHOOSING_CERTIFICATE: "passcode"}
+WORKING = State.READING, State.READING_TYPED, State.SIGNING_IN, State.SELECTING_ROLE
+STATE_NAMES |= dict.fromkeys(WORKING, "working")
+AGENT += "".join(f"error {name} (code: int, says: string)\n" for name in CODES)
+INTERFACES = {"org.varlink.service": SERVICE, "lanyard.Agent": AGENT}
 METHODS = {  # their parameters, by full name: {"origin": "?string"}
     f"{interface}.{method}": dict(each.split(": ") for each in parameters.split(", ") if each)
     for interface, text in INTERFACES.items()
     for method, parameters in re.findall(r"^method (\w+)\((.*?)\)", text, re.MULTILINE)
 }
 TYPES = {"string": str, "int": int, "bool": bool}
-LONGEST_MESSAGE = 1 << 20  # bytes, before its NUL
-MOST_UNFINISHED = 16 << 20  # bytes of messages that are not whole yet, of all callers
+LONGEST_MESSAGE, MOST_UNFINISHED = 1 << 20, 16 << 20  # bytes: one message, and of all callers what is not whole yet
 MOST_UNREAD = 64 << 10  # bytes that a caller may leave unread here
 MOST_CALLERS, MOST_OPEN_CALLS = 1200, 256
 LONGEST_ORIGIN, LONGEST_QUESTION, MOST_PAYLOADS = 300, 500, 100
@@ -3817,6 +3805,9 @@ class VarlinkError(Exception):
         self.message = {"error": name, "parameters": {**parameters, "code": CODES[code], "says": says}}
 
 
+Outcome = Mapping[str, Any] | VarlinkError | AgentError  # of a call: the reply's parameters, or what went wrong
+
+
 def refusal(name: str, says: str) -> VarlinkError:
     """One of TicketAPI's errors."""
     return VarlinkError(f"lanyard.Agent.{name}", name, says)
@@ -3833,11 +3824,8 @@ def encode_message(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message).encode() + b"\0"
 
 
-Outcome = Mapping[str, Any] | VarlinkError | AgentError
-
-
 def encode_reply(outcome: Outcome, *, continues: bool = False) -> bytes:
-    """The reply to a call: its parameters, or an error."""
+    """The reply to a call; more come where it continues."""
     if isinstance(outcome, AgentError):
         name = next(name for name, faults in TICKET_ERRORS.items() if outcome.fault in faults)
         outcome = refusal(name, str(outcome))
@@ -3846,30 +3834,16 @@ def encode_reply(outcome: Outcome, *, continues: bool = False) -> bytes:
     return encode_message({"parameters": outcome} | ({"continues": True} if continues else {}))
 
 
-class MessageBuffer:
-    """What has come of messages. Each byte is looked at once, however it comes."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._searched = 0
-
-    def __len__(self) -> int:
-        return len(self._bytes)
-
-    def feed(self, data: bytes) -> None:
-        self._bytes += data
-
-    def take(self) -> bytes | None:
-        """The first whole message without its NUL. Raises VarlinkError for one that is too long."""
-        end = self._bytes.find(0, self._searched)
-        self._searched = len(self._bytes) if end < 0 else 0
-        if max(end, self._searched) > LONGEST_MESSAGE:
-            raise refusal("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes.")
-        if end < 0:
-            return None
-        message = bytes(self._bytes[:end])
-        del self._bytes[: end + 1]
-        return message
+def take_message(received: bytearray) -> bytes | None:
+    """Take the first whole message out, without its NUL. Raises VarlinkError for one that is too long."""
+    end = received.find(0)
+    if max(end, len(received) if end < 0 else 0) > LONGEST_MESSAGE:
+        raise refusal("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes.")
+    if end < 0:
+        return None
+    message = bytes(received[:end])
+    del received[: end + 1]
+    return message
 
 
 @dataclass(frozen=True, eq=False)
@@ -3913,50 +3887,36 @@ def has_type(value: object, kind: str) -> bool:
     return type(value) is TYPES.get(kind)
 
 
-def peer(link: socket.socket) -> tuple[int, int]:
-    """Process and user of the other end, as the kernel saw them connect (unix(7), SO_PEERCRED)."""
-    pid, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid, uid
-
-
-def is_alive(link: socket.socket, pid: int) -> bool:
-    """Whether the process that connected has this number still, and no other one; true where Linux cannot tell."""
-    try:
-        process = link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
-    except OSError as error:
-        return error.errno == errno.ENOPROTOOPT
-    about = Path(f"/proc/self/fdinfo/{process}").read_text()
-    os.close(process)
-    return f"Pid:\t{pid}" in about.splitlines()
-
-
 @dataclass(eq=False)
 class Caller:
-    """A connection, by the program at its other end. It has one call open at a time."""
+    """A connection, by the process at its other end (unix(7), SO_PEERCRED). It has one call open at a time."""
 
     link: socket.socket
     pid: int
     used: float  # last, by time.monotonic()
-    received: MessageBuffer = field(default_factory=MessageBuffer)
+    received: bytearray = field(default_factory=bytearray, repr=False)
     unsent: bytearray = field(default_factory=bytearray, repr=False)
     call: Call | None = None  # not answered yet
-    leaves: bool = False  # once all is sent
-    writes: bool = False  # waits for room to send
+    leaves: bool = False  # nothing more is taken from it
 
     def program(self) -> str:
         """The path of the program, as far as it is known: a hint for people, which any program can make its own."""
         try:
             path = os.readlink(f"/proc/{self.pid}/exe")
-            return clean(path) if is_alive(self.link, self.pid) else "a program that has ended"
-        except OSError:
-            return "a program that is not known"
+            process = self.link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
+            with open(process, "rb"):
+                signal.pidfd_send_signal(process, 0)  # raises where the number may be another process's by now
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT:
+                return "a program that is not known"
+        return clean(path)
 
 
 class VarlinkServer(threading.Thread):
     """Speaks with callers from one thread, which waits for none of them and which none of them can hold up.
 
     Of each caller one call at a time is handled, in turn, and only when what was answered before is sent. A caller
-    that leaves too much unread or unfinished is dismissed.
+    that leaves too much unread or unfinished is sent away.
     """
 
     def __init__(self, listener: socket.socket) -> None:
@@ -3970,7 +3930,7 @@ class VarlinkServer(threading.Thread):
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self.inbox, selectors.EVENT_READ, self.inbox.run_pending)
 
-    def answer(self, caller: Caller, call: Call) -> Mapping[str, Any] | None:
+    def answer(self, caller: Caller, call: Call) -> Outcome | None:
         """What is answered, or None where that comes later. Raises VarlinkError, AgentError."""
         raise NotImplementedError
 
@@ -3978,7 +3938,7 @@ class VarlinkServer(threading.Thread):
         """The connection has ended."""
 
     def patience(self) -> float | None:
-        """Do what is to be done at this time; how many seconds there are until there is more of that."""
+        """How many seconds there are until something is to be done; None: until something happens."""
 
     def end(self) -> None:
         self._ended = True
@@ -3986,7 +3946,10 @@ class VarlinkServer(threading.Thread):
     def run(self) -> None:
         try:
             while not self._ended:
-                self._turn()
+                for key, _ in self._selector.select(0 if self._ready else self.patience()):
+                    key.data()
+                for caller in [*self._ready]:
+                    self._serve(caller)
         except Exception as error:  # callers are to find nobody here, not to wait for ever
             told("the ticket socket", error)
         self._listener.close()
@@ -3995,13 +3958,6 @@ class VarlinkServer(threading.Thread):
         self._selector.close()
         self.inbox.close()
 
-    def _turn(self) -> None:
-        for key, _ in self._selector.select(0 if self._ready else self.patience()):
-            key.data()
-        for caller in [*self._ready]:
-            if caller in self._callers:
-                self._serve(caller)
-
     def _accept(self) -> None:
         try:
             link, _ = self._listener.accept()
@@ -4009,17 +3965,17 @@ class VarlinkServer(threading.Thread):
             self._make_room()
             return
         link.setblocking(False)
-        pid, uid = peer(link)
+        pid, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         caller = Caller(link, pid, time.monotonic())
         self._callers.add(caller)
         self._selector.register(link, selectors.EVENT_READ, functools.partial(self._touched, caller))
         if uid != os.geteuid():
-            self._dismiss(caller, refusal("UserNotValid", "This is the agent of another user."))
+            self._send_away(caller, refusal("UserNotValid", "This is the agent of another user."))
         elif len(self._callers) > MOST_CALLERS and not self._make_room():
-            self._dismiss(caller, refusal("ServerBusy", "Too many programs are asking."))
+            self._send_away(caller, refusal("ServerBusy", "Too many programs are asking."))
 
     def _make_room(self) -> bool:
-        """Of the program with the most idle connections, drop the one that was used least lately."""
+        """Of the program with the most idle connections, drop the one that was idle for longest."""
         idle = [caller for caller in self._callers if caller.call is None]
         numbers = Counter(caller.pid for caller in idle)
         oldest = min(idle, key=lambda each: (-numbers[each.pid], each.used), default=None)
@@ -4045,27 +4001,27 @@ class VarlinkServer(threading.Thread):
             self._received(caller, data)
 
     def _received(self, caller: Caller, data: bytes) -> None:
-        caller.received.feed(data)
+        caller.received += data
         caller.used, size = time.monotonic(), len(caller.received)
         total = sum(len(each.received) for each in self._callers) if size > MOST_UNREAD else 0
         if size > LONGEST_MESSAGE + 1 or total > MOST_UNFINISHED:
-            self._dismiss(caller, refusal("InvalidParameter", "That is too long for a message."))
+            self._send_away(caller, refusal("InvalidParameter", "That is too long for a message."))
         self._ready[caller] = None
 
     def _serve(self, caller: Caller) -> None:
         """Handle the next call, where one is whole and none is open."""
         try:
-            message = None if caller.call or caller.unsent or caller.leaves else caller.received.take()
+            message = None if caller.call or caller.unsent or caller.leaves else take_message(caller.received)
             if message is None:
                 self._ready.pop(caller, None)
                 return
             caller.call = Call.parse(message)
         except VarlinkError as error:
-            self._dismiss(caller, error)
-            return
-        outcome = self._outcome(caller, caller.call)
-        if outcome is not None:
-            self.reply(caller, outcome)
+            self._send_away(caller, error)
+        else:
+            outcome = self._outcome(caller, caller.call)
+            if outcome is not None:
+                self.reply(caller, outcome)
 
     def _outcome(self, caller: Caller, call: Call) -> Outcome | None:
         try:
@@ -4077,14 +4033,17 @@ class VarlinkServer(threading.Thread):
             return told("the ticket socket", error)
 
     def reply(self, caller: Caller, outcome: Outcome, *, continues: bool = False) -> None:
-        """Send it. Unless more is to come, that was all for this call."""
-        if caller not in self._callers:
-            return
-        if not (caller.call and caller.call.oneway):
-            caller.unsent += encode_reply(outcome, continues=continues)
-        if not continues:
-            caller.call = None
-        self._flush(caller)
+        """Send it. Unless it continues, that was all for this call."""
+        if caller in self._callers:
+            if not (caller.call and caller.call.oneway):
+                caller.unsent += encode_reply(outcome, continues=continues)
+            if not continues:
+                caller.call = None
+            self._flush(caller)
+
+    def _send_away(self, caller: Caller, error: VarlinkError) -> None:
+        caller.leaves = True
+        self.reply(caller, error)
 
     def _flush(self, caller: Caller) -> None:
         """Send what can be sent, and go on with the caller's calls once that was all."""
@@ -4097,36 +4056,41 @@ class VarlinkServer(threading.Thread):
             return
         if not caller.unsent:
             self._ready[caller] = None
-        if caller.writes != bool(caller.unsent):
-            caller.writes = bool(caller.unsent)
-            key = self._selector.get_key(caller.link)
+        key = self._selector.get_key(caller.link)
+        if bool(caller.unsent) != bool(key.events & selectors.EVENT_WRITE):
             self._selector.modify(caller.link, key.events ^ selectors.EVENT_WRITE, key.data)
 
-    def _dismiss(self, caller: Caller, error: VarlinkError) -> None:
-        """Say why, and end the connection."""
-        caller.leaves = True
-        self.reply(caller, error)
-
     def _drop(self, caller: Caller) -> None:
-        if caller not in self._callers:
-            return
-        self._callers.discard(caller)
-        self._ready.pop(caller, None)
-        self._selector.unregister(caller.link)
-        caller.link.close()
-        self.gone(caller)
+        if caller in self._callers:
+            self._callers.discard(caller)
+            self._ready.pop(caller, None)
+            caller.leaves = True
+            self._selector.unregister(caller.link)
+            caller.link.close()
+            self.gone(caller)
 
 
 @dataclass(eq=False)
 class OpenCall:
-    """A call that waits for the person: to sign in, or where there is a question to answer it."""
+    """A call that is answered once there is an outcome: it is looked for whenever anything has changed.
+
+    `wants`: what the person is asked, empty for a sign-in, None for nothing. `answer`: what they have answered.
+    """
 
     caller: Caller
-    origin: str
-    ends: float
-    question: str = ""
+    outcome: Callable[[OpenCall], Outcome | None]
+    since: Known
+    wait_seconds: int = WAIT_SECONDS
+    origin: str = ""
+    wants: str | None = None
+    answer: bool | Outcome | None = None
     signing: Signing | None = None
-    other_than: str = ""  # a ticket that will not do
+    other_than: str | None = None  # a ticket that will not do
+    opened: float = field(default_factory=time.monotonic)
+
+    @property
+    def ends(self) -> float:
+        return self.opened + self.wait_seconds
 
 
 @dataclass(frozen=True)
@@ -4137,10 +4101,23 @@ class Known:
     signed_in: SignedIn | None = None
     reader: str | None = None
     problem: AgentError | None = None
+    ended_by: str = ""  # why nobody is signed in any more
+
+    def failure_since(self, earlier: Known) -> AgentError | None:
+        """What has ended a sign-in meanwhile, or why there can be none."""
+        new = self.problem is not earlier.problem or self.state is State.NO_READER
+        if self.state in UNDISTURBED and new:
+            return self.problem
+        gave_up = self.state is State.SIGNED_OUT and self.ended_by == "logged_out" and not earlier.signed_in
+        return AgentError(Fault.GIVEN_UP) if gave_up and self is not earlier else None
+
+    @property
+    def ticket(self) -> str | None:
+        return self.signed_in.session.ticket if self.signed_in else None
 
 
 class TicketServer(VarlinkServer):
-    """The methods of lanyard.Agent.
+    """The methods of lanyard.Agent, which all return an outcome, or None where it comes later.
 
     The owner's thread publishes what becomes of the session, and shows what programs want of the person.
     """
@@ -4161,24 +4138,9 @@ class TicketServer(VarlinkServer):
         self._watchers: set[Caller] = set()
         self._allowed: set[tuple[str, str]] = set()  # origins and programs that may have the ticket of this session
         self._sequence = 0
-        self._shown: tuple[OpenCall | None, str] = None, ""  # what the person is to see: whose call, which question
-        self._telling = False  # the owner's thread has been told that there is something new to show
-        self._methods: dict[str, Callable[..., Mapping[str, Any] | None]] = {
-            "GetInfo": self._get_info,
-            "GetInterfaceDescription": self._get_description,
-            "GetTicket": self._get_ticket,
-            "GetTicketNoAuth": self._get_ticket_no_auth,
-            "GetNewTicket": self._get_new_ticket,
-            "DestroyTicket": self._log_out,
-            "GetStatus": self._get_status,
-            "Watch": self._watch,
-            "Confirm": self._confirm,
-            "Show": self._show,
-            "Lock": self._log_out,
-            "ChangeRole": self._change_role,
-            "Sign": self._sign,
-            "SignPayloads": self._sign_payloads,
-        }
+        self._shown: tuple[OpenCall | None, str | None] = None, None  # whose call the person is to see, what it wants
+        self._raises = False  # the window is to come to the front
+        self._showing = False  # the owner's thread is on its way to show it
         conductor.on_move = self._publish
         self.start()
 
@@ -4190,20 +4152,25 @@ class TicketServer(VarlinkServer):
         signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
         if (before, state) == (State.SIGNED_IN, State.SELECTING_ROLE):
             signed_in = old.signed_in  # until the broker knows the other role
-        self._known = Known(state, signed_in, attempt.card.reader if attempt else None, self._conductor.problem)
-        self.inbox.call(self._moved, old, self._known, why_over(event))
+        reader = attempt.card.reader if attempt else None
+        self._known = Known(state, signed_in, reader, self._conductor.problem, why_over(event))
+        self.inbox.call(self._moved, old, self._known)
 
     def _show_person(self) -> None:
-        """Show what is wanted, and where that is a sign-in have the passcode asked for of a card that is still in."""
-        self._telling = False
-        (call, question), signed_in = self._shown, self._known.signed_in
-        if call and not question:
-            if signed_in and signed_in.session.ticket == call.other_than:
+        """Show what is wanted; where that is a sign-in, have the passcode asked for of a card that is still in."""
+        self._showing = False
+        call, wants = self._shown
+        if self._raises:
+            self._raises = False
+            self._conductor.on_show()
+        if call and not wants:
+            if self._known.ticket and self._known.ticket == call.other_than:
                 self._conductor.handle(Cue.LOG_OUT)
             self._conductor.handle(Cue.DISMISSED)
         answer = functools.partial(self.inbox.call, self._answered, call)
-        request = Request(call.origin, call.caller.program(), question, answer, call.signing) if call else None
-        self._conductor.ask(request)
+        self._conductor.ask(
+            Request(call.origin, call.caller.program(), wants or "", answer, call.signing) if call else None
+        )
 
     def close(self) -> None:
         """Tell all who wait that the agent ends."""
@@ -4213,14 +4180,15 @@ class TicketServer(VarlinkServer):
     # What the socket's thread does.
 
     def end(self) -> None:
-        for call in [*self._open]:
-            self._finish(call, AgentError(Fault.NOT_RUNNING, says="The agent has ended."))
-        for caller in [*self._watchers]:
-            self.reply(caller, self._event("signed_out", "agent_ended"))
+        for call in self._open:
+            self.reply(call.caller, AgentError(Fault.NOT_RUNNING, says="The agent has ended."))
+        self._tell("signed_out", "agent_ended", continues=False)
         super().end()
 
-    def answer(self, caller: Caller, call: Call) -> Mapping[str, Any] | None:
-        return self._methods[call.method.rpartition(".")[2]](caller, **call.parameters)
+    def answer(self, caller: Caller, call: Call) -> Outcome | None:
+        name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
+        outcome: Outcome | None = getattr(self, name)(caller, **call.parameters)
+        return outcome
 
     def gone(self, caller: Caller) -> None:
         self._watchers.discard(caller)
@@ -4228,97 +4196,80 @@ class TicketServer(VarlinkServer):
         self._show_first()
 
     def patience(self) -> float | None:
-        for call in [call for call in self._open if call.ends <= time.monotonic()]:
-            self._finish(call, AgentError(Fault.NO_TICKET, says="Nobody has answered in time."))
-        return max(0.0, min(call.ends for call in self._open) - time.monotonic()) if self._open else None
+        left = min((call.ends for call in self._open), default=None)
+        if left is not None and left <= time.monotonic():
+            self._settle()
+            return 0
+        return None if left is None else left - time.monotonic()
 
-    # The methods. Each returns what is answered, or None where that comes later.
+    def _moved(self, old: Known, new: Known) -> None:
+        if bool(old.signed_in) != bool(new.signed_in):
+            self._allowed.clear()
+            self._tell("signed_in" if new.signed_in else "signed_out", None if new.signed_in else new.ended_by)
+        elif old.signed_in and new.signed_in and old.signed_in.role != new.signed_in.role:
+            self._tell("role_changed")
+        self._settle()
 
-    def _get_info(self, caller: Caller) -> Mapping[str, Any]:
-        about = {"vendor": "Lanyard", "product": "Lanyard, an identity agent", "version": VERSION, "url": ""}
-        return about | {"interfaces": [*INTERFACES]}
+    def _answered(self, call: OpenCall, answer: bool | Outcome) -> None:
+        """The person has answered; who does not want to sign in does so for no program."""
+        for each in self._open if call.wants == "" else [call]:
+            if each.wants == call.wants:
+                each.answer = answer
+        self._settle()
 
-    def _get_description(self, caller: Caller, interface: str) -> Mapping[str, Any]:
-        if interface not in INTERFACES:
-            raise invalid("interface")
-        return {"description": INTERFACES[interface]}
+    def _wait(self, call: OpenCall) -> Outcome | None:
+        """The call's outcome where there is one already, else it stays open. Raises VarlinkError."""
+        if len(call.origin) > LONGEST_ORIGIN:
+            raise invalid("origin")
+        if not 0 <= call.wait_seconds <= LONGEST_WAIT:
+            raise invalid("wait_seconds")
+        outcome = call.outcome(call)
+        if outcome is None:
+            if len(self._open) >= MOST_OPEN_CALLS:
+                raise refusal("ServerBusy", "Too many programs are asking.")
+            self._open.append(call)
+            self._show_first()
+        return outcome
 
-    def _get_ticket(
-        self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS
-    ) -> Mapping[str, Any] | None:
-        return self._go_on(self._open_call(caller, origin, wait_seconds))
+    def _settle(self) -> None:
+        """Answer the open calls that have an outcome by now."""
+        now = time.monotonic()
+        for call in [*self._open]:
+            outcome = self._outcome_of(call)
+            if outcome is None and call.ends <= now:
+                outcome = AgentError(Fault.NO_TICKET, says="Nobody has answered in time.")
+            if outcome is not None:
+                self._open.remove(call)
+                self.reply(call.caller, outcome)
+        self._show_first()
 
-    def _get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Mapping[str, Any]:
-        session = self._signed_in().session
-        if not self._may_have(caller, origin):
-            raise refusal("TicketNotAvailable", "The person has to allow this program first: it must use GetTicket.")
-        return {"ticket": session.ticket}
-
-    def _get_new_ticket(
-        self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS
-    ) -> Mapping[str, Any] | None:
-        call = self._open_call(caller, origin, wait_seconds)
-        call.other_than = self._known.signed_in.session.ticket if self._known.signed_in else ""
-        return self._go_on(call)
-
-    def _get_status(self, caller: Caller) -> Mapping[str, Any]:
-        known = self._known
-        status: dict[str, Any] = {"state": STATE_NAMES.get(known.state, "working"), "reader": known.reader}
-        if signed_in := known.signed_in:
-            session, left = signed_in.session, int(signed_in.limit()[0] - self._clock())
-            role = dataclasses.asdict(signed_in.role) if signed_in.role else None
-            status |= {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
-        return status
-
-    def _watch(self, caller: Caller) -> None:
-        if not (caller.call and caller.call.more):
-            says = "Watch has more than one answer: call it with more."
-            raise VarlinkError("org.varlink.service.ExpectedMore", "InvalidParameter", says)
-        self._watchers.add(caller)
-        event = "signed_in" if self._known.signed_in else "signed_out"
-        self.reply(caller, self._event(event), continues=True)
-
-    def _show(self, caller: Caller) -> None:
-        self._have_done(caller, self._conductor.on_show)
-
-    def _log_out(self, caller: Caller) -> None:
-        self._signed_in()
-        self._have_done(caller, lambda: self._conductor.handle(Cue.LOG_OUT))
-
-    def _change_role(self, caller: Caller, id: str) -> None:  # noqa: A002
-        role = next((role for role in self._signed_in().session.roles if role.id == id), None)
-        if role is None:
-            raise invalid("id")
-        self._have_done(caller, functools.partial(self._conductor.handle, RoleChosen(role)))
-
-    def _confirm(self, caller: Caller, question: str, origin: str = "") -> None:
-        self._ask(self._open_call(caller, origin, WAIT_SECONDS, question))
-
-    def _sign(self, caller: Caller, summary: str, content: str, **given: str) -> None:
-        self._sign_payloads(caller, summary, [content], as_cms=True, **given)
-
-    def _sign_payloads(
-        self,
-        caller: Caller,
-        summary: str,
-        payloads: Sequence[str],
-        origin: str = "",
-        digest: str = "sha256",
-        as_cms: bool = False,
-    ) -> None:
-        if not self._conductor.signs:
-            raise refusal("NotImplemented", "This agent cannot sign documents.")
-        call = self._open_call(caller, origin, WAIT_SECONDS, summary)
+    def _outcome_of(self, call: OpenCall) -> Outcome | None:
         try:
-            contents = [base64.b64decode(each, validate=True) for each in payloads]
-            call.signing = Signing(contents, Digest(digest), as_cms)
-        except ValueError:
-            raise invalid("digest" if digest not in [*Digest] else "content" if as_cms else "payloads") from None
-        if not 0 < len(payloads) <= MOST_PAYLOADS:
-            raise invalid("payloads")
-        self._ask(call)
+            return call.outcome(call)
+        except AgentError as error:
+            return error
 
-    # Their parts.
+    def _show_first(self) -> None:
+        """Have the person see what the first call wants; a question to who is signed in goes before all sign-ins."""
+        wanting = [call for call in self._open if call.wants is not None]
+        call = min(wanting, key=lambda call: not call.wants, default=None)
+        shown = (call, call.wants if call else None)
+        if shown != self._shown:
+            self._shown = shown
+            self._have_shown()
+
+    def _have_shown(self) -> None:
+        if not self._showing:
+            self._showing = True
+            self._bridge.call(self._show_person)
+
+    def _tell(self, event: str, reason: str | None = None, *, continues: bool = True) -> None:
+        self._sequence += 1
+        for caller in [*self._watchers]:
+            self.reply(caller, self._event(event, reason), continues=continues)
+
+    def _event(self, event: str, reason: str | None = None) -> Mapping[str, Any]:
+        return {"sequence": self._sequence, "event": event, "reason": reason}
 
     def _signed_in(self) -> SignedIn:
         """Who is signed in at this moment. Raises AgentError when nobody is."""
@@ -4330,120 +4281,129 @@ class TicketServer(VarlinkServer):
     def _may_have(self, caller: Caller, origin: str) -> bool:
         return not self._ask_programs or (origin, caller.program()) in self._allowed
 
-    def _open_call(self, caller: Caller, origin: str, wait_seconds: int, question: str = "") -> OpenCall:
-        if len(origin) > LONGEST_ORIGIN:
-            raise invalid("origin")
-        if not 0 <= wait_seconds <= LONGEST_WAIT:
-            raise invalid("wait_seconds")
-        return OpenCall(caller, clean(origin, LONGEST_ORIGIN), time.monotonic() + wait_seconds, question)
+    # The methods of the interfaces.
 
-    def _go_on(self, call: OpenCall) -> Mapping[str, Any] | None:
-        """The ticket, or None where the person is asked for it. Raises AgentError where there is no reader."""
+    def get_info(self, caller: Caller) -> Outcome:
+        about = {"vendor": "Lanyard", "product": "Lanyard, an identity agent", "version": VERSION, "url": ""}
+        return about | {"interfaces": [*INTERFACES]}
+
+    def get_interface_description(self, caller: Caller, interface: str) -> Outcome:
+        return {"description": INTERFACES[interface]} if interface in INTERFACES else invalid("interface")
+
+    def get_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome | None:
+        return self._wait(OpenCall(caller, self._ticket_for, self._known, wait_seconds, origin))
+
+    def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome | None:
+        call = OpenCall(caller, self._ticket_for, self._known, wait_seconds, origin)
+        call.other_than = self._known.ticket
+        return self._wait(call)
+
+    def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
+        session = self._signed_in().session
+        if not self._may_have(caller, origin):
+            return refusal("TicketNotAvailable", "The person has to allow this program first: it must use GetTicket.")
+        return {"ticket": session.ticket}
+
+    def _ticket_for(self, call: OpenCall) -> Outcome | None:
         known = self._known
-        if known.signed_in and known.signed_in.session.ticket != call.other_than:
-            ticket = self._signed_in().session.ticket
+        if call.answer is False:
+            return AgentError(Fault.GIVEN_UP)
+        if known.ticket and known.ticket != call.other_than:
+            if call.answer:
+                self._allowed.add((call.origin, call.caller.program()))
             if self._may_have(call.caller, call.origin):
-                return {"ticket": ticket}
-            call.question = MAY_HAVE
-        elif known.state is State.NO_READER and known.problem:
-            raise known.problem
-        self._keep(call)
+                return {"ticket": self._signed_in().session.ticket}
+            call.wants = MAY_HAVE
+        elif call.wants:
+            return AgentError(Fault.NO_TICKET)  # the session ended meanwhile
+        else:
+            call.wants = ""
+            return known.failure_since(call.since)
         return None
 
-    def _ask(self, call: OpenCall) -> None:
-        if not call.question or len(call.question) > LONGEST_QUESTION:
-            raise invalid("summary" if call.signing else "question")
+    def destroy_ticket(self, caller: Caller) -> Outcome | None:
+        self._signed_in()
+        self._bridge.call(self._conductor.handle, Cue.LOG_OUT)
+        return self._wait(OpenCall(caller, lambda call: None if self._known.signed_in else {}, self._known))
+
+    lock = destroy_ticket
+
+    def get_status(self, caller: Caller) -> Outcome:
+        known = self._known
+        status = {"state": STATE_NAMES[known.state], "reader": known.reader}
+        if signed_in := known.signed_in:
+            session, left = signed_in.session, int(signed_in.limit()[0] - self._clock())
+            role = dataclasses.asdict(signed_in.role) if signed_in.role else None
+            return status | {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
+        return status
+
+    def watch(self, caller: Caller) -> Outcome | None:
+        if not (caller.call and caller.call.more):
+            says = "Watch has more than one answer: call it with more."
+            return VarlinkError("org.varlink.service.ExpectedMore", "InvalidParameter", says)
+        self._watchers.add(caller)
+        self.reply(caller, self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
+        return None
+
+    def show(self, caller: Caller) -> Outcome:
+        self._raises = True
+        self._have_shown()
+        return {}
+
+    def change_role(self, caller: Caller, id: str) -> Outcome | None:  # noqa: A002
+        role = next((role for role in self._signed_in().session.roles if role.id == id), None)
+        if role is None:
+            return invalid("id")
+
+        def outcome(call: OpenCall) -> Outcome | None:
+            return {} if self._signed_in().role == role else None
+
+        self._bridge.call(self._conductor.handle, RoleChosen(role))
+        return self._wait(OpenCall(caller, outcome, self._known))
+
+    def confirm(self, caller: Caller, question: str, origin: str = "") -> Outcome | None:
+        return self._ask(caller, question, origin)
+
+    def sign(
+        self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256"
+    ) -> Outcome | None:
+        return self._ask(caller, summary, origin, as_signing([content], digest, as_cms=True))
+
+    def sign_payloads(
+        self, caller: Caller, summary: str, payloads: Sequence[str], origin: str = "", digest: str = "sha256"
+    ) -> Outcome | None:
+        return self._ask(caller, summary, origin, as_signing(payloads, digest, as_cms=False))
+
+    def _ask(self, caller: Caller, question: str, origin: str, signing: Signing | None = None) -> Outcome | None:
+        if signing and not self._conductor.signs:
+            return refusal("NotImplemented", "This agent cannot sign documents.")
+        if not 0 < len(question) <= LONGEST_QUESTION:
+            return invalid("summary" if signing else "question")
         if not self._known.signed_in:
-            raise refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
-        call.question = clean(call.question, LONGEST_QUESTION)
-        self._keep(call)
+            return refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
+        call = OpenCall(caller, self._person_s_answer, self._known, WAIT_SECONDS, origin)
+        call.wants, call.signing = clean(question, LONGEST_QUESTION), signing
+        return self._wait(call)
 
-    def _keep(self, call: OpenCall) -> None:
-        if call not in self._open:
-            if len(self._open) >= MOST_OPEN_CALLS:
-                raise refusal("ServerBusy", "Too many programs are asking.")
-            self._open.append(call)
-        self._show_first()
+    def _person_s_answer(self, call: OpenCall) -> Outcome | None:
+        self._signed_in()
+        if isinstance(call.answer, bool):
+            return AgentError(Fault.GIVEN_UP) if call.signing else {"granted": call.answer}
+        return call.answer
 
-    def _show_first(self) -> None:
-        """Have the person see what the first call wants; a question to who is signed in goes before all sign-ins."""
-        call = min(self._open, key=lambda call: not call.question, default=None)
-        shown = (call, call.question if call else "")
-        if shown != self._shown:
-            self._shown = shown
-            if not self._telling:
-                self._telling = True
-                self._bridge.call(self._show_person)
 
-    def _have_done(self, caller: Caller, work: Callable[[], None]) -> None:
-        """Have the owner's thread do it, then answer."""
-        call = caller.call
-
-        def done() -> None:
-            if caller.call is call:
-                self.reply(caller, {})
-
-        def do() -> None:
-            try:
-                work()
-            finally:
-                self.inbox.call(done)
-
-        self._bridge.call(do)
-
-    # What becomes of open calls.
-
-    def _finish(self, call: OpenCall, outcome: Outcome) -> None:
-        self._open.remove(call)
-        self.reply(call.caller, outcome)
-        self._show_first()
-
-    def _answered(self, call: OpenCall, answer: bool | Mapping[str, Any] | AgentError) -> None:
-        """The person has answered a question, or does not want to sign in."""
-        if call not in self._open:
-            return
-        if not isinstance(answer, bool):
-            self._finish(call, answer)
-        elif call.question == MAY_HAVE and answer:
-            self._allowed.add((call.origin, call.caller.program()))
-            self._try_again(call)
-        elif call.question and call.question != MAY_HAVE and not call.signing:
-            self._finish(call, {"granted": answer})
-        else:
-            for each in [call] if call.question else [each for each in self._open if not each.question]:
-                self._finish(each, AgentError(Fault.GIVEN_UP))
-
-    def _try_again(self, call: OpenCall) -> None:
-        try:
-            outcome: Outcome | None = self._go_on(call)
-        except (AgentError, VarlinkError) as error:
-            outcome = error
-        if outcome:
-            self._finish(call, outcome)
-
-    def _moved(self, old: Known, new: Known, reason: str) -> None:
-        """The owner's thread has published something."""
-        if bool(old.signed_in) != bool(new.signed_in):
-            self._allowed.clear()
-            self._tell("signed_in" if new.signed_in else "signed_out", "" if new.signed_in else reason)
-        elif old.signed_in and new.signed_in and old.signed_in.role != new.signed_in.role:
-            self._tell("role_changed", "")
-        gave_up = new.state is State.SIGNED_OUT and not old.signed_in
-        for call in [*self._open]:
-            if call.question and not new.signed_in:
-                self._finish(call, AgentError(Fault.NO_TICKET))
-            elif not call.question and new.signed_in:
-                self._try_again(call)
-            elif not call.question and (gave_up or new.state in UNDISTURBED):
-                self._finish(call, AgentError(Fault.GIVEN_UP) if gave_up or not new.problem else new.problem)
-
-    def _tell(self, event: str, reason: str) -> None:
-        self._sequence += 1
-        for caller in [*self._watchers]:
-            self.reply(caller, self._event(event, reason), continues=True)
-
-    def _event(self, event: str, reason: str = "") -> Mapping[str, Any]:
-        return {"sequence": self._sequence, "event": event, "reason": reason or None}
+def as_signing(payloads: Sequence[str], digest: str, *, as_cms: bool) -> Signing:
+    """What a program wants signed, out of base64. Raises VarlinkError."""
+    name = "content" if as_cms else "payloads"
+    if digest not in [*Digest]:
+        raise invalid("digest")
+    try:
+        contents = [base64.b64decode(each, validate=True) for each in payloads]
+    except ValueError:
+        raise invalid(name) from None
+    if not 0 < len(contents) <= MOST_PAYLOADS:
+        raise invalid(name)
+    return Signing(contents, Digest(digest), as_cms)
 
 
 def why_over(event: Event) -> str:
@@ -4453,109 +4413,81 @@ def why_over(event: Event) -> str:
     return {CardOut: "card_out", Cue.LOG_OUT: "logged_out", ReaderLost: "reader_lost"}.get(kind(event), "failed")
 
 
-def socket_path() -> Path:
-    """Raises UsageError without XDG_RUNTIME_DIR: no other folder is sure to be this person's alone."""
+def runtime_folder() -> Path:
+    """Where the socket is. Raises UsageError without XDG_RUNTIME_DIR: no other folder is this person's alone."""
     if not (folder := os.environ.get("XDG_RUNTIME_DIR")):
         raise UsageError("XDG_RUNTIME_DIR is not set, so there is no place for the socket that programs ask.", LOG_IN)
-    return Path(folder, "lanyard/agent")
+    return Path(folder, "lanyard")
 
 
 @contextlib.contextmanager
 def ticket_socket() -> Iterator[socket.socket]:
     """The socket that systemd hands over (sd_listen_fds(3)), or else one that is made here and goes at the end.
 
-    Raises UsageError where it cannot be, AgentError where another agent has it.
+    Raises UsageError where it cannot be, AgentError where another agent of this person has it.
     """
-    if os.environ.pop("LISTEN_PID", "") == str(os.getpid()) and os.environ.pop("LISTEN_FDS", "") == "1":
-        os.set_inheritable(HANDED_OVER, False)
-        yield socket.socket(fileno=HANDED_OVER)
-        return
-    path = socket_path()
+    folder = runtime_folder()
     with contextlib.ExitStack() as stack:
         try:
-            stack.callback(os.close, lock_folder(path.parent))
-            listener = listen(path)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.callback(os.close, opened)
+            os.fchmod(opened, 0o700)  # fails where it is another user's
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, by kill -9 too
+            listener = stack.enter_context(listen(folder / "agent"))
+        except BlockingIOError:
+            raise AgentError(Fault.RUNS_ALREADY) from None
         except OSError as error:
-            raise UsageError(f"{path} cannot be made: {error.strerror or error}.") from None
-        stack.callback(path.unlink, missing_ok=True)
+            raise UsageError(f"{folder}/agent cannot be made: {error.strerror or error}.") from None
         yield listener
 
 
 @contextlib.contextmanager
-def ticket_socket_or_none() -> Iterator[socket.socket | None]:
-    """As ticket_socket, but where there is no place for it the person is told, and only programs go without."""
-    with contextlib.ExitStack() as stack:
-        try:
-            listener = stack.enter_context(ticket_socket())
-        except UsageError as error:
-            print(f"Programs get no ticket from this agent. {error}", file=sys.stderr)
-            listener = None
+def listen(path: Path) -> Iterator[socket.socket]:
+    """What systemd has handed over, or a new socket, in the place of one that a killed agent has left."""
+    if os.environ.pop("LISTEN_PID", "") == str(os.getpid()) and os.environ.pop("LISTEN_FDS", "") == "1":
+        os.set_inheritable(HANDED_OVER, False)
+        with socket.socket(fileno=HANDED_OVER) as listener:
+            yield listener
+        return
+    with socket.socket(socket.AF_UNIX) as listener:
+        path.unlink(missing_ok=True)
+        os.fchmod(listener.fileno(), 0o600)
+        listener.bind(str(path))
+        listener.listen(MOST_CALLERS)
         yield listener
-
-
-def lock_folder(folder: Path) -> int:
-    """The agent's folder, made for this person alone, and locked while it is open. Raises OSError, AgentError."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        os.fchmod(opened, 0o700)
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(opened)
-        raise AgentError(Fault.RUNS_ALREADY) from None
-    except OSError:  # another user's
-        os.close(opened)
-        raise
-    return opened
-
-
-def listen(path: Path) -> socket.socket:
-    """In the place of a socket that an agent which was killed has left. Raises OSError, AgentError."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
-        probe.connect(str(path))
-        raise AgentError(Fault.RUNS_ALREADY)  # or else systemd listens, and starts one
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX)
-    os.fchmod(listener.fileno(), 0o600)
-    listener.bind(str(path))
-    listener.listen(MOST_CALLERS)
-    return listener
+        path.unlink(missing_ok=True)
 
 
 def ask_agent(method: str, patience: float, **parameters: str | int) -> dict[str, Any]:
     """What the running agent answers, within so many seconds. Raises AgentError."""
-    received = MessageBuffer()
+    received, path = bytearray(), runtime_folder() / "agent"
     try:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(patience)
-            link.connect(str(socket_path()))
+            link.connect(str(path))
             link.sendall(encode_message({"method": f"lanyard.Agent.{method}", "parameters": parameters}))
-            while (message := received.take()) is None:
+            while (message := take_message(received)) is None:
                 if not (data := link.recv(4096)):
-                    raise AgentError(Fault.NOT_RUNNING, "it has ended")
-                received.feed(data)
-        answer = json.loads(message)
-        known = answer.get("parameters") or {}
-    except (OSError, ValueError, AttributeError) as error:
-        raise AgentError(Fault.NOT_RUNNING, type(error).__name__) from None
-    if "error" in answer:
-        raise told_by_agent(str(answer["error"]), known)
-    return dict(known)
-
-
-def told_by_agent(name: str, parameters: Mapping[str, Any]) -> AgentError:
-    """The error that the agent has told a program of: the exit code is that of the agent's own."""
-    known = [faults[0] for each, faults in TICKET_ERRORS.items() if CODES[each] == parameters.get("code")]
-    error = AgentError(known[0] if known else Fault.UNEXPECTED, name, says=str(parameters.get("says") or ""))
-    error.advice = ""  # the sentence has it
-    return error
+                    raise EOFError
+                received += data
+        reply = json.loads(message)
+        answer, error = reply["parameters"], reply.get("error")
+    except (OSError, EOFError, ValueError, LookupError, VarlinkError) as problem:
+        raise AgentError(Fault.NOT_RUNNING, type(problem).__name__) from None
+    if error is None:
+        return dict(answer)
+    known = [faults[0] for name, faults in TICKET_ERRORS.items() if CODES[name] == answer.get("code")]
+    raise AgentError(
+        known[0] if known else Fault.UNEXPECTED, str(error), says=str(answer.get("says") or ""), advice=" "
+    )
 
 
 def fetch_ticket(*, no_auth: bool, new: bool) -> str:
     """The ticket of the running agent. Raises AgentError."""
     method = "GetTicketNoAuth" if no_auth else "GetNewTicket" if new else "GetTicket"
-    waits = start_timer(PROGRESS_AFTER_MS / 1000, sys.stderr.write, "" if no_auth else ASKED_TO_SIGN_IN + "\n")
+    says = "" if no_auth else ASKED_TO_SIGN_IN + "\n"
+    waits = start_timer(PROGRESS_AFTER_MS / 1000, sys.stderr.write, says)
     try:
         return str(ask_agent(method, CLIENT_SECONDS if no_auth else WAIT_SECONDS + CLIENT_SECONDS)["ticket"])
     finally:
@@ -4828,6 +4760,15 @@ def run(options: argparse.Namespace) -> None:
     run_face(settings, options, reader, wants_terminal(options))
 
 
+def open_socket(stack: contextlib.ExitStack) -> socket.socket | None:
+    """The ticket socket until the stack closes, or None where there is no place: a person can sign in without it."""
+    try:
+        return stack.enter_context(ticket_socket())
+    except UsageError as error:
+        print(f"Programs get no ticket from this agent. {error}", file=sys.stderr)
+        return None
+
+
 def become_demonstration() -> NoReturn:
     """Go on as demo.py, with the same arguments. Raises UsageError where it was not copied along."""
     program = Path(__file__).with_name("demo.py")
@@ -4852,7 +4793,7 @@ def run_face(
     check_spine(settings)
     bridge = Bridge()
     with contextlib.closing(Guardian(settings.spine, settings.ca_file)) as guardian, contextlib.ExitStack() as stack:
-        listener = None if options.command else stack.enter_context(ticket_socket_or_none())
+        listener = None if options.command else open_socket(stack)
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
         conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk)

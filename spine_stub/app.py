@@ -56,9 +56,21 @@ def create_app(
         faults=Faults(kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES}),
         registration=RegistrationAuthority(config.data, directory, broker.clock, random),
     )
-    endpoints.install(app, stub, ROUTES)
+    endpoints.install(app, stub, (*ROUTES, *openid_routes(broker)))
     console.install(app, stub)
     return app
+
+
+def openid_routes(broker: Broker) -> tuple[Route, ...]:
+    """The endpoints of OpenID Connect, where DIR has clients; raises DataError."""
+    if not (broker.config.data / "clients.toml").exists():
+        return ()
+    try:
+        # Imported only here: its library is an extra that most people do not need.
+        from .openid.provider import Provider
+    except ModuleNotFoundError as exc:
+        raise DataError(f"DIR has a clients.toml, and Python's module {exc.name} is missing") from exc
+    return Provider(broker).routes()
 
 
 def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store, steady: Clock | None = None) -> Broker:

@@ -126,7 +126,7 @@ def cases(seeds: list[bytes]) -> Iterator[bytes]:
 
 def is_of_a_listed_page(raw: bytes) -> bool:
     """Whether it has, among its headers, all that a browser sends for a listed page."""
-    head = raw.partition(b"\r\n\r\n")[0] + b"\r\n"
+    head = raw.lstrip(b"\r\n").partition(b"\r\n\r\n")[0] + b"\r\n"  # empty lines may come first: RFC 9112, 2.2
     wanted = (
         rb"origin:[ \t]*https://app\.example[ \t]*",
         rb"x-lanyard:.*",

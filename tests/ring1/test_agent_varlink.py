@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.varlink_messages import CALLS, pieces_of
 
 import agent
-from agent import CODES, INTERFACES, METHODS, TICKET_ERRORS, Call, Fault, MessageBuffer, VarlinkError
+from agent import CODES, INTERFACES, METHODS, TICKET_ERRORS, Call, Fault, VarlinkError, take_message
 
 
 def parsed(**call: Any) -> Call:
@@ -28,30 +28,22 @@ def error_of(call: Call) -> dict[str, Any]:
 
 @given(messages=st.lists(st.binary(max_size=40).map(lambda raw: raw.replace(b"\0", b"")), max_size=8), data=st.data())
 def test_messages_come_out_whole_however_they_come_in(messages: list[bytes], data: st.DataObject) -> None:
-    buffer, taken = MessageBuffer(), []
+    received, taken = bytearray(), []
     for piece in data.draw(pieces_of(b"".join(each + b"\0" for each in messages))):
-        buffer.feed(piece)
-        while (message := buffer.take()) is not None:
+        received += piece
+        while (message := take_message(received)) is not None:
             taken.append(message)
     assert taken == messages
-    assert len(buffer) == 0
+    assert not received
 
 
 @pytest.mark.parametrize("end", [b"", b"\0"])
 def test_a_message_has_a_longest_length(end: bytes) -> None:
-    buffer = MessageBuffer()
-    buffer.feed(b"x" * agent.LONGEST_MESSAGE)
-    assert buffer.take() is None
-    buffer.feed(b"x" + end)
+    assert take_message(bytearray(b"x" * agent.LONGEST_MESSAGE)) is None
+    assert take_message(bytearray(b"x" * agent.LONGEST_MESSAGE + b"\0"))
     with pytest.raises(VarlinkError) as caught:
-        buffer.take()
+        take_message(bytearray(b"x" * (agent.LONGEST_MESSAGE + 1) + end))
     assert caught.value.message["parameters"]["code"] == CODES["InvalidParameter"]
-
-
-def test_the_longest_message_is_taken() -> None:
-    buffer = MessageBuffer()
-    buffer.feed(b"x" * agent.LONGEST_MESSAGE + b"\0")
-    assert len(buffer.take() or b"") == agent.LONGEST_MESSAGE
 
 
 @given(message=CALLS)
@@ -149,3 +141,10 @@ def test_the_description_names_every_error_and_method() -> None:
     assert {f"lanyard.Agent.{name}" for name in re.findall(r"^method (\w+)", text, re.MULTILINE)} <= set(METHODS)
     assert METHODS["lanyard.Agent.GetTicket"] == {"origin": "?string", "wait_seconds": "?int"}
     assert METHODS["lanyard.Agent.Show"] == {}
+
+
+def test_every_state_has_a_name_that_the_description_lists() -> None:
+    (listed,) = re.findall(r"^# state: (.*)\.$", INTERFACES["lanyard.Agent"], re.MULTILINE)
+    names = re.sub(r" \(.*?\)| or", ",", listed).replace(",,", ",").split(", ")
+    assert set(agent.STATE_NAMES.values()) == set(names)
+    assert set(agent.STATE_NAMES) == set(agent.State)

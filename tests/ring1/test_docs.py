@@ -23,10 +23,11 @@ README = ROOT / "README.md"
 STORY = ROOT / "docs" / "how-it-works.md"
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-OURS = ("agent.py", "-m emulator", "-m spine_stub")
+OURS = ("agent.py", "-m bridge", "-m emulator", "-m spine_stub")
 COMMANDS = (
     ["agent.py"],
     ["agent.py", "login"],
+    *(["-m", "bridge", name] for name in ("native-host", "doctor", "serve")),
     ["-m", "emulator"],
     *(["-m", "emulator", name] for name in ("run", "insert", "remove", "list", "status", "trace")),
     ["-m", "spine_stub"],

@@ -40,8 +40,8 @@ BUDGET = {
     "Login table": 260,
     "Worker bridge": 690,
     "Front ends": 1200,
-    "Ticket socket": 875,
-    "Configuration and logging": 370,
+    "Ticket socket": 805,
+    "Configuration and logging": 380,
 }
 MOST_LINES = 5300
 # The sections of agent.py that may name a library.

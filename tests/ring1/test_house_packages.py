@@ -39,6 +39,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "__main__ pytest_plugin",
         "cli testing",
         "app clinic",
+        "openid",
         "console",
         "web",
         "stub",

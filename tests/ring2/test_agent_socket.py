@@ -159,7 +159,7 @@ def test_another_role_is_taken(live: LiveAgent) -> None:
     ticket = live.signs_in("three-roles")
     other = live.conductor.signed_in().session.roles[1]
     assert live.call("ChangeRole", id=other.id) == {"parameters": {}}
-    wait_until(lambda: live.call("GetStatus")["parameters"]["role"]["id"] == other.id, what="the other role")
+    assert live.call("GetStatus")["parameters"]["role"]["id"] == other.id
     assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
     assert live.call("ChangeRole", id="1")["error"] == "org.varlink.service.InvalidParameter"
 
@@ -172,12 +172,14 @@ def test_the_ticket_stays_while_the_role_changes(
     ticket = live.signs_in("three-roles")
     roles = live.conductor.signed_in().session.roles
     broker._held = "select_role"
-    live.call("ChangeRole", id=roles[1].id)
-    live.sees(State.SELECTING_ROLE)
-    status = live.call("GetStatus")["parameters"]
-    assert (status["state"], status["role"]["id"]) == ("working", roles[0].id)
-    assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
-    broker.go.set()
+    with live.dialogue() as caller:
+        caller.send("ChangeRole", id=roles[1].id)
+        live.sees(State.SELECTING_ROLE)
+        status = live.call("GetStatus")["parameters"]
+        assert (status["state"], status["role"]["id"]) == ("working", roles[0].id)
+        assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
+        broker.go.set()
+        assert caller.receive() == {"parameters": {}}
     live.close()
 
 
@@ -204,7 +206,10 @@ def test_the_reasons_of_an_end() -> None:
     idle = agent.Failed(agent.AgentError(Fault.IDLE_TOO_LONG))
     lost = agent.ReaderLost(agent.AgentError(Fault.NO_READER))
     reasons = {"logged_out": Cue.LOG_OUT, "time_up": late, "idle": idle, "reader_lost": lost}
-    reasons |= {"card_out": agent.CardOut(agent.CardIn("", b"")), "failed": agent.Failed(late.error)}
+    reasons |= {
+        "card_out": agent.CardOut(agent.CardIn("", b"")),
+        "failed": agent.Failed(agent.AgentError(Fault.BROKER_FAULT)),
+    }
     assert {reason: agent.why_over(event) for reason, event in reasons.items()} == {each: each for each in reasons}
 
 
@@ -310,6 +315,6 @@ def test_the_end_of_the_agent_is_told(live: LiveAgent) -> None:
         caller.send("Confirm", question="Send it?")
         live.asks("Send it?")
         live.server.close()
-        assert watcher.receive() == {"parameters": {"sequence": 1, "event": "signed_out", "reason": "agent_ended"}}
+        assert watcher.receive() == {"parameters": {"sequence": 2, "event": "signed_out", "reason": "agent_ended"}}
         assert error_name(caller.receive()) == "NoServer"
         assert watcher.is_over()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from support.machine import wait_until
-from support.native_host import LISTED, allow, host
+from support.native_host import FROM_CHROMIUM, LISTED, allow, host, started
+from support.source import ROOT
 from support.ticket_socket import LiveAgent
 
 from agent import State
@@ -14,6 +18,17 @@ from bridge.errors import TicketCode
 
 ASK = {"method": "getToken", "origin": LISTED}
 ASK_QUIETLY = {"method": "getTokenNoAuth", "origin": LISTED}
+# Imports first: the other user need not be able to read this checkout.
+AS_ANOTHER_USER = """
+import os, sys
+from bridge.__main__ import main, make_parser
+from bridge.native_host import host
+make_parser()
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +75,19 @@ def test_the_question_goes_when_the_page_goes(live: LiveAgent) -> None:
         live.asks()
         process.hang_up()
         wait_until(lambda: live.asked is None)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
+def test_another_user_gets_no_ticket(live: LiveAgent) -> None:
+    """Not even where the socket's folder was opened to everybody by mistake."""
+    live.signs_in()
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        environment = os.environ | allow(Path(name), LISTED) | {"PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", AS_ANOTHER_USER, "native-host", "--", *FROM_CHROMIUM]
+        for _ in ("closed", "opened"):
+            with started(command, environment) as process:
+                assert process.ask(ASK_QUIETLY)["errorCode"] == TicketCode.NO_SERVER
+            live.path.parents[1].chmod(0o755)
+            live.path.parent.chmod(0o755)
+            live.path.chmod(0o666)

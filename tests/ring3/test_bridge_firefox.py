@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,6 @@ from bridge.errors import TicketCode
 from bridge.native_host.browsers import BROWSERS, Place
 from bridge.native_host.installing import install
 
-PICTURES = os.environ.get("LANYARD_PICTURES")
 FORGED = """new Promise((done) => {
   document.addEventListener("lanyard-answer", (event) => done(event.detail));
   document.dispatchEvent(new CustomEvent("lanyard-request", { detail: '{"id": 1, "method": "getToken"}' }));
@@ -51,21 +52,28 @@ class Extended:
         return dict(self.firefox.run(call))
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extended]:
-    folder = tmp_path_factory.mktemp("firefox")
+@contextmanager
+def prepared(folder: Path) -> Iterator[tuple[Pages, Pages, SocketServer, Place]]:
+    """Install the host for a person whose home is in a folder, with an agent and two pages, one of them listed."""
     place = Place(is_user=True, environment={"HOME": str(folder / "home")})
     install(place)
     listed, unlisted, agent = Pages(), Pages(), SocketServer(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        for name, value in allow(folder / "config", listed.origin).items():
+        for name, value in allow(folder / "config", listed.origin, unlisted.origin).items():
             patch.setenv(name, value)
-        with own_firefox(folder / "home") as firefox:
-            assert firefox.install(EXTENSION) == FIREFOX_ID
-            yield Extended(firefox, agent, listed, unlisted, place)
+        yield listed, unlisted, agent, place
     for each in (listed, unlisted, agent):
         each.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Extended]:
+    folder = tmp_path_factory.mktemp("firefox")
+    with prepared(folder) as (listed, unlisted, agent, place), own_firefox(folder / "home") as firefox:
+        allow(folder / "config", listed.origin)
+        assert firefox.install(EXTENSION) == FIREFOX_ID
+        yield Extended(firefox, agent, listed, unlisted, place)
 
 
 @pytest.fixture
@@ -123,3 +131,20 @@ def test_a_program_that_is_not_installed_is_named(extended: Extended) -> None:
         assert extended.call("getToken")["err"]["errorCode"] == 310
     finally:
         moved.rename(manifest)
+
+
+def test_a_policy_installs_the_extension_unsigned_and_decides_which_pages_may_ask(tmp_path: Path) -> None:
+    packed = Path(shutil.make_archive(str(tmp_path / "lanyard"), "zip", EXTENSION)).rename(tmp_path / "lanyard.xpi")
+    with prepared(tmp_path) as (listed, other, agent, place):
+        policies = {
+            "Preferences": {"xpinstall.signatures.required": {"Value": False, "Status": "locked"}},
+            "ExtensionSettings": {FIREFOX_ID: {"installation_mode": "force_installed", "install_url": packed.as_uri()}},
+            "3rdparty": {"Extensions": {FIREFOX_ID: {"origins": [listed.origin]}}},
+        }
+        with own_firefox(tmp_path / "home", policies) as firefox:
+            extended = Extended(firefox, agent, listed, other, place)
+            extended.open_listed()
+            assert extended.call("getToken") == {"err": None, "value": "TICKET"}
+            firefox.open(other.origin)
+            assert extended.call("getToken")["err"]["errorCode"] == 300
+    assert len(agent.asked) == 1

@@ -27,18 +27,29 @@ CALL = "const done = arguments[1]; window.nhsAuth[arguments[0]]((err, value) => 
 
 
 class Pages:
-    """An application's server on loopback: the page / is empty, /frame has the page of `framed` in a frame."""
+    """An application's server on loopback. /frame has the page of `framed` in a frame, all else is `page`.
+
+    What is posted is kept as `posted`, and answered with "Welcome."
+    """
 
     def __init__(self) -> None:
         self.framed = ""
+        self.page = "<!doctype html><title>App</title><p>App</p>"
+        self.posted: list[bytes] = []
         pages = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = f"<!doctype html><title>App</title><p>App</p>{pages.frame() if self.path == '/frame' else ''}"
+                self._answer(pages.frame() if self.path == "/frame" else pages.page)
+
+            def do_POST(self) -> None:
+                pages.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self._answer("Welcome.")
+
+            def _answer(self, body: str) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html")
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", str(len(body.encode())))
                 self.end_headers()
                 self.wfile.write(body.encode())
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.machine import TIED_TO_THE_RUN, need, stop, wait_until
+from support.machine import TIED_TO_THE_RUN, need, stop, unavailable, wait_until
 
 # Nothing but what the tests ask for: no first pages, no telemetry, no updates.
 PREFERENCES = {
@@ -76,14 +76,15 @@ class Firefox:
 
 
 @contextmanager
-def own_firefox(home: Path) -> Iterator[Firefox]:
-    """Run a Firefox with a new profile, for which `home` is the person's home."""
+def own_firefox(home: Path, policies: dict[str, Any] | None = None) -> Iterator[Firefox]:
+    """Run a Firefox with a new profile, for which `home` is the person's home, under these policies."""
     need("firefox-esr", "websocket")
     profile = home / "profile"
     profile.mkdir(parents=True)
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
     (profile / "user.js").write_text("\n".join(lines))
-    command = [*TIED_TO_THE_RUN, "firefox-esr", "--headless", "--no-remote", "--remote-debugging-port=0"]
+    program = _under_policies(home, policies) if policies else ["firefox-esr"]
+    command = [*TIED_TO_THE_RUN, *program, "--headless", "--no-remote", "--remote-debugging-port=0"]
     environment = {**os.environ, "HOME": str(home), "MOZ_CRASHREPORTER_DISABLE": "1"}
     log = (home / "log").open("w+")
     with log, subprocess.Popen([*command, "--profile", str(profile)], env=environment, stderr=log) as process:
@@ -93,6 +94,15 @@ def own_firefox(home: Path) -> Iterator[Firefox]:
             firefox.close()
         finally:
             stop(process)
+
+
+def _under_policies(home: Path, policies: dict[str, Any]) -> list[str]:
+    """Return the start of a command for a Firefox whose policies no other Firefox of the machine sees."""
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        unavailable("needs to mount policies for one Firefox alone")
+    (home / "policies.json").write_text(json.dumps({"policies": policies}))
+    mounted = 'mount --bind "$0" /usr/lib/firefox-esr/distribution && exec firefox-esr "$@"'
+    return ["unshare", "--mount", "sh", "-c", mounted, str(home)]
 
 
 def _address(log: Path, process: subprocess.Popen[bytes]) -> str:

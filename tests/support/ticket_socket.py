@@ -94,7 +94,7 @@ class LiveAgent:
         self._slot = slot
         self._stack = contextlib.ExitStack()
         listener = self._stack.enter_context(agent.ticket_socket())
-        self.path = agent.socket_path()
+        self.path = agent.runtime_folder() / "agent"
         self.bridge = Bridge()
         self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
         self.server = TicketServer(listener, self.conductor, self.bridge, **settings)
