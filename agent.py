@@ -4432,7 +4432,9 @@ def ticket_socket() -> Iterator[socket.socket]:
             folder.mkdir(mode=0o700, exist_ok=True)
             opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             stack.callback(os.close, opened)
-            os.fchmod(opened, 0o700)  # fails where it is another user's
+            if os.fstat(opened).st_uid != os.geteuid():
+                raise OSError(errno.EPERM, "its folder belongs to another user")
+            os.fchmod(opened, 0o700)
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, by kill -9 too
             listener = stack.enter_context(listen(folder / "agent"))
         except BlockingIOError:
@@ -4455,8 +4457,10 @@ def listen(path: Path) -> Iterator[socket.socket]:
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(str(path))
         listener.listen(MOST_CALLERS)
-        yield listener
-        path.unlink(missing_ok=True)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def ask_agent(method: str, patience: float, **parameters: str | int) -> dict[str, Any]:

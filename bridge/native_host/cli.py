@@ -68,7 +68,7 @@ def _serve(caller: list[str]) -> None:
 
 
 def _change(options: argparse.Namespace) -> None:
-    from ..settings import load
+    from ..settings import SYSTEM_FILE, load, user_file
     from .browsers import Place, caged
     from .installing import install, uninstall
 
@@ -78,8 +78,11 @@ def _change(options: argparse.Namespace) -> None:
         taken = uninstall(place)
         print("\n".join(f"removed {path}" for path in taken) or "Nothing is installed there.")
         return
-    for path in install(place, load().extension_ids):
+    settings = load()
+    for path in install(place, settings.extension_ids):
         print(f"wrote {path}")
+    if not settings.origins:
+        print(f"No page may ask yet. Name pages as origins in {SYSTEM_FILE} or {user_file()}.")
     for browser, cage in caged():
         print(
             f"{browser.name} is here as a {cage}, which cannot start programs: install it from a .deb or .rpm instead."

@@ -66,6 +66,7 @@ def test_uninstall_takes_away_what_install_wrote_and_nothing_else(tmp_path: Path
     other.write_text("{}")
     written = run(tmp_path, "--install", "--user").stdout.splitlines()
     assert len([line for line in written if line.startswith("wrote /")]) == 5
+    assert any("No page may ask yet." in line for line in written)
     done = run(tmp_path, "--uninstall", "--user")
     assert {line.removeprefix("removed ") for line in done.stdout.splitlines()} == {
         line.removeprefix("wrote ") for line in written if line.startswith("wrote ")

@@ -81,6 +81,16 @@ def test_a_sentence_that_cannot_be_used_is_the_librarys_own(
     assert described.text == "The person did not sign in."
 
 
+def test_the_agents_sentence_is_for_its_own_code_and_until_the_next_call(
+    socket_server: SocketServer, ticket_calls: Calls
+) -> None:
+    socket_server.answers = lambda _: error("UserAbort", 0x80400001, "The person said no.")
+    said = ticket_calls("init", "ticket=9", "describe=0x80800003,99", "describe=0x80400001,99")
+    assert [each.text for each in said[2:]] == ["The agent is not running in this session.", "The person said no."]
+    said = ticket_calls("init", "ticket=9", "ticket=0", "describe=0x80400001,99")
+    assert said[-1].text == "The person did not sign in."
+
+
 @pytest.mark.parametrize("code", [None, 0, 1, 0x80100099, 0x180400001, -1, 2147483649.5, "0x80400001", True])
 def test_an_error_without_a_listed_code_is_never_a_success(
     socket_server: SocketServer, ticket_calls: Calls, code: object

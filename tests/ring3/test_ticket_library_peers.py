@@ -225,6 +225,22 @@ def test_json_is_read_as_the_standard_has_it(
     assert ticket(ticket_calls).text == expected
 
 
+def test_no_program_that_the_caller_starts_inherits_the_connection(
+    socket_server: SocketServer, ticket_calls: Calls
+) -> None:
+    flags: list[str] = []
+
+    def look(request: object) -> None:
+        files = Path(f"/proc/{socket_server.caller()}/fdinfo")
+        flags.extend(file.read_text().split()[3] for file in files.iterdir() if int(file.name) > 2)
+        raise ConnectionError
+
+    socket_server.answers = look
+    assert ticket(ticket_calls).code == NO_ANSWER
+    assert flags
+    assert all(int(each, 8) & os.O_CLOEXEC for each in flags)
+
+
 def test_an_agent_that_hangs_up_first_does_not_kill_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ticket_calls: Calls
 ) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import socket
+import struct
 import termios
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -71,6 +72,12 @@ class SocketServer:
     def send(self, data: bytes) -> None:
         """Send bytes on the newest connection."""
         self._connections[-1].sendall(data)
+
+    def caller(self) -> int:
+        """Return the process at the other end of the newest connection."""
+        credentials = self._connections[-1].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        process, _, _ = struct.unpack("3i", credentials)
+        return int(process)
 
     def drip(self, data: Iterable[int]) -> None:
         """Send bytes on the newest connection one by one, each when the one before has been read."""
