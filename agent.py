@@ -2772,7 +2772,7 @@ class Conductor:
         unsigned = attempt.unsigned_data(challenge.data, self.digest, certificate)
         with self.source.open(attempt.card) as identity:
             der = signed_data(unsigned, identity.sign(passcode, challenge.data, self.digest, certificate))
-            says = f"{self.digest.name} over {len(challenge.data)} bytes; {len(der)} bytes"
+            says = f"challenge of {len(challenge.data)} bytes, {self.digest.name}; message of {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
             self._run(attempt.lane, attempt, validate)
@@ -4640,10 +4640,10 @@ examples:
   %(prog)s --spine https://gas.example.nhs.uk --kiosk
   %(prog)s --spine https://127.0.0.1:8443 --ca-file ~/.local/share/lanyard/ca.pem --reader embedded login
 
-exit codes: 0 done; 2 usage or configuration; 3 no reader or no smartcard service; 4 no card, or none we can use;
-5 wrong passcode; 6 passcode locked; 7 certificate missing, expired or not yet valid; 8 broker unreachable or not
-trusted; 9 broker refused; 10 card pulled during the login; 11 no ticket; 12 the agent is not running; 13 refused by
-the person; 130 interrupted.
+exit codes: 0 done; 1 something unexpected; 2 usage or configuration; 3 no reader or no smartcard service; 4 no card,
+or none we can use; 5 wrong passcode; 6 passcode locked; 7 certificate missing, expired or not yet valid; 8 broker
+unreachable or not trusted; 9 broker refused; 10 card pulled during the login; 11 no ticket; 12 the agent is not
+running; 13 refused by the person; 130 interrupted.
 """
 
 

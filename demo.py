@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -54,6 +55,8 @@ from agent import (
 VIRTUAL_READER = "Virtual PCD"  # what pcscd calls vpcd's readers
 BROKER_SECONDS = 120  # to make the keys of all test cards, on a small computer too
 READER_SECONDS = 20  # for a reader to take the card
+IN_USE = "another program has it, perhaps vpcd or another agent"
+OTHER_PORT = "Choose one: --reader embedded:PORT, and for the card: python -m emulator run CARD --vpcd 127.0.0.1:PORT"
 
 
 class VpcdControl(bytes, Enum):
@@ -74,7 +77,8 @@ class EmbeddedReader:
         try:
             self._listener = socket.create_server(("127.0.0.1", port), backlog=1)
         except OSError as error:
-            raise UsageError(f"The embedded reader cannot use port {port}: {error.strerror}.") from None
+            why = IN_USE if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+            raise UsageError(f"The embedded reader cannot use port {port}: {why}.", OTHER_PORT) from None
         self.address = "{}:{}".format(*self._listener.getsockname())
         self._link: EmbeddedLink | None = None
 
@@ -288,18 +292,21 @@ class Demonstration:
 
     def start_broker(self) -> str:
         """Returns its address."""
-        return self._start(BROKER_SECONDS, "", "spine_stub", "--port", "0")
+        late = DemonstrationFailed(f"The test broker was not ready within {BROKER_SECONDS} s.")
+        return self._start(BROKER_SECONDS, late, "spine_stub", "--port", "0")
 
     def start_emulator(self, card: str, reader: str) -> None:
-        """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card."""
-        advice = f"No reader takes the card at {reader}: install pcscd and vsmartcard-vpcd, or leave --reader out."
-        self._start(READER_SECONDS, advice, "emulator", "run", card, "--vpcd", reader, "--tray", "none")
+        """`reader`: HOST:PORT to plug into. Returns when the reader has seen the card. Raises READER_NOT_FOUND."""
+        says = f"No reader took the card at {reader} within {READER_SECONDS} s."
+        advice = "Install pcscd and vsmartcard-vpcd and see that pcscd runs, or leave --reader out."
+        late = AgentError(Fault.READER_NOT_FOUND, says=says, advice=advice)
+        self._start(READER_SECONDS, late, "emulator", "run", card, "--vpcd", reader, "--tray", "none")
 
-    def _start(self, seconds: float, advice: str, module: str, *arguments: str) -> str:
+    def _start(self, seconds: float, late: AgentError, module: str, *arguments: str) -> str:
         """Start `python -m module`, wait for its line `ready WHERE`, return WHERE.
 
-        Raises DemonstrationFailed, with the advice where no line came in time. Nothing is written into DIR here:
-        the broker, which comes first, finds out whose it is.
+        Raises `late` where no line came in time, and DemonstrationFailed. Nothing is written into DIR here: the
+        broker, which comes first, finds out whose it is.
         """
         with tempfile.TemporaryFile("w+", errors="replace") as errors:
             child = subprocess.Popen(
@@ -314,7 +321,7 @@ class Demonstration:
             )
             self._children.append(child)
             if child.stdout and not select.select([child.stdout], [], [], seconds)[0]:
-                raise DemonstrationFailed(f"{module} was not ready within {seconds} s.", advice)
+                raise late
             line = child.stdout.readline() if child.stdout else ""
             if not line.startswith("ready "):
                 errors.seek(0)

@@ -23,7 +23,7 @@ from ..reader.slots import Slots, parse_cards
 from ..store.card import Card, open_card, summaries
 from ..virtual_card import Exchange, VirtualCard
 from .control import Answer, ControlServer, Handler, exclusive, serve
-from .faults import FaultTable
+from .fault_table import FaultTable
 from .journal import Conversation, Said, as_json, one_line
 
 if TYPE_CHECKING:

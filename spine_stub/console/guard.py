@@ -35,6 +35,7 @@ def check() -> Response | None:
 
 def protect(reply: Response) -> Response:
     """Tell browsers to keep other sites away from the console's pages."""
+    reply.headers.pop("Cache-Control", None)  # Flask gives its static files one; every reply gets ours
     reply.headers["Content-Security-Policy"] = _POLICY
     reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"

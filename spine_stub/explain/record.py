@@ -178,6 +178,7 @@ class Record:
     def __init__(self, requests: int = KEPT_REQUESTS, size: int = KEPT_BYTES) -> None:
         self._most_requests, self._most_bytes = requests, size
         self._exchanges: deque[Exchange] = deque()
+        self._sizes: deque[int] = deque()
         self._size = 0
         self._sign_ins: OrderedDict[int, SignIn] = OrderedDict()
         self._sign_in_of: dict[int, SignIn] = {}
@@ -196,7 +197,8 @@ class Record:
     def add(self, exchange: Exchange) -> None:
         with self._changed:
             self._exchanges.append(exchange)
-            self._size += exchange.size
+            self._sizes.append(exchange.size)
+            self._size += self._sizes[-1]
             sign_in = self._find_sign_in(exchange)
             if sign_in:
                 sign_in.exchanges.append(exchange)
@@ -249,7 +251,7 @@ class Record:
 
     def _forget_oldest(self) -> None:
         oldest = self._exchanges.popleft()
-        self._size -= oldest.size
+        self._size -= self._sizes.popleft()
         sign_in = self._sign_in_of.pop(oldest.number, None)
         if sign_in:
             sign_in.exchanges.pop(0)

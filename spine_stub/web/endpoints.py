@@ -77,7 +77,7 @@ def _end(stub: Stub, reply: Response) -> Response:
     if not asked.path.startswith(CONTROLS):
         stub.record.add(_exchange(stub, asked, reply))
     log.write_request(asked, reply)
-    reply.headers.update(replies.HEADERS)
+    reply.headers.extend(replies.HEADERS)
     return reply
 
 

@@ -99,7 +99,8 @@ def test_options_named_in_the_text_exist(document: Path) -> None:
 
 def test_the_exit_codes_are_the_agents() -> None:
     listed = {int(row[0]) for row in table(README, "Exit code")}
-    assert listed == {0} | {fault.exit_code for fault in agent.Fault}
+    told = set(map(int, re.findall(r"(\d+) [a-z]", agent.EPILOG.partition("exit codes: ")[2])))
+    assert listed == told == {0} | {fault.exit_code for fault in agent.Fault}
 
 
 def test_the_cards_are_those_that_the_broker_makes() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.agent import fails
 from support.agent_program import AGENT, at, environment, free_port, run_agent
 from support.spine import Spine
 
+from agent import Fault
 from demo import Demonstration, DemonstrationFailed
 
 
@@ -76,6 +79,19 @@ def test_a_dir_is_in_the_folder_of_who_gave_it(tmp_path: Path, monkeypatch: pyte
 
 def test_a_reader_that_never_comes_is_not_waited_for_without_end(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("demo.READER_SECONDS", 0.5)
-    with Demonstration(data) as demonstration, pytest.raises(DemonstrationFailed, match=r"not ready within") as failed:
+    with Demonstration(data) as demonstration, fails(Fault.READER_NOT_FOUND) as failed:
         demonstration.start_emulator("one-role", f"127.0.0.1:{free_port()}")
     assert "vsmartcard-vpcd" in str(failed.value)
+    assert failed.value.fault.exit_code == 3
+
+
+def test_a_port_that_is_taken_is_told_once_with_cause_and_cure(spine: Spine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run_agent(*at(spine, port), "login")
+    assert done.returncode == 2
+    assert done.stderr.count("cannot use port") == 1
+    assert f"port {port}: another program has it" in done.stderr
+    assert "--reader embedded:PORT" in done.stderr
+    assert "--vpcd 127.0.0.1:PORT" in done.stderr
+    assert "attempting to bind" not in done.stderr
