@@ -4167,10 +4167,11 @@ class TicketServer(VarlinkServer):
             if self._known.ticket and self._known.ticket == call.other_than:
                 self._conductor.handle(Cue.LOG_OUT)
             self._conductor.handle(Cue.DISMISSED)
-        answer = functools.partial(self.inbox.call, self._answered, call)
-        self._conductor.ask(
-            Request(call.origin, call.caller.program(), wants or "", answer, call.signing) if call else None
-        )
+        if call:
+            answer = functools.partial(self.inbox.call, self._answered, call)
+            self._conductor.ask(Request(call.origin, call.caller.program(), wants or "", answer, call.signing))
+        elif self._conductor.request:
+            self._conductor.ask(None)
 
     def close(self) -> None:
         """Tell all who wait that the agent ends."""
