@@ -28,11 +28,11 @@ def check_policy(browser: Browser, around: Surroundings) -> str:
     if _is_listed(policy, "NativeMessagingBlocklist", (HOST_NAME,)) and not _is_listed(
         policy, "NativeMessagingAllowlist", (HOST_NAME,)
     ):
-        raise Broken(Fault.POLICY_FORBIDS_HOST, f"A policy in {browser.policies} blocks {HOST_NAME}.")
+        raise Broken(Fault.POLICY_FORBIDS_HOST, f"A policy of this browser blocks {HOST_NAME}.")
     if policy.get("NativeMessagingUserLevelHosts") is False and is_users_own(browser, around):
-        raise Broken(Fault.POLICY_FORBIDS_HOST, f"A policy in {browser.policies} forbids programs of single users.")
+        raise Broken(Fault.POLICY_FORBIDS_HOST, "A policy of this browser forbids programs of single users.")
     if not _forced(policy, ids) and _is_forbidden(policy, ids):
-        raise Broken(Fault.POLICY_FORBIDS_EXTENSION, f"A policy in {browser.policies} blocks the extension.")
+        raise Broken(Fault.POLICY_FORBIDS_EXTENSION, "A policy of this browser blocks the extension.")
     return "No policy forbids it."
 
 
@@ -82,10 +82,10 @@ def _ids(browser: Browser, around: Surroundings) -> tuple[str, ...]:
 def _policy(browser: Browser, around: Surroundings) -> dict[str, Any]:
     """Return a browser's policies, of all its files together."""
     policy: dict[str, Any] = {}
-    folder = around.root / browser.policies.relative_to("/")
-    for path in sorted(folder.glob("*.json")):
-        content = read_json(path)
-        policy |= inner(content, "policies") if browser.is_firefox else content
+    for folder in browser.policies:
+        for path in sorted((around.root / folder.relative_to("/")).glob("*.json")):
+            content = read_json(path)
+            policy |= inner(content, "policies") if browser.is_firefox else content
     return policy
 
 

@@ -47,7 +47,9 @@ function originOf(sender) {
 async function answer(host, sender, method) {
   if (!METHODS.includes(method)) return refusal(INVALID, "Lanyard knows no such request.");
   const origin = originOf(sender);
-  if (sender.frameId !== 0) return refusal(ORIGIN_REFUSED, "Only a page itself may ask, not a frame in it.");
+  if (sender.frameId !== 0 || sender.documentLifecycle === "prerender") {
+    return refusal(ORIGIN_REFUSED, "Only a page that is shown may ask, and no frame in it.");
+  }
   const { all } = await readOrigins();
   if (!all.includes(origin)) return refusal(ORIGIN_REFUSED, `Pages of ${origin} are not listed in this browser.`);
   if (method === "getAdaptorVersion") return { success: true, data: { version: api.runtime.getManifest().version } };

@@ -23,7 +23,7 @@ class Browser:
     programs: tuple[str, ...]
     system: Path
     user: Path
-    policies: Path
+    policies: tuple[Path, ...]
     snap: str
     flatpak: str
 
@@ -74,7 +74,7 @@ BROWSERS = (
         programs=("chromium", "chromium-browser"),
         system=Path("/etc/chromium/native-messaging-hosts"),
         user=Path(".config/chromium/NativeMessagingHosts"),
-        policies=Path("/etc/chromium/policies/managed"),
+        policies=(Path("/etc/chromium/policies/managed"),),
         snap="chromium",
         flatpak="org.chromium.Chromium",
     ),
@@ -84,7 +84,7 @@ BROWSERS = (
         programs=("google-chrome", "google-chrome-stable"),
         system=Path("/etc/opt/chrome/native-messaging-hosts"),
         user=Path(".config/google-chrome/NativeMessagingHosts"),
-        policies=Path("/etc/opt/chrome/policies/managed"),
+        policies=(Path("/etc/opt/chrome/policies/managed"),),
         snap="",
         flatpak="com.google.Chrome",
     ),
@@ -94,7 +94,7 @@ BROWSERS = (
         programs=("microsoft-edge", "microsoft-edge-stable"),
         system=Path("/etc/opt/edge/native-messaging-hosts"),
         user=Path(".config/microsoft-edge/NativeMessagingHosts"),
-        policies=Path("/etc/opt/edge/policies/managed"),
+        policies=(Path("/etc/opt/edge/policies/managed"),),
         snap="",
         flatpak="com.microsoft.Edge",
     ),
@@ -104,7 +104,11 @@ BROWSERS = (
         programs=("firefox", "firefox-esr"),
         system=Path("/usr/lib/mozilla/native-messaging-hosts"),
         user=Path(".mozilla/native-messaging-hosts"),
-        policies=Path("/etc/firefox/policies"),
+        policies=(
+            Path("/etc/firefox/policies"),
+            Path("/usr/lib/firefox/distribution"),
+            Path("/usr/lib/firefox-esr/distribution"),
+        ),
         snap="firefox",
         flatpak="org.mozilla.firefox",
     ),
