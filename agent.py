@@ -3921,6 +3921,8 @@ class VarlinkServer(threading.Thread):
 
     def __init__(self, listener: socket.socket) -> None:
         super().__init__(name="ticket socket", daemon=True)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * MOST_CALLERS)), hard))
         self.inbox = Bridge()  # calls from other threads
         self._listener = listener
         self._callers: set[Caller] = set()
@@ -4015,31 +4017,34 @@ class VarlinkServer(threading.Thread):
             if message is None:
                 self._ready.pop(caller, None)
                 return
-            caller.call = Call.parse(message)
+            caller.call = call = Call.parse(message)
         except VarlinkError as error:
             self._send_away(caller, error)
         else:
-            outcome = self._outcome(caller, caller.call)
-            if outcome is not None:
-                self.reply(caller, outcome)
+            self.try_to_answer(caller, lambda: self.answer(caller, call))
 
-    def _outcome(self, caller: Caller, call: Call) -> Outcome | None:
+    def try_to_answer(self, caller: Caller, find: Callable[[], Outcome | None]) -> bool:
+        """Reply with what is found, or with the error that is raised; False where nothing is found yet."""
         try:
-            call.check()
-            return self.answer(caller, call)
+            outcome = find()
         except (VarlinkError, AgentError) as error:
-            return error
+            outcome = error
         except Exception as error:
-            return told("the ticket socket", error)
+            outcome = told("the ticket socket", error)
+        if outcome is not None:
+            self.reply(caller, outcome)
+        return outcome is not None
 
     def reply(self, caller: Caller, outcome: Outcome, *, continues: bool = False) -> None:
         """Send it. Unless it continues, that was all for this call."""
-        if caller in self._callers:
+        if caller in self._callers and len(caller.unsent) <= MOST_UNREAD:
             if not (caller.call and caller.call.oneway):
                 caller.unsent += encode_reply(outcome, continues=continues)
             if not continues:
                 caller.call = None
             self._flush(caller)
+        else:
+            self._drop(caller)
 
     def _send_away(self, caller: Caller, error: VarlinkError) -> None:
         caller.leaves = True
@@ -4051,9 +4056,6 @@ class VarlinkServer(threading.Thread):
             del caller.unsent[: caller.link.send(caller.unsent)]
             if caller.leaves and not caller.unsent:
                 caller.link.shutdown(socket.SHUT_WR)  # and not closed: who still sends is to read what was said
-        if len(caller.unsent) > MOST_UNREAD:
-            self._drop(caller)
-            return
         if not caller.unsent:
             self._ready[caller] = None
         key = self._selector.get_key(caller.link)
@@ -4065,6 +4067,7 @@ class VarlinkServer(threading.Thread):
             self._callers.discard(caller)
             self._ready.pop(caller, None)
             caller.leaves = True
+            caller.unsent.clear()
             self._selector.unregister(caller.link)
             caller.link.close()
             self.gone(caller)
@@ -4078,12 +4081,12 @@ class OpenCall:
     """
 
     caller: Caller
-    outcome: Callable[[OpenCall], Outcome | None]
+    outcome: Callable[[OpenCall], Any]
     since: Known
     wait_seconds: int = WAIT_SECONDS
     origin: str = ""
     wants: str | None = None
-    answer: bool | Outcome | None = None
+    answer: Any = None
     signing: Signing | None = None
     other_than: str | None = None  # a ticket that will not do
     opened: float = field(default_factory=time.monotonic)
@@ -4091,6 +4094,13 @@ class OpenCall:
     @property
     def ends(self) -> float:
         return self.opened + self.wait_seconds
+
+    def find(self) -> Outcome | None:
+        """The outcome, if there is one by now. Raises AgentError."""
+        outcome: Outcome | None = self.outcome(self)
+        if outcome is None and self.ends <= time.monotonic():
+            raise AgentError(Fault.NO_TICKET, says="Nobody has answered in time.")
+        return outcome
 
 
 @dataclass(frozen=True)
@@ -4139,7 +4149,6 @@ class TicketServer(VarlinkServer):
         self._allowed: set[tuple[str, str]] = set()  # origins and programs that may have the ticket of this session
         self._sequence = 0
         self._shown: tuple[OpenCall | None, str | None] = None, None  # whose call the person is to see, what it wants
-        self._raises = False  # the window is to come to the front
         self._showing = False  # the owner's thread is on its way to show it
         conductor.on_move = self._publish
         self.start()
@@ -4160,9 +4169,6 @@ class TicketServer(VarlinkServer):
         """Show what is wanted; where that is a sign-in, have the passcode asked for of a card that is still in."""
         self._showing = False
         call, wants = self._shown
-        if self._raises:
-            self._raises = False
-            self._conductor.on_show()
         if call and not wants:
             if self._known.ticket and self._known.ticket == call.other_than:
                 self._conductor.handle(Cue.LOG_OUT)
@@ -4187,6 +4193,7 @@ class TicketServer(VarlinkServer):
         super().end()
 
     def answer(self, caller: Caller, call: Call) -> Outcome | None:
+        call.check()
         name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
         outcome: Outcome | None = getattr(self, name)(caller, **call.parameters)
         return outcome
@@ -4211,7 +4218,7 @@ class TicketServer(VarlinkServer):
             self._tell("role_changed")
         self._settle()
 
-    def _answered(self, call: OpenCall, answer: bool | Outcome) -> None:
+    def _answered(self, call: OpenCall, answer: object) -> None:
         """The person has answered; who does not want to sign in does so for no program."""
         for each in self._open if call.wants == "" else [call]:
             if each.wants == call.wants:
@@ -4224,7 +4231,7 @@ class TicketServer(VarlinkServer):
             raise invalid("origin")
         if not 0 <= call.wait_seconds <= LONGEST_WAIT:
             raise invalid("wait_seconds")
-        outcome = call.outcome(call)
+        outcome: Outcome | None = call.outcome(call)
         if outcome is None:
             if len(self._open) >= MOST_OPEN_CALLS:
                 raise refusal("ServerBusy", "Too many programs are asking.")
@@ -4234,21 +4241,8 @@ class TicketServer(VarlinkServer):
 
     def _settle(self) -> None:
         """Answer the open calls that have an outcome by now."""
-        now = time.monotonic()
-        for call in [*self._open]:
-            outcome = self._outcome_of(call)
-            if outcome is None and call.ends <= now:
-                outcome = AgentError(Fault.NO_TICKET, says="Nobody has answered in time.")
-            if outcome is not None:
-                self._open.remove(call)
-                self.reply(call.caller, outcome)
+        self._open = [call for call in self._open if not self.try_to_answer(call.caller, call.find)]
         self._show_first()
-
-    def _outcome_of(self, call: OpenCall) -> Outcome | None:
-        try:
-            return call.outcome(call)
-        except AgentError as error:
-            return error
 
     def _show_first(self) -> None:
         """Have the person see what the first call wants; a question to who is signed in goes before all sign-ins."""
@@ -4257,12 +4251,9 @@ class TicketServer(VarlinkServer):
         shown = (call, call.wants if call else None)
         if shown != self._shown:
             self._shown = shown
-            self._have_shown()
-
-    def _have_shown(self) -> None:
-        if not self._showing:
-            self._showing = True
-            self._bridge.call(self._show_person)
+            if not self._showing:
+                self._showing = True
+                self._bridge.call(self._show_person)
 
     def _tell(self, event: str, reason: str | None = None, *, continues: bool = True) -> None:
         self._sequence += 1
@@ -4346,10 +4337,15 @@ class TicketServer(VarlinkServer):
         self.reply(caller, self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
         return None
 
-    def show(self, caller: Caller) -> Outcome:
-        self._raises = True
-        self._have_shown()
-        return {}
+    def show(self, caller: Caller) -> Outcome | None:
+        call = OpenCall(caller, lambda call: call.answer, self._known)
+
+        def come_to_the_front() -> None:
+            self._conductor.on_show()
+            self.inbox.call(self._answered, call, {})
+
+        self._bridge.call(come_to_the_front)
+        return self._wait(call)
 
     def change_role(self, caller: Caller, id: str) -> Outcome | None:  # noqa: A002
         role = next((role for role in self._signed_in().session.roles if role.id == id), None)
@@ -4386,7 +4382,7 @@ class TicketServer(VarlinkServer):
         call.wants, call.signing = clean(question, LONGEST_QUESTION), signing
         return self._wait(call)
 
-    def _person_s_answer(self, call: OpenCall) -> Outcome | None:
+    def _person_s_answer(self, call: OpenCall) -> Any:
         self._signed_in()
         if isinstance(call.answer, bool):
             return AgentError(Fault.GIVEN_UP) if call.signing else {"granted": call.answer}

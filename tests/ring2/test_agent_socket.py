@@ -246,6 +246,16 @@ def test_the_window_is_brought_to_the_front(live: LiveAgent) -> None:
     assert live.shown == 1
 
 
+def test_a_large_answer_comes_whole(live: LiveAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a signed document does, though no socket takes it at once."""
+    large = {"cms": "x" * agent.LONGEST_MESSAGE}
+    monkeypatch.setattr(live.server, "get_status", lambda caller: large)
+    with live.dialogue() as caller:
+        for _ in range(2):
+            caller.send("GetStatus")
+            assert caller.receive() == {"parameters": large}
+
+
 @pytest.mark.parametrize(
     "call",
     [
