@@ -68,14 +68,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
+from getpass import getpass
 from pathlib import Path
 from string import digits
-from typing import Any, ClassVar, NoReturn, Protocol, TextIO
+from typing import Any, ClassVar, NoReturn, Protocol, TextIO, TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import urllib3
-from asn1crypto import algos, cms, core, keys, x509
+from asn1crypto import algos, cms, core, keys, tsp, x509
 from asn1crypto import parser as asn1
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -87,6 +88,7 @@ VERSION = "0.1.0"
 LOG = logging.getLogger("lanyard")
 Clock = Callable[[], float]  # seconds, from any beginning
 boottime: Clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)  # goes on while the PC sleeps, never jumps
+T = TypeVar("T")
 PIV_AID = bytes.fromhex("A000000308000010000100")  # SP 800-73-4 part 1, section 2.2
 EXPIRY_WARNING_DAYS = 90  # the Windows agent asks from 90 days before the end (docs/protocol.md, section 7)
 CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; stay well inside
@@ -303,14 +305,17 @@ class UsageError(AgentError):
         super().__init__(Fault.USAGE, says=says, advice=advice)
 
 
+def describe_tries(left: int | None) -> str:
+    """A sentence to put behind another one, empty where the card does not say."""
+    return "" if left is None else f" {counted(left, 'try', 'tries')} left."
+
+
 class WrongPasscode(AgentError):
     def __init__(self, tries_left: int | None) -> None:
         """`tries_left`: None where the card does not say."""
         status = StatusWord.VERIFICATION_FAILED if tries_left is None else 0x63C0 | tries_left
-        left = "" if tries_left is None else f" {counted(tries_left, 'try', 'tries')} left."
-        super().__init__(
-            Fault.WRONG_PASSCODE, f"VERIFY \u2192 {describe_status(status)}", says=Fault.WRONG_PASSCODE.says + left
-        )
+        says = Fault.WRONG_PASSCODE.says + describe_tries(tries_left)
+        super().__init__(Fault.WRONG_PASSCODE, f"VERIFY \u2192 {describe_status(status)}", says=says)
         self.tries_left = tries_left
 
 
@@ -472,6 +477,9 @@ class Passcode:
         padded = digits.ljust(LONGEST_PASSCODE, b"\xff")
         wipe(digits)
         return padded
+
+    def is_same(self, other: Passcode) -> bool:
+        return self._digits == other._digits
 
     def forget(self) -> None:
         wipe(self._digits)
@@ -669,6 +677,7 @@ class PivCard:
         try:
             signatures = []
             for block in blocks:
+                self._ends = self._clock() + CARD_OPERATION_SECONDS
                 self._verify(passcode)
                 signatures.append(self._authenticate(purpose, block, algorithm))
             return signatures
@@ -743,9 +752,10 @@ class PivCard:
             raise AgentError(Fault.CARD_LOCKED, f"{instruction.name} \u2192 {describe_status(status)}")
         if status >> 8 == 0x63:
             raise WrongPasscode(left)
-        self._expect_success(
-            command, status, Fault.NO_PASSCODE if status == StatusWord.INCORRECT_DATA else Fault.CARD_NONSENSE
-        )
+        if status == StatusWord.INCORRECT_DATA:  # of a new passcode
+            says, advice = "This card does not take that new passcode.", "Choose one of 6 to 8 digits."
+            raise AgentError(Fault.NO_PASSCODE, f"{command} \u2192 {describe_status(status)}", says=says, advice=advice)
+        self._expect_success(command, status)
 
     def _authenticate(self, purpose: Purpose, block: bytes, algorithm: Algorithm) -> bytes:
         """The private-key operation over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
@@ -1607,6 +1617,27 @@ def signed_data(unsigned: cms.ContentInfo, signature: bytes) -> bytes:
     return bytes(unsigned.dump())
 
 
+def unsigned_commitment(content: bytes, digest: Digest, certificate: Certificate, now: datetime) -> cms.ContentInfo:
+    """CAdES-BES (ETSI EN 319 122-1, section 6) but for its signature: what is signed is `signed_attributes`."""
+    unsigned, parsed = unsigned_data(content, digest, certificate), x509.Certificate.load(certificate.der)
+    issued = {"issuer": [x509.GeneralName("directory_name", parsed.issuer)], "serial_number": parsed.serial_number}
+    certified = {"cert_hash": hashlib.sha256(certificate.der).digest(), "issuer_serial": issued}
+    values = {
+        "content_type": "data",
+        "signing_time": cms.Time("utc_time", now),
+        "message_digest": hashlib.new(digest.value, content).digest(),
+        "signing_certificate_v2": tsp.SigningCertificateV2({"certs": [certified]}),
+    }
+    signer = unsigned["content"]["signer_infos"][0]
+    signer["signed_attrs"] = [{"type": name, "values": [value]} for name, value in values.items()]
+    return unsigned
+
+
+def signed_attributes(unsigned: cms.ContentInfo) -> bytes:
+    """As a signature covers them: a SET OF, DER, without the tag that they have in the message (RFC 5652, 5.4)."""
+    return bytes(unsigned["content"]["signer_infos"][0]["signed_attrs"].untag().dump(force=True))
+
+
 SMIME_HEADER = """\
 MIME-Version: 1.0
 Content-Disposition: attachment; filename="smime.p7m"
@@ -2443,6 +2474,7 @@ class Signing:
     payloads: Sequence[bytes] = field(repr=False)
     digest: Digest
     as_cms: bool
+    detached: bool = False  # the message is without what it signs
 
 
 @dataclass(frozen=True, eq=False)
@@ -2485,7 +2517,6 @@ class Conductor:
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
         self.on_move: Callable[[State, Event], None] = lambda before, event: None
-        self.signs = False  # it can have a person sign with the key for content commitment
         self.request: Request | None = None  # what a program wants of the person
         self.on_request: Callable[[], None] = lambda: None
         self.on_show: Callable[[], None] = lambda: None  # the person is to look here
@@ -2552,6 +2583,22 @@ class Conductor:
         if self.state is State.CHOOSING_CERTIFICATE and attempt and attempt.facts:
             facts = attempt.facts = dataclasses.replace(attempt.facts, certificate=certificate, others=())
             self._run(attempt.lane, attempt, lambda: self._ready(attempt, facts))
+
+    def use_card(self, do: Callable[[IdentityCard], T], then: Callable[[T | AgentError], None]) -> None:
+        """Do something with the card of who is here, and tell its outcome on the owner's thread."""
+        attempt = self.attempt
+
+        def work() -> None:
+            try:
+                if attempt is None:
+                    raise AgentError(Fault.CARD_REMOVED)
+                with self.source.open(attempt.card) as card:
+                    outcome: T | AgentError = do(card)
+            except Exception as error:
+                outcome = told("the card's thread", error)
+            self.bridge.call(then, outcome)
+
+        self._card_lane.submit(work)
 
     def ask(self, request: Request | None) -> None:
         """Show this in the place of what was asked before; None: nothing is wanted any more."""
@@ -2789,6 +2836,32 @@ class Conductor:
         says = f"uid {session.uid}, {counted(roles, 'role')}, {counted(session.max_minutes, 'minute')}"
         tell(f"Signed in as {session.cn}", says, level=logging.INFO)
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
+
+
+def sign_documents(
+    card: IdentityCard, signing: Signing, certificate: Certificate, passcode: Passcode | None
+) -> dict[str, Any]:
+    """What a program gets for them, in base64: `cms`, or `certificate` and `signatures`. Raises as card.commit."""
+    payloads, unsigned = signing.payloads, None
+    if signing.as_cms:
+        unsigned = unsigned_commitment(payloads[0], signing.digest, certificate, datetime.now(UTC))
+        payloads = [signed_attributes(unsigned)]
+    signatures = card.commit(passcode, payloads, signing.digest, certificate)
+    if unsigned:
+        if signing.detached:
+            unsigned["content"]["encap_content_info"] = {"content_type": "data"}
+        return {"cms": base64.b64encode(signed_data(unsigned, signatures[0])).decode()}
+    encoded = [base64.b64encode(each).decode() for each in (certificate.der, *signatures)]
+    return {"certificate": encoded[0], "signatures": encoded[1:]}
+
+
+def signer_facts(card: IdentityCard) -> CardFacts:
+    """Whose signature the card gives, once it is known that it gives one. Raises AgentError."""
+    facts = card.facts(Purpose.COMMITMENT)
+    facts.check(datetime.now(UTC))
+    if facts.others:
+        raise AgentError(Fault.CARD_AMBIGUOUS, "for content commitment")
+    return facts
 
 
 def start_timer(seconds: float, function: Callable[..., object], *arguments: object) -> threading.Timer:
@@ -3059,6 +3132,136 @@ class Terminal:
                 print(file=sys.stderr)
 
 
+# What is done in the terminal with a card alone: nobody is signed in by it.
+
+OpenCard = Callable[[], contextlib.AbstractContextManager[IdentityCard]]
+
+
+@contextlib.contextmanager
+def card_at_hand(source: CardSource, seconds: float | None, started: Callable[[], None]) -> Iterator[OpenCard]:
+    """What opens the first card that is in, or comes in that time (None: however long it takes).
+
+    `started` is called when the reader is watched. Raises NO_CARD, and what is wrong with the reader.
+    """
+    news: queue.SimpleQueue[ReaderNews] = queue.SimpleQueue()
+
+    def watch() -> None:
+        try:
+            source.watch(news.put)
+        except Exception as error:
+            news.put(ReaderLost(told("the reader's thread", error)))
+
+    threading.Thread(target=watch, name="reader", daemon=True).start()
+    started()
+    try:
+        yield functools.partial(source.open, first_card(news, seconds))
+    finally:
+        source.close()
+
+
+def first_card(news: queue.SimpleQueue[ReaderNews], seconds: float | None) -> CardIn:
+    """Raises NO_CARD, and what is wrong with the reader."""
+    ends, problem = time.monotonic() + (seconds or 0), AgentError(Fault.NO_CARD)
+    while True:
+        try:
+            latest = news.get(timeout=None if seconds is None else max(0.0, ends - time.monotonic()))
+        except queue.Empty:
+            raise problem from None
+        if isinstance(latest, CardIn):
+            return latest
+        problem = latest.error if isinstance(latest, ReaderLost) else AgentError(Fault.NO_CARD)
+
+
+def ask_passcode(question: str) -> Passcode:
+    """From the terminal, which does not show it, or else a line of stdin. Raises INTERRUPTED, NO_PASSCODE."""
+    try:
+        return Passcode(getpass(question) if sys.stdin.isatty() else input())
+    except EOFError:
+        raise AgentError(Fault.INTERRUPTED) from None
+
+
+def ask_new_passcode() -> Passcode:
+    """Twice at a terminal, until both are the same. Raises INTERRUPTED, NO_PASSCODE."""
+    new = ask_passcode("New passcode: ")
+    while sys.stdin.isatty() and not ask_passcode("New passcode again: ").is_same(new):
+        print("The two are not the same.", file=sys.stderr)
+        new = ask_passcode("New passcode: ")
+    return new
+
+
+def spend_last_try(facts: CardFacts) -> None:
+    """Raises LAST_TRY_KEPT unless there are more tries, or somebody says yes."""
+    if facts.tries_left == 1:
+        print(LAST_TRY_QUESTION, end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline() if sys.stdin.isatty() else ""
+        if answer.strip().lower() not in ("y", "yes"):
+            raise AgentError(Fault.LAST_TRY_KEPT)
+
+
+def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) -> None:
+    """`sign FILE`: the CMS message on stdout. Raises AgentError."""
+    if sys.stdout.isatty():
+        raise UsageError("The signature is bytes, which a terminal cannot show.", "Write it to a file: > FILE.p7m")
+    try:
+        content = Path(options.file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{options.file} cannot be read: {error.strerror}.") from None
+    with open_card() as card:
+        facts = signer_facts(card)
+    what = (
+        f"{clean(options.file)}, {counted(len(content), 'byte')}, {digest} {hashlib.new(digest, content).hexdigest()}"
+    )
+    print(f"You sign as {facts.certificate.uid}, as if by hand: {what}", file=sys.stderr)
+    if facts.own_pad:
+        print(TYPE_ON_READER, file=sys.stderr)
+    passcode = None if facts.own_pad else ask_passcode("Passcode: ")
+    spend_last_try(facts)
+    with open_card() as card:
+        signed = sign_documents(card, Signing([content], digest, True, options.detached), facts.certificate, passcode)
+    sys.stdout.buffer.write(base64.b64decode(signed["cms"]))
+
+
+def change_passcode(open_card: OpenCard, *_: object) -> None:
+    """`passcode`. Raises AgentError."""
+    with open_card() as card:
+        facts = card.facts()
+    if facts.tries_left == 0:
+        raise AgentError(Fault.CARD_LOCKED, advice="Set a new passcode by the unblocking code: agent.py unlock")
+    print(f"Card of {facts.certificate.uid}.{describe_tries(facts.tries_left)}", file=sys.stderr)
+    old, new = ask_passcode("Passcode: "), ask_new_passcode()
+    spend_last_try(facts)
+    with open_card() as card:
+        card.change_passcode(old, new)
+    print("The passcode is changed.")
+
+
+def unlock(open_card: OpenCard, *_: object) -> None:
+    """`unlock`. Raises AgentError."""
+    with open_card() as card:
+        facts = card.facts()
+    print(f"Card of {facts.certificate.uid}. A wrong unblocking code costs one of its own tries.", file=sys.stderr)
+    code, new = ask_passcode("Unblocking code: "), ask_new_passcode()
+    try:
+        with open_card() as card:
+            card.unblock(code, new)
+    except WrongPasscode as error:
+        says = f"That unblocking code is not right.{describe_tries(error.tries_left)}"
+        raise AgentError(Fault.WRONG_PASSCODE, error.technical, says=says, advice="Check it and try again.") from None
+    except AgentError as error:
+        if error.fault is not Fault.CARD_LOCKED:
+            raise
+        says, advice = "The unblocking code is locked too.", "Ask your local smartcard team for another card."
+        raise AgentError(Fault.CARD_LOCKED, error.technical, says=says, advice=advice) from None
+    print("The card has its new passcode.")
+
+
+CARD_COMMANDS: dict[str, Callable[[OpenCard, argparse.Namespace, Digest], None]] = {
+    "sign": sign_file,
+    "passcode": change_passcode,
+    "unlock": unlock,
+}
+
+
 class Colour(StrEnum):
     """After the NHS design system's published values."""
 
@@ -3235,8 +3438,10 @@ class Window:
         if state in (State.WAITING, State.NO_READER) and state is not before:
             self.theme.resize(self._first_zoom)
             self.root.event_generate("<<NextPerson>>")
-        asked = state is State.SIGNED_IN and self.conductor.request and self.conductor.request.question
-        wanted = QuestionScreen if asked else SCREENS[state]
+        request = self.conductor.request if state is State.SIGNED_IN else None
+        wanted = SCREENS[state]
+        if request and request.question:
+            wanted = SigningScreen if request.signing else QuestionScreen
         if type(self.screen) is not wanted or not wanted.stays:
             self.screen.close()
             for left in self.content.winfo_children():  # of a screen that could not be built
@@ -3645,6 +3850,74 @@ class QuestionScreen(Screen):
                 self.label(f"Program: {request.program}", "Quiet.TLabel")
             self.button("No", lambda: request.answer(False))
             self.button("Yes", lambda: request.answer(True), "Quiet.TButton")
+
+
+class SigningScreen(PasscodeScreen):
+    """A program wants the person's signature: who asks, on what, on how much; with the passcode, each time."""
+
+    stays = False
+
+    def build(self) -> None:
+        request = self.conductor.request
+        if request is None or request.signing is None:
+            raise AgentError(Fault.UNEXPECTED, "a screen without a request")
+        self._request, self._signing = request, request.signing
+        self._facts: CardFacts | None = None  # None while there is nothing to type a passcode for
+        self.label(f"Sign {counted(len(self._signing.payloads), 'document')}?", "Title.TLabel")
+        self.label(f"{request.who} asks for your signature: {request.question}")
+        if request.origin:
+            self.label(f"Program: {request.program}", "Quiet.TLabel")
+        self._notice = self.label("Your card is being read.", "Quiet.TLabel")
+        self.first = self.entry = self._make_entry()
+        self.button("Sign", self._sign_in)
+        self.button("Do not sign", functools.partial(request.answer, False), "Quiet.TButton")
+        self._pad = self._make_pad()
+        self.conductor.use_card(signer_facts, self._read)
+
+    def refresh(self) -> None:
+        """Nothing of it changes by itself."""
+
+    def _read(self, outcome: CardFacts | AgentError) -> None:
+        if self.window.screen is not self:
+            return
+        if isinstance(outcome, AgentError):
+            self._request.answer(outcome)
+            return
+        self._facts = outcome
+        left = describe_tries(outcome.tries_left)
+        self._ask_again(f"You sign as {outcome.certificate.uid}, as if by hand.{left}", "Quiet.TLabel")
+
+    def _ask_again(self, says: str, style: str) -> None:
+        last = self._facts is not None and self._facts.tries_left == 1
+        text = f"{says} A wrong passcode now locks the card." if last else says
+        self._notice.configure(text=text, style="Red.TLabel" if last else style)
+        self.window.fit()
+
+    def _sign_in(self) -> None:
+        typed, facts = self.entry.get(), self._facts
+        if facts is None or not (typed or facts.own_pad):
+            return
+        self._clear()
+        try:
+            passcode = None if facts.own_pad else Passcode(typed)
+        except AgentError as error:
+            self._ask_again(str(error), "Red.TLabel")
+            return
+        self._facts = None
+        self._notice.configure(text=TYPE_ON_READER if facts.own_pad else "Signing ...", style="Quiet.TLabel")
+        sign = functools.partial(
+            sign_documents, signing=self._signing, certificate=facts.certificate, passcode=passcode
+        )
+        self.conductor.use_card(sign, functools.partial(self._signed, facts))
+
+    def _signed(self, facts: CardFacts, outcome: Mapping[str, Any] | AgentError) -> None:
+        if self.window.screen is not self:
+            return
+        if isinstance(outcome, WrongPasscode):
+            self._facts = dataclasses.replace(facts, tries_left=outcome.tries_left)
+            self._ask_again(str(outcome), "Red.TLabel")
+        else:
+            self._request.answer(outcome)
 
 
 class SignedOutScreen(Screen):
@@ -4372,8 +4645,6 @@ class TicketServer(VarlinkServer):
         return self._ask(caller, summary, origin, as_signing(payloads, digest, as_cms=False))
 
     def _ask(self, caller: Caller, question: str, origin: str, signing: Signing | None = None) -> Outcome | None:
-        if signing and not self._conductor.signs:
-            return refusal("NotImplemented", "This agent cannot sign documents.")
         if not 0 < len(question) <= LONGEST_QUESTION:
             return invalid("summary" if signing else "question")
         if not self._known.signed_in:
@@ -4644,6 +4915,17 @@ running; 13 refused by the person; 130 interrupted.
 """
 
 
+SIGN_EPILOG = """
+The signature is a CMS message (CAdES-BES, DER) on stdout. Without --detached the file is in it.
+
+examples:
+  agent.py sign letter.pdf > letter.p7m
+  agent.py sign --detached letter.pdf > letter.p7s
+  openssl cms -verify -cades -binary -inform der -in letter.p7m -CAfile chain.pem -purpose any > letter.pdf
+  openssl cms -verify -cades -binary -inform der -in letter.p7s -content letter.pdf -CAfile chain.pem -purpose any
+"""
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The command line, whose names README.md promises."""
     parser = argparse.ArgumentParser(
@@ -4675,6 +4957,14 @@ def make_parser() -> argparse.ArgumentParser:
     which = ticket.add_mutually_exclusive_group()
     which.add_argument("--no-auth", action="store_true", help="ask nobody: where nobody is signed in, exit code 11")
     which.add_argument("--new", action="store_true", help="of a new sign-in: who is signed in is logged out first")
+    sign = commands.add_parser(
+        "sign", help="sign a file with the key for content commitment (9C), by your passcode", epilog=SIGN_EPILOG
+    )
+    sign.formatter_class = argparse.RawDescriptionHelpFormatter
+    sign.add_argument("file", metavar="FILE", help="what to sign")
+    sign.add_argument("--detached", action="store_true", help="leave the file out of the message that signs it")
+    commands.add_parser("passcode", help="change the card's passcode: first the old one, then the new one")
+    commands.add_parser("unlock", help="a new passcode for a locked card, by its unblocking code")
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 
@@ -4755,7 +5045,8 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.demo or settings.reader.partition(":")[0] == "embedded":
         become_demonstration()
-    check_spine(settings)
+    if options.command not in CARD_COMMANDS:
+        check_spine(settings)
     is_token = settings.reader.startswith("pkcs11:")
     reader = TokenReader(settings.reader) if is_token else PcscReader(settings.reader)
     run_face(settings, options, reader, wants_terminal(options))
@@ -4791,6 +5082,9 @@ def run_face(
     `started` is called once the reader is watched, with the window where there is one.
     """
     set_up_logging(settings)
+    if options.command in CARD_COMMANDS:
+        run_card_command(settings, options, reader, started)
+        return
     check_spine(settings)
     bridge = Bridge()
     with contextlib.closing(Guardian(settings.spine, settings.ca_file)) as guardian, contextlib.ExitStack() as stack:
@@ -4812,6 +5106,19 @@ def run_face(
             window.root.mainloop()
         else:
             run_terminal(settings, conductor, bridge, options)
+
+
+def run_card_command(
+    settings: Settings, options: argparse.Namespace, reader: CardSource, started: Callable[[None], None]
+) -> None:
+    """Raises AgentError."""
+    if settings.explain:
+        LISTENERS.append(lambda step: print(step, file=sys.stderr))
+    if sys.stdin.isatty():
+        print("Put your card into the reader.", file=sys.stderr)
+    seconds = 5.0 if options.wait is None and not sys.stdin.isatty() else options.wait
+    with card_at_hand(reader, seconds, lambda: started(None)) as open_card:
+        CARD_COMMANDS[options.command](open_card, options, settings.digest)
 
 
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:

@@ -3,7 +3,7 @@
 `python -m spine_stub --data DIR` runs it as a program; `create_app(Config(DIR))` is the same thing
 as a WSGI application; `with SpineStub() as spine:` runs it inside a test. Everything it knows lies
 in DIR, which `first_start.fill` makes: a test certificate authority, a few people with their roles,
-and eight demonstration smartcards.
+and nine demonstration smartcards.
 
 Test keys only: nothing in here is, or can become, a credential for a real NHS service.
 """

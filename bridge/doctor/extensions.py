@@ -69,9 +69,12 @@ def check_loopback(browser: Browser, around: Surroundings) -> str:
 
 
 def _is_denied(sites: object, origin: str) -> bool:
-    """Return whether one of Chromium's exceptions, such as "https://app.example:443,*", denies an origin."""
-    port = "" if origin.count(":") > 1 else ":443" if origin.startswith("https") else ":80"
-    return bool(inner(sites, f"{origin}{port},*").get("setting") == _DENIED)
+    """Return whether one of Chromium's exceptions denies an origin.
+
+    A person's answer is kept with the port, "https://app.example:443,*"; what they choose in the settings without it.
+    """
+    usual_port = ":443" if origin.startswith("https") else ":80"
+    return any(inner(sites, f"{origin}{port},*", "setting") == _DENIED for port in ("", usual_port))
 
 
 def _ids(browser: Browser, around: Surroundings) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ examples:
   python -m emulator fault one-role slow             make something wrong with a card
   python -m emulator unlock one-role                 after too many wrong passcodes: all tries again
 
-Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes eight of them at
+Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes nine of them at
 its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartcard-vpcd), or
 `python agent.py --reader embedded`.
 """

@@ -67,7 +67,7 @@ def need_cards(data: Path) -> None:
     """Raise CardError, which says how to get some, where there are no cards."""
     if not card_names(data):
         raise CardError(
-            f"There are no cards in {data / CARDS}. Start the broker once, it makes eight: "
+            f"There are no cards in {data / CARDS}. Start the broker once, it makes nine: "
             f"python -m spine_stub --data {data}. Or make one: python -m emulator --data {data} issue NAME"
         )
 

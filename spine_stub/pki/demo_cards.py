@@ -63,6 +63,13 @@ class CardPlan:
     days_left: int = _LIFE.days
     revoked: bool = False
     tries_left: int = TRIES
+    rsa_signature: bool = False
+    """Whether 9C is RSA 2048 and not P-256: some applications sign with nothing else."""
+
+    @property
+    def rsa_slots(self) -> list[Slot]:
+        """The slots that have RSA 2048 keys; the others have P-256."""
+        return [Slot.AUTHENTICATION, Slot.SIGNATURE] if self.rsa_signature else [Slot.AUTHENTICATION]
 
     def validity(self, now: datetime) -> Validity:
         """Ends with a day, so that "14 days left" holds all through the first day."""
@@ -80,6 +87,7 @@ DEMONSTRATION_CARDS = (
     CardPlan("expired", "555000000006", days_left=-1),
     CardPlan("revoked", "555000000007", revoked=True),
     CardPlan("locked", "555000000008", tries_left=0),
+    CardPlan("prescriber", "555000000099", rsa_signature=True),
 )
 
 

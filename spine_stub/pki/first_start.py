@@ -84,7 +84,8 @@ def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
     write_private(data / folder.CHALLENGE_SECRET, random(32))
     # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock.
     with ThreadPoolExecutor() as pool:
-        rsa_keys = [pool.submit(authority.rsa_key) for _ in range(2 + len(DEMONSTRATION_CARDS))]
+        number = 2 + sum(len(plan.rsa_slots) for plan in DEMONSTRATION_CARDS)
+        rsa_keys = [pool.submit(authority.rsa_key) for _ in range(number)]
         issuing = _make_authorities(data, rsa_keys[0].result(), rsa_keys[1].result(), now)
         revoked = _make_cards(data, issuing, rsa_keys[2:], now, random)
     revocations = authority.make_revocation_list(issuing, revoked, now)
@@ -108,9 +109,10 @@ def _make_cards(
 ) -> list[x509.Certificate]:
     """Write the demonstration cards; returns the certificates to be revoked."""
     revoked = []
-    for plan, rsa_key in zip(DEMONSTRATION_CARDS, rsa_keys, strict=True):
+    left = iter(rsa_keys)
+    for plan in DEMONSTRATION_CARDS:
         keys: dict[Slot, authority.PrivateKey] = {slot: authority.ec_key() for slot in Slot}
-        keys[Slot.AUTHENTICATION] = rsa_key.result()
+        keys |= {slot: next(left).result() for slot in plan.rsa_slots}
         card = data / folder.CARDS / plan.name
         certificates = write_card(card, plan, keys, issuing, now, random)
         _log.info("made card %s", plan.name)

@@ -5,7 +5,7 @@
 
 Needs what `python -m spine_stub` needs, and oidc-provider-mock on PATH or named with --mock: another stand-in for a
 sign-in service that is started in tests. It makes one key and no certificates, and speaks HTTP without TLS; the
-broker's first start makes a test CA, a TLS certificate and eight smartcards with four keys each.
+broker's first start makes a test CA, a TLS certificate and nine smartcards with four keys each.
 
 The three starts take turns, so that a machine that changes its speed changes it for all of them. A start ends with
 the first request that is answered. Medians are printed, and the broker's as times the mock's of the same round.

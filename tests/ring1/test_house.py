@@ -33,7 +33,7 @@ SECTIONS = (
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
     "": 520,  # everything before the cards
-    "Card session": 700,
+    "Card session": 705,
     "PKCS#11 tokens": 441,
     "CMS and XML messages": 200,
     "Broker client": 280,
@@ -41,7 +41,7 @@ BUDGET = {
     "Worker bridge": 690,
     "Front ends": 1200,
     "Ticket socket": 806,
-    "Configuration and logging": 380,
+    "Configuration and logging": 420,
 }
 MOST_LINES = 5300
 # The sections of agent.py that may name a library.

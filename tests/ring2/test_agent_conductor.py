@@ -24,7 +24,7 @@ def set_tries_left(data: Path, card: str, tries: int) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "tries_left": tries}))
 
 
-# Each of the eight cards does what its name promises
+# Each of the nine cards does what its name promises
 
 
 @pytest.mark.parametrize(("card", "roles"), [("three-roles", 3), ("forty-roles", 40)])

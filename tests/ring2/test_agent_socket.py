@@ -224,7 +224,29 @@ def test_the_person_answers_a_question(live: LiveAgent) -> None:
             caller.send("Confirm", question=f"Is it\n{granted}?", origin="https://app.example")
             live.asks(f"Is it {granted}?").answer(granted)
             assert caller.receive() == {"parameters": {"granted": granted}}
-    assert error_name(live.call("Sign", summary="s", content="YQ==")) == "NotImplemented"
+
+
+def test_the_person_signs(live: LiveAgent) -> None:
+    live.signs_in("prescriber")
+    with live.dialogue() as caller:
+        caller.send("SignPayloads", summary="Two letters", payloads=["YQ==", "Yg=="], origin="https://app.example")
+        asked = live.asks("Two letters")
+        assert asked.signing
+        assert (asked.who, asked.signing.payloads) == ("https://app.example", [b"a", b"b"])
+        signing, passcode = asked.signing, agent.Passcode("123456")
+
+        def sign(card: agent.IdentityCard) -> Any:
+            certificate = agent.signer_facts(card).certificate
+            return agent.sign_documents(card, signing, certificate, passcode)
+
+        live.bridge.call(live.conductor.use_card, sign, asked.answer)
+        assert len(caller.receive()["parameters"]["signatures"]) == 2
+        caller.send("Sign", summary="A letter", content="YQ==")
+        live.asks("A letter").answer(False)
+        assert error_name(caller.receive()) == "UserAbort"
+        caller.send("Sign", summary="Another", content="YQ==")
+        live.asks("Another").answer(agent.AgentError(Fault.CARD_LOCKED))
+        assert error_name(caller.receive()) == "PinBlocked"
 
 
 def test_nobody_is_asked_a_question_when_nobody_is_signed_in(live: LiveAgent) -> None:

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 from support.bridge_pc import PC
+from support.browser import own_chromium
 from support.extension import EXTENSION, chromium_with_extension, open_options
+from support.native_host import LISTED
 
 from bridge.doctor.findings import Fault
+
+# What Chromium's own page of settings does when a person adds a site to those that may not.
+FORBID = "chrome.send('setCategoryPermissionForPattern', [arguments[0], '', 'loopback-network', 'block', false])"
 
 
 @pytest.fixture
@@ -20,6 +25,13 @@ def used(pc: PC) -> PC:
     with chromium_with_extension(pc.preferences.parents[1], extension=pc.folder / "copy") as browser:
         open_options(browser)
     return pc
+
+
+def test_a_page_that_was_forbidden_to_reach_this_pc_is_found(used: PC) -> None:
+    with own_chromium(used.preferences.parents[1]) as browser:
+        browser.open("chrome://settings/content")
+        browser.run(FORBID, LISTED)
+    assert used.faults() == {Fault.LOOPBACK_DENIED}
 
 
 def test_the_extension_of_a_real_profile_is_found(used: PC) -> None:

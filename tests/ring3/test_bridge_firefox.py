@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.agent_socket import SocketServer, error
-from support.extension import EXTENSION, Pages
+from support.extension import EXTENSION, Pages, documented_policy
 from support.firefox import Firefox, own_firefox
 from support.machine import wait_until
 from support.native_host import FIREFOX_ID, allow
@@ -136,11 +136,8 @@ def test_a_program_that_is_not_installed_is_named(extended: Extended) -> None:
 def test_a_policy_installs_the_extension_unsigned_and_decides_which_pages_may_ask(tmp_path: Path) -> None:
     packed = Path(shutil.make_archive(str(tmp_path / "lanyard"), "zip", EXTENSION)).rename(tmp_path / "lanyard.xpi")
     with prepared(tmp_path) as (listed, other, agent, place):
-        policies = {
-            "Preferences": {"xpinstall.signatures.required": {"Value": False, "Status": "locked"}},
-            "ExtensionSettings": {FIREFOX_ID: {"installation_mode": "force_installed", "install_url": packed.as_uri()}},
-            "3rdparty": {"Extensions": {FIREFOX_ID: {"origins": [listed.origin]}}},
-        }
+        changed = {"file:///opt/lanyard/lanyard.xpi": packed.as_uri(), "https://app.example": listed.origin}
+        policies = documented_policy("Preferences", changed)["policies"]
         with own_firefox(tmp_path / "home", policies) as firefox:
             extended = Extended(firefox, agent, listed, other, place)
             extended.open_listed()

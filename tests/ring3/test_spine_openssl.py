@@ -12,7 +12,7 @@ from support.spine import Spine
 from support.spine_client import Card, field_of, gp_object, reason
 
 SLOTS = ("9A", "9C", "9D", "9E")
-GOOD = ("three-roles", "one-role", "forty-roles", "no-role", "expiring", "locked")
+GOOD = ("three-roles", "one-role", "forty-roles", "no-role", "expiring", "locked", "prescriber")
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,7 @@ OUTCOMES: dict[str, tuple[int, int | str]] = {
     "expired": (7, "expired"),
     "revoked": (9, "did not accept this card"),
     "locked": (6, "locked"),
+    "prescriber": (0, 1),
 }
 
 

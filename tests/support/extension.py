@@ -19,6 +19,7 @@ from support.agent_socket import SocketServer
 from support.browser import Browser, own_chromium
 from support.machine import program, unavailable, wait_until
 from support.native_host import CHROMIUM_ID, allow
+from support.pages import Page
 from support.source import ROOT
 
 EXTENSION = ROOT / "bridge" / "extension"
@@ -89,6 +90,16 @@ class Extended:
     def call(self, function: str) -> dict[str, Any]:
         """Call one of the page's functions and return what its callback gets: err and value."""
         return dict(self.browser.run_async(CALL, function))
+
+
+def documented_policy(mark: str, changed: dict[str, str]) -> dict[str, Any]:
+    """Return the policy in docs/applications.md that has this mark in it, with some of its texts changed."""
+    blocks = Page.read(ROOT / "docs" / "applications.md").blocks
+    text = next(block.text for block in blocks if block.text.startswith("{") and mark in block.text)
+    for before, after in changed.items():
+        assert before in text
+        text = text.replace(before, after)
+    return dict(json.loads(text))
 
 
 def open_options(browser: Browser, extension_id: str = CHROMIUM_ID) -> None:

@@ -173,9 +173,9 @@ static bool read_escape(struct reader *in, uint32_t *point) {
         in->at += 2;
         return true;
     }
-    if (!read_unit(in, point) || *point == 0 || *point >> 10 == 0x37)
+    if (!read_unit(in, point) || *point == 0 || *point >> 10 == 0x37) /* a low surrogate comes second */
         return false;
-    if (*point >> 10 != 0x36)
+    if (*point >> 10 != 0x36) /* no high surrogate */
         return true;
     if (!read_unit(in, &low) || low >> 10 != 0x37)
         return false;
