@@ -27,6 +27,7 @@ OURS = ("agent.py", "-m bridge", "-m emulator", "-m spine_stub")
 COMMANDS = (
     ["agent.py"],
     ["agent.py", "login"],
+    ["agent.py", "ticket"],
     *(["-m", "bridge", name] for name in ("native-host", "doctor", "serve")),
     ["-m", "emulator"],
     *(["-m", "emulator", name] for name in ("run", "insert", "remove", "list", "status", "trace")),
