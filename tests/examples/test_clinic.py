@@ -50,8 +50,8 @@ def java_clinic(
     sources = [HERE / "Clinic.java", *([OWN_CLASS] if request.param == "its own class" else [])]
     javac = ["javac", "-nowarn", "-cp", str(jar), "-d", str(folder), *map(str, sources)]
     subprocess.run(javac, check=True, capture_output=True)
-    utf_8 = ("-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
-    java = ("java", *utf_8, "-Xcheck:jni", f"-Djava.library.path={library}", "-cp", f"{folder}:{jar}", "Clinic")
+    options = ("-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-Xcheck:jni", f"-XX:ErrorFile={folder}/crash")
+    java = ("java", *options, f"-Djava.library.path={library}", "-cp", f"{folder}:{jar}", "Clinic")
 
     def run(*commands: str, environment: dict[str, str] | None = None) -> str:
         return said_by(*java, *commands, environment=(environment or without()) | variables)
@@ -60,7 +60,7 @@ def java_clinic(
 
 
 def sanitized_library(folder: Path) -> tuple[Path, dict[str, str]]:
-    """Make the library with the sanitizers in it; return its folder, and what a JVM needs, which uses SIGSEGV itself."""
+    """Make the library with the sanitizers in it; return its folder, and what a JVM needs: it uses SIGSEGV itself."""
     make(f"BUILD={folder}", f"CFLAGS=-O1 -g {' '.join(SANITIZED)}")
     names = ("libasan.so", "libubsan.so")
     found = [subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip() for name in names]
