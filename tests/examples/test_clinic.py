@@ -14,10 +14,11 @@ import pytest
 from support.agent_socket import SocketServer, error
 from support.machine import need
 from support.source import ROOT
-from support.ticket_library import JAVA_CODES, NO_SESSION, compiled, without
+from support.ticket_library import JAVA_CODES, NO_SESSION, SANITIZED, compiled, make, without
 from support.ticket_socket import LiveAgent
 
 HERE = Path(__file__).parent
+OWN_CLASS = ROOT / "tests/support/gaticket/com/gemplus/gemauth/api/GATicket.java"
 Clinic = Callable[..., str]
 
 
@@ -35,22 +36,35 @@ def c_clinic(ticket_library: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return run
 
 
-@pytest.fixture(scope="session", params=["with its own class", "with GATicket.jar"])
+@pytest.fixture(scope="session", params=["its own class", "GATicket.jar", "GATicket.jar and sanitizers"])
 def java_clinic(
     request: pytest.FixtureRequest, ticket_library: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Clinic:
     """Return what runs the Java program with commands, and returns what it says."""
     need("java", "javac")
     folder = tmp_path_factory.mktemp("java-clinic")
+    library, variables = ticket_library / "lib", dict[str, str]()
+    if "sanitizers" in request.param:
+        library, variables = sanitized_library(folder / "build")
     jar = ticket_library / "share/java/GATicket.jar"
-    own = ROOT / "tests/support/gaticket/com/gemplus/gemauth/api/GATicket.java"
-    sources = [own] if request.param == "with its own class" else []
-    javac = ["javac", "-nowarn", "-cp", str(jar), "-d", str(folder), *map(str, sources), str(HERE / "Clinic.java")]
+    sources = [HERE / "Clinic.java", *([OWN_CLASS] if request.param == "its own class" else [])]
+    javac = ["javac", "-nowarn", "-cp", str(jar), "-d", str(folder), *map(str, sources)]
     subprocess.run(javac, check=True, capture_output=True)
-    classes = str(folder) if sources else f"{folder}:{jar}"
-    utf_8 = ("-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8")
-    java = ("java", *utf_8, "-Xcheck:jni", f"-Djava.library.path={ticket_library / 'lib'}", "-cp", classes, "Clinic")
-    return lambda *commands, environment=None: said_by(*java, *commands, environment=environment)
+    options = ("-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-Xcheck:jni", f"-XX:ErrorFile={folder}/crash")
+    java = ("java", *options, f"-Djava.library.path={library}", "-cp", f"{folder}:{jar}", "Clinic")
+
+    def run(*commands: str, environment: dict[str, str] | None = None) -> str:
+        return said_by(*java, *commands, environment=(environment or without()) | variables)
+
+    return run
+
+
+def sanitized_library(folder: Path) -> tuple[Path, dict[str, str]]:
+    """Make the library with the sanitizers in it; return its folder, and what a JVM needs: it uses SIGSEGV itself."""
+    make(f"BUILD={folder}", f"CFLAGS=-O1 -g {' '.join(SANITIZED)}")
+    names = ("libasan.so", "libubsan.so")
+    found = [subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip() for name in names]
+    return folder, {"LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "handle_segv=0:detect_leaks=0"}
 
 
 def said_by(*command: str, environment: dict[str, str] | None = None) -> str:

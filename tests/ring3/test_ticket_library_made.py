@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ def test_a_package_is_made_in_a_folder_of_its_own(tmp_path: Path) -> None:
         "usr/share/java/GATicket.jar",
     ]
     assert "prefix=/usr\nlibdir=/usr/lib/x\n" in (root / "usr/lib/x/pkgconfig/TicketApiDll.pc").read_text()
+
+
+def test_the_class_is_for_java_8_and_newer(ticket_library: Path) -> None:
+    need("javac")
+    with zipfile.ZipFile(ticket_library / "share/java/GATicket.jar") as jar:
+        (name,) = (each for each in jar.namelist() if each.endswith(".class"))
+        header = jar.read(name)[:8]
+    assert name == "com/gemplus/gemauth/api/GATicket.class"
+    assert int.from_bytes(header[6:]) == 52  # the Java Virtual Machine Specification, table 4.1-A
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "clang++"])
