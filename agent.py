@@ -4160,9 +4160,15 @@ def has_type(value: object, kind: str) -> bool:
     return type(value) is TYPES.get(kind)
 
 
+def peer(link: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end, as the kernel saw them connect, or listen (unix(7), SO_PEERCRED)."""
+    pid, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
+
+
 @dataclass(eq=False)
 class Caller:
-    """A connection, by the process at its other end (unix(7), SO_PEERCRED). It has one call open at a time."""
+    """A connection, by the process at its other end. It has one call open at a time."""
 
     link: socket.socket
     pid: int
@@ -4240,7 +4246,7 @@ class VarlinkServer(threading.Thread):
             self._make_room()
             return
         link.setblocking(False)
-        pid, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        pid, uid = peer(link)
         caller = Caller(link, pid, time.monotonic())
         self._callers.add(caller)
         self._selector.register(link, selectors.EVENT_READ, functools.partial(self._touched, caller))
@@ -4732,27 +4738,29 @@ def listen(path: Path) -> Iterator[socket.socket]:
 
 
 def ask_agent(method: str, patience: float, **parameters: str | int) -> dict[str, Any]:
-    """What the running agent answers, within so many seconds. Raises AgentError."""
-    received, path = bytearray(), runtime_folder() / "agent"
+    """What the running agent of this user answers, within so many seconds. Raises AgentError."""
+    received, ends = bytearray(), time.monotonic() + patience
     try:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(patience)
-            link.connect(str(path))
+            link.connect(str(runtime_folder() / "agent"))
+            if peer(link)[1] != os.geteuid():
+                raise PermissionError
             link.sendall(encode_message({"method": f"lanyard.Agent.{method}", "parameters": parameters}))
             while (message := take_message(received)) is None:
+                link.settimeout(max(0.001, ends - time.monotonic()))
                 if not (data := link.recv(4096)):
                     raise EOFError
                 received += data
         reply = json.loads(message)
-        answer, error = reply["parameters"], reply.get("error")
-    except (OSError, EOFError, ValueError, LookupError, VarlinkError) as problem:
+        answer, error = dict(reply["parameters"]), reply.get("error")
+    except (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, VarlinkError) as problem:
         raise AgentError(Fault.NOT_RUNNING, type(problem).__name__) from None
     if error is None:
-        return dict(answer)
+        return answer
     known = [faults[0] for name, faults in TICKET_ERRORS.items() if CODES[name] == answer.get("code")]
-    raise AgentError(
-        known[0] if known else Fault.UNEXPECTED, str(error), says=str(answer.get("says") or ""), advice=" "
-    )
+    fault, says = known[0] if known else Fault.UNEXPECTED, str(answer.get("says") or "")
+    raise AgentError(fault, str(error), says=says, advice=" ")
 
 
 def fetch_ticket(*, no_auth: bool, new: bool) -> str:
@@ -4761,9 +4769,12 @@ def fetch_ticket(*, no_auth: bool, new: bool) -> str:
     says = "" if no_auth else ASKED_TO_SIGN_IN + "\n"
     waits = start_timer(PROGRESS_AFTER_MS / 1000, sys.stderr.write, says)
     try:
-        return str(ask_agent(method, CLIENT_SECONDS if no_auth else WAIT_SECONDS + CLIENT_SECONDS)["ticket"])
+        ticket = ask_agent(method, CLIENT_SECONDS if no_auth else WAIT_SECONDS + CLIENT_SECONDS).get("ticket")
     finally:
         waits.cancel()
+    if isinstance(ticket, str) and ticket and ticket.isprintable():
+        return ticket
+    raise AgentError(Fault.NOT_RUNNING, "its answer has no ticket")
 
 
 def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:

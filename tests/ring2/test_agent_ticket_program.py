@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from support.machine import TIED_TO_THE_RUN, wait_until
 from support.ticket_socket import LiveAgent
 
 import agent
-from agent import Cue, State
+from agent import AgentError, Cue, Fault, State
 
 
 class Waiting:
@@ -115,6 +119,74 @@ def test_after_log_out_there_is_no_ticket(live: LiveAgent) -> None:
     live.does(Cue.LOG_OUT)
     live.sees(State.SIGNED_OUT)
     assert run_agent("ticket", "--no-auth").returncode == 11
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"rubbish",
+        b"\0",
+        b"[1]\0",
+        b"{}\0",
+        b'{"parameters": null}\0',
+        b'{"parameters": {}}\0',
+        b'{"parameters": {"ticket": null}}\0',
+        b'{"parameters": {"ticket": ""}}\0',
+        b'{"parameters": {"ticket": "x\\u001b[31m"}}\0',
+        b'{"error": 5, "parameters": "abc"}\0',
+        b"[" * 200_000 + b"\0",
+        b"x" * (agent.LONGEST_MESSAGE + 2),
+    ],
+    ids=lambda answer: repr(answer[:40]),
+)
+def test_who_answers_nonsense_is_no_agent(runtime: Path, answer: bytes) -> None:
+    with impostor(runtime, answer), pytest.raises(AgentError) as caught:
+        agent.fetch_ticket(no_auth=True, new=False)
+    assert caught.value.fault is Fault.NOT_RUNNING
+
+
+def test_an_answer_in_drops_is_not_waited_for_for_ever(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "CLIENT_SECONDS", 0.5)
+    with impostor(runtime, b" " * 1_000_000, pause=0.05), pytest.raises(AgentError) as caught:
+        agent.fetch_ticket(no_auth=True, new=False)
+    assert caught.value.fault is Fault.NOT_RUNNING
+
+
+def test_another_user_s_agent_is_asked_nothing(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "peer", lambda link: (1, os.geteuid() + 1))
+    with impostor(runtime, b'{"parameters": {"ticket": "x"}}\0') as heard, pytest.raises(AgentError) as caught:
+        agent.fetch_ticket(no_auth=True, new=False)
+    assert caught.value.fault is Fault.NOT_RUNNING
+    assert heard == []
+
+
+@contextlib.contextmanager
+def impostor(runtime: Path, answer: bytes, pause: float = 0) -> Iterator[list[bytes]]:
+    """Somebody else who listens where the agent does: what they hear of the first caller, whom they answer this."""
+    (runtime / "lanyard").mkdir()
+    heard: list[bytes] = []
+    ended = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            link, _ = listener.accept()
+            with link:
+                heard.extend(filter(None, [link.recv(4096)]))
+                for start in range(0, len(answer), 1 if pause else max(1, len(answer))):
+                    link.sendall(answer[start : start + 1] if pause else answer)
+                    if ended.wait(pause):
+                        return
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(runtime / "lanyard/agent"))
+        listener.listen()
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield heard
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def test_one_way_or_the_other() -> None:
