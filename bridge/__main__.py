@@ -10,7 +10,7 @@ from . import __version__
 from .errors import BridgeError
 
 # Each has `add_to(subcommands)`, which sets `do`: called with the options, it returns an exit code or None.
-COMMANDS = ("doctor.cli", "native_host.cli", "serve")
+COMMANDS = ("doctor.cli", "native_host.cli", "serve", "authorize.cli")
 EXIT_INTERRUPTED = 130
 
 

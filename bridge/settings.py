@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import SettingsError
+from .registrations import Client, read_broker, read_clients, read_path
 
 SYSTEM_FILE = Path("/etc/lanyard/bridge.toml")
 EXTENSION_IDS = ("kgienffckdgejaliddjgokkimmbfagop", "lanyard@lanyard.example")
@@ -118,6 +119,10 @@ class Settings:
     """Whether pages that were written for NHS Credential Management are answered too."""
     allow_sha1: bool = setting(read_bool, system_only=True, default=False)
     """Whether these pages may have SHA-1 signed (RS1)."""
+    clients: tuple[Client, ...] = setting(read_clients, system_only=True, default=())
+    """Programs that may ask who is signed in by a link."""
+    broker: str = setting(read_broker, system_only=True, default="")
+    broker_ca: str = setting(read_path, system_only=True, default="")
     places: Mapping[str, Path] = field(default_factory=dict, compare=False)
 
     def allows(self, origin: object) -> bool:

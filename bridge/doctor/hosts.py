@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
-from io import BytesIO
+import threading
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE
+from tempfile import TemporaryFile
+from typing import IO, Any, cast
 
 from .. import __version__
 from ..native_host import HOST_NAME
@@ -15,9 +19,11 @@ from ..native_host.browsers import Browser
 from ..native_host.frames import BrokenStream, MessageTooLong, encode, read_message
 from ..native_host.installing import is_firefox_id
 from .findings import Broken, Fault
-from .surroundings import Surroundings
+from .surroundings import Surroundings, inner
 
 SECONDS = 10
+
+_MOST_SAID = 1 << 16
 
 
 def check_host(browser: Browser, around: Surroundings) -> str:
@@ -85,30 +91,52 @@ def _command(browser: Browser, manifest: Path, program: Path, extension: str) ->
 
 def _speak(command: list[str], around: Surroundings) -> str:
     """Return the version that the program says it has. Raises Broken."""
-    try:
-        question = encode({"method": "getBridgeVersion"})
-        environment = dict(around.environment)
-        ended = subprocess.run(command, input=question, capture_output=True, timeout=SECONDS, env=environment)
-    except OSError as error:
-        raise Broken(Fault.HOST_CRASHES, f"{command[0]} cannot be started: {error.strerror}.") from None
-    except subprocess.TimeoutExpired:
-        raise Broken(Fault.HOST_MUTE, f"{command[0]} says nothing for {SECONDS} s.") from None
-    answer = _parse(ended.stdout)
-    version = answer.get("data", {}).get("version") if isinstance(answer.get("data"), dict) else None
+    with _start(command, around) as process:
+        patience = threading.Timer(SECONDS, _kill, [process])
+        patience.start()
+        try:
+            answer = _read_answer(command[0], process)
+        finally:
+            patience.cancel()
+            _kill(process)
+    version = inner(answer, "data", "version")
     if isinstance(version, str):
         return _printable(version)
-    if not ended.stdout:
-        raise Broken(Fault.HOST_CRASHES, f"{command[0]} ended with {ended.returncode}: {_last_line(ended.stderr)}")
-    says = _printable(str(answer.get("errorDescription", "something that is no answer")))
-    raise Broken(Fault.HOST_CRASHES, f"{command[0]} answers: {says}")
+    raise Broken(Fault.HOST_CRASHES, f"{command[0]} answers: {_printable(str(inner(answer, 'errorDescription')))}")
 
 
-def _parse(output: bytes) -> dict[str, Any]:
+def _start(command: list[str], around: Surroundings) -> subprocess.Popen[bytes]:
+    """Start the program with our question on its stdin. Raises Broken."""
+    with TemporaryFile() as question:
+        question.write(encode({"method": "getBridgeVersion"}))
+        question.seek(0)
+        environment = dict(around.environment)
+        try:
+            return subprocess.Popen(
+                command, stdin=question, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
+            )
+        except OSError as error:
+            raise Broken(Fault.HOST_CRASHES, f"{command[0]} cannot be started: {error.strerror}.") from None
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the program and whatever it has started, which would keep its pipes open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _read_answer(name: str, process: subprocess.Popen[bytes]) -> object:
     try:
-        answer = json.loads(read_message(BytesIO(output)) or b"{}")
+        body = read_message(cast(IO[bytes], process.stdout))
+        if body is not None:
+            return json.loads(body)
     except (BrokenStream, MessageTooLong, ValueError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
+        raise Broken(Fault.HOST_CRASHES, f"{name} answers something that is no message.") from None
+    code = process.wait()
+    if code == -signal.SIGKILL:
+        raise Broken(Fault.HOST_MUTE, f"{name} says nothing for {SECONDS} s.")
+    said = _last_line(cast(IO[bytes], process.stderr).read(_MOST_SAID))
+    raise Broken(Fault.HOST_CRASHES, f"{name} ended with {code}: {said}")
 
 
 def _last_line(text: bytes) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ..errors import BridgeError
 
@@ -28,7 +28,7 @@ class MessageTooLong(BridgeError):
     """One message was too long, and has been read past: the next one can be understood."""
 
 
-def read_message(stream: BinaryIO) -> bytes | None:
+def read_message(stream: IO[bytes]) -> bytes | None:
     """Return the next message's bytes; None when the stream ends before one. Raises BrokenStream, MessageTooLong.
 
     The stream is a buffered one, whose read() returns fewer bytes at its end only.
@@ -50,7 +50,7 @@ def read_message(stream: BinaryIO) -> bytes | None:
     return body
 
 
-def _read_past(stream: BinaryIO, length: int) -> None:
+def _read_past(stream: IO[bytes], length: int) -> None:
     while length > 0:
         piece = stream.read(min(length, _PIECE))
         if not piece:

@@ -72,7 +72,12 @@ def _client(path: Path, number: int, entry: Any) -> Client:
 
 def _without_port(uri: str) -> str:
     """The URI, without its port where the port does not matter."""
-    parts = urlsplit(uri)
-    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
-        return parts._replace(netloc=f"[{parts.hostname}]").geturl()
+    try:
+        parts = urlsplit(uri)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        is_plain = parts.netloc in (host, f"{host}:{parts.port}")
+    except ValueError:  # no address, or no port
+        return uri
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK and is_plain:
+        return parts._replace(netloc=str(host)).geturl()
     return uri

@@ -18,7 +18,7 @@ from typing import Any
 
 from support.fuzzing import change, repeatable
 from support.machine import need, unavailable
-from support.ticket_library import AGENT_FAILED, JAVA_CODES, SANITIZED, SOURCES, STRICT, compiled
+from support.ticket_library import AGENT_FAILED, JAVA_CODES, SANITIZED, SOURCES, STRICT, at_fixed_addresses, compiled
 
 CASES = int(os.environ.get("FUZZ_TICKET_CASES", "20000"))
 TARGET = Path(__file__).with_name("ticket_reply.c")
@@ -65,7 +65,7 @@ def test_no_reply_leads_the_library_astray(tmp_path: Path) -> None:
     words = "".join(f'"{"".join(f"{chr(92)}x{byte:02x}" for byte in token)}"\n' for token in TOKENS)
     (tmp_path / "words").write_text(words)
     options = (f"-runs={CASES}", "-max_len=4096", "-timeout=10", "-seed=1", f"-dict={tmp_path / 'words'}")
-    command = [str(program), *options, f"-artifact_prefix={tmp_path}/", str(corpus)]
+    command = [*at_fixed_addresses(), str(program), *options, f"-artifact_prefix={tmp_path}/", str(corpus)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     ran = re.search(r"Done (\d+) runs in (\d+) second", done.stderr)
@@ -89,7 +89,7 @@ def test_the_library_reads_json_as_python_does(tmp_path: Path) -> None:
     chance = repeatable(1)
     replies = [*SEEDS, *itertools.islice(_replies(chance), CASES // 5)]
     sent = b"".join(len(reply).to_bytes(4, "little") + reply for reply in replies)
-    done = subprocess.run([judge], input=sent, capture_output=True, check=False)
+    done = subprocess.run([*at_fixed_addresses(), judge], input=sent, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     read = 0
     for reply, line in zip(replies, done.stdout.decode().splitlines(), strict=True):

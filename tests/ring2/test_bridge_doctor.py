@@ -94,6 +94,10 @@ def says_rubbish(pc: PC) -> None:
     pc.wrapper.write_text("#!/bin/sh\necho hello\n")
 
 
+def never_ends(pc: PC) -> None:
+    pc.wrapper.write_text("#!/bin/sh\nexec /usr/bin/yes\n")
+
+
 def old_program(pc: PC) -> None:
     answer = '{"success": true, "data": {"version": "0.0.1"}}'
     pc.wrapper.write_text(f"#!/bin/sh\nprintf '\\0{len(answer):o}\\0\\0\\0{answer}'\n")
@@ -174,6 +178,7 @@ FAULTS: list[tuple[Callable[[PC], None], Fault]] = [
     (crashes, Fault.HOST_CRASHES),
     (no_interpreter, Fault.HOST_CRASHES),
     (says_rubbish, Fault.HOST_CRASHES),
+    (never_ends, Fault.HOST_CRASHES),
     (old_program, Fault.VERSION_MISMATCH),
     (no_extension, Fault.EXTENSION_MISSING),
     (no_profile, Fault.EXTENSION_MISSING),
@@ -203,9 +208,10 @@ def test_a_crash_is_told_with_its_last_words(pc: PC) -> None:
     assert "ended with 1: No module named bridge" in "\n".join(map(in_words, examine(pc.around)))
 
 
-def test_a_program_that_never_answers_is_given_up(pc: PC, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("does", ["exec /bin/sleep 600", "/bin/sleep 600; true", "exec /usr/bin/yes >&2"])
+def test_a_program_that_never_answers_is_given_up(pc: PC, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
     monkeypatch.setattr("bridge.doctor.hosts.SECONDS", 0.2)
-    pc.wrapper.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    pc.wrapper.write_text(f"#!/bin/sh\n{does}\n")
     assert pc.faults() == {Fault.HOST_MUTE}
 
 

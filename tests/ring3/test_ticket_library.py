@@ -22,6 +22,7 @@ from support.ticket_library import (
     WRONG_PARAMETER,
     Calls,
     Result,
+    at_fixed_addresses,
     compiled,
     linked,
     without,
@@ -193,7 +194,8 @@ def test_threads_do_not_meet(socket_server: SocketServer, tmp_path: Path, saniti
     need("gcc")
     flags = (f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", f"-I{SOURCES}")
     program = compiled(tmp_path / "calls", *flags, CALLS, SOURCES / "TicketApi.c")
-    done = subprocess.run([program, "threads=8"], capture_output=True, text=True, timeout=60)
+    command = [*at_fixed_addresses(), str(program), "threads=8"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"threads {8 * 50 * 2}\n", "")
 
 

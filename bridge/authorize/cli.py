@@ -1,0 +1,112 @@
+"""python -m bridge authorize: what the desktop starts when a program opens a link of ours."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from ..agent_socket import AgentSocket, socket_path
+from ..errors import AgentError, BridgeError, SettingsError, TicketCode
+from ..settings import Settings, load
+from .desktop import install, uninstall
+from .redirect import deliver
+from .request import Link, Question, Refusal, read_link, read_question
+
+_ASK_SECONDS = 120
+_REFUSED = (TicketCode.USER_ABORT, TicketCode.TICKET_NOT_AVAILABLE)
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the bridge's parser."""
+    parser = commands.add_parser(
+        "authorize",
+        help="tell a registered program who is signed in",
+        description="Opens a link by which a registered program asks who is signed in. The person is asked first.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("url", nargs="?", metavar="LINK", help="nhsidentityagent://connect/authorize?...")
+    what.add_argument("--install", action="store_true", help="have the desktop open such links here, for this user")
+    what.add_argument("--uninstall", action="store_true", help="take that back")
+    what.add_argument(
+        "--redeem",
+        action="store_true",
+        help="check a code that was signed here: JSON on standard input with code, client_id, redirect_uri and "
+        "code_verifier; prints whose it is",
+    )
+    parser.set_defaults(do=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what is asked; raises BridgeError."""
+    if options.install:
+        print(f"wrote {install(Path(__file__).resolve().parents[2])}")
+    elif options.uninstall:
+        print(f"removed {uninstall()}")
+    elif options.redeem:
+        print(json.dumps(_redeem(sys.stdin.read())))
+    else:
+        authorize(options.url, load())
+    return 0
+
+
+def authorize(url: str, settings: Settings) -> None:
+    """Answer a link: a code or an error goes to its redirect. Raises BridgeError, after that where it can."""
+    if not settings.clients:
+        raise SettingsError("No program is registered on this PC: see clients in /etc/lanyard/bridge.toml.")
+    link = read_link(url, settings.clients)
+    state = {"state": link.state} if link.state else {}
+    try:
+        code = _code(link, read_question(link), settings)
+    except BridgeError as error:
+        deliver(link.redirect_uri, {"error": _name(error), **state})
+        raise
+    deliver(link.redirect_uri, {"code": code, **state})
+
+
+def _code(link: Link, question: Question, settings: Settings) -> str:
+    """Ask the person, then the broker; or where the program cannot reach its server, sign a code here."""
+    from .broker import OpenIdBroker  # urllib3, and below jwcrypto: other commands do without
+
+    with AgentSocket() as agent:
+        ticket = agent.get_ticket(None, _ASK_SECONDS)
+        asked = {"question": f"{link.client.name} wants to know who you are. May it?"}
+        if agent.call("Confirm", asked, _ASK_SECONDS + 10).get("granted") is not True:
+            raise Refusal("access_denied", f"{link.client.name} was not told who you are.")
+        ticket = agent.get_ticket_no_auth(None)
+    if question.hint:
+        from .offline import sign_code
+
+        return sign_code(link, question, ticket)
+    broker = OpenIdBroker(settings)
+    code = broker.code(link, question, ticket)
+    with suppress(Refusal):  # without them only what is offline does not work
+        broker.keep_keys()
+    return code
+
+
+def _redeem(text: str) -> object:
+    from .offline import CodeRefused, redeem
+
+    try:
+        asked = json.loads(text)
+        code, client, uri, verifier = (asked[name] for name in ("code", "client_id", "redirect_uri", "code_verifier"))
+        if not all(isinstance(each, str) for each in (code, client, uri, verifier)):
+            raise TypeError
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise SettingsError("Standard input has no code, client_id, redirect_uri and code_verifier as JSON.") from None
+    with AgentSocket() as agent:
+        try:
+            ticket = agent.get_ticket_no_auth(None)
+        except AgentError:
+            raise CodeRefused from None
+    return redeem(code, client, uri, verifier, ticket, socket_path().parent / "used-codes")
+
+
+def _name(error: BridgeError) -> str:
+    """What an error is called in the answer to a program."""
+    if isinstance(error, Refusal):
+        return error.name
+    return "access_denied" if isinstance(error, AgentError) and error.code in _REFUSED else "internal_server_error"

@@ -1,0 +1,55 @@
+"""Brings an answer to the program: to its port on this PC, or by the desktop to whoever has its scheme.
+
+On loopback the answer goes there directly, and only after the kernel has said that this user listens there: any other
+user could have taken the port first.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+from collections.abc import Mapping
+from urllib.parse import urlencode, urlsplit
+
+from ..errors import BridgeError
+from ..loopback.owner import owner_of_listener
+from ..registrations import is_loopback
+
+_SECONDS = 10
+
+
+class NotDelivered(BridgeError):
+    """The program cannot be given its answer."""
+
+
+def deliver(uri: str, answer: Mapping[str, str]) -> None:
+    """Bring an answer to a registered redirect; raises NotDelivered."""
+    parts = urlsplit(uri)
+    query = "&".join(filter(None, (parts.query, urlencode(answer))))
+    whole = parts._replace(query=query)
+    if is_loopback(parts):
+        _send(parts.hostname or "", parts.port or 80, f"{whole.path or '/'}?{query}")
+    else:
+        _open(whole.geturl())
+
+
+def _send(host: str, port: int, target: str) -> None:
+    if owner_of_listener(port) != os.getuid():
+        raise NotDelivered(f"The program that asked does not listen on port {port} of this PC any more.")
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    try:
+        connection.request("GET", target)
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        raise NotDelivered("The program that asked does not take the answer.") from None
+    finally:
+        connection.close()
+
+
+def _open(uri: str) -> None:
+    """Have the desktop open it. Others see xdg-open's arguments; a code is of no use without PKCE's verifier."""
+    try:
+        subprocess.run(["xdg-open", uri], check=True, timeout=_SECONDS, stdout=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        raise NotDelivered("This desktop does not know the program that asked (xdg-open failed).") from None
