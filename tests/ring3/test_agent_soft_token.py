@@ -191,7 +191,7 @@ def test_the_window_is_used_while_a_module_hangs(
 
 def children() -> list[int]:
     """The modules' processes that this process has."""
-    programs = programs_with(agent.ModuleProcess.COMMAND)
+    programs = programs_with(agent.TokenCard.CHILD)
     return [each for each in programs if f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{each}/status").read_text()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,13 @@ def test_another_program_finds_the_card_locked(person: Person, slot: Slot) -> No
     person.types()
     person.sees(State.SIGNED_IN)
     person.waits(lambda: not slot.card.state.passcode_verified, "card that was reset")
+    sign = ("pkcs11-tool", "--sign", "--id", "01", "--mechanism", "SHA256-RSA-PKCS", "--input-file", __file__)
+    refused = subprocess.run(sign, capture_output=True, text=True, check=False, timeout=30, stdin=subprocess.DEVNULL)
+    assert refused.returncode != 0
+    assert "Please enter User PIN" in refused.stdout
+    is_verified = ("opensc-tool", "--send-apdu", "00:20:00:80")  # VERIFY without data
+    said = subprocess.run(is_verified, capture_output=True, text=True, check=False, timeout=30)
+    assert "SW1=0x63, SW2=0xC3" in said.stdout
 
 
 def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> None:
