@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.browser import Browser
-from support.extension import EXTENSION, Pages, chromium_with_extension, documented_policy, install_host, open_options
+from support.extension import EXTENSION, Pages, chromium_with_extension, install_host, open_options
 from support.machine import wait_until
 from support.native_host import CHROMIUM_ID, allow
 
@@ -121,7 +121,7 @@ def test_a_policy_decides_which_pages_may_ask(tmp_path: Path, monkeypatch: pytes
     install_host(profile, tmp_path)
     for name, value in allow(tmp_path / "config", listed.origin, other.origin).items():
         monkeypatch.setenv(name, value)
-    policy = documented_policy('"extensions"', {"https://app.example": listed.origin})
+    policy = {"3rdparty": {"extensions": {CHROMIUM_ID: {"origins": [listed.origin]}}}}
     with chromium_with_extension(profile, policy=policy) as browser:
         open_options(browser)
         assert listed.origin in browser.text("#managed")

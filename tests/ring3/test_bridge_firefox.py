@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.agent_socket import SocketServer, error
-from support.extension import EXTENSION, Pages, documented_policy
+from support.extension import EXTENSION, Pages, documented
 from support.firefox import Firefox, own_firefox
 from support.machine import wait_until
 from support.native_host import FIREFOX_ID, allow
@@ -137,7 +138,7 @@ def test_a_policy_installs_the_extension_unsigned_and_decides_which_pages_may_as
     packed = Path(shutil.make_archive(str(tmp_path / "lanyard"), "zip", EXTENSION)).rename(tmp_path / "lanyard.xpi")
     with prepared(tmp_path) as (listed, other, agent, place):
         changed = {"file:///opt/lanyard/lanyard.xpi": packed.as_uri(), "https://app.example": listed.origin}
-        policies = documented_policy("Preferences", changed)["policies"]
+        policies = json.loads(documented("xpinstall", changed))["policies"]
         with own_firefox(tmp_path / "home", policies) as firefox:
             extended = Extended(firefox, agent, listed, other, place)
             extended.open_listed()
