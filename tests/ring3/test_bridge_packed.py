@@ -20,6 +20,7 @@ from support.pages import Page, command_blocks
 from support.source import ROOT
 
 ID = "abcdefghijklmnopabcdefghijklmnop"
+NO_POLICY_INSTALLS = "--disable-background-networking"
 # The page asks by itself, because chromedriver lets no policy install anything; it is new until the extension is there.
 ASKS = """<!doctype html><script>
 const done = (err, value) => fetch("/", { method: "POST", body: JSON.stringify({ err, value }) });
@@ -69,9 +70,7 @@ def test_a_policy_installs_it_and_a_listed_page_gets_the_ticket(
     update.write_text(documented("gupdate", {ID: packed.id, "file:///opt/lanyard/extension.crx": packed.crx.as_uri()}))
     changed = {ID: packed.id, "file:///opt/lanyard/update.xml": update.as_uri(), "https://app.example": page.origin}
     policy = json.loads(documented("ExtensionInstallForcelist", changed))
-    usual = [
-        each for each in QUIET if each != "--disable-background-networking"
-    ]  # it would keep policies from installing
+    usual = [each for each in QUIET if each != NO_POLICY_INSTALLS]
     command = [*TIED_TO_THE_RUN, under_policy(tmp_path, policy), "--headless", *usual, f"--user-data-dir={profile}"]
     environment = os.environ | settings | {"HOME": str(tmp_path)}
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
