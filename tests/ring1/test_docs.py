@@ -110,7 +110,9 @@ def test_the_cards_are_those_that_the_broker_makes() -> None:
 
 def test_the_endpoints_are_the_brokers() -> None:
     listed = {
-        (path, frozenset(methods.split(", "))) for paths, methods in table(README, "Endpoint") for path in paths.split()
+        (path, frozenset(methods.split(", ")))
+        for paths, methods in table(README, "Endpoint")
+        for path in paths.split(", ")
     }
     assert listed == {(rule, frozenset(methods)) for rule, methods, _ in ROUTES}
 
