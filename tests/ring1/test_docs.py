@@ -96,6 +96,19 @@ def test_options_named_in_the_text_exist(document: Path) -> None:
     assert {option for option in named if option.startswith("--")} <= known
 
 
+def test_what_the_architecture_page_names_is_in_the_file_that_it_names() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`([\w/]+\.(?:py|js))` \(((?:`[\w.]+`(?:, )?)+)\)", page)
+    assert len(named) > 10
+    missing = {
+        (file, name)
+        for file, names in named
+        for name in re.findall(r"(\w+)`", names)
+        if not re.search(rf"\b(?:def|class|function) {name}\b", (ROOT / file).read_text())
+    }
+    assert not missing
+
+
 def test_the_exit_codes_are_the_agents() -> None:
     listed = {int(row[0]) for row in table(README, "Exit code")}
     told = set(map(int, re.findall(r"(\d+) [a-z]", agent.EPILOG.partition("exit codes: ")[2])))
