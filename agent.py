@@ -1476,6 +1476,7 @@ class TokenModule:
                 if all(uri.get(name, text) == text for name, text in texts.items()):
                     encoded = base64.b64encode(der).decode()
                     found.append([slot, *texts.values(), encoded, self._tries_left(slot), has_pad])
+            session.closeSession()  # beside a read-only one the security officer cannot log in
         return found
 
     def _token(self, slot: int, uri: Mapping[str, str]) -> Any:
