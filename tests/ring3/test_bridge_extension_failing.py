@@ -161,3 +161,11 @@ def id_of_unpacked(folder: Path) -> str:
     """Return the id that Chromium gives an unpacked extension without a key: letters for its path's digest."""
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:32]
     return "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
+
+
+def test_a_page_that_went_while_its_origin_was_looked_up_is_not_asked_for(browser: Browser) -> None:
+    gone = (
+        "const { Host } = await import('/host.js'); const host = new Host(); host.close(); return host.ask('getToken')"
+    )
+    script = f"const done = arguments[0]; (async () => {{ {gone} }})().then(done)"
+    assert browser.run_async(script)["errorCode"] == 200
