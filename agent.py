@@ -72,7 +72,7 @@ from getpass import getpass
 from pathlib import Path
 from string import digits
 from typing import Any, ClassVar, NoReturn, Protocol, TextIO, TypeVar
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 import urllib3
@@ -1154,8 +1154,9 @@ MODULE_SECONDS, MODULE_SLOW_SECONDS = 60, 2  # the longest that a module may tak
 MODULE_FOLDERS = Path("/usr/share/p11-kit/modules"), Path("/etc/pkcs11/modules")
 TOKEN_FIELDS = {"token": "label", "manufacturer": "manufacturerID", "model": "model", "serial": "serialNumber"}
 URI_ATTRIBUTES = (*TOKEN_FIELDS, "id", "object", "type", "module-path")
+URI_PART = re.compile(rf"({'|'.join(URI_ATTRIBUTES)})=((?:[^%]|%[0-9A-Fa-f]{{2}})*)")
 SIGN_IN_PURPOSES = {"client_auth", "microsoft_smart_card_logon", "any_extended_key_usage"}
-MODULE_FAULTS: dict[Fault, str] = {  # pkcs11t.h's names, less CKR_; all other results: CARD_MUTE
+MODULE_FAULTS = {  # by pkcs11t.h's names, less CKR_, and PyKCS11's Load; all other results: CARD_MUTE
     Fault.CARD_REMOVED: "DEVICE_REMOVED SESSION_CLOSED SESSION_HANDLE_INVALID SLOT_ID_INVALID TOKEN_NOT_PRESENT",
     Fault.CARD_BUSY: "SESSION_COUNT SESSION_EXISTS USER_ALREADY_LOGGED_IN USER_ANOTHER_ALREADY_LOGGED_IN",
     Fault.CARD_NOT_USABLE: "FUNCTION_NOT_SUPPORTED PIN_EXPIRED TOKEN_NOT_RECOGNIZED TOKEN_WRITE_PROTECTED "
@@ -1172,29 +1173,24 @@ MODULE_FAULTS: dict[Fault, str] = {  # pkcs11t.h's names, less CKR_; all other r
 
 def parse_pkcs11_uri(uri: str) -> dict[str, str]:
     """What names a token, a certificate and a module (RFC 7512); `id` in hexadecimal digits. Raises UsageError."""
-    path, _, query = uri.removeprefix("pkcs11:").partition("?")
-    parts = [part.partition("=") for part in (*path.split(";"), *query.split("&")) if part]
-    names = [name for name, _, _ in parts]
-    if {"pin-source", "pin-value"} & {*names}:
+    parts = [part for part in re.split("[;?&]", uri.removeprefix("pkcs11:")) if part]
+    if any(part.startswith("pin-") for part in parts):
         raise UsageError("--reader names a passcode.", "Leave pin-source and pin-value out: its owner types it.")
-    odd = [name for name in names if name not in URI_ATTRIBUTES or names.count(name) > 1]
-    if odd or re.search("%(?![0-9A-Fa-f]{2})", uri):
+    values = {part[1]: unquote_to_bytes(part[2]) for part in map(URI_PART.fullmatch, parts) if part}
+    if len(values) < len(parts):
         advice = f"These may come, each once: {', '.join(URI_ATTRIBUTES)}. In a value a space is %20."
         raise UsageError(f"--reader {uri} is no PKCS#11 URI that the agent understands.", advice)
-    return {name: unquote_to_bytes(text).hex() if name == "id" else unquote(text) for name, _, text in parts}
+    return {name: value.hex() if name == "id" else os.fsdecode(value) for name, value in values.items()}
 
 
 def pkcs11_modules() -> list[str]:
-    """The modules that p11-kit knows, but for its own: the proxy to all of them, and the store of CA certificates.
-
-    A name without a folder is one in p11-kit's own folder, which each distribution has elsewhere.
-    """
+    """The modules that p11-kit knows, but for its own: the proxy to all of them, and the store of CA certificates."""
     files = {path.name: path for folder in MODULE_FOLDERS for path in sorted(folder.glob("*.module"))}
-    texts = [path.read_text(errors="replace") for path in files.values()]
-    names = [line[1] for text in texts if (line := re.search(r"^module:[ \t]*(\S+)", text, re.MULTILINE))]
-    folders = [*Path("/usr").glob("lib*/pkcs11"), *Path("/usr").glob("lib*/*/pkcs11")]
-    places = {path.name: str(path) for folder in folders for path in folder.iterdir()}
-    return [places.get(name, name) for name in names if not Path(name).name.startswith("p11-kit-")]
+    text = "\n".join(path.read_text(errors="replace") for path in files.values())
+    folders = [*Path("/usr").glob("lib*/pkcs11/*"), *Path("/usr").glob("lib*/*/pkcs11/*")]  # for names without one
+    places = {path.name: str(path) for path in folders}
+    named = re.findall(r"^module:[ \t]*(\S+)", text, re.MULTILINE)
+    return [places.get(name, name) for name in named if not Path(name).name.startswith("p11-kit-")]
 
 
 def fitness(certificate: x509.Certificate, purpose: Purpose) -> int:
@@ -1231,12 +1227,13 @@ def token_keys(found: Any) -> list[TokenKey]:
     keys = []
     try:
         for slot, identifier, label, encoded, tries_left, own_pad in found:
+            der, tries = base64.b64decode(encoded), {None: None, 0: 0, 1: 1}[tries_left]
             with contextlib.suppress(AgentError):
-                certificate = dataclasses.replace(Certificate.parse(base64.b64decode(encoded)), label=clean(label))
+                certificate = dataclasses.replace(Certificate.parse(der), label=clean(label))
                 parsed = x509.Certificate.load(certificate.der)
                 fits = {purpose: fitness(parsed, purpose) for purpose in Purpose}
-                keys.append(TokenKey(int(slot), str(identifier), certificate, fits, tries_left, own_pad is True))
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+                keys.append(TokenKey(int(slot), str(identifier), certificate, fits, tries, own_pad is True))
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         raise AgentError(Fault.MODULE_FAILED, f"certificates that make no sense: {type(error).__name__}") from None
     return keys
 
@@ -1245,57 +1242,100 @@ def read_module_answer(line: bytes, module: str) -> Any:
     """What a line from the child says. Raises MODULE_FAILED for what is no answer, and the error that it tells of."""
     try:
         result, answer = json.loads(line)
-        known = result == "OK" or (isinstance(result, str) and answer in (None, 0, 1))
-    except (ValueError, TypeError, RecursionError):
-        known = False
-    if not known:
-        raise AgentError(
-            Fault.MODULE_FAILED,
-            f"{module}: {'an answer that makes no sense' if line else 'it ended, or took too long'}",
-        )
+        tries_left = {None: None, 0: 0, 1: 1}[answer] if result != "OK" else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        why = "an answer that makes no sense" if line else "it ended, or took too long"
+        raise AgentError(Fault.MODULE_FAILED, f"{module}: {why}") from None
     if result == "OK":
         return answer
-    if result == "PIN_INCORRECT" and answer != 0:
-        raise WrongPasscode(answer)
-    result = "PIN_LOCKED" if result == "PIN_INCORRECT" else result
-    faults = (fault for fault, names in MODULE_FAULTS.items() if result in names.split())
-    raise AgentError(next(faults, Fault.CARD_MUTE), f"{module}: CKR_{result}")
+    if result == "PIN_INCORRECT" and tries_left != 0:
+        raise WrongPasscode(tries_left)
+    name = "PIN_LOCKED" if result == "PIN_INCORRECT" else result
+    faults = (fault for fault, names in MODULE_FAULTS.items() if name in names.split())
+    raise AgentError(next(faults, Fault.CARD_MUTE), f"{module}: CKR_{name}")
 
 
-class ModuleProcess:
-    """The agent's end of the pipe to the child with one module. A request and its answer are a line of JSON each.
+class TokenCard:
+    """A card as one PKCS#11 module shows it, and the agent's end of the pipe to the child with that module.
 
-    A passcode goes through the pipe alone, on a line of its own.
+    A request and its answer are a line of JSON each. A passcode goes through the pipe alone, on a line of its own.
     """
 
-    COMMAND = "pkcs11-module"  # of agent.py; for this class, not for people
+    CHILD = "pkcs11-module"  # a command of agent.py; for this class, not for people
 
     def __init__(self, module: str) -> None:
+        self.passcode_shown = False
+        self._keys: list[TokenKey] = []
         self._module = module
         self._pipe, its = socket.socketpair()
         self._answers = self._pipe.makefile("rb")
-        command = [sys.executable, str(Path(__file__).resolve()), self.COMMAND]
+        command, end = [sys.executable, str(Path(__file__).resolve()), self.CHILD], its.fileno()
         silent = subprocess.DEVNULL
-        self._child = subprocess.Popen(
-            command, stdin=its.fileno(), stdout=its.fileno(), stderr=silent, cwd="/", start_new_session=True
-        )
+        self._child = subprocess.Popen(command, stdin=end, stdout=end, stderr=silent, cwd="/", start_new_session=True)
         its.close()
 
-    def ask(self, what: str, *passcodes: Passcode, **arguments: object) -> Any:
-        """The child's answer within MODULE_SECONDS. Raises MODULE_FAILED, and the error that the module tells of."""
-        slow = "The card's own software is slow; it is given a minute", self._module, None, logging.WARNING
-        timers = threading.Timer(MODULE_SLOW_SECONDS, tell, slow), threading.Timer(MODULE_SECONDS, self.end)
+    def find(self, **which: object) -> None:
+        """Look for certificates, as TokenModule.find does. Raises AgentError where there is none to sign in with."""
+        self._keys = token_keys(self._ask("find", **which))
+        self.facts()
+
+    def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
+        best = max((key.fitness[purpose] for key in self._keys), default=0)
+        if not best:
+            raise AgentError(
+                Fault.NO_CERTIFICATE, f"{counted(len(self._keys), 'certificate')}, none of which is for this"
+            )
+        key, *others = [key for key in self._keys if key.fitness[purpose] == best]
+        return CardFacts(key.certificate, key.tries_left, key.own_pad, tuple(other.certificate for other in others))
+
+    def sign(
+        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
+    ) -> bytes:
+        return self.commit(passcode, [message], digest, certificate or self.facts().certificate)[0]
+
+    def commit(
+        self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
+    ) -> list[bytes]:
+        key, is_rsa = self._key(certificate), certificate.algorithm.is_rsa
+        encoded = [base64.b64encode(message).decode() for message in messages]
+        asked = {"slot": key.slot, "key": key.id, "is_rsa": is_rsa, "digest": digest, "messages": encoded}
+        answer = self._ask("sign", passcode, **asked)
+        try:
+            raw = [base64.b64decode(each) for each, _ in zip(answer, messages, strict=True)]
+            return raw if is_rsa else [bytes(algos.DSASignature.from_p1363(each).dump()) for each in raw]
+        except (ValueError, TypeError) as error:
+            raise AgentError(Fault.MODULE_FAILED, f"signatures that make no sense: {type(error).__name__}") from None
+
+    def change_passcode(self, old: Passcode, new: Passcode) -> None:
+        self._ask("change", old, new, slot=self._key(self.facts().certificate).slot)
+
+    def unblock(self, code: Passcode, new: Passcode) -> None:
+        self._ask("unblock", code, new, slot=self._key(self.facts().certificate).slot)
+
+    def _key(self, certificate: Certificate) -> TokenKey:
+        for key in self._keys:
+            if key.certificate == certificate:
+                return key
+        raise AgentError(Fault.CARD_NOT_USABLE, "its certificate is another one than before")
+
+    def _ask(self, what: str, *passcodes: Passcode | None, **arguments: object) -> Any:
+        """The child's answer within MODULE_SECONDS. Raises MODULE_FAILED, and the error that the module tells of.
+
+        A passcode that is None is typed on the reader.
+        """
+        typed = [passcode for passcode in passcodes if passcode]
+        self.passcode_shown = self.passcode_shown or bool(passcodes)
         started, line = time.perf_counter(), b""
-        for timer in timers:
-            timer.daemon = True
-            timer.start()
         with contextlib.suppress(OSError):  # it has ended
-            self._pipe.sendall(json.dumps([self._module, what, arguments, len(passcodes)]).encode() + b"\n")
-            for passcode in passcodes:
+            self._pipe.settimeout(MODULE_SECONDS)
+            self._pipe.sendall(json.dumps([self._module, what, arguments, len(typed)]).encode() + b"\n")
+            for passcode in typed:
                 self._send(passcode)
+            if not select.select([self._pipe], [], [], MODULE_SLOW_SECONDS)[0]:
+                tell("The card's own software is slow; it is given a minute", self._module, level=logging.WARNING)
             line = self._answers.readline(LONGEST_REPLY)
-        for timer in timers:
-            timer.cancel()
+        for passcode in typed:
+            passcode.forget()
         tell("Ask the card's own software (PKCS#11)", f"{what}, {len(line)} bytes of {self._module}", started)
         return read_module_answer(line, self._module)
 
@@ -1318,67 +1358,6 @@ class ModuleProcess:
         self._pipe.close()
 
 
-class TokenCard:
-    """A card as a PKCS#11 module shows it, until it is shown a passcode."""
-
-    def __init__(self, process: ModuleProcess, found: Any) -> None:
-        """Raises MODULE_FAILED."""
-        self.passcode_shown = False
-        self._process = process
-        self._keys = token_keys(found)
-
-    def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
-        first, *others = self._best_keys(purpose)
-        also = tuple(key.certificate for key in others)
-        return CardFacts(first.certificate, first.tries_left, first.own_pad, also)
-
-    def sign(
-        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
-    ) -> bytes:
-        return self.commit(passcode, [message], digest, certificate or self.facts().certificate)[0]
-
-    def commit(
-        self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
-    ) -> list[bytes]:
-        key = next((key for key in self._keys if key.certificate == certificate), None)
-        if key is None:
-            raise AgentError(Fault.CARD_NOT_USABLE, "its certificate is another one than before")
-        is_rsa = certificate.algorithm.is_rsa
-        encoded = [base64.b64encode(message).decode() for message in messages]
-        asked = {"slot": key.slot, "key": key.id, "is_rsa": is_rsa, "digest": digest, "messages": encoded}
-        answer = self._ask("sign", passcode, **asked)
-        try:
-            signatures = [base64.b64decode(each) for each in answer]
-            return signatures if is_rsa else [bytes(algos.DSASignature.from_p1363(each).dump()) for each in signatures]
-        except (ValueError, TypeError) as error:
-            raise AgentError(Fault.MODULE_FAILED, f"signatures that make no sense: {type(error).__name__}") from None
-
-    def change_passcode(self, old: Passcode, new: Passcode) -> None:
-        self._ask("change", old, new, slot=self._best_keys(Purpose.SIGN_IN)[0].slot)
-
-    def unblock(self, code: Passcode, new: Passcode) -> None:
-        self._ask("unblock", code, new, slot=self._best_keys(Purpose.SIGN_IN)[0].slot)
-
-    def _best_keys(self, purpose: Purpose) -> list[TokenKey]:
-        """Raises NO_CERTIFICATE."""
-        best = max((key.fitness[purpose] for key in self._keys), default=0)
-        if not best:
-            raise AgentError(
-                Fault.NO_CERTIFICATE, f"{counted(len(self._keys), 'certificate')}, none of which is for this"
-            )
-        return [key for key in self._keys if key.fitness[purpose] == best]
-
-    def _ask(self, what: str, *passcodes: Passcode | None, **arguments: object) -> Any:
-        """No passcode: it is typed at the reader's own pad."""
-        self.passcode_shown = True
-        typed = [passcode for passcode in passcodes if passcode]
-        try:
-            return self._process.ask(what, *typed, **arguments)
-        finally:
-            for passcode in typed:
-                passcode.forget()
-
-
 class TokenReader(PcscReader):
     """Cards through the PKCS#11 modules of this PC, which are asked one at a time.
 
@@ -1390,8 +1369,8 @@ class TokenReader(PcscReader):
         super().__init__(library=library)
         self._uri = parse_pkcs11_uri(uri)
         self._modules = [self._uri.pop("module-path")] if "module-path" in self._uri else pkcs11_modules()
-        self._process: ModuleProcess | None = None  # the last one, which may have ended
-        self._found: tuple[CardIn, TokenCard] | None = None
+        self._token: TokenCard | None = None  # the last one, which may be over
+        self._token_of: CardIn | None = None  # whose card that is, while it can be used
 
     def watch(self, report: Report) -> None:
         fixed = CardIn("no reader", b"")
@@ -1407,8 +1386,8 @@ class TokenReader(PcscReader):
 
     def _pass_on(self, news: ReaderNews, report: Report) -> None:
         """The child ends with its card, even one whose module hangs."""
-        if self._process and isinstance(news, CardOut | ReaderLost):
-            self._process.end()
+        if self._token and isinstance(news, CardOut | ReaderLost):
+            self._token.end()
         report(news)
 
     @contextlib.contextmanager
@@ -1430,33 +1409,30 @@ class TokenReader(PcscReader):
 
     def _find(self, card: CardIn) -> TokenCard:
         """What the first module shows that can sign in. Raises AgentError."""
-        if self._found and self._found[0] is card:
-            return self._found[1]
+        if self._token and self._token_of is card:
+            return self._token
         problem = AgentError(Fault.CARD_NOT_USABLE, "no PKCS#11 module of this PC knows it")
         for module in self._modules:
             self._forget()
+            self._token = TokenCard(module)
             try:
-                self._process = ModuleProcess(module)
-                asked = {"removable": bool(card.atr), "reader": card.reader, "uri": self._uri}
-                token = TokenCard(self._process, self._process.ask("find", **asked))
-                token.facts()
+                self._token.find(removable=bool(card.atr), reader=card.reader, uri=self._uri)
             except AgentError as error:
                 problem = error if problem.fault is Fault.CARD_NOT_USABLE else problem
             else:
-                self._found = card, token
-                return token
+                self._token_of = card
+                return self._token
         raise problem
 
     def _forget(self) -> None:
         """The module's process ends, and with it all that it knows of a passcode."""
-        self._found = None
-        if self._process:
-            self._process.close()
+        self._token_of = None
+        if self._token:
+            self._token.close()
 
     def close(self) -> None:
         super().close()
-        if self._process:
-            self._process.close()
+        self._forget()
 
 
 class TokenModule:
@@ -1466,70 +1442,65 @@ class TokenModule:
         """A result's name and, as it succeeded or failed, what was asked for or the tries left."""
         path, what, arguments, _ = json.loads(line)
         try:
-            return "OK", getattr(self._loaded(path), what)(*pins, **arguments)
+            import PyKCS11  # in this process alone
         except ImportError:
             return "ImportError", None
-        except self._names.PyKCS11Error as error:
-            name = str(self._names.CKR.get(error.value, error)).removeprefix("CKR_")
-            return name, self._tries_left(arguments["slot"]) if name == "PIN_INCORRECT" else None
-
-    def _loaded(self, path: str) -> TokenModule:
-        if not hasattr(self, "_module"):
-            import PyKCS11  # in this process alone
-
-            self._names = PyKCS11
-            module = PyKCS11.PyKCS11Lib()
-            module.load(path)
-            self._module = module
-        return self
+        self.names = PyKCS11
+        try:
+            if not hasattr(self, "module"):
+                module = PyKCS11.PyKCS11Lib()
+                module.load(path)
+                self.module = module
+            return "OK", getattr(self, what)(*pins, **arguments)
+        except PyKCS11.PyKCS11Error as error:
+            name = str(PyKCS11.CKR.get(error.value, error)).removeprefix("CKR_")
+            return name, self._tries_left(arguments["slot"]) if name == "PIN_INCORRECT" and what != "unblock" else None
 
     def find(self, removable: bool, reader: str, uri: Mapping[str, str]) -> list[Any]:
-        """The certificates on tokens that the URI names, in this reader where slots say so: TokenKey's fields."""
-        slots = {slot: self._module.getSlotInfo(slot) for slot in self._module.getSlotList(tokenPresent=True)}
-        kind = [slot for slot, it in slots.items() if bool(it.flags & self._names.CKF_REMOVABLE_DEVICE) == removable]
+        """The certificates on tokens that the URI names, in this reader where slots say so: for `token_keys`."""
+        names, found = self.names, []
+        slots = {slot: self.module.getSlotInfo(slot) for slot in self.module.getSlotList(tokenPresent=True)}
+        kind = [slot for slot, it in slots.items() if bool(it.flags & names.CKF_REMOVABLE_DEVICE) == removable]
         here = [slot for slot in kind if clean(slots[slot].slotDescription.strip("\0 ")) == reader] or kind
-        tokens = [(slot, token) for slot in here if (token := self._token(slot, uri))]
-        self._check(0 if tokens else self._names.CKR_TOKEN_NOT_RECOGNIZED)
-        pad = self._names.CKF_PROTECTED_AUTHENTICATION_PATH
-        return [
-            [slot, *certificate, self._tries_left(slot), bool(token.flags & pad)]
-            for slot, token in tokens
-            for certificate in self._certificates(slot, uri)
-        ]
+        named = [(slot, token) for slot in here if (token := self._token(slot, uri))]
+        self._check(0 if named else names.CKR_TOKEN_NOT_RECOGNIZED)
+        for slot, token in named:
+            has_pad, session = (
+                bool(token.flags & names.CKF_PROTECTED_AUTHENTICATION_PATH),
+                self.module.openSession(slot),
+            )
+            for each in session.findObjects([(names.CKA_CLASS, names.CKO_CERTIFICATE)]):
+                wanted = [names.CKA_ID, names.CKA_LABEL, names.CKA_VALUE]
+                identifier, label, der = (bytes(it or ()) for it in session.getAttributeValue(each, wanted, True))
+                texts = {"id": identifier.hex(), "object": label.decode(errors="replace")}
+                if all(uri.get(name, text) == text for name, text in texts.items()):
+                    encoded = base64.b64encode(der).decode()
+                    found.append([slot, *texts.values(), encoded, self._tries_left(slot), has_pad])
+            session.closeSession()  # beside a read-only one the security officer cannot log in
+        return found
 
     def _token(self, slot: int, uri: Mapping[str, str]) -> Any:
         """What is known of the token in a slot; None where the URI names another, or the module does not know it."""
-        with contextlib.suppress(self._names.PyKCS11Error):
-            token = self._module.getTokenInfo(slot)
+        with contextlib.suppress(self.names.PyKCS11Error):
+            token = self.module.getTokenInfo(slot)
             texts = {name: str(getattr(token, field)).strip("\0 ") for name, field in TOKEN_FIELDS.items()}
             named = all(uri.get(name, text) == text for name, text in texts.items())
-            return token if named and token.flags & self._names.CKF_TOKEN_INITIALIZED else None
-
-    def _certificates(self, slot: int, uri: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-        """CKA_ID in hexadecimal digits, CKA_LABEL, and DER in base64."""
-        names, session = self._names, self._module.openSession(slot)
-        for each in session.findObjects([(names.CKA_CLASS, names.CKO_CERTIFICATE)]):
-            wanted = [names.CKA_ID, names.CKA_LABEL, names.CKA_VALUE]
-            identifier, label, der = (bytes(it or ()) for it in session.getAttributeValue(each, wanted, True))
-            here = {"id": identifier.hex(), "object": label.decode(errors="replace")}
-            if all(uri.get(name, text) == text for name, text in here.items()):
-                yield here["id"], here["object"], base64.b64encode(der).decode()
+            return token if named and token.flags & self.names.CKF_TOKEN_INITIALIZED else None
 
     def _tries_left(self, slot: int) -> int | None:
         """Of a token's flags these two say a number."""
-        flags = self._module.getTokenInfo(slot).flags
-        last = 1 if flags & self._names.CKF_USER_PIN_FINAL_TRY else None
-        return 0 if flags & self._names.CKF_USER_PIN_LOCKED else last
+        flags = self.module.getTokenInfo(slot).flags
+        last = 1 if flags & self.names.CKF_USER_PIN_FINAL_TRY else None
+        return 0 if flags & self.names.CKF_USER_PIN_LOCKED else last
 
     def sign(
         self, pin: str = "", *, slot: int, key: str, is_rsa: bool, digest: str, messages: Sequence[str]
     ) -> list[str]:
         """Signatures in base64. Without a PIN it is typed at the reader's pad."""
-        names, session = self._names, self._module.openSession(slot)
+        names, session = self.names, self.module.openSession(slot)
         session.login(pin)
         try:
-            private = [(names.CKA_CLASS, names.CKO_PRIVATE_KEY), (names.CKA_ID, bytes.fromhex(key))]
-            found = session.findObjects(private)
+            found = session.findObjects([(names.CKA_CLASS, names.CKO_PRIVATE_KEY), (names.CKA_ID, bytes.fromhex(key))])
             self._check(0 if found else names.CKR_KEY_HANDLE_INVALID)
             mechanism, prepare = self._mechanism(slot, is_rsa, Digest(digest))
             again = session.getAttributeValue(found[0], [names.CKA_ALWAYS_AUTHENTICATE])[0]
@@ -1553,24 +1524,24 @@ class TokenModule:
         if is_rsa:
             raw, combined = "CKM_RSA_PKCS", f"CKM_{digest.name}_RSA_PKCS"
         try:
-            self._module.getMechanismInfo(slot, raw)
-        except self._names.PyKCS11Error:
-            return self._names.Mechanism(self._names.CKM[combined]), lambda message: message
-        return self._names.Mechanism(self._names.CKM[raw]), lambda message: hashed_to_sign(message, digest, is_rsa)
+            self.module.getMechanismInfo(slot, raw)
+        except self.names.PyKCS11Error:
+            return self.names.Mechanism(self.names.CKM[combined]), lambda message: message
+        return self.names.Mechanism(self.names.CKM[raw]), lambda message: hashed_to_sign(message, digest, is_rsa)
 
     def change(self, old: str, new: str, *, slot: int) -> None:
-        self._module.openSession(slot, self._names.CKF_RW_SESSION).setPin(old, new)
+        self.module.openSession(slot, self.names.CKF_RW_SESSION).setPin(old, new)
 
     def unblock(self, code: str, new: str, *, slot: int) -> None:
         """As the security officer, whose PIN is the unblocking code."""
-        session = self._module.openSession(slot, self._names.CKF_RW_SESSION)
-        session.login(code, self._names.CKU_SO)
+        session = self.module.openSession(slot, self.names.CKF_RW_SESSION)
+        session.login(code, self.names.CKU_SO)
         session.initPin(new)
         session.logout()
 
     def _check(self, result: int) -> None:
         if result:
-            raise self._names.PyKCS11Error(result)
+            raise self.names.PyKCS11Error(result)
 
 
 def serve_module() -> int:
@@ -5137,7 +5108,7 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     if sys.argv[1:] == [Guardian.COMMAND]:
         return guard()
     keep_memory_private()
-    if sys.argv[1:] == [ModuleProcess.COMMAND]:
+    if sys.argv[1:] == [TokenCard.CHILD]:
         return serve_module()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding

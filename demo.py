@@ -56,7 +56,7 @@ VIRTUAL_READER = "Virtual PCD"  # what pcscd calls vpcd's readers
 BROKER_SECONDS = 120  # to make the keys of all test cards, on a small computer too
 READER_SECONDS = 20  # for a reader to take the card
 IN_USE = "another program has it, perhaps vpcd or another agent"
-OTHER_PORT = "Choose one: --reader embedded:PORT, and for the card: python -m emulator run CARD --vpcd 127.0.0.1:PORT"
+OTHER_PORT = "Choose another: --reader embedded:PORT; for the card: python -m emulator run CARD --vpcd 127.0.0.1:PORT"
 
 
 class VpcdControl(bytes, Enum):

@@ -30,6 +30,7 @@ pytest_plugins = [
         "agent_socket",
         "ticket_socket",
         "bridge",
+        "native_program",
         "ticket_library",
         "tokens",
         "lying_broker",

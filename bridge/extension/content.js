@@ -31,7 +31,7 @@
     ended();
   });
 
-  document.addEventListener("lanyard-request", (event) => {
+  function pass(event) {
     const { id, method } = JSON.parse(event.detail);
     waiting.add(id);
     try {
@@ -40,5 +40,11 @@
     } catch {
       ended(); // The extension was updated or taken away.
     }
+  }
+
+  document.addEventListener("lanyard-request", (event) => {
+    // A page that a browser loads ahead of time asks when it is shown.
+    if (document.prerendering) document.addEventListener("prerenderingchange", () => pass(event), { once: true });
+    else pass(event);
   });
 })();

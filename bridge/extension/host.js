@@ -41,11 +41,13 @@ export class Host {
   #port = null;
   #waiting = new Map();
   #number = 0;
+  #isClosed = false;
 
   /** Ask, and return a promise of {success, data} or {errorCode, errorDescription}. */
   ask(method, more = {}) {
     const id = ++this.#number;
     return new Promise((resolve) => {
+      if (this.#isClosed) return resolve(cause(""));
       this.#waiting.set(id, resolve);
       try {
         this.#port ??= this.#connect();
@@ -56,7 +58,9 @@ export class Host {
     });
   }
 
+  /** Hang up for good: whoever asked has gone, and nobody is to be asked for them any more. */
   close() {
+    this.#isClosed = true;
     this.#port?.disconnect();
     this.#end("");
   }

@@ -14,7 +14,7 @@ One JSON object a line, each way, as many as wanted on a connection:
     {"command": "trace"}
         -> {"ok": true}, then one object for each command to the card, until you hang up
     {"command": "fault", ...}  {"command": "kinds"}
-        -> what is wrong with a card, see faults.py
+        -> what is wrong with a card, see fault_table.py
     {"command": "unlock", "card": "one-role"}
         -> {"ok": true}; both codes have all their tries again
     anything that cannot be done -> {"ok": false, "error": "one plain sentence"}

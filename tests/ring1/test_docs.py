@@ -98,6 +98,19 @@ def test_options_named_in_the_text_exist(document: Path) -> None:
     assert {option for option in named if option.startswith("--")} <= known
 
 
+def test_what_the_architecture_page_names_is_in_the_file_that_it_names() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`([\w/]+\.(?:py|js))` \(((?:`[\w.]+`(?:, )?)+)\)", page)
+    assert len(named) > 10
+    missing = {
+        (file, name)
+        for file, names in named
+        for name in re.findall(r"(\w+)`", names)
+        if not re.search(rf"\b(?:def|class|function) {name}\b", (ROOT / file).read_text())
+    }
+    assert not missing
+
+
 def test_the_exit_codes_are_the_agents() -> None:
     listed = {int(row[0]) for row in table(README, "Exit code")}
     told = set(map(int, re.findall(r"(\d+) [a-z]", agent.EPILOG.partition("exit codes: ")[2])))
@@ -112,7 +125,9 @@ def test_the_cards_are_those_that_the_broker_makes() -> None:
 
 def test_the_endpoints_are_the_brokers() -> None:
     listed = {
-        (path, frozenset(methods.split(", "))) for paths, methods in table(README, "Endpoint") for path in paths.split()
+        (path, frozenset(methods.split(", ")))
+        for paths, methods in table(README, "Endpoint")
+        for path in paths.split(", ")
     }
     assert listed == {(rule, frozenset(methods)) for rule, methods, _ in ROUTES}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import hmac
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -19,6 +20,7 @@ from support.spine_client import b64, gp_object, make_card, message, resign, set
 from spine_stub import Config, create_app
 from spine_stub.cli.options import make_parser
 from spine_stub.explain.hints import HINTS
+from spine_stub.login.challenge import Challenges
 from spine_stub.login.checks import Check, Checks
 from spine_stub.pki.authority import ec_key, make_issuing, make_root, rsa_key
 from spine_stub.stub import Stub
@@ -58,9 +60,13 @@ def another_challenges_signature(desk: Desk) -> Body:
 
 
 def another_secret_for_the_mac(desk: Desk) -> Body:
-    """As from a broker that has our key for the signature, but not the one for the MAC."""
-    keys = replace(desk.broker.challenges.keys, mac=b"another")
-    challenge, signature = replace(desk.broker.challenges, keys=keys).issue()
+    """As from a broker that has our secret for the signature, but another one for the MAC."""
+
+    class OtherMac(Challenges):
+        def _mac(self, body: bytes) -> bytes:
+            return hmac.digest(b"another", body, "sha1")
+
+    challenge, signature = OtherMac(**vars(desk.broker.challenges)).issue()
     info = sign_cms(desk.card(), base64.b64decode(challenge))
     return gp_object(**message(UID, info, {"challenge": challenge, "signature": signature}))
 

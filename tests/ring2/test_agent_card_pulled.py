@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from support.agent import HeldBroker, Person, Slot
 from support.machine import wait_until
 from support.spine import Spine
 
-from agent import CardIn, Cue, IdentityCard, State
+from agent import CardFacts, CardIn, Cue, IdentityCard, State
 from demo import EmbeddedReader
+
+
+class Several:
+    """A card with a second certificate that would do, as tokens can have."""
+
+    def __init__(self, card: IdentityCard) -> None:
+        self._card = card
+
+    def facts(self) -> CardFacts:
+        facts = self._card.facts()
+        return dataclasses.replace(facts, others=(facts.certificate,))
 
 
 class HeldReader(EmbeddedReader):
     """An embedded reader whose card takes its time before it is read, while `held`."""
+
+    has_several = False
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -28,7 +43,8 @@ class HeldReader(EmbeddedReader):
     def open(self, card: CardIn) -> Iterator[IdentityCard]:
         self.go.wait(10)
         with super().open(card) as identity:
-            yield identity
+            several: Any = Several(identity)
+            yield several if self.has_several else identity
 
 
 class Desk:
@@ -82,6 +98,12 @@ def reading(desk: Desk) -> None:
 def reading_typed(desk: Desk) -> None:
     reading(desk)
     desk.person.conductor.type_passcode("123456")
+
+
+def choosing_certificate(desk: Desk) -> None:
+    desk.reader.has_several = True
+    desk.insert()
+    desk.person.sees(State.CHOOSING_CERTIFICATE)
 
 
 def passcode(desk: Desk) -> None:
@@ -145,6 +167,7 @@ def problem(desk: Desk) -> None:
 MOMENTS: dict[Callable[[Desk], None], State] = {
     reading: State.READING,
     reading_typed: State.READING_TYPED,
+    choosing_certificate: State.CHOOSING_CERTIFICATE,
     passcode: State.PASSCODE,
     last_try: State.LAST_TRY,
     confirming: State.CONFIRMING,

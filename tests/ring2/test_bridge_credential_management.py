@@ -5,14 +5,23 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
+import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from support.agent_socket import Message, SocketServer, error
-from support.bridge import PAGE, BridgeProgram, Reply, ask
+from support.bridge import PAGE, BridgeProgram, Reply, ask, write_settings
+from support.emulator import PASSCODE
 from support.machine import wait_until
+from support.ticket_socket import LiveAgent
 
+import agent
 from bridge.credential_management.port_service import PORTS
 from bridge.loopback.owner import owner_of_listener
 
@@ -249,3 +258,33 @@ def test_a_page_that_goes_away_ends_the_question(page: Page, bridge_agent: Socke
 def test_nothing_of_it_is_there_unless_it_is_wanted(bridge_program: BridgeProgram) -> None:
     assert bridge_program.ask("GET", "/signalr/negotiate", Origin=PAGE).status == 404
     assert bridge_program.ask("GET", "/PRS/ConnectPRService", Origin=PAGE).status == 404
+
+
+def test_the_whole_way_from_a_page_to_the_cards_second_key(
+    live: LiveAgent, running_bridges: list[BridgeProgram], tmp_path: Path
+) -> None:
+    """With the agent and a card: what comes back is verified as whoever gets the prescription would."""
+    for other in running_bridges:  # it has the listed port
+        other.end()
+    write_settings(tmp_path, f'origins = ["{PAGE}"]\ncredential_management = true')
+    program = BridgeProgram({**os.environ, "XDG_CONFIG_HOME": str(tmp_path)})
+    live.signs_in("prescriber")
+    results: list[Message] = []
+    signing = threading.Thread(target=lambda: results.append(Page().sign()))
+    signing.start()
+    asked = live.asks("2 documents of this page")
+    assert (asked.who, asked.signing.digest if asked.signing else "") == (PAGE, "sha256")
+
+    def sign(card: agent.IdentityCard) -> Any:
+        certificate = agent.signer_facts(card).certificate
+        return agent.sign_documents(card, asked.signing, certificate, agent.Passcode(PASSCODE))
+
+    live.bridge.call(live.conductor.use_card, sign, asked.answer)
+    signing.join(20)
+    program.end()
+    (result,) = results
+    certificate = x509.load_der_x509_certificate(base64.b64decode(result["certificate"]))
+    key = certificate.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    for each, text in zip(result["signatures"], ("a text", "é"), strict=True):
+        key.verify(base64.b64decode(each["signature"]), text.encode(), padding.PKCS1v15(), hashes.SHA256())

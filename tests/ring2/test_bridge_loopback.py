@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from support.agent_socket import Message, SocketServer, error
-from support.bridge import FETCH, PAGE, BridgeProgram, write_settings
+from support.bridge import FETCH, PAGE, BridgeProgram
 from support.machine import need, wait_until
 
 
@@ -19,13 +16,6 @@ def refused(bridge: BridgeProgram, agent: SocketServer, **headers: str) -> bool:
     """Whether a request with these headers gets no ticket, nothing readable, and never reaches the agent."""
     reply = bridge.ticket(**headers)
     return reply.status == 403 and b"TICKET" not in reply.body and not agent.asked
-
-
-def whole_request(bridge: BridgeProgram) -> bytes:
-    """A listed page's request, as it goes over the wire."""
-    headers = {"Host": f"localhost:{bridge.port}", **FETCH, "Content-Length": "2"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST /ticket HTTP/1.1\r\n{head}\r\n{{}}".encode()
 
 
 def test_a_listed_page_gets_the_ticket(bridge_program: BridgeProgram, bridge_agent: SocketServer) -> None:
@@ -197,7 +187,7 @@ def test_a_page_that_goes_away_is_no_longer_asked_for(
 ) -> None:
     bridge_agent.answers = lambda _: None
     with socket.create_connection(("127.0.0.1", bridge_program.port)) as page:
-        page.sendall(whole_request(bridge_program))
+        page.sendall(bridge_program.whole_request())
         wait_until(lambda: bridge_agent.asked, what="the agent is asked")
         assert not bridge_agent.hung_up
     wait_until(lambda: bridge_agent.hung_up, what="the bridge hangs up on the agent")
@@ -209,7 +199,7 @@ def test_many_who_wait_do_not_stop_others_and_have_a_limit(
     bridge_agent.answers = lambda _: None
     waiting = [socket.create_connection(("127.0.0.1", bridge_program.port)) for _ in range(16)]
     for page in waiting:
-        page.sendall(whole_request(bridge_program))
+        page.sendall(bridge_program.whole_request())
     wait_until(lambda: len(bridge_agent.asked) == 16, what="all are asked for")
     assert bridge_program.ask("GET", "/health").status == 200
     busy = bridge_program.ticket()
@@ -267,42 +257,3 @@ def test_no_ticket_is_logged(bridge_program: BridgeProgram) -> None:
     assert bridge_program.ticket().json == {"ticket": "TICKET"}
     assert bridge_program.ask("POST", "/ticket?token=TICKET", b"{}", **{**FETCH, "Origin": "null"}).status == 403
     assert "TICKET" not in bridge_program.end()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
-def test_a_signal_ends_it_at_once_whoever_waits(
-    bridge_program: BridgeProgram, bridge_agent: SocketServer, number: signal.Signals, code: int
-) -> None:
-    bridge_agent.answers = lambda _: None
-    with socket.create_connection(("127.0.0.1", bridge_program.port)) as page:
-        page.sendall(whole_request(bridge_program))
-        wait_until(lambda: bridge_agent.asked, what="the agent is asked")
-        bridge_program.process.send_signal(number)
-        assert bridge_program.process.wait(5) == code
-    wait_until(lambda: bridge_agent.hung_up, what="the bridge hangs up on the agent")
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(folder)}
-    command = [sys.executable, "-m", "bridge", "serve", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
-
-
-def test_without_origins_nothing_listens(tmp_path: Path) -> None:
-    ended = run(tmp_path, "--port", "0")
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("bridge: No page may ask yet")
-
-
-def test_a_port_that_is_taken_is_said(bridge_program: BridgeProgram, tmp_path: Path) -> None:
-    write_settings(tmp_path, f'origins = ["{PAGE}"]')
-    ended = run(tmp_path, "--port", str(bridge_program.port))
-    assert ended.returncode == 2
-    assert (
-        ended.stderr == f"bridge: Port {bridge_program.port} of this PC is in use already, by a program of this user.\n"
-    )
-
-
-def test_the_policy_names_the_listed_pages(tmp_path: Path) -> None:
-    write_settings(tmp_path, f'origins = ["{PAGE}", "http://localhost:8444"]')
-    assert run(tmp_path, "--policy").stdout.count(PAGE) == 2

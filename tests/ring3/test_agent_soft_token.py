@@ -18,7 +18,7 @@ from support.machine import wait_until
 from support.screen import Display
 from support.spine import Spine
 from support.tokens import SoftToken
-from support.window import WindowOnScreen
+from support.window import WindowOnScreen, text_of
 
 import agent
 from agent import Broker, CardIn, Cue, Digest, Fault, Passcode, Purpose, State, TokenReader
@@ -191,7 +191,7 @@ def test_the_window_is_used_while_a_module_hangs(
 
 def children() -> list[int]:
     """The modules' processes that this process has."""
-    programs = programs_with(agent.ModuleProcess.COMMAND)
+    programs = programs_with(agent.TokenCard.CHILD)
     return [each for each in programs if f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{each}/status").read_text()]
 
 
@@ -232,3 +232,47 @@ def test_one_of_two_certificates_that_would_do_is_chosen_by_the_person(
     assert (refused.returncode, "Several certificates" in refused.stderr) == (4, True)
     named = log_in(spine, soft_token.uri.replace("?", ";object=Another?"))
     assert json.loads(named.stdout)["uid"] == "555000000001"
+
+
+def test_a_passcode_is_changed_and_set_anew_by_the_unblocking_code(soft_token: SoftToken, spine: Spine) -> None:
+    changed = run_agent("--reader", soft_token.uri, "passcode", stdin="123456\n246810\n")
+    assert changed.returncode == 0, changed.stderr
+    wrong = run_agent("--reader", soft_token.uri, "unlock", stdin="00000000\n135791\n")
+    assert (wrong.returncode, "unblocking code is not right" in wrong.stderr) == (5, True)
+    assert run_agent("--reader", soft_token.uri, "unlock", stdin="12345678\n135791\n").returncode == 0
+    assert log_in(spine, soft_token.uri, "246810\n").returncode == 5
+    assert log_in(spine, soft_token.uri, "135791\n").returncode == 0
+
+
+def test_a_pc_without_the_library_says_so(soft_token: SoftToken, spine: Spine, tmp_path: Path) -> None:
+    (tmp_path / "PyKCS11.py").write_text("raise ImportError\n")
+    options = ["--spine", spine.url, "--ca-file", spine.ca_file, "--reader", soft_token.uri]
+    done = run_agent(*options, "login", "--wait", "3", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, "python3-pykcs11" in done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("path", ["/nowhere/module.so", "/etc/passwd"])
+def test_what_is_no_module(path: str, spine: Spine, soft_token: SoftToken) -> None:
+    done = log_in(spine, f"pkcs11:?module-path={path}")
+    assert (done.returncode, done.stderr.splitlines()[-1].startswith("The card's own software")) == (3, True)
+
+
+def test_a_passcode_in_the_address_is_refused_and_not_repeated(spine: Spine, soft_token: SoftToken) -> None:
+    done = log_in(spine, f"{soft_token.uri}&pin-value=123456")
+    assert (done.returncode, "123456" in done.stderr) == (2, False)
+
+
+def test_the_window_asks_which_certificate(soft_token: SoftToken, data: Path, screen: Display, spine: Spine) -> None:
+    soft_token.add(data / "cards" / "three-roles", "9A", "07", "Dr A. Khan, hospital")
+    window = WindowOnScreen(screen, TokenReader(soft_token.uri), lambda: Broker(spine.url, spine.ca_file))
+    window.sees(State.CHOOSING_CERTIFICATE)
+    window.picture("certificates")
+    (button,) = [text for text in map(text_of, window.buttons()) if text.startswith("Dr A. Khan, hospital, until")]
+    window.presses("Return")
+    window.catches_up()
+    assert window.conductor.state is State.CHOOSING_CERTIFICATE
+    window.clicks(button)
+    window.signs_in()
+    window.sees(State.CHOOSING_ROLE)
+    assert window.session.uid == "555000000001"
+    window.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,19 @@ from support.reader import Pcscd, vpcd_has_a_card
 from support.spine import Spine
 from support.tokens import OPENSC
 
-from agent import Broker, Cue, Fault, State, TokenReader
+from agent import (
+    Broker,
+    Cue,
+    Digest,
+    Fault,
+    IdentityCard,
+    Passcode,
+    Signing,
+    State,
+    TokenReader,
+    sign_documents,
+    signer_facts,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +160,13 @@ def test_another_program_finds_the_card_locked(person: Person, slot: Slot) -> No
     person.types()
     person.sees(State.SIGNED_IN)
     person.waits(lambda: not slot.card.state.passcode_verified, "card that was reset")
+    sign = ("pkcs11-tool", "--sign", "--id", "01", "--mechanism", "SHA256-RSA-PKCS", "--input-file", __file__)
+    refused = subprocess.run(sign, capture_output=True, text=True, check=False, timeout=30, stdin=subprocess.DEVNULL)
+    assert refused.returncode != 0
+    assert "Please enter User PIN" in refused.stdout
+    is_verified = ("opensc-tool", "--send-apdu", "00:20:00:80")  # VERIFY without data
+    said = subprocess.run(is_verified, capture_output=True, text=True, check=False, timeout=30)
+    assert "SW1=0x63, SW2=0xC3" in said.stdout
 
 
 def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> None:
@@ -157,3 +177,51 @@ def test_signing_in_twice_with_the_card_left_in(person: Person, slot: Slot) -> N
         person.conductor.handle(Cue.LOG_OUT)
         person.conductor.handle(Cue.DISMISSED)
     person.sees(State.PASSCODE)
+
+
+@pytest.mark.parametrize("card", ["prescriber", "one-role"])
+def test_documents_are_signed_with_the_key_that_wants_the_passcode_each_time(
+    card: str, slot: Slot, tmp_path: Path
+) -> None:
+    """Key 9C is RSA on one card and ECDSA on the other; OpenSC asks for a login of its own before each signature."""
+    letter, message = tmp_path / "letter", tmp_path / "message"
+    letter.write_bytes(b"a letter")
+    slot.insert(card)
+    with message.open("w") as outcome:
+        done = run_agent("--reader", OPENSC, "sign", letter, stdout=outcome)
+    assert done.returncode == 0, done.stderr
+    verify = ("openssl", "cms", "-verify", "-noverify", "-binary", "-inform", "der", "-in", message)
+    verified = subprocess.run(verify, capture_output=True, check=False, timeout=30)
+    assert (verified.returncode, verified.stdout) == (0, b"a letter"), verified.stderr
+
+
+def test_three_signatures_for_one_passcode(slot: Slot, person: Person) -> None:
+    slot.insert("prescriber")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    signing = Signing([b"one", b"two", b"three"], Digest.SHA256, as_cms=False)
+    outcomes: list[Any] = []
+
+    def sign(card: IdentityCard) -> Any:
+        return sign_documents(card, signing, signer_facts(card).certificate, Passcode("123456"))
+
+    person.conductor.use_card(sign, outcomes.append)
+    person.waits(lambda: outcomes, "signatures")
+    assert len(outcomes[0]["signatures"]) == 3
+    person.waits(lambda: not slot.card.state.passcode_verified, "card that was reset")
+
+
+def test_the_passcode_is_changed(slot: Slot, spine: Spine) -> None:
+    slot.insert("one-role")
+    assert run_agent("--reader", OPENSC, "passcode", stdin="000000\n246810\n").returncode == 5
+    changed = run_agent("--reader", OPENSC, "passcode", stdin="123456\n246810\n")
+    assert changed.returncode == 0, changed.stderr
+    assert log_in(spine).returncode == 5
+    assert log_in(spine, "246810\n").returncode == 0
+
+
+def test_unlocking_is_refused_where_the_module_cannot(slot: Slot, data: Path) -> None:
+    slot.insert("locked")
+    refused = run_agent("--reader", OPENSC, "unlock", stdin="12345678\n246810\n")
+    assert refused.returncode in (4, 5), refused.stderr
+    assert json.loads((data / "cards" / "locked" / "card.json").read_text())["unblocking_tries_left"] == 3

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.browser import Browser
-from support.extension import EXTENSION, Pages, chromium_with_extension, documented_policy, install_host, open_options
+from support.extension import EXTENSION, Pages, chromium_with_extension, install_host, open_options
 from support.machine import wait_until
 from support.native_host import CHROMIUM_ID, allow
 
@@ -121,7 +121,7 @@ def test_a_policy_decides_which_pages_may_ask(tmp_path: Path, monkeypatch: pytes
     install_host(profile, tmp_path)
     for name, value in allow(tmp_path / "config", listed.origin, other.origin).items():
         monkeypatch.setenv(name, value)
-    policy = documented_policy('"extensions"', {"https://app.example": listed.origin})
+    policy = {"3rdparty": {"extensions": {CHROMIUM_ID: {"origins": [listed.origin]}}}}
     with chromium_with_extension(profile, policy=policy) as browser:
         open_options(browser)
         assert listed.origin in browser.text("#managed")
@@ -161,3 +161,11 @@ def id_of_unpacked(folder: Path) -> str:
     """Return the id that Chromium gives an unpacked extension without a key: letters for its path's digest."""
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:32]
     return "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
+
+
+def test_a_page_that_went_while_its_origin_was_looked_up_is_not_asked_for(browser: Browser) -> None:
+    gone = (
+        "const { Host } = await import('/host.js'); const host = new Host(); host.close(); return host.ask('getToken')"
+    )
+    script = f"const done = arguments[0]; (async () => {{ {gone} }})().then(done)"
+    assert browser.run_async(script)["errorCode"] == 200

@@ -100,13 +100,14 @@ def test_the_pages_settings_are_settings(tmp_path: Path) -> None:
     assert json.loads(printed.stdout)["LoopbackNetworkAllowedForUrls"] == ["https://app.example"]
 
 
-def test_the_pages_curl_begins_a_session(spine: Spine) -> None:
+def test_the_pages_curl_begins_a_session(spine: Spine, tmp_path: Path) -> None:
     need("curl")
     _, ticket = spine.login("one-role")
+    (tmp_path / "session.json").write_text(dict(files_of(PAGE))["session.json"].replace("TICKET", ticket))
     with Application(spine.url, spine.data, clock=spine.clock) as clinic:
-        (command,) = command_blocks(PAGE, ("curl",))
-        changed = {"ca.pem": str(spine.ca_file), "https://127.0.0.1:8444": clinic.url, "TICKET": ticket}
+        command = next(words for words in command_blocks(PAGE, ("curl",)) if "@session.json" in words)
+        changed = {"ca.pem": str(spine.ca_file), "https://127.0.0.1:8444": clinic.url}
         for before, after in changed.items():
             command = [word.replace(before, after) for word in command]
-        printed = subprocess.run([*command, "--silent"], capture_output=True, text=True, timeout=20)
+        printed = subprocess.run([*command, "--silent"], cwd=tmp_path, capture_output=True, text=True, timeout=20)
     assert json.loads(printed.stdout)["id"].startswith("pro-xapi-session_")

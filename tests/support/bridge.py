@@ -83,6 +83,12 @@ class BridgeProgram:
         sent = {name: value for name, value in {**FETCH, **headers}.items() if value}
         return self.ask("POST", "/ticket", json.dumps({} if content is None else content).encode(), **sent)
 
+    def whole_request(self) -> bytes:
+        """A listed page's request for the ticket, as it goes over the wire."""
+        headers = {"Host": f"localhost:{self.port}", **FETCH, "Content-Length": "2"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"POST /ticket HTTP/1.1\r\n{head}\r\n{{}}".encode()
+
     def end(self) -> str:
         """Stop it, and return what it has logged since it began."""
         stop(self.process)

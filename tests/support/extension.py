@@ -92,14 +92,14 @@ class Extended:
         return dict(self.browser.run_async(CALL, function))
 
 
-def documented_policy(mark: str, changed: dict[str, str]) -> dict[str, Any]:
-    """Return the policy in docs/applications.md that has this mark in it, with some of its texts changed."""
+def documented(mark: str, changed: dict[str, str]) -> str:
+    """Return the block of docs/applications.md that has this mark in it, with some of its texts changed."""
     blocks = Page.read(ROOT / "docs" / "applications.md").blocks
-    text = next(block.text for block in blocks if block.text.startswith("{") and mark in block.text)
+    text = next(block.text for block in blocks if mark in block.text)
     for before, after in changed.items():
         assert before in text
         text = text.replace(before, after)
-    return dict(json.loads(text))
+    return text
 
 
 def open_options(browser: Browser, extension_id: str = CHROMIUM_ID) -> None:
@@ -113,12 +113,12 @@ def chromium_with_extension(
     profile: Path, *, extension: Path = EXTENSION, policy: dict[str, Any] | None = None
 ) -> Iterator[Browser]:
     """Run a Chromium that has loaded an unpacked extension; hosts' manifests are in the profile."""
-    binary = _under_policy(profile.parent, policy) if policy else None
+    binary = under_policy(profile.parent, policy) if policy else None
     with own_chromium(profile, f"--load-extension={extension}", LOAD, binary=binary) as browser:
         yield browser
 
 
-def _under_policy(folder: Path, policy: dict[str, Any]) -> Path:
+def under_policy(folder: Path, policy: dict[str, Any]) -> Path:
     """Return a program that is Chromium with this policy, which no other Chromium of the machine sees."""
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
         unavailable("needs to mount a policy for one Chromium alone")
