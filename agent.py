@@ -273,7 +273,7 @@ class Fault(Enum):
     NO_TICKET = 11, "Nobody is signed in, so there is no ticket. Sign in first."
     NOT_RUNNING = 12, "The agent is not running. Start it, then sign in."
     GIVEN_UP = 13, "The person at this PC did not want that. Ask again when they are ready."
-    RUNS_ALREADY = 2, "The agent is running already. Use its window, or close that first."
+    RUNS_ALREADY = 2, "The agent is running already. Use its window, which is in front now, or close that first."
     INTERRUPTED = 130, "Stopped. Nobody is signed in."
 
     def __init__(self, exit_code: int, sentence: str) -> None:
@@ -4683,6 +4683,8 @@ def ticket_socket() -> Iterator[socket.socket]:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, by kill -9 too
             listener = stack.enter_context(listen(folder / "agent"))
         except BlockingIOError:
+            with contextlib.suppress(AgentError):
+                ask_agent("Show", 1)
             raise AgentError(Fault.RUNS_ALREADY) from None
         except OSError as error:
             raise UsageError(f"{folder}/agent cannot be made: {error.strerror or error}.") from None

@@ -64,6 +64,7 @@ def no_settings_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Itera
         for name in [name for name in os.environ if name.startswith("LANYARD_")]:
             if name != "LANYARD_REQUIRE_ALL":
                 patch.delenv(name)
+        patch.delenv("XDG_RUNTIME_DIR", raising=False)  # where the person's own agent is
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name)))
         yield

@@ -37,6 +37,7 @@ def test_socket_and_folder_are_their_owner_s_alone(live: LiveAgent) -> None:
 
 def test_a_second_agent_is_told_and_the_first_goes_on(live: LiveAgent) -> None:
     assert refused().fault is Fault.RUNS_ALREADY
+    wait_until(lambda: live.shown, what="the first one in front")
     assert live.call("GetStatus")["parameters"]["state"] == "no_card"
 
 
