@@ -3816,9 +3816,9 @@ class QuestionScreen(Screen):
         request = self.conductor.request
         if request:
             self.label(f"{request.who} asks", "Heading.TLabel")
-            self.label(request.question)
-            if request.origin:
+            if request.origin:  # over the question, whose length is the program's choice
                 self.label(f"Program: {request.program}", "Quiet.TLabel")
+            self.label(request.question)
             self.button("No", lambda: request.answer(False))
             self.button("Yes", lambda: request.answer(True), "Quiet.TButton")
 
@@ -3835,9 +3835,10 @@ class SigningScreen(PasscodeScreen):
         self._request, self._signing = request, request.signing
         self._facts: CardFacts | None = None  # None while there is nothing to type a passcode for
         self.label(f"Sign {counted(len(self._signing.payloads), 'document')}?", "Title.TLabel")
-        self.label(f"{request.who} asks for your signature: {request.question}")
+        self.label(f"{request.who} asks for your signature:")
         if request.origin:
             self.label(f"Program: {request.program}", "Quiet.TLabel")
+        self.label(request.question)
         self._notice = self.label("Your card is being read.", "Quiet.TLabel")
         self.first = self.entry = self._make_entry()
         self.button("Sign", self._sign_in)
@@ -4031,7 +4032,8 @@ TYPES = {"string": str, "int": int, "bool": bool}
 LONGEST_MESSAGE, MOST_UNFINISHED = 1 << 20, 16 << 20  # bytes: one message, and of all callers what is not whole yet
 MOST_UNREAD = 64 << 10  # bytes that a caller may leave unread here
 MOST_CALLERS, MOST_OPEN_CALLS = 1200, 256
-LONGEST_ORIGIN, LONGEST_QUESTION, MOST_PAYLOADS = 300, 500, 100
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[\w.:\[\]-]{1,265}", re.ASCII)  # RFC 6454, section 6.2
+LONGEST_QUESTION, MOST_PAYLOADS = 500, 100
 WAIT_SECONDS, LONGEST_WAIT = 120, 3600
 CLIENT_SECONDS = 10  # the longest that an agent that runs may take to answer
 HANDED_OVER = 3  # the file descriptor that systemd begins with
@@ -4042,25 +4044,21 @@ LOG_IN = "Log in to this PC as its users do, or let systemd start the agent."
 
 
 class VarlinkError(Exception):
-    """An error as it goes over the wire: its name with the interface, and its parameters, TicketAPI's code included."""
+    """An error of TicketAPI as it goes over the wire; or a service's error, with the code of the former."""
 
-    def __init__(self, name: str, code: str, says: str, **parameters: str) -> None:
+    def __init__(self, name: str, says: str, service_name: str = "", **parameters: str) -> None:
         super().__init__(name)
-        self.message = {"error": name, "parameters": {**parameters, "code": CODES[code], "says": says}}
+        full_name = f"org.varlink.service.{service_name}" if service_name else f"lanyard.Agent.{name}"
+        self.message = {"error": full_name, "parameters": {**parameters, "code": CODES[name], "says": says}}
 
 
 Outcome = Mapping[str, Any] | VarlinkError | AgentError  # of a call: the reply's parameters, or what went wrong
 
 
-def refusal(name: str, says: str) -> VarlinkError:
-    """One of TicketAPI's errors."""
-    return VarlinkError(f"lanyard.Agent.{name}", name, says)
-
-
 def invalid(parameter: str) -> VarlinkError:
     """A parameter is not what it must be."""
     says = f"The parameter {clean(parameter)} is not as it must be."
-    return VarlinkError("org.varlink.service.InvalidParameter", "InvalidParameter", says, parameter=parameter)
+    return VarlinkError("InvalidParameter", says, "InvalidParameter", parameter=parameter)
 
 
 def encode_message(message: Mapping[str, Any]) -> bytes:
@@ -4072,7 +4070,7 @@ def encode_reply(outcome: Outcome, *, continues: bool = False) -> bytes:
     """The reply to a call; more come where it continues."""
     if isinstance(outcome, AgentError):
         name = next(name for name, faults in TICKET_ERRORS.items() if outcome.fault in faults)
-        outcome = refusal(name, str(outcome))
+        outcome = VarlinkError(name, str(outcome))
     if isinstance(outcome, VarlinkError):
         return encode_message(outcome.message)
     return encode_message({"parameters": outcome} | ({"continues": True} if continues else {}))
@@ -4082,7 +4080,7 @@ def take_message(received: bytearray) -> bytes | None:
     """Take the first whole message out, without its NUL. Raises VarlinkError for one that is too long."""
     end = received.find(0)
     if max(end, len(received) if end < 0 else 0) > LONGEST_MESSAGE:
-        raise refusal("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes.")
+        raise VarlinkError("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes.")
     if end < 0:
         return None
     message = bytes(received[:end])
@@ -4108,15 +4106,15 @@ class Call:
             parameters = {} if given is None else {name: value for name, value in given.items() if value is not None}
             return cls(call["method"] + "", parameters, call.get("more") is True, call.get("oneway") is True)
         except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
-            raise refusal("InvalidParameter", "That is not a call.") from None
+            raise VarlinkError("InvalidParameter", "That is not a call.") from None
 
     def check(self) -> None:
         """Raises VarlinkError where there is no such method, or a parameter is unknown, missing or of another type."""
         interface, says = self.method.rpartition(".")[0], "The agent has no such method."
         if interface not in INTERFACES:
-            raise VarlinkError("org.varlink.service.InterfaceNotFound", "MethodMissing", says, interface=interface)
+            raise VarlinkError("MethodMissing", says, "InterfaceNotFound", interface=interface)
         if self.method not in METHODS:
-            raise VarlinkError("org.varlink.service.MethodNotFound", "MethodMissing", says, method=self.method)
+            raise VarlinkError("MethodMissing", says, "MethodNotFound", method=self.method)
         types = METHODS[self.method]
         for name in {**types, **self.parameters}:
             kind = types.get(name, "")
@@ -4222,9 +4220,9 @@ class VarlinkServer(threading.Thread):
         self._callers.add(caller)
         self._selector.register(link, selectors.EVENT_READ, functools.partial(self._touched, caller))
         if uid != os.geteuid():
-            self._send_away(caller, refusal("UserNotValid", "This is the agent of another user."))
+            self._send_away(caller, VarlinkError("UserNotValid", "This is the agent of another user."))
         elif len(self._callers) > MOST_CALLERS and not self._make_room():
-            self._send_away(caller, refusal("ServerBusy", "Too many programs are asking."))
+            self._send_away(caller, VarlinkError("ServerBusy", "Too many programs are asking."))
 
     def _make_room(self) -> bool:
         """Of the program with the most idle connections, drop the one that was idle for longest."""
@@ -4257,7 +4255,7 @@ class VarlinkServer(threading.Thread):
         caller.used, size = time.monotonic(), len(caller.received)
         total = sum(len(each.received) for each in self._callers) if size > MOST_UNREAD else 0
         if size > LONGEST_MESSAGE + 1 or total > MOST_UNFINISHED:
-            self._send_away(caller, refusal("InvalidParameter", "That is too long for a message."))
+            self._send_away(caller, VarlinkError("InvalidParameter", "That is too long for a message."))
         self._ready[caller] = None
 
     def _serve(self, caller: Caller) -> None:
@@ -4444,6 +4442,8 @@ class TicketServer(VarlinkServer):
 
     def answer(self, caller: Caller, call: Call) -> Outcome | None:
         call.check()
+        if (origin := call.parameters.get("origin")) and not ORIGIN.fullmatch(origin):
+            raise invalid("origin")
         name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
         outcome: Outcome | None = getattr(self, name)(caller, **call.parameters)
         return outcome
@@ -4477,14 +4477,12 @@ class TicketServer(VarlinkServer):
 
     def _wait(self, call: OpenCall) -> Outcome | None:
         """The call's outcome where there is one already, else it stays open. Raises VarlinkError."""
-        if len(call.origin) > LONGEST_ORIGIN:
-            raise invalid("origin")
         if not 0 <= call.wait_seconds <= LONGEST_WAIT:
             raise invalid("wait_seconds")
         outcome: Outcome | None = call.outcome(call)
         if outcome is None:
             if len(self._open) >= MOST_OPEN_CALLS:
-                raise refusal("ServerBusy", "Too many programs are asking.")
+                raise VarlinkError("ServerBusy", "Too many programs are asking.")
             self._open.append(call)
             self._show_first()
         return outcome
@@ -4543,7 +4541,9 @@ class TicketServer(VarlinkServer):
     def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
         session = self._signed_in().session
         if not self._may_have(caller, origin):
-            return refusal("TicketNotAvailable", "The person has to allow this program first: it must use GetTicket.")
+            return VarlinkError(
+                "TicketNotAvailable", "The person has to allow this program first: it must use GetTicket."
+            )
         return {"ticket": session.ticket}
 
     def _ticket_for(self, call: OpenCall) -> Outcome | None:
@@ -4582,7 +4582,7 @@ class TicketServer(VarlinkServer):
     def watch(self, caller: Caller) -> Outcome | None:
         if not (caller.call and caller.call.more):
             says = "Watch has more than one answer: call it with more."
-            return VarlinkError("org.varlink.service.ExpectedMore", "InvalidParameter", says)
+            return VarlinkError("InvalidParameter", says, "ExpectedMore")
         self._watchers.add(caller)
         self.reply(caller, self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
         return None
@@ -4625,7 +4625,7 @@ class TicketServer(VarlinkServer):
         if not 0 < len(question) <= LONGEST_QUESTION:
             return invalid("summary" if signing else "question")
         if not self._known.signed_in:
-            return refusal("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
+            return VarlinkError("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
         call = OpenCall(caller, self._person_s_answer, self._known, WAIT_SECONDS, origin)
         call.wants, call.signing = clean(question, LONGEST_QUESTION), signing
         return self._wait(call)
@@ -4703,7 +4703,7 @@ def listen(path: Path) -> Iterator[socket.socket]:
         path.unlink(missing_ok=True)
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(str(path))
-        listener.listen(MOST_CALLERS)
+        listener.listen(socket.SOMAXCONN)
         try:
             yield listener
         finally:
@@ -4712,11 +4712,14 @@ def listen(path: Path) -> Iterator[socket.socket]:
 
 def ask_agent(method: str, patience: float, **parameters: str | int) -> dict[str, Any]:
     """What the running agent of this user answers, within so many seconds. Raises AgentError."""
-    received, ends = bytearray(), time.monotonic() + patience
+    path, received, ends = str(runtime_folder() / "agent"), bytearray(), time.monotonic() + patience
     try:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(patience)
-            link.connect(str(runtime_folder() / "agent"))
+            while (error := link.connect_ex(path)) == errno.EAGAIN and time.monotonic() < ends:
+                time.sleep(0.01)  # many others are connecting
+            if error:
+                raise OSError(error, "connect")
             if peer(link)[1] != os.geteuid():
                 raise PermissionError
             link.sendall(encode_message({"method": f"lanyard.Agent.{method}", "parameters": parameters}))
@@ -4726,14 +4729,14 @@ def ask_agent(method: str, patience: float, **parameters: str | int) -> dict[str
                     raise EOFError
                 received += data
         reply = json.loads(message)
-        answer, error = dict(reply["parameters"]), reply.get("error")
+        answer, refused = dict(reply["parameters"]), reply.get("error")
     except (OSError, EOFError, ValueError, TypeError, LookupError, RecursionError, VarlinkError) as problem:
         raise AgentError(Fault.NOT_RUNNING, type(problem).__name__) from None
-    if error is None:
+    if refused is None:
         return answer
     known = [faults[0] for name, faults in TICKET_ERRORS.items() if CODES[name] == answer.get("code")]
     fault, says = known[0] if known else Fault.UNEXPECTED, str(answer.get("says") or "")
-    raise AgentError(fault, str(error), says=says, advice=" ")
+    raise AgentError(fault, str(refused), says=says, advice=" ")
 
 
 def fetch_ticket(*, no_auth: bool, new: bool) -> str:

@@ -186,7 +186,12 @@ def test_the_ticket_stays_while_the_role_changes(
 @pytest.mark.parametrize(
     "call",
     [
-        {"method": "GetTicket", "origin": "x" * 301},
+        {"method": "GetTicket", "origin": "https://" + "x" * 300},
+        {"method": "GetTicketNoAuth", "origin": "https://" + "x" * 300},
+        {"method": "GetTicket", "origin": "Lanyard itself"},
+        {"method": "GetTicket", "origin": "https://app.example asks for nothing, or http://x"},
+        {"method": "GetTicket", "origin": "https://\u0430pp.example"},
+        {"method": "GetTicket", "origin": "https://app.example/page"},
         {"method": "GetTicket", "wait_seconds": -1},
         {"method": "GetTicket", "wait_seconds": 3601},
         {"method": "Confirm", "question": ""},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.agent_program import AGENT, environment, run_agent
@@ -187,6 +189,19 @@ def impostor(runtime: Path, answer: bytes, pause: float = 0) -> Iterator[list[by
         ended.set()
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+def test_a_full_queue_is_waited_for(live: LiveAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket with a time limit does not wait for a place in it by itself."""
+    ticket, full = live.signs_in(), [errno.EAGAIN, errno.EAGAIN]
+
+    class Queued(socket.socket):
+        def connect_ex(self, address: Any) -> int:
+            return full.pop() if full else super().connect_ex(address)
+
+    monkeypatch.setattr(socket, "socket", Queued)
+    assert agent.fetch_ticket(no_auth=True, new=False) == ticket
+    assert not full
 
 
 def test_one_way_or_the_other() -> None:
