@@ -654,8 +654,10 @@ class PivCard:
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
         self._passcode_reference = self._preferred_passcode()
         left = self._tries_left()
-        self._certificate = self._read_certificate(purpose)
-        return CardFacts(self._certificate, left)
+        certificate = self._read_certificate(purpose)
+        if purpose is Purpose.SIGN_IN:
+            self._certificate = certificate
+        return CardFacts(certificate, left)
 
     def sign(
         self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
@@ -1370,7 +1372,8 @@ class TokenReader(PcscReader):
         self._uri = parse_pkcs11_uri(uri)
         self._modules = [self._uri.pop("module-path")] if "module-path" in self._uri else pkcs11_modules()
         self._token: TokenCard | None = None  # the last one, which may be over
-        self._token_of: CardIn | None = None  # whose card that is, while it can be used
+        self._token_of: CardIn | None = None  # the card that it is, or is sought for
+        self._is_found = False  # it can be used
 
     def watch(self, report: Report) -> None:
         fixed = CardIn("no reader", b"")
@@ -1385,8 +1388,9 @@ class TokenReader(PcscReader):
             self._closed.wait()
 
     def _pass_on(self, news: ReaderNews, report: Report) -> None:
-        """The child ends with its card, even one whose module hangs."""
-        if self._token and isinstance(news, CardOut | ReaderLost):
+        """The child ends with its card, even one whose module hangs, and with no other."""
+        is_its = isinstance(news, ReaderLost) or (isinstance(news, CardOut) and news.card is self._token_of)
+        if self._token and is_its:
             self._token.end()
         report(news)
 
@@ -1409,24 +1413,24 @@ class TokenReader(PcscReader):
 
     def _find(self, card: CardIn) -> TokenCard:
         """What the first module shows that can sign in. Raises AgentError."""
-        if self._token and self._token_of is card:
+        if self._token and self._is_found and self._token_of is card:
             return self._token
         problem = AgentError(Fault.CARD_NOT_USABLE, "no PKCS#11 module of this PC knows it")
         for module in self._modules:
             self._forget()
-            self._token = TokenCard(module)
+            self._token, self._token_of = TokenCard(module), card
             try:
                 self._token.find(removable=bool(card.atr), reader=card.reader, uri=self._uri)
             except AgentError as error:
                 problem = error if problem.fault is Fault.CARD_NOT_USABLE else problem
             else:
-                self._token_of = card
+                self._is_found = True
                 return self._token
         raise problem
 
     def _forget(self) -> None:
         """The module's process ends, and with it all that it knows of a passcode."""
-        self._token_of = None
+        self._is_found = False
         if self._token:
             self._token.close()
 
@@ -2899,7 +2903,8 @@ def certificates_of(conductor: Conductor) -> list[Certificate]:
 
 def describe_certificate(certificate: Certificate) -> str:
     """One line that tells it apart from the others on its card."""
-    return f"{certificate.label or certificate.uid}, until {certificate.not_after:%-d %B %Y}"
+    label = f"{certificate.label}: " if certificate.label else ""
+    return f"{label}{certificate.uid}, until {certificate.not_after:%-d %B %Y}"
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:

@@ -28,7 +28,7 @@ COMMANDS = (
     ["agent.py"],
     ["agent.py", "login"],
     ["agent.py", "ticket"],
-    *(["-m", "bridge", name] for name in ("native-host", "doctor", "serve")),
+    *(["-m", "bridge", name] for name in ("authorize", "doctor", "native-host", "serve")),
     ["-m", "emulator"],
     *(["-m", "emulator", name] for name in ("run", "insert", "remove", "list", "status", "trace")),
     ["-m", "spine_stub"],

@@ -267,7 +267,9 @@ def test_the_window_asks_which_certificate(soft_token: SoftToken, data: Path, sc
     window = WindowOnScreen(screen, TokenReader(soft_token.uri), lambda: Broker(spine.url, spine.ca_file))
     window.sees(State.CHOOSING_CERTIFICATE)
     window.picture("certificates")
-    (button,) = [text for text in map(text_of, window.buttons()) if text.startswith("Dr A. Khan, hospital, until")]
+    (button,) = [
+        text for text in map(text_of, window.buttons()) if text.startswith("Dr A. Khan, hospital: 555000000001, until")
+    ]
     window.presses("Return")
     window.catches_up()
     assert window.conductor.state is State.CHOOSING_CERTIFICATE

@@ -225,3 +225,18 @@ def test_unlocking_is_refused_where_the_module_cannot(slot: Slot, data: Path) ->
     refused = run_agent("--reader", OPENSC, "unlock", stdin="12345678\n246810\n")
     assert refused.returncode in (4, 5), refused.stderr
     assert json.loads((data / "cards" / "locked" / "card.json").read_text())["unblocking_tries_left"] == 3
+
+
+def test_another_card_that_is_pulled_disturbs_nobody(person: Person, slot: Slot, data: Path, pcscd: Pcscd) -> None:
+    host, _, port = pcscd.vpcd.partition(":")
+    other = Slot(data, f"{host}:{int(port) + 1}")
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    other.insert("no-role")
+    person.waits(lambda: len(person.conductor.cards) == 2, "second card")
+    other.pull()
+    person.waits(lambda: len(person.conductor.cards) == 1, "empty second reader")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.session.uid == "555000000002"
+    other.close()
