@@ -4608,6 +4608,8 @@ class TicketServer(VarlinkServer):
             return invalid("id")
 
         def outcome(call: OpenCall) -> Outcome | None:
+            if failure := self._known.failure_since(call.since):
+                return failure
             return {} if self._signed_in().role == role else None
 
         self._bridge.call(self._conductor.handle, RoleChosen(role))
@@ -4660,7 +4662,8 @@ def why_over(event: Event) -> str:
     """The reason of signed_out."""
     if isinstance(event, Failed):
         return {Fault.IDLE_TOO_LONG: "idle", Fault.TIME_UP: "time_up"}.get(event.error.fault, "failed")
-    return {CardOut: "card_out", Cue.LOG_OUT: "logged_out", ReaderLost: "reader_lost"}.get(kind(event), "failed")
+    reasons = {CardOut: "card_out", Cue.LOG_OUT: "logged_out", Cue.CANCELLED: "logged_out", ReaderLost: "reader_lost"}
+    return reasons.get(kind(event), "failed")
 
 
 def runtime_folder() -> Path:

@@ -12,7 +12,7 @@ from support.spine import Spine
 from support.ticket_socket import LiveAgent, error_name
 
 import agent
-from agent import Cue, State
+from agent import AgentError, Cue, Fault, State
 from demo import EmbeddedReader
 
 
@@ -180,6 +180,12 @@ def test_the_ticket_stays_while_the_role_changes(
         assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
         broker.go.set()
         assert caller.receive() == {"parameters": {}}
+        broker.go.clear()
+        caller.send("ChangeRole", id=roles[2].id)
+        live.sees(State.SELECTING_ROLE)
+        live.does(agent.Failed(AgentError(Fault.ROLE_REFUSED)))
+        assert error_name(caller.receive()) == "UserNotValid"
+        broker.go.set()
     live.close()
 
 
