@@ -1,6 +1,6 @@
 """Makes the pictures of README and docs/ anew, from the programs as they are.
 
-    python tests/pictures.py [window] [roles] [console] [tray]
+    python tests/pictures.py [window] [roles] [console] [clinic] [tray]
 
 Needs what the window and the pages are tested with: Xvfb, xdotool, imagemagick, chromium, chromium-driver, selenium and
 aiohttp. Look at what comes out before it is committed.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -26,9 +27,11 @@ from support.emulator import SELECT_PIV, EmulatorProgram  # noqa: E402
 from support.emulator_links import CardReader  # noqa: E402
 from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
 from support.screen import Display, own_display  # noqa: E402
+from support.spine_client import Card, Client  # noqa: E402
 
 from emulator.service.control import request  # noqa: E402
 from spine_stub import SpineStub  # noqa: E402
+from spine_stub.clinic.service import Application  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 SETTLED = 1.0  # seconds until a window or page has drawn what it knows
@@ -95,6 +98,23 @@ def console() -> None:
             browser.driver.save_screenshot(str(PICTURES / "console.png"))
 
 
+def clinic() -> None:
+    """Somebody who has signed in to the clinical application: the page has a ticket, as from the extension."""
+    with SpineStub() as spine, Application(spine.url, spine.data) as served, tempfile.TemporaryDirectory() as folder:
+        client = Client(spine.url, spine.ca_file)
+        ticket = client.sign_in(Card.load(spine.data, "one-role"))
+        client.get("/saml/RoleSelectionGP.jsp", token=ticket, selectedRoleUid="555100000201")
+        with own_chromium(Path(folder), "--ignore-certificate-errors") as browser:
+            browser.resize(1000, 700)
+            source = f"window.nhsAuth = {{ getToken: (callback) => callback(null, {json.dumps(ticket)}) }};"
+            browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+            browser.open(served.url)
+            browser.find("#signed-out .go").click()
+            browser.find(".tasks")
+            time.sleep(SETTLED)
+            browser.driver.save_screenshot(str(PICTURES / "clinic.png"))
+
+
 def tray() -> None:
     """A card in the reader, what programs said to it, and others with faults."""
     with SpineStub() as spine, tempfile.TemporaryDirectory() as folder, contextlib.closing(CardReader()) as reader:
@@ -121,10 +141,11 @@ MAKERS: dict[str, Callable[[], None]] = {
     "window": lambda: with_demonstration(window),
     "roles": lambda: with_demonstration(roles),
     "console": console,
+    "clinic": clinic,
     "tray": tray,
 }
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ("roles", "console", "tray"):
+    for wanted in sys.argv[1:] or ("roles", "console", "clinic", "tray"):
         MAKERS[wanted]()
