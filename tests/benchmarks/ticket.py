@@ -177,7 +177,11 @@ def measure(window: WindowOnScreen, slot: Slot, agent: str, bare: str) -> bool:
     return fine
 
 
-ANSWERS = {"GetTicketNoAuth": {"answered"}, "Show": {"answered"}, "GetTicket": {"waits", "lanyard.Agent.ServerBusy"}}
+ANSWERS = {
+    "GetTicketNoAuth": {"answered"},
+    "Show": {"answered", "lanyard.Agent.ServerBusy"},
+    "GetTicket": {"waits", "lanyard.Agent.ServerBusy"},
+}
 
 
 def main() -> int:
