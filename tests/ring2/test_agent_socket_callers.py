@@ -265,5 +265,5 @@ def test_a_program_that_has_ended_is_not_taken_for_another(live: LiveAgent) -> N
     """Its child goes on with the connection, and its number is given to a new program sooner or later."""
     with OtherProgram(live, script=ORPHAN) as other:
         other.process.wait(10)
-        (caller,) = live.server._callers
+        (caller,) = wait_until(lambda: live.server._callers, what="a caller")
         assert caller.program() == "a program that is not known"
