@@ -125,8 +125,8 @@ class Digest(StrEnum):
 class Purpose(Enum):
     """What a key is for. An NHS smartcard has one for each, and tells them apart by their certificates."""
 
-    SIGN_IN = auto()
-    COMMITMENT = auto()  # to a document, in the sense of a signature by hand
+    SIGN_IN = "the challenge"
+    COMMITMENT = "the document"  # in the sense of a signature by hand
 
 
 class Instruction(IntEnum):
@@ -535,6 +535,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     algorithm: Algorithm
+    purpose: Purpose = Purpose.SIGN_IN
     label: str = ""  # a token's name for it
 
     @classmethod
@@ -609,17 +610,12 @@ class IdentityCard(Protocol):
         """Spends no try. Raises AgentError."""
 
     def sign(
-        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
-    ) -> bytes:
-        """The authentication key's signature. Raises WrongPasscode, CARD_LOCKED, AgentError.
-
-        `certificate`: one of several that `facts` named. Without a passcode it is typed on the reader.
-        """
-
-    def commit(
         self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
     ) -> list[bytes]:
-        """The content commitment key's signatures: the passcode is shown before each of them. Raises as `sign`."""
+        """A signature over each, by the key of a certificate that `facts` named. The passcode is shown before each.
+
+        None in its place: it is typed on the reader. Raises WrongPasscode, CARD_LOCKED, AgentError.
+        """
 
     def change_passcode(self, old: Passcode, new: Passcode) -> None:
         """Raises as `sign`."""
@@ -634,8 +630,6 @@ class PivCard:
     def __init__(self, link: CardLink, clock: Clock = time.monotonic) -> None:
         self._link, self._clock = link, clock
         self._ends = 0.0
-        self._certificate: Certificate | None = None
-        self._passcode_reference = APPLICATION_PASSCODE
         self.passcode_shown = False  # since select(): the card must be reset before others get it
 
     def select(self) -> None:
@@ -652,62 +646,40 @@ class PivCard:
         return self._link.transmit(apdu)
 
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
-        self._passcode_reference = self._preferred_passcode()
         left = self._tries_left()
-        certificate = self._read_certificate(purpose)
-        if purpose is Purpose.SIGN_IN:
-            self._certificate = certificate
-        return CardFacts(certificate, left)
+        return CardFacts(self._read_certificate(purpose), left)
 
     def sign(
-        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
-    ) -> bytes:
-        algorithm = (certificate or self._certificate or self.facts().certificate).algorithm
-        return self._signatures(Purpose.SIGN_IN, passcode, [signature_block(message, digest, algorithm)], algorithm)[0]
-
-    def commit(
         self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
-    ) -> list[bytes]:
-        blocks = [signature_block(message, digest, certificate.algorithm) for message in messages]
-        return self._signatures(Purpose.COMMITMENT, passcode, blocks, certificate.algorithm)
-
-    def _signatures(
-        self, purpose: Purpose, passcode: Passcode | None, blocks: Sequence[bytes], algorithm: Algorithm
     ) -> list[bytes]:
         if passcode is None:  # a PIV reader's own pad is not used
             raise AgentError(Fault.NO_PASSCODE)
+        signatures = []
         try:
-            signatures = []
-            for block in blocks:
+            for message in messages:
                 self._ends = self._clock() + CARD_OPERATION_SECONDS
-                self._verify(passcode)
-                signatures.append(self._authenticate(purpose, block, algorithm))
-            return signatures
+                self._show(Instruction.VERIFY, "Show the passcode to the card, which checks it itself", passcode)
+                block = signature_block(message, digest, certificate.algorithm)
+                signatures.append(self._authenticate(block, certificate))
         finally:
             passcode.forget()
+        return signatures
 
     def change_passcode(self, old: Passcode, new: Passcode) -> None:
-        self._replace(Instruction.CHANGE_REFERENCE_DATA, "Change the passcode", old, new)
+        """Part 2, section 3.2.2."""
+        self._show(Instruction.CHANGE_REFERENCE_DATA, "Change the passcode", old, new)
 
     def unblock(self, code: Passcode, new: Passcode) -> None:
-        self._replace(Instruction.RESET_RETRY_COUNTER, "Set a new passcode by the unblocking code", code, new)
-
-    def _replace(self, instruction: Instruction, plain: str, known: Passcode, new: Passcode) -> None:
-        """SP 800-73-4 part 2, sections 3.2.2 and 3.2.3."""
-        self._passcode_reference = self._preferred_passcode()
-        try:
-            known_padded, new_padded = known.padded(), new.padded()
-            self._show(instruction, plain, known_padded, new_padded)
-        finally:
-            known.forget()
-            new.forget()
+        """Part 2, section 3.2.3."""
+        self._show(Instruction.RESET_RETRY_COUNTER, "Set a new passcode by the unblocking code", code, new)
 
     @staticmethod
     def _expect_success(command: Command, status: int, refused: Fault = Fault.CARD_NONSENSE) -> None:
         if status != StatusWord.SUCCESS:
             raise AgentError(refused, f"{command} \u2192 {describe_status(status)}")
 
-    def _preferred_passcode(self) -> int:
+    @functools.cached_property
+    def _reference(self) -> int:
         """The key reference of the holder's passcode, as the Discovery object has it (part 1, section 3.3.2)."""
         wanted = encode_tlv(Tag.DATA_OBJECT_LIST, bytes([Tag.DISCOVERY]))
         command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, "Ask which passcode its holder uses")
@@ -721,7 +693,7 @@ class PivCard:
     def _tries_left(self) -> int | None:
         """Passcode tries left, asked without spending one (part 2, section 3.2.1). None where not said."""
         plain = "Ask how many passcode tries are left"
-        command = Command(Instruction.VERIFY, 0, self._passcode_reference, plain=plain, answer_expected=False)
+        command = Command(Instruction.VERIFY, 0, self._reference, plain=plain, answer_expected=False)
         return tries_left(exchange(self, command)[1])
 
     def _read_certificate(self, purpose: Purpose) -> Certificate:
@@ -733,22 +705,21 @@ class PivCard:
         data, status = exchange(self, command)
         missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
         self._expect_success(command, status, Fault.NO_CERTIFICATE if missing else Fault.CARD_NONSENSE)
-        return Certificate.parse(_unpack_certificate(data))
+        return dataclasses.replace(Certificate.parse(_unpack_certificate(data)), purpose=purpose)
 
-    def _verify(self, passcode: Passcode) -> None:
-        """Part 2, section 3.2.1."""
-        self._show(Instruction.VERIFY, "Show the passcode to the card, which checks it itself", passcode.padded())
-
-    def _show(self, instruction: Instruction, plain: str, *padded: bytearray) -> None:
-        """A command whose data are passcodes, which are wiped. Raises WrongPasscode, CARD_LOCKED."""
-        data = padded[0] if len(padded) == 1 else bytearray().join(padded)
-        command = Command(instruction, 0, self._passcode_reference, data, plain, True, answer_expected=False)
+    def _show(self, instruction: Instruction, plain: str, *passcodes: Passcode) -> None:
+        """A command whose data are passcodes, the first of which is checked. Raises WrongPasscode, CARD_LOCKED."""
+        padded = [passcode.padded() for passcode in passcodes]
+        data = bytearray().join(padded)
+        command = Command(instruction, 0, self._reference, data, plain, True, answer_expected=False)
         self.passcode_shown = True
         try:
             _, status = exchange(self, command)
         finally:
             for each in (data, *padded):
                 wipe(each)
+            for passcode in passcodes if instruction is not Instruction.VERIFY else ():  # which may come again
+                passcode.forget()
         left = self._tries_left() if status == StatusWord.VERIFICATION_FAILED else tries_left(status)
         if left == 0:
             raise AgentError(Fault.CARD_LOCKED, f"{instruction.name} \u2192 {describe_status(status)}")
@@ -759,10 +730,10 @@ class PivCard:
             raise AgentError(Fault.NO_PASSCODE, f"{command} \u2192 {describe_status(status)}", says=says, advice=advice)
         self._expect_success(command, status)
 
-    def _authenticate(self, purpose: Purpose, block: bytes, algorithm: Algorithm) -> bytes:
+    def _authenticate(self, block: bytes, certificate: Certificate) -> bytes:
         """The private-key operation over a prepared block (part 2, section 3.2.4 and appendix A.4)."""
-        what = {Purpose.SIGN_IN: "challenge", Purpose.COMMITMENT: "document"}[purpose]
-        plain, reference = f"The card signs the {what}; its private key never leaves it", PIV_KEYS[purpose][0]
+        algorithm, (reference, _) = certificate.algorithm, PIV_KEYS[certificate.purpose]
+        plain = f"The card signs {certificate.purpose.value}; its private key never leaves it"
         wanted = encode_tlv(Tag.RESPONSE, b"") + encode_tlv(Tag.CHALLENGE, block)
         template = encode_tlv(Tag.DYNAMIC_AUTHENTICATION, wanted)
         command = Command(Instruction.GENERAL_AUTHENTICATE, algorithm.identifier, reference, template, plain)
@@ -1288,14 +1259,10 @@ class TokenCard:
                 Fault.NO_CERTIFICATE, f"{counted(len(self._keys), 'certificate')}, none of which is for this"
             )
         key, *others = [key for key in self._keys if key.fitness[purpose] == best]
-        return CardFacts(key.certificate, key.tries_left, key.own_pad, tuple(other.certificate for other in others))
+        own, *rest = (dataclasses.replace(each.certificate, purpose=purpose) for each in (key, *others))
+        return CardFacts(own, key.tries_left, key.own_pad, tuple(rest))
 
     def sign(
-        self, passcode: Passcode | None, message: bytes, digest: Digest, certificate: Certificate | None = None
-    ) -> bytes:
-        return self.commit(passcode, [message], digest, certificate or self.facts().certificate)[0]
-
-    def commit(
         self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
     ) -> list[bytes]:
         key, is_rsa = self._key(certificate), certificate.algorithm.is_rsa
@@ -1316,7 +1283,7 @@ class TokenCard:
 
     def _key(self, certificate: Certificate) -> TokenKey:
         for key in self._keys:
-            if key.certificate == certificate:
+            if key.certificate.der == certificate.der:
                 return key
         raise AgentError(Fault.CARD_NOT_USABLE, "its certificate is another one than before")
 
@@ -2793,7 +2760,7 @@ class Conductor:
         """The broker is asked while the card is reset."""
         unsigned = attempt.unsigned_data(challenge.data, self.digest, certificate)
         with self.source.open(attempt.card) as identity:
-            der = signed_data(unsigned, identity.sign(passcode, challenge.data, self.digest, certificate))
+            der = signed_data(unsigned, *identity.sign(passcode, [challenge.data], self.digest, certificate))
             says = f"challenge of {len(challenge.data)} bytes, {self.digest.name}; message of {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
@@ -2821,7 +2788,7 @@ def sign_documents(
     if signing.as_cms:
         unsigned = unsigned_commitment(payloads[0], signing.digest, certificate, datetime.now(UTC))
         payloads = [signed_attributes(unsigned)]
-    signatures = card.commit(passcode, payloads, signing.digest, certificate)
+    signatures = card.sign(passcode, payloads, signing.digest, certificate)
     if unsigned:
         if signing.detached:
             unsigned["content"]["encap_content_info"] = {"content_type": "data"}

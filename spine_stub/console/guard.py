@@ -23,6 +23,8 @@ _POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none
 
 _SOCKETS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 """Where the kernel says which user opened a connection: proc_net(5)."""
+Address = tuple[str, int]
+"""One end of a connection: an address in text, and the port."""
 _ESTABLISHED = "01"
 """In all other states the socket may have no owner any more, which the table shows as root."""
 
@@ -56,9 +58,12 @@ def _wrong_place() -> str:
 
 
 def _is_owner() -> bool:
-    """Whether the same user asks; no when the web server does not say from which port."""
-    port = request.environ.get("REMOTE_PORT")
-    return port is not None and is_owner(str(request.remote_addr), int(port), int(request.environ["SERVER_PORT"]))
+    """Whether the same user asks; no when the web server does not say between which two addresses."""
+    environ = request.environ
+    if "REMOTE_PORT" not in environ or "SERVER_ADDR" not in environ:
+        return False
+    far = (str(request.remote_addr), int(environ["REMOTE_PORT"]))
+    return is_owner(far, (environ["SERVER_ADDR"], int(environ["SERVER_PORT"])))
 
 
 def _foreign() -> str:
@@ -76,17 +81,25 @@ def _foreign() -> str:
     return ""
 
 
-def is_owner(client: str, client_port: int, server_port: int) -> bool:
-    """Whether the socket that a local client connected with belongs to the user of this process."""
-    address = _plain(ip_address(client))
-    forms = [address, ip_address(f"::ffff:{address}")] if address.version == 4 else [address]
-    ends = {f"{_as_in_table(form)}:{client_port:04X}" for form in forms}
+def is_owner(client: Address, server: Address) -> bool:
+    """Whether the socket that a local client connected with belongs to the user of this process.
+
+    Both ends count as a whole: two users' connections can have the same port here, to different addresses of this PC.
+    """
+    wanted = set(zip(_forms(client), _forms(server), strict=True))
     lines = [line for table in _SOCKETS if table.exists() for line in table.read_text().splitlines()[1:]]
     for line in lines:
         _, local, remote, state, _, _, _, user, *_ = line.split()
-        if local in ends and remote.endswith(f":{server_port:04X}") and state == _ESTABLISHED:
+        if (local, remote) in wanted and state == _ESTABLISHED:
             return int(user) == os.geteuid()
     return False
+
+
+def _forms(end: Address) -> list[str]:
+    """An end of a connection as the tables have it; one of IPv4 stands in both of them, as itself and inside IPv6."""
+    address = _plain(ip_address(end[0]))
+    forms = [address, ip_address(f"::ffff:{address}")] if address.version == 4 else [address, address]
+    return [f"{_as_in_table(form)}:{end[1]:04X}" for form in forms]
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

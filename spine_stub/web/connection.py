@@ -43,6 +43,8 @@ class Connection:
     ) -> None:
         self._server = server
         self._reader, self._writer, self._client = reader, writer, client
+        self._address: str = writer.get_extra_info("sockname")[0]
+        """Our own end's, which is one of many where the server listens at all of them."""
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER_BYTES)
 
     async def answer(self) -> None:
@@ -80,7 +82,7 @@ class Connection:
             if not isinstance(request, h11.Request):  # the client has nothing more to ask
                 return False
             body = await self._body(request)
-        environ = wsgi.environment(request, body, self._server, self._client)
+        environ = wsgi.environment(request, body, self._server, self._client, self._address)
         loop = asyncio.get_running_loop()
         reply = await loop.run_in_executor(self._server.workers, wsgi.call, self._server.app, environ)
         if reply.delivery:

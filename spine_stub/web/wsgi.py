@@ -48,8 +48,10 @@ class Reply:
                 close()
 
 
-def environment(request: h11.Request, body: bytes, server: Server, client: tuple[str, int]) -> WSGIEnvironment:
-    """Return what PEP 3333 calls environ, for a request whose body is here as a whole."""
+def environment(
+    request: h11.Request, body: bytes, server: Server, client: tuple[str, int], address: str
+) -> WSGIEnvironment:
+    """Return what PEP 3333 calls environ, for a request whose body is here as a whole; `address` is our own end's."""
     path, query, authority = _target(request.target.decode("ascii"))
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method.decode("ascii"),
@@ -57,6 +59,7 @@ def environment(request: h11.Request, body: bytes, server: Server, client: tuple
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query,
         "SERVER_NAME": server.host,
+        "SERVER_ADDR": address,
         "SERVER_PORT": str(server.port),
         "SERVER_PROTOCOL": f"HTTP/{request.http_version.decode('ascii')}",
         "REMOTE_ADDR": client[0],

@@ -77,7 +77,7 @@ def test_certificates_are_read_or_refused(found: Any) -> None:
 @given(signatures=SIGNATURES)
 def test_signatures_are_read_or_refused(signatures: Any) -> None:
     try:
-        signed = Scripted(signatures).commit(None, [b"a message"], Digest.SHA256, KEY.certificate)
+        signed = Scripted(signatures).sign(None, [b"a message"], Digest.SHA256, KEY.certificate)
     except AgentError as error:
         assert error.fault is Fault.MODULE_FAILED  # noqa: PT017
     else:

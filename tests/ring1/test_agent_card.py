@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from datetime import timedelta
 
@@ -30,6 +31,7 @@ from support.scripted_card import (
 from agent import (
     ALGORITHMS,
     CARD_OPERATION_SECONDS,
+    AgentError,
     CardFacts,
     Certificate,
     Digest,
@@ -114,9 +116,9 @@ def test_no_copy_of_the_passcode_is_left_in_what_was_sent() -> None:
     link = KeepingLink()
     piv = PivCard(link)
     piv.select()
-    piv.facts()
+    certificate = piv.facts().certificate
     passcode = Passcode("918273")
-    piv.sign(passcode, MESSAGE, Digest.SHA256)
+    piv.sign(passcode, [MESSAGE], Digest.SHA256, certificate)
     assert bytes(5 + 8) in link.kept
     with fails(Fault.NO_PASSCODE):
         passcode.padded()
@@ -198,7 +200,26 @@ def test_a_forgotten_passcode_is_not_sent() -> None:
     card = ScriptedCard("9000", "6A82", "63C3", certificate_object(card_certificate()) + SUCCESS)
     piv = PivCard(card)
     piv.select()
+    certificate = piv.facts().certificate
     with fails(Fault.NO_PASSCODE):
-        piv.sign(passcode, b"challenge", Digest.SHA256)
+        piv.sign(passcode, [b"challenge"], Digest.SHA256, certificate)
     assert len(card.sent) == 4
     assert b"918273" not in b"".join(bytes(v) for v in vars(passcode).values())
+
+
+@pytest.mark.parametrize(
+    "status", [SUCCESS, bytes.fromhex("63C1"), bytes.fromhex("6983"), bytes.fromhex("6A80")], ids=bytes.hex
+)
+@pytest.mark.parametrize("method", ["change_passcode", "unblock"])
+def test_no_copy_of_two_passcodes_is_left_whatever_the_card_says(method: str, status: bytes) -> None:
+    link = KeepingLink(replace=status)
+    piv = PivCard(link)
+    piv.select()
+    passcodes = Passcode("918273"), Passcode("645546")
+    with contextlib.suppress(AgentError):
+        getattr(piv, method)(*passcodes)
+    assert bytes(5 + 16) in link.kept
+    assert piv.passcode_shown
+    for passcode in passcodes:
+        with fails(Fault.NO_PASSCODE):
+            passcode.typed()

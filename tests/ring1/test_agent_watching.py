@@ -270,7 +270,7 @@ def test_a_card_that_was_shown_a_passcode_is_reset(verify: str, watch: Begin) ->
     service.insert(READER, BrokenCard(verify=verify))
     watched = watch(service)
     with contextlib.suppress(AgentError), watched.reader.open(watched.card()) as identity:
-        identity.sign(Passcode("123456"), MESSAGE, Digest.SHA256)
+        identity.sign(Passcode("123456"), [MESSAGE], Digest.SHA256, identity.facts().certificate)
     with watched.reader.open(watched.card()):
         pass
     assert service.dispositions == [agent.RESET_CARD, agent.LEAVE_CARD]

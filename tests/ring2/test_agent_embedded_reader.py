@@ -71,13 +71,13 @@ def test_what_was_begun_with_one_card_never_goes_on_with_the_next(
     first = PluggedIn(reader, BrokenCard())
     card = last_card(news)
     with reader.open(card) as identity:
-        identity.facts()
+        certificate = identity.facts().certificate
         first.pull()
         wait_until(lambda: CardOut(card) in news, what="the first card out")
         second = PluggedIn(reader, BrokenCard())
         wait_until(lambda: last_card(news) is not card, what="the second card in")
         with fails(Fault.CARD_REMOVED):
-            identity.sign(Passcode("123456"), MESSAGE, Digest.SHA256)
+            identity.sign(Passcode("123456"), [MESSAGE], Digest.SHA256, certificate)
     assert second.card.sent == []
     second.pull()
 

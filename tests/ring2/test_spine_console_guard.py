@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,17 @@ from flask import Flask
 from support.spine_client import Client
 from werkzeug.test import Client as Wsgi
 
+from bridge.loopback.owner import owner_of_connection
 from spine_stub import Config, SpineStub, create_app
 from spine_stub.console import API, PAGES, guard
+
+IsOwner = Callable[[tuple[str, int], tuple[str, int]], bool]
+
+
+def is_own_connection(far: tuple[str, int], near: tuple[str, int]) -> bool:
+    """What the bridge asks of a connection."""
+    return owner_of_connection(near, far) == os.getuid()
+
 
 CHANGES = [rule.replace("<uid>", "555000000002") for rule, method, _ in PAGES + API if method == "POST"]
 ELSEWHERE = [
@@ -89,8 +99,8 @@ def test_only_this_machine_gets_in(app: Flask, address: str) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_this_machine_gets_in(app: Flask, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setattr(guard, "is_owner", lambda client, *_: client == address)
-    environ = {"REMOTE_ADDR": address, "REMOTE_PORT": "1"}
+    monkeypatch.setattr(guard, "is_owner", lambda client, *_: client == (address, 1))
+    environ = {"REMOTE_ADDR": address, "REMOTE_PORT": "1", "SERVER_ADDR": address}
     assert Wsgi(app).get("/stub/", base_url="https://localhost", environ_overrides=environ).status_code == 200
 
 
@@ -116,14 +126,13 @@ def test_another_local_user_does_not_get_in(
 def test_a_socket_that_is_closed_already_has_no_owner() -> None:
     """The table says root of it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        client = socket.create_connection(("127.0.0.1", port))
-        address, client_port = client.getsockname()
+        client = socket.create_connection(server.getsockname())
+        far = client.getsockname()
         accepted, _ = server.accept()
-        assert guard.is_owner(address, client_port, port)
+        assert guard.is_owner(far, server.getsockname())
         accepted.close()
         client.close()
-        assert not guard.is_owner(address, client_port, port)
+        assert not guard.is_owner(far, server.getsockname())
 
 
 @pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
@@ -134,10 +143,25 @@ def test_the_owner_is_known_whatever_the_family(family: socket.AddressFamily, ad
     ):
         port = server.getsockname()[1]
         client.connect((address, port))
-        accepted, (seen, seen_port, *_) = server.accept()
+        accepted, far = server.accept()
         with accepted:
-            assert guard.is_owner(seen, seen_port, port)
-            assert not guard.is_owner(seen, seen_port, port + 1)
+            near = accepted.getsockname()
+            assert guard.is_owner(far[:2], near[:2])
+            assert not guard.is_owner(far[:2], (near[0], port + 1))
+
+
+@pytest.mark.parametrize("is_owner", [guard.is_owner, is_own_connection], ids=["console", "bridge"])
+def test_another_connection_from_the_same_port_is_not_taken_for_this_one(is_owner: IsOwner) -> None:
+    """One user's connection to another address of this PC can have the port that a stranger's has here."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with (
+            socket.create_server(("127.0.0.2", port)) as other,
+            socket.create_connection(other.getsockname()) as client,
+        ):
+            far = client.getsockname()
+            assert is_owner(far, other.getsockname())
+            assert not is_owner(far, server.getsockname())
 
 
 def test_other_sites_pages_do_not_embed_or_read_it(spine_stub: SpineStub, client: Client) -> None:

@@ -84,7 +84,7 @@ def test_signatures_by_either_kind_of_mechanism(
     with reader.open(TOKEN) as token:
         certificate = token.facts(purpose).certificate
         messages = [b"one", b"two"]
-        signatures = token.commit(Passcode("123456"), messages, digest, certificate)
+        signatures = token.sign(Passcode("123456"), messages, digest, certificate)
     reader.close()
     key: Any = x509.load_der_x509_certificate(certificate.der).public_key()
     algorithm = {Digest.SHA1: hashes.SHA1, Digest.SHA256: hashes.SHA256}[digest]()
@@ -133,7 +133,7 @@ def test_a_locked_token_is_not_tried(odd: Callable[[str], str], spine: Spine) ->
 def test_what_a_module_says_is_a_fault(result: str, fault: Fault, odd: Callable[[str], str]) -> None:
     reader = TokenReader(odd(f"result:{result}"))
     with fails(fault), reader.open(TOKEN) as token:
-        token.sign(Passcode("123456"), b"a challenge", Digest.SHA256)
+        token.sign(Passcode("123456"), [b"a challenge"], Digest.SHA256, token.facts().certificate)
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_a_module_that_fails_from_the_start_is_a_missing_reader(
 def test_a_slow_module_is_told_of(odd: Callable[[str], str], hurried: None, caplog: pytest.LogCaptureFixture) -> None:
     reader = TokenReader(odd("hang:C_Sign"))
     with fails(Fault.MODULE_FAILED), reader.open(TOKEN) as token:
-        token.sign(Passcode("123456"), b"a challenge", Digest.SHA256)
+        token.sign(Passcode("123456"), [b"a challenge"], Digest.SHA256, token.facts().certificate)
     assert "software is slow" in caplog.text
 
 
@@ -208,7 +208,7 @@ def test_no_passcode_in_the_child_s_arguments_or_environment(soft_token: SoftTok
     with reader.open(TOKEN) as token:
         (child,) = children()
         passcode = Passcode("123456")
-        token.sign(passcode, b"a challenge", Digest.SHA256)
+        token.sign(passcode, [b"a challenge"], Digest.SHA256, token.facts().certificate)
         folder = Path("/proc") / str(child)
         assert b"123456" not in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
     with fails(Fault.NO_PASSCODE):

@@ -55,7 +55,7 @@ def certificate_object(der: bytes, information: int = 0) -> bytes:
 
 def step_of(apdu: bytes) -> str:
     """Which step of a sign-in a command belongs to."""
-    names = {0xA4: "select", 0xCB: "certificate", 0x87: "sign", 0xC0: "more"}
+    names = {0xA4: "select", 0xCB: "certificate", 0x87: "sign", 0xC0: "more", 0x24: "replace", 0x2C: "replace"}
     if apdu[1] == 0xCB and apdu[5:8] == b"\x5c\x01\x7e":
         return "discovery"
     if apdu[1] == 0x20:
@@ -75,6 +75,7 @@ class BrokenCard:
             "tries": "63C3",
             "certificate": certificate_object(card_certificate()) + SUCCESS,
             "verify": SUCCESS,
+            "replace": SUCCESS,
             "chained": SUCCESS,
             "sign": tlv(0x7C, tlv(0x82, bytes(256))) + SUCCESS,
             "more": "6A88",
@@ -95,8 +96,8 @@ class BrokenCard:
 class KeepingLink(BrokenCard):
     """A good card, and the very buffers that were sent to it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **wrong: Answer | list[Answer]) -> None:
+        super().__init__(**wrong)
         self.kept: list[bytes] = []
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -137,6 +138,6 @@ def read_card(source: CardSource, card: CardIn, now: datetime) -> CardFacts:
 def use_card(link: CardLink, passcode: str = PASSCODE, now: datetime = NOW) -> bytes:
     """All that the agent asks of a card in one sign-in; the signature over MESSAGE."""
     reader = OneCardReader(link)
-    read_card(reader, CARD, now)
+    certificate = read_card(reader, CARD, now).certificate
     with reader.open(CARD) as identity:
-        return identity.sign(agent.Passcode(passcode), MESSAGE, Digest.SHA256)
+        return identity.sign(agent.Passcode(passcode), [MESSAGE], Digest.SHA256, certificate)[0]
