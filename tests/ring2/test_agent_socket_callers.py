@@ -1,25 +1,20 @@
-"""Callers that hang, flood, send rubbish or go away cost nobody else anything, and other users get nothing."""
+"""Callers that hang, flood, send rubbish or go away cost nobody else anything."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
-from support.machine import need, unavailable, wait_until
-from support.ticket_socket import LiveAgent, error_name
+from support.machine import wait_until
+from support.ticket_socket import NO_AUTH, LiveAgent, OtherProgram, error_name
 
 import agent
 from agent import State
-
-NO_AUTH = json.dumps({"method": "lanyard.Agent.GetTicketNoAuth"}).encode() + b"\0"
-NOBODY = 65534  # the user of that name
 
 
 @pytest.fixture
@@ -155,77 +150,31 @@ def test_a_program_with_too_many_connections_loses_its_oldest(
             each.close()
 
 
-PIPE = """
-import os, select, socket, sys
-link = socket.socket(socket.AF_UNIX)
-link.connect(sys.argv[1])
-os.write(1, b"+")
-while True:
-    for ready in select.select([link, 0], [], [])[0]:
-        data = os.read(0, 65536) if ready == 0 else link.recv(65536)
-        if not data:
-            sys.exit()
-        link.sendall(data) if ready == 0 else os.write(1, data)
-"""
+class Exhausted:
+    """A listener in a process that can open no more files, until one is closed."""
+
+    def __init__(self, live: LiveAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._listener, self._server = live.server._listener, live.server
+        self._before = len(self._server._callers)
+        monkeypatch.setattr(live.server, "_listener", self)
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if len(self._server._callers) >= self._before:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._listener.accept()
+
+    def close(self) -> None:
+        self._listener.close()
 
 
-ORPHAN = PIPE.replace('os.write(1, b"+")', 'os.fork() and os._exit(0); os.write(1, b"+")')
-
-
-class OtherProgram:
-    """A program that connects to the agent, and passes on what it is given and what it gets."""
-
-    def __init__(self, live: LiveAgent, *before: str, script: str = PIPE) -> None:
-        pipe = subprocess.PIPE
-        command = [*before, sys.executable, "-c", script, str(live.path)]
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
-        assert self.process.stdout
-        self.is_connected = self.process.stdout.read(1) == b"+"
-
-    def call(self, message: bytes) -> bytes:
-        """What is answered before the other side hangs up, or else in one reply."""
-        assert self.process.stdin
-        assert self.process.stdout
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(message)
-            self.process.stdin.flush()
-        return self.process.stdout.read1()
-
-    def __enter__(self) -> OtherProgram:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.complaint = self.process.communicate()[1]
-
-
-@pytest.fixture
-def as_nobody() -> tuple[str, ...]:
-    """What is put before a command that another user is to run."""
-    need("setpriv")
-    user = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
-    if os.geteuid() or subprocess.run([*user, sys.executable, "-c", ""], capture_output=True, check=False).returncode:
-        unavailable("nobody else can run Python here")
-    return user
-
-
-def test_another_user_cannot_reach_the_socket(live: LiveAgent, ticket: str, as_nobody: tuple[str, ...]) -> None:
-    with OtherProgram(live, *as_nobody) as other:
-        assert not other.is_connected
-    assert b"PermissionError" in other.complaint
-
-
-def test_another_user_who_reaches_the_socket_gets_no_ticket(
-    live: LiveAgent, ticket: str, as_nobody: tuple[str, ...]
+def test_where_no_more_files_can_be_opened_an_idle_caller_goes(
+    live: LiveAgent, ticket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where somebody has opened up the folder, and the socket."""
-    for path in (live.path.parent.parent, live.path.parent, live.path):
-        path.chmod(0o777)
-    with OtherProgram(live, *as_nobody) as other:
-        assert other.is_connected
-        said = other.call(NO_AUTH)
-        assert error_name(json.loads(said.rstrip(b"\0"))) == "UserNotValid"
-        assert ticket.encode() not in said
+    with live.dialogue() as idle:
+        idle.call("GetStatus")
+        Exhausted(live, monkeypatch)
+        assert live.call("GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
+        assert idle.is_over()
 
 
 def test_many_threads_ask_at_once_while_the_session_ends(live: LiveAgent) -> None:
@@ -253,17 +202,3 @@ def test_many_threads_ask_at_once_while_the_session_ends(live: LiveAgent) -> Non
     for thread in threads:
         thread.join()
     assert late == ["lanyard.Agent.TicketNotAvailable"] * 8
-
-
-def test_the_program_that_asks_is_named(live: LiveAgent) -> None:
-    with live.dialogue() as caller:
-        caller.send("GetTicket")
-        assert live.asks().who == os.path.realpath(sys.executable)
-
-
-def test_a_program_that_has_ended_is_not_taken_for_another(live: LiveAgent) -> None:
-    """Its child goes on with the connection, and its number is given to a new program sooner or later."""
-    with OtherProgram(live, script=ORPHAN) as other:
-        other.process.wait(10)
-        (caller,) = wait_until(lambda: live.server._callers, what="a caller")
-        assert caller.program() == "a program that is not known"

@@ -10,6 +10,8 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ from support.machine import wait_until
 from support.spine import Spine
 
 AGENT = "lanyard.Agent."
+NO_AUTH = json.dumps({"method": "lanyard.Agent.GetTicketNoAuth"}).encode() + b"\0"
 
 
 class Dialogue:
@@ -175,6 +178,50 @@ class LiveAgent:
         self.bridge.run_pending()
         self._stack.close()
         self.bridge.close()
+
+
+PIPE = """
+import os, select, socket, sys
+link = socket.socket(socket.AF_UNIX)
+link.connect(sys.argv[1])
+os.write(1, b"+")
+while True:
+    for ready in select.select([link, 0], [], [])[0]:
+        data = os.read(0, 65536) if ready == 0 else link.recv(65536)
+        if not data:
+            sys.exit()
+        link.sendall(data) if ready == 0 else os.write(1, data)
+"""
+
+
+ORPHAN = PIPE.replace('os.write(1, b"+")', 'os.fork() and os._exit(0); os.write(1, b"+")')
+
+
+class OtherProgram:
+    """A program that connects to the agent, and passes on what it is given and what it gets."""
+
+    def __init__(self, live: LiveAgent, *before: str, script: str = PIPE) -> None:
+        pipe = subprocess.PIPE
+        command = [*before, sys.executable, "-c", script, str(live.path)]
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+        assert self.process.stdout
+        self.is_connected = self.process.stdout.read(1) == b"+"
+
+    def call(self, message: bytes) -> bytes:
+        """What is answered before the other side hangs up, or else in one reply."""
+        assert self.process.stdin
+        assert self.process.stdout
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(message)
+            self.process.stdin.flush()
+        return self.process.stdout.read1()
+
+    def __enter__(self) -> OtherProgram:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.complaint = self.process.communicate()[1]
 
 
 @pytest.fixture
