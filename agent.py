@@ -1393,6 +1393,7 @@ class TokenReader(PcscReader):
             else:
                 self._is_found = True
                 return self._token
+        self._forget()
         raise problem
 
     def _forget(self) -> None:

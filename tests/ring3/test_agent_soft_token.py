@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from support.agent import Person, fails
-from support.agent_program import programs_with, run_agent
+from support.agent_program import run_agent
 from support.machine import wait_until
 from support.screen import Display
 from support.spine import Spine
-from support.tokens import SoftToken
+from support.tokens import SoftToken, children
 from support.window import WindowOnScreen, text_of
 
 import agent
@@ -187,12 +186,6 @@ def test_the_window_is_used_while_a_module_hangs(
     window.sees(State.PROBLEM)
     window.waits(lambda: "The card's own software on this PC has failed." in window.text())
     window.close()
-
-
-def children() -> list[int]:
-    """The modules' processes that this process has."""
-    programs = programs_with(agent.TokenCard.CHILD)
-    return [each for each in programs if f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{each}/status").read_text()]
 
 
 def test_the_child_ends_with_the_agent(odd: Callable[[str], str], at: Callable[..., Person]) -> None:

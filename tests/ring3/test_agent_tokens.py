@@ -15,7 +15,7 @@ from support.emulator import tries_left_on_disk
 from support.machine import need, wait_until
 from support.reader import Pcscd, vpcd_has_a_card
 from support.spine import Spine
-from support.tokens import OPENSC
+from support.tokens import OPENSC, children
 
 from agent import (
     Broker,
@@ -136,6 +136,17 @@ def test_card_in_sign_in_card_out(person: Person, slot: Slot, spine: Spine) -> N
     assert spine.is_over(ticket)
 
 
+def test_no_module_runs_without_a_card(person: Person, slot: Slot) -> None:
+    wait_until(children, what="the module that looks for tokens")
+    wait_until(lambda: not children(), what="its end")
+    slot.insert("one-role")
+    person.sees(State.PASSCODE)
+    assert children()
+    slot.pull()
+    person.sees(State.WAITING)
+    wait_until(lambda: not children(), what="the end of the card's module")
+
+
 def test_pulled_while_it_is_read(person: Person, slot: Slot) -> None:
     slot.insert("one-role")
     person.sees(State.READING)
@@ -240,3 +251,15 @@ def test_another_card_that_is_pulled_disturbs_nobody(person: Person, slot: Slot,
     person.sees(State.SIGNED_IN)
     assert person.session.uid == "555000000002"
     other.close()
+
+
+def test_pulled_while_it_signs(person: Person, slot: Slot, spine: Spine, pcscd: Pcscd) -> None:
+    """As soon as the card has taken the passcode: whatever came of it at the broker is over."""
+    slot.insert("one-role")
+    person.types()
+    wait_until(lambda: slot.card.state.passcode_verified, what="the passcode")
+    slot.pull()
+    person.sees(State.WAITING, deadline=5)
+    assert person.conductor.attempt is None
+    assert person.conductor.problem is None or person.conductor.problem.fault is Fault.CARD_REMOVED
+    pcscd.restart()  # it never announces a card that comes before it has looked again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agent import TokenCard
+from support.agent_program import programs_with
 from support.emulator import PASSCODE
 from support.machine import need, unavailable
 
@@ -42,6 +45,16 @@ class SoftToken:
 
     def tool(self, *arguments: str) -> str:
         return run("pkcs11-tool", "--module", str(SOFTHSM), "--token-label", self.label, *arguments)
+
+
+def children() -> list[int]:
+    """The modules' processes that this process has."""
+    found = []
+    for each in programs_with(TokenCard.CHILD):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{each}/status").read_text():
+                found.append(each)
+    return found
 
 
 def run(*command: str) -> str:
