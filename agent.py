@@ -4449,10 +4449,10 @@ class TicketServer(VarlinkServer):
         self._settle()
 
     def _wait(self, call: OpenCall) -> Outcome | None:
-        """The call's outcome where there is one already, else it stays open. Raises VarlinkError."""
+        """The call's outcome where there is one already, else it stays open. Raises VarlinkError, AgentError."""
         if not 0 <= call.wait_seconds <= LONGEST_WAIT:
             raise invalid("wait_seconds")
-        outcome: Outcome | None = call.outcome(call)
+        outcome = call.find()
         if outcome is None:
             if len(self._open) >= MOST_OPEN_CALLS:
                 raise VarlinkError("ServerBusy", "Too many programs are asking.")

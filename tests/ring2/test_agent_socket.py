@@ -69,8 +69,16 @@ def test_a_person_who_refuses_is_asked_by_nobody(live: LiveAgent) -> None:
 
 
 def test_the_wait_has_an_end(live: LiveAgent) -> None:
+    with live.dialogue() as caller:
+        caller.send("GetTicket", wait_seconds=1)
+        live.asks()
+        assert error_name(caller.receive()) == "TicketNotAvailable"
+        nothing_asked(live)
+
+
+def test_who_does_not_wait_asks_nobody(live: LiveAgent) -> None:
     assert error_name(live.call("GetTicket", wait_seconds=0)) == "TicketNotAvailable"
-    nothing_asked(live)
+    assert not live.requests
 
 
 def test_who_leaves_the_choice_of_role_has_given_up(live: LiveAgent) -> None:
@@ -95,6 +103,23 @@ def test_a_failed_sign_in_is_told_at_once(live: LiveAgent, card: str, error: str
             live.types()
         assert error_name(caller.receive()) == error
     nothing_asked(live)
+
+
+def test_a_problem_from_before_is_not_the_caller_s(live: LiveAgent) -> None:
+    """The card that is still in is read anew, and what is wrong with it then is told."""
+    live.insert("expired")
+    live.sees(State.PROBLEM)
+    before = live.conductor.problem
+    assert error_name(live.call("GetTicket")) == "CardNotValid"
+    assert live.conductor.problem is not before
+    live.pull()
+    live.sees(State.WAITING)
+    with live.dialogue() as caller:
+        caller.send("GetTicket")
+        live.asks()
+        live.bridge.call(live.conductor.handle, agent.LogOutEnded(confirmed=True))
+        ticket = live.signs_in()
+        assert caller.receive() == {"parameters": {"ticket": ticket}}
 
 
 def test_a_wrong_passcode_leaves_the_caller_waiting(live: LiveAgent) -> None:
