@@ -13,6 +13,7 @@ A redirect is a program's own scheme, https, or http to this PC by its number; o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,8 @@ _LOOPBACK = ("127.0.0.1", "::1")
 _NOT_PRIVATE = ("file", "data", "javascript", "about", "blob", "ftp", "nhsidentityagent")
 _FIELDS = {"name": str, "redirect_uris": list}
 _LONGEST_NAME = 60
+_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+"""What can stand for a program where a page would have its origin."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def read_path(value: object) -> str:
 
 
 def _client(name: str, entry: object) -> Client:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"has a client {name!r}, whose name may have letters, digits and . _ - only")
     if not isinstance(entry, dict) or entry.keys() != _FIELDS.keys():
         raise ValueError(f"has a client {name} that does not have exactly {' and '.join(_FIELDS)}")
     if not all(isinstance(entry[field], kind) for field, kind in _FIELDS.items()):

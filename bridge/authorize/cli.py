@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..agent_socket import AgentSocket, socket_path
 from ..errors import AgentError, BridgeError, SettingsError, TicketCode
+from ..registrations import is_loopback
 from ..settings import Settings, load
 from .desktop import install, uninstall
 from .redirect import deliver
-from .request import Link, Question, Refusal, read_link, read_question
+from .request import SCHEME, Link, Question, Refusal, read_link, read_question
 
 _ASK_SECONDS = 120
+_NOTIFY_SECONDS = 5
 _REFUSED = (TicketCode.USER_ABORT, TicketCode.TICKET_NOT_AVAILABLE)
 
 
@@ -44,12 +49,22 @@ def run(options: argparse.Namespace) -> int:
     if options.install:
         print(f"wrote {install(Path(__file__).resolve().parents[2])}")
     elif options.uninstall:
-        print(f"removed {uninstall()}")
+        path = uninstall()
+        print(f"removed {path}" if path else "there is nothing to remove")
     elif options.redeem:
         print(json.dumps(_redeem(sys.stdin.read())))
     else:
-        authorize(options.url, load())
+        _open(options.url)
     return 0
+
+
+def _open(url: str) -> None:
+    """Answer a link of the desktop; an error is shown too."""
+    try:
+        authorize(url, load())
+    except BridgeError as error:
+        _tell(error)
+        raise
 
 
 def authorize(url: str, settings: Settings) -> None:
@@ -70,12 +85,13 @@ def _code(link: Link, question: Question, settings: Settings) -> str:
     """Ask the person, then the broker; or where the program cannot reach its server, sign a code here."""
     from .broker import OpenIdBroker  # urllib3, and below jwcrypto: other commands do without
 
+    origin = f"{SCHEME}://{link.client.id}"
     with AgentSocket() as agent:
-        ticket = agent.get_ticket(None, _ASK_SECONDS)
-        asked = {"question": f"{link.client.name} wants to know who you are. May it?"}
+        agent.get_ticket(origin, _ASK_SECONDS)
+        asked = {"question": f"{link.client.name} wants to know who you are. {_where(link)} May it?", "origin": origin}
         if agent.call("Confirm", asked, _ASK_SECONDS + 10).get("granted") is not True:
             raise Refusal("access_denied", f"{link.client.name} was not told who you are.")
-        ticket = agent.get_ticket_no_auth(None)
+        ticket = agent.get_ticket_no_auth(origin)
     if question.hint:
         from .offline import sign_code
 
@@ -85,6 +101,21 @@ def _code(link: Link, question: Question, settings: Settings) -> str:
     with suppress(Refusal):  # without them only what is offline does not work
         broker.keep_keys()
     return code
+
+
+def _where(link: Link) -> str:
+    """Say to the person where the answer goes."""
+    parts = urlsplit(link.redirect_uri)
+    if is_loopback(parts):
+        return f"The answer goes to port {parts.port or 80} of this PC."
+    return f"The answer goes to {parts.scheme}://{parts.netloc}."
+
+
+def _tell(error: BridgeError) -> None:
+    """Show an error to a person who clicked on a link, and so has no terminal to read it in."""
+    if not sys.stderr.isatty() and shutil.which("notify-send"):
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(["notify-send", "--", "Lanyard", str(error)], check=False, timeout=_NOTIFY_SECONDS)
 
 
 def _redeem(text: str) -> object:

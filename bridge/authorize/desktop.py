@@ -15,20 +15,28 @@ MIME_TYPE = f"x-scheme-handler/{SCHEME}"
 
 
 def install(root: Path) -> Path:
-    """Write the file, and make it the handler of our links where xdg-mime is there; return where it is."""
+    """Write the file, and return where it is."""
     path = _folder() / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(entry(sys.executable, root))
-    if shutil.which("xdg-mime"):
-        subprocess.run(["xdg-mime", "default", NAME, MIME_TYPE], check=False, stderr=subprocess.DEVNULL)
+    _update()
     return path
 
 
-def uninstall() -> Path:
-    """Remove the file, if it is there; return where it was."""
+def uninstall() -> Path | None:
+    """Remove the file; return where it was, None when it was not there."""
     path = _folder() / NAME
-    path.unlink(missing_ok=True)
+    if not path.exists():
+        return None
+    path.unlink()
+    _update()
     return path
+
+
+def _update() -> None:
+    """Have the desktop's index of types made anew, for desktops that use it (Debian: desktop-file-utils)."""
+    if shutil.which("update-desktop-database"):
+        subprocess.run(["update-desktop-database", str(_folder())], check=False, stderr=subprocess.DEVNULL)
 
 
 def entry(python: str, root: Path) -> str:

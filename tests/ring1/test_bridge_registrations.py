@@ -36,7 +36,7 @@ def test_a_redirect_that_is_not_safe_cannot_be_registered(uri: object) -> None:
 @pytest.mark.parametrize(
     "value",
     [5, [], {"a": 5}, {"a": {}}, entry(name=""), entry(name=5), entry(name="x" * 61), entry(name="a\nb"),
-     entry(redirect_uris="x"), entry(more=1)],
+     entry(redirect_uris="x"), entry(more=1), {"ward board": entry()["ward-board"]}, {"": entry()["ward-board"]}],
     ids=str,
 )  # fmt: skip
 def test_what_is_no_client_is_said(value: object) -> None:

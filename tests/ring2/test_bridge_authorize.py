@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jwcrypto import jwk
-from support.native_program import QUESTION, Callback, Open, Opening, link
+from support.native_program import Callback, Open, Opening, link, question
 from support.openid import NativeProgram
 from support.spine import Spine, SpineFactory
 from support.ticket_socket import LiveAgent
 
 from bridge.__main__ import main
 from bridge.authorize.cli import authorize
-from bridge.authorize.redirect import NotDelivered
+from bridge.authorize.redirect import NotDelivered, deliver
 from bridge.authorize.request import BadLink, Refusal
 from bridge.errors import AgentNotRunning, SettingsError
 from bridge.settings import Settings
@@ -45,7 +48,7 @@ def test_whoever_is_not_signed_in_is_asked_to(
     live.asks()
     live.insert("one-role")
     live.types()
-    live.asks(QUESTION).answer(True)
+    live.asks(callback.question).answer(True)
     assert opening.ends() is None
     assert "code" in callback.last
 
@@ -53,7 +56,7 @@ def test_whoever_is_not_signed_in_is_asked_to(
 def test_the_person_says_no(live: LiveAgent, program: NativeProgram, settings: Settings, callback: Callback) -> None:
     live.signs_in("one-role")
     opening = Opening(link(program, callback.uri), settings)
-    live.asks(QUESTION).answer(False)
+    live.asks(callback.question).answer(False)
     error = opening.ends()
     assert error is not None
     assert error.exit_code == 13
@@ -129,10 +132,44 @@ def test_a_broker_that_cannot_be_asked_is_told(opens: Open, live: LiveAgent, set
 def test_an_answer_goes_to_this_users_port_only(
     live: LiveAgent, program: NativeProgram, settings: Settings, callback: Callback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.authorize.redirect.owner_of_listener", lambda port: 65534)
+    monkeypatch.setattr("bridge.authorize.redirect.owner_of_connection", lambda near, far: 65534)
     with pytest.raises(NotDelivered):
         authorize(link(program, callback.uri, scope="x"), settings)
     assert not callback.answers
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_strangers_listener_gets_nothing_though_its_port_is_ours_elsewhere() -> None:
+    """At 127.0.0.1 a stranger listens, at 127.0.0.2 this user, both at the same port."""
+    script = (
+        "import socket; server = socket.create_server(('127.0.0.1', 0)); print(server.getsockname()[1], flush=True);"
+        "input(); print(server.accept()[0].recv(1000))"
+    )
+    stranger = subprocess.Popen(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+    )
+    assert stranger.stdout
+    assert stranger.stdin
+    port = int(stranger.stdout.readline())
+    stranger.stdin.write("\n")
+    stranger.stdin.flush()
+    with socket.create_server(("127.0.0.2", port)), pytest.raises(NotDelivered, match="Another user"):
+        deliver(f"http://127.0.0.1:{port}/callback", {"code": "CODE"})
+    assert stranger.communicate(timeout=10)[0] == "b''\n"
+
+
+def test_an_error_is_shown_to_whoever_clicked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = tmp_path / "shown"
+    (tmp_path / "notify-send").write_text(f'#!/bin/sh\nprintf %s "$3" >{shown}\n')
+    (tmp_path / "notify-send").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert main(["authorize", "nhsidentityagent://connect/authorize?client_id=x"]) == 2
+    assert shown.read_text().endswith(".")
 
 
 def test_a_programs_own_scheme_is_opened_by_the_desktop(
@@ -144,7 +181,7 @@ def test_a_programs_own_scheme_is_opened_by_the_desktop(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     live.signs_in("one-role")
     opening = Opening(link(program, "wardboard://in"), settings)
-    live.asks(QUESTION).answer(True)
+    live.asks(question("wardboard://in")).answer(True)
     assert opening.ends() is None
     assert opened.read_text().startswith("wardboard://in?code=")
 

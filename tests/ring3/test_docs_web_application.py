@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from support.bridge import BridgeProgram, write_settings
 from support.browser import Browser
 from support.machine import need, stop, wait_until
@@ -87,6 +88,30 @@ def test_the_agents_no_is_shown_in_its_words(
     browser.find("button").click()
     browser.wait(lambda: browser.text("#who") not in ("", "You are not signed in."))
     assert browser.text("#who").endswith(".")
+
+
+def test_it_is_the_chosen_role_that_the_pages_application_tells(application: str, spine: Spine) -> None:
+    client, ticket = spine.login("three-roles")
+    with requests.Session() as visitor:
+        for chosen, job, organisation in (
+            ("", None, None),
+            ("555100000101", "Clinical Practitioner Access Role", "LAN001"),
+            ("555100000103", "Admin/Clinical Support Access Role", None),
+        ):
+            if chosen:
+                client.get("/saml/RoleSelectionGP.jsp", token=ticket, selectedRoleUid=chosen)
+            taken = visitor.post(f"{application}/session", json={"ticket": ticket}, headers={"Origin": application})
+            assert taken.text == "You are Amara Okafor."
+            role = visitor.get(f"{application}/me").json()["role"] or {}
+            assert role.get("uniqueIdentifier") == ([chosen] if chosen else None)
+            assert role.get("nhsIdCode") == ([organisation] if organisation else None)
+            assert job is None or job in role["nhsJobRole"][0]
+
+
+@pytest.mark.parametrize("body", [None, [], ["x"], {}, {"ticket": None}, {"ticket": 5}, {"ticket": "rubbish"}], ids=str)
+def test_the_pages_application_refuses_what_is_no_ticket(application: str, body: object) -> None:
+    reply = requests.post(f"{application}/session", json=body, headers={"Origin": application}, timeout=10)
+    assert (reply.status_code, reply.cookies.get_dict()) == (403, {})
 
 
 def test_the_pages_settings_are_settings(tmp_path: Path) -> None:

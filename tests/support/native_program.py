@@ -25,7 +25,10 @@ from support.openid import NativeProgram, register
 from support.spine import Spine
 from support.ticket_socket import LiveAgent
 
-QUESTION = "Ward Board wants to know who you are. May it?"
+
+def question(where: str) -> str:
+    """What the person is asked."""
+    return f"Ward Board wants to know who you are. The answer goes to {where}. May it?"
 
 
 @dataclass
@@ -38,6 +41,11 @@ class Callback:
     @property
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}/callback"
+
+    @property
+    def question(self) -> str:
+        """What the person is asked about it."""
+        return question(f"port {self.port} of this PC")
 
     @property
     def last(self) -> dict[str, str]:
@@ -126,7 +134,7 @@ def opens(live: LiveAgent, program: NativeProgram, settings: Settings, callback:
 
     def open_link(**changed: str) -> dict[str, str]:
         opening = Opening(link(program, callback.uri, **changed), settings)
-        live.asks(QUESTION).answer(True)
+        live.asks(callback.question).answer(True)
         opening.ends()
         return callback.last
 
