@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from .request import SCHEME
 
 NAME = "lanyard-authorize.desktop"
+_PLAIN = re.compile(r"[A-Za-z0-9/._=+-]+")
 MIME_TYPE = f"x-scheme-handler/{SCHEME}"
 
 
@@ -60,6 +62,8 @@ def _folder() -> Path:
 
 
 def _quoted(argument: str) -> str:
-    """Quote an argument as the specification's section "The Exec key" has it."""
+    """Quote an argument as the section "The Exec key" has it, where that is needed: xdg-open itself takes no quotes."""
+    if _PLAIN.fullmatch(argument):
+        return argument
     escaped = "".join(f"\\{letter}" if letter in '"`$\\' else letter for letter in argument).replace("\\", "\\\\")
     return f'"{escaped}"'.replace("%", "%%")
