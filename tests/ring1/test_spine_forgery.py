@@ -58,7 +58,7 @@ def content_of_another_type(info: cms.ContentInfo, card: Card) -> None:
     content = info["content"]["encap_content_info"]["content"].native
     info["content"]["version"] = "v3"
     info["content"]["encap_content_info"] = cms.EncapsulatedContentInfo(
-        {"content_type": "1.2.840.113549.1.9.16.1.4", "content": content}
+        {"content_type": "1.2.840.113549.1.9.16.1.24", "content": content}  # asn1crypto parses no such content
     )
 
 
