@@ -106,6 +106,7 @@ CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC
 MOST_CALLS_AT_ONCE = 100  # of the worker threads, before the window is drawn again
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
+LONGEST_DOCUMENT = 100 << 20  # bytes that `sign` signs
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
 LONGEST_LINE = 1000  # characters of a technical line
@@ -3136,8 +3137,10 @@ def ask_new_passcode() -> Passcode:
 def spend_last_try(facts: CardFacts) -> None:
     """Raises LAST_TRY_KEPT unless there are more tries, or somebody says yes."""
     if facts.tries_left == 1:
-        print(LAST_TRY_QUESTION, end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline() if sys.stdin.isatty() else ""
+        answer = ""
+        if sys.stdin.isatty():
+            print(LAST_TRY_QUESTION, end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline()
         if answer.strip().lower() not in ("y", "yes"):
             raise AgentError(Fault.LAST_TRY_KEPT)
 
@@ -3147,9 +3150,12 @@ def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) 
     if sys.stdout.isatty():
         raise UsageError("The signature is bytes, which a terminal cannot show.", "Write it to a file: > FILE.p7m")
     try:
-        content = Path(options.file).read_bytes()
+        with open(options.file, "rb") as file:
+            content = file.read(LONGEST_DOCUMENT + 1)
     except OSError as error:
         raise UsageError(f"{options.file} cannot be read: {error.strerror}.") from None
+    if len(content) > LONGEST_DOCUMENT:
+        raise UsageError(f"{options.file} has more than {LONGEST_DOCUMENT >> 20} MiB.")
     with open_card() as card:
         facts = signer_facts(card)
     what = (
@@ -3808,16 +3814,42 @@ class SigningScreen(PasscodeScreen):
         self._request, self._signing = request, request.signing
         self._facts: CardFacts | None = None  # None while there is nothing to type a passcode for
         self.label(f"Sign {counted(len(self._signing.payloads), 'document')}?", "Title.TLabel")
-        self.label(f"{request.who} asks for your signature:")
-        if request.origin:
-            self.label(f"Program: {request.program}", "Quiet.TLabel")
-        self.label(request.question)
         self._notice = self.label("Your card is being read.", "Quiet.TLabel")
+        self._notice.pack(side="bottom")  # before what a program says: it never takes this line's room
+        program = f"Program: {request.program}\n" if request.origin else ""
+        self._text = self._make_text(f"{request.who} asks for your signature:\n{program}{request.question}")
         self.first = self.entry = self._make_entry()
+        for key, step in (("<Up>", -1), ("<Down>", 1), ("<Prior>", -3), ("<Next>", 3)):
+            self.entry.bind(key, lambda event, step=step: self._text.yview_scroll(step, "units"))  # type: ignore[misc]
         self.button("Sign", self._sign_in)
         self.button("Do not sign", functools.partial(request.answer, False), "Quiet.TButton")
         self._pad = self._make_pad()
         self.conductor.use_card(signer_facts, self._read)
+
+    def _make_text(self, says: str) -> tk.Text:
+        """What a program says, with a bar to scroll by where it does not fit."""
+        frame = ttk.Frame(self.frame)
+        frame.pack(fill="x", pady=(0, 10))
+        look = {"background": Colour.PAGE, "foreground": Colour.TEXT, "relief": "flat", "highlightthickness": 0}
+        font = self.window.theme.fonts["body"]
+        text = tk.Text(frame, wrap="word", font=font, height=1, takefocus=False, cursor="arrow", **look)  # type: ignore[arg-type]
+        text.insert("1.0", says)
+        self._bar = ttk.Scrollbar(frame, command=text.yview)
+        text.pack(side="left", fill="x", expand=True)
+        text.configure(state="disabled", yscrollcommand=self._bar.set)
+        return text
+
+    def fit(self, width: int, height: int) -> None:
+        """The number pad goes first, and then of the text what does not fit."""
+        lines = int(self.frame.tk.call(self._text, "count", "-displaylines", "1.0", "end") or 1)
+        self._text.configure(height=lines)
+        super().fit(width, height)
+        self.frame.update_idletasks()
+        over = self.frame.winfo_reqheight() - height
+        self._bar.pack_forget()
+        if over > 0:
+            self._bar.pack(side="right", fill="y", before=self._text)
+            self._text.configure(height=max(1, lines + -over // self.window.theme.fonts["body"].metrics("linespace")))
 
     def refresh(self) -> None:
         """Nothing of it changes by itself."""
@@ -3841,6 +3873,9 @@ class SigningScreen(PasscodeScreen):
     def _sign_in(self) -> None:
         typed, facts = self.entry.get(), self._facts
         if facts is None or not (typed or facts.own_pad):
+            return
+        if self._text.yview()[1] < 1:
+            self._ask_again("Read to the end of what you are to sign: it goes on below.", "TLabel")
             return
         self._clear()
         try:
@@ -4926,8 +4961,12 @@ def make_parser() -> argparse.ArgumentParser:
     sign.formatter_class = argparse.RawDescriptionHelpFormatter
     sign.add_argument("file", metavar="FILE", help="what to sign")
     sign.add_argument("--detached", action="store_true", help="leave the file out of the message that signs it")
-    commands.add_parser("passcode", help="change the card's passcode: first the old one, then the new one")
-    commands.add_parser("unlock", help="a new passcode for a locked card, by its unblocking code")
+    for name, known, says in (
+        ("passcode", "passcode", "change the card's passcode"),
+        ("unlock", "unblocking code", "set a new passcode on a locked card, by its unblocking code"),
+    ):
+        two_lines = f"From standard input, if that is no terminal, come two lines: the {known}, and the new passcode."
+        commands.add_parser(name, help=says, description=f"{says.capitalize()}. {two_lines}")
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 

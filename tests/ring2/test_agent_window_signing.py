@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from support.agent import Slot
 from support.emulator import tries_left_on_disk
-from support.window import WindowOnScreen
+from support.window import WindowOnScreen, text_of
 
 from agent import AgentError, Digest, Fault, Request, Signing, State
 
+SUMMARY = "Prescription for Jo Bloggs"
 DOCUMENTS = [b"a prescription", b"another", b"a third"]
 Answer = bool | Mapping[str, Any] | AgentError
 
@@ -25,12 +26,10 @@ Answer = bool | Mapping[str, Any] | AgentError
 class Asking:
     """A program that asks the person in front of a window, and what it was answered."""
 
-    def __init__(self, window: WindowOnScreen, payloads: list[bytes], as_cms: bool) -> None:
+    def __init__(self, window: WindowOnScreen, payloads: list[bytes], as_cms: bool, summary: str) -> None:
         self.window, self.answers = window, list[Answer]()
         signing = Signing(payloads, Digest.SHA256, as_cms)
-        self.request = Request(
-            "https://app.example", "a browser", "Prescription for Jo Bloggs", self._answered, signing
-        )
+        self.request = Request("https://app.example", "a browser", summary, self._answered, signing)
         window.conductor.ask(self.request)
         window.waits(lambda: "You sign as" in window.text() or self.answers)
 
@@ -48,11 +47,11 @@ class Asking:
 def asks(window: WindowOnScreen, slot: Slot) -> Callable[..., Asking]:
     """asks(*payloads, as_cms=False) asks who is signed in with the card prescriber."""
 
-    def ask(*payloads: bytes, as_cms: bool = False, card: str = "prescriber") -> Asking:
+    def ask(*payloads: bytes, as_cms: bool = False, card: str = "prescriber", summary: str = SUMMARY) -> Asking:
         slot.insert(card)
         window.signs_in()
         window.sees(State.SIGNED_IN)
-        return Asking(window, list(payloads), as_cms)
+        return Asking(window, list(payloads), as_cms, summary)
 
     return ask
 
@@ -146,3 +145,32 @@ def test_a_card_without_such_a_key_says_so(
     answer = asks(DOCUMENTS[0], card="one-role").answer()
     assert isinstance(answer, AgentError)
     assert answer.fault is Fault.NO_CERTIFICATE
+
+
+LONG = "harmless words " * 30 + "and all my money"
+
+
+def test_a_long_summary_leaves_room_for_the_passcode_and_is_read_to_its_end(
+    asks: Callable[..., Asking], window: WindowOnScreen, slot: Slot
+) -> None:
+    asking = asks(DOCUMENTS[0], summary=LONG)
+    window.window.zoom(2)
+    window.root.update()
+    assert "3 tries left" in seen(window)
+    window.picture("signing-long")
+    window.types("123456")
+    window.presses("Return")
+    window.waits(lambda: "Read to the end" in seen(window))
+    assert not asking.answers
+    for _ in range(40):
+        window.presses("Down")
+    window.picture("signing-long-end")
+    window.presses("Return")
+    assert len(asking.answer()["signatures"]) == 1
+
+
+def seen(window: WindowOnScreen) -> str:
+    """What of the text can be seen: that of widgets which end above the window's lower edge."""
+    lowest = window.root.winfo_rooty() + window.root.winfo_height()
+    there = [each for each in window.widgets() if each.winfo_rooty() + each.winfo_height() <= lowest]
+    return "\n".join(map(text_of, there))

@@ -16,7 +16,7 @@ from support.agent_program import run_agent
 from support.machine import wait_until
 from support.screen import Display
 from support.spine import Spine
-from support.tokens import SoftToken, children
+from support.tokens import SOFTHSM, SoftToken, children
 from support.window import WindowOnScreen, text_of
 
 import agent
@@ -271,3 +271,24 @@ def test_the_window_asks_which_certificate(soft_token: SoftToken, data: Path, sc
     window.sees(State.CHOOSING_ROLE)
     assert window.session.uid == "555000000001"
     window.close()
+
+
+@pytest.mark.parametrize("what", ["crash:C_Initialize", "hang:C_Initialize"])
+def test_a_module_that_fails_is_no_obstacle_to_the_next(
+    what: str,
+    odd: Callable[[str], str],
+    odd_module: Path,
+    at: Callable[..., Person],
+    hurried: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    odd(what)
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "a.module").write_text(f"module: {odd_module}\n")
+    (folder / "b.module").write_text(f"module: {SOFTHSM}\n")
+    monkeypatch.setattr(agent, "MODULE_FOLDERS", (folder,))
+    person = at("pkcs11:")
+    person.types()
+    person.sees(State.SIGNED_IN)
