@@ -29,6 +29,7 @@ The passcode and the ticket are never logged, stored, or left in a widget.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import codecs
 import contextlib
@@ -49,7 +50,6 @@ import re
 import resource
 import secrets
 import select
-import selectors
 import shutil
 import signal
 import socket
@@ -63,8 +63,8 @@ import time
 import tomllib
 import traceback
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
@@ -4039,7 +4039,7 @@ METHODS = {  # their parameters, by full name: {"origin": "?string"}
 TYPES = {"string": str, "int": int, "bool": bool}
 LONGEST_MESSAGE, MOST_UNFINISHED = 1 << 20, 16 << 20  # bytes: one message, and of all callers what is not whole yet
 MOST_UNREAD = 64 << 10  # bytes that a caller may leave unread here
-MOST_CALLERS, MOST_OPEN_CALLS = 1200, 256
+MOST_CALLERS, MOST_OPEN_CALLS, MOST_EVENTS = 1200, 256, 100
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[\w.:\[\]-]{1,265}", re.ASCII)  # RFC 6454, section 6.2
 LONGEST_QUESTION, MOST_PAYLOADS = 500, 100
 WAIT_SECONDS, LONGEST_WAIT = 120, 3600
@@ -4143,17 +4143,17 @@ def peer(link: socket.socket) -> tuple[int, int]:
     return pid, uid
 
 
-@dataclass(eq=False)
 class Caller:
-    """A connection, by the process at its other end. It has one call open at a time."""
+    """A connection, by the process at its other end: its calls come out one at a time, as fast as it takes replies."""
 
-    link: socket.socket
-    pid: int
-    used: float  # last, by time.monotonic()
-    received: bytearray = field(default_factory=bytearray, repr=False)
-    unsent: bytearray = field(default_factory=bytearray, repr=False)
-    call: Call | None = None  # not answered yet
-    leaves: bool = False  # nothing more is taken from it
+    def __init__(self, link: socket.socket, others: Iterable[Caller]) -> None:
+        self.link, self._others = link, others
+        self.pid, self.uid = peer(link)
+        self.task: asyncio.Task[None] | None = None
+        self.call: Call | None = None  # not answered yet
+        self.used = time.monotonic()
+        self._received = bytearray()
+        self._reading: asyncio.Future[bytes] | None = None  # begun while a call was open
 
     def program(self) -> str:
         """The path of the program, as far as it is known: a hint for people, which any program can make its own."""
@@ -4167,196 +4167,78 @@ class Caller:
                 return "a program that is not known"
         return clean(path)
 
+    async def next_call(self) -> Call:
+        """Raises EOFError at the end, OSError, VarlinkError for what is no call."""
+        self.call = None
+        while (message := take_message(self._received)) is None:
+            await self._receive()
+        self.call = Call.parse(message)
+        return self.call
 
-class VarlinkServer(threading.Thread):
-    """Speaks with callers from one thread, which waits for none of them and which none of them can hold up.
+    async def reply(self, outcome: Outcome, *, continues: bool = False) -> None:
+        """Raises OSError."""
+        if not (self.call and self.call.oneway):
+            reply = encode_reply(outcome, continues=continues)
+            await asyncio.get_running_loop().sock_sendall(self.link, reply)
 
-    Of each caller one call at a time is handled, in turn, and only when what was answered before is sent. A caller
-    that leaves too much unread or unfinished is sent away.
-    """
-
-    def __init__(self, listener: socket.socket) -> None:
-        super().__init__(name="ticket socket", daemon=True)
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * MOST_CALLERS)), hard))
-        self.inbox = Bridge()  # calls from other threads
-        self._listener = listener
-        self._callers: set[Caller] = set()
-        self._ready: dict[Caller, None] = {}  # may have a whole message, in this order
-        self._ended = False
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        self._selector.register(self.inbox, selectors.EVENT_READ, self.inbox.run_pending)
-
-    def answer(self, caller: Caller, call: Call) -> Outcome | None:
-        """What is answered, or None where that comes later. Raises VarlinkError, AgentError."""
-        raise NotImplementedError
-
-    def gone(self, caller: Caller) -> None:
-        """The connection has ended."""
-
-    def patience(self) -> float | None:
-        """How many seconds there are until something is to be done; None: until something happens."""
-
-    def end(self) -> None:
-        self._ended = True
-
-    def run(self) -> None:
+    async def stay_for(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """What comes of the work, which ends with the connection. Raises EOFError then, and the work's errors."""
+        task = asyncio.ensure_future(work)
         try:
-            while not self._ended:
-                for key, _ in self._selector.select(0 if self._ready else self.patience()):
-                    key.data()
-                for caller in [*self._ready]:
-                    self._serve(caller)
-        except Exception as error:  # callers are to find nobody here, not to wait for ever
-            told("the ticket socket", error)
-        self._listener.close()
-        for caller in [*self._callers]:
-            self._drop(caller)
-        self._selector.close()
-        self.inbox.close()
+            while not task.done():
+                self._reading = self._reading or asyncio.ensure_future(self._read())
+                either: list[asyncio.Future[Any]] = [task, self._reading]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if self._reading.done():
+                    await self._receive()
+            return task.result()
+        finally:
+            task.cancel()
 
-    def _accept(self) -> None:
-        try:
-            link, _ = self._listener.accept()
-        except OSError:  # gone already, or no more files can be open
-            self._make_room()
-            return
-        link.setblocking(False)
-        pid, uid = peer(link)
-        caller = Caller(link, pid, time.monotonic())
-        self._callers.add(caller)
-        self._selector.register(link, selectors.EVENT_READ, functools.partial(self._touched, caller))
-        if uid != os.geteuid():
-            self._send_away(caller, VarlinkError("UserNotValid", "This is the agent of another user."))
-        elif len(self._callers) > MOST_CALLERS and not self._make_room():
-            self._send_away(caller, VarlinkError("ServerBusy", "Too many programs are asking."))
+    async def send_away(self, error: VarlinkError) -> None:
+        """Say why, and take nothing more: who still sends is to read what was said. Raises EOFError, OSError."""
+        self.call = None
+        await self.reply(error)
+        self.link.shutdown(socket.SHUT_WR)
+        while True:
+            self._received.clear()
+            await self._receive()
 
-    def _make_room(self) -> bool:
-        """Of the program with the most idle connections, drop the one that was idle for longest."""
-        idle = [caller for caller in self._callers if caller.call is None]
-        numbers = Counter(caller.pid for caller in idle)
-        oldest = min(idle, key=lambda each: (-numbers[each.pid], each.used), default=None)
-        if oldest:
-            self._drop(oldest)
-        return bool(oldest)
+    def close(self) -> None:
+        if self._reading:
+            self._reading.cancel()
+        self.link.close()
 
-    def _touched(self, caller: Caller) -> None:
-        """There is something to read, or room to write again."""
-        if caller.unsent:
-            self._flush(caller)
-        if caller in self._ready:
-            return  # what has come is handled first
-        try:
-            data = caller.link.recv(4096)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
+    async def _read(self) -> bytes:
+        return await asyncio.get_running_loop().sock_recv(self.link, 4096)
+
+    async def _receive(self) -> None:
+        reading, self._reading = self._reading, None
+        data = await (reading or self._read())
         if not data:
-            self._drop(caller)
-        elif not caller.leaves:
-            self._received(caller, data)
-
-    def _received(self, caller: Caller, data: bytes) -> None:
-        caller.received += data
-        caller.used, size = time.monotonic(), len(caller.received)
-        total = sum(len(each.received) for each in self._callers) if size > MOST_UNREAD else 0
+            raise EOFError
+        self._received += data
+        self.used, size = time.monotonic(), len(self._received)
+        total = sum(len(each._received) for each in self._others) if size > MOST_UNREAD else 0
         if size > LONGEST_MESSAGE + 1 or total > MOST_UNFINISHED:
-            self._send_away(caller, VarlinkError("InvalidParameter", "That is too long for a message."))
-        self._ready[caller] = None
-
-    def _serve(self, caller: Caller) -> None:
-        """Handle the next call, where one is whole and none is open."""
-        try:
-            message = None if caller.call or caller.unsent or caller.leaves else take_message(caller.received)
-            if message is None:
-                self._ready.pop(caller, None)
-                return
-            caller.call = call = Call.parse(message)
-        except VarlinkError as error:
-            self._send_away(caller, error)
-        else:
-            self.try_to_answer(caller, lambda: self.answer(caller, call))
-
-    def try_to_answer(self, caller: Caller, find: Callable[[], Outcome | None]) -> bool:
-        """Reply with what is found, or with the error that is raised; False where nothing is found yet."""
-        try:
-            outcome = find()
-        except (VarlinkError, AgentError) as error:
-            outcome = error
-        except Exception as error:
-            outcome = told("the ticket socket", error)
-        if outcome is not None:
-            self.reply(caller, outcome)
-        return outcome is not None
-
-    def reply(self, caller: Caller, outcome: Outcome, *, continues: bool = False) -> None:
-        """Send it. Unless it continues, that was all for this call."""
-        if caller in self._callers and len(caller.unsent) <= MOST_UNREAD:
-            if not (caller.call and caller.call.oneway):
-                caller.unsent += encode_reply(outcome, continues=continues)
-            if not continues:
-                caller.call = None
-            self._flush(caller)
-        else:
-            self._drop(caller)
-
-    def _send_away(self, caller: Caller, error: VarlinkError) -> None:
-        caller.leaves = True
-        self.reply(caller, error)
-
-    def _flush(self, caller: Caller) -> None:
-        """Send what can be sent, and go on with the caller's calls once that was all."""
-        with contextlib.suppress(OSError):  # full; or the other side has gone, as the next recv() says
-            del caller.unsent[: caller.link.send(caller.unsent)]
-            if caller.leaves and not caller.unsent:
-                caller.link.shutdown(socket.SHUT_WR)  # and not closed: who still sends is to read what was said
-        if not caller.unsent:
-            self._ready[caller] = None
-        key = self._selector.get_key(caller.link)
-        if bool(caller.unsent) != bool(key.events & selectors.EVENT_WRITE):
-            self._selector.modify(caller.link, key.events ^ selectors.EVENT_WRITE, key.data)
-
-    def _drop(self, caller: Caller) -> None:
-        if caller in self._callers:
-            self._callers.discard(caller)
-            self._ready.pop(caller, None)
-            caller.leaves = True
-            caller.unsent.clear()
-            self._selector.unregister(caller.link)
-            caller.link.close()
-            self.gone(caller)
+            raise VarlinkError("InvalidParameter", "That is too long for a message.")
 
 
 @dataclass(eq=False)
 class OpenCall:
-    """A call that is answered once there is an outcome: it is looked for whenever anything has changed.
+    """A call that is answered once `find` has an outcome, which is asked whenever anything has changed.
 
     `wants`: what the person is asked, empty for a sign-in, None for nothing. `answer`: what they have answered.
     """
 
     caller: Caller
-    outcome: Callable[[OpenCall], Any]
+    find: Callable[[OpenCall], Outcome | None]
     since: Known
-    wait_seconds: int = WAIT_SECONDS
     origin: str = ""
     wants: str | None = None
     answer: Any = None
     signing: Signing | None = None
     other_than: str | None = None  # a ticket that will not do
-    opened: float = field(default_factory=time.monotonic)
-
-    @property
-    def ends(self) -> float:
-        return self.opened + self.wait_seconds
-
-    def find(self) -> Outcome | None:
-        """The outcome, if there is one by now. Raises AgentError."""
-        outcome: Outcome | None = self.outcome(self)
-        if outcome is None and self.ends <= time.monotonic():
-            raise AgentError(Fault.NO_TICKET, says="Nobody has answered in time.")
-        return outcome
 
 
 @dataclass(frozen=True)
@@ -4382,8 +4264,8 @@ class Known:
         return self.signed_in.session.ticket if self.signed_in else None
 
 
-class TicketServer(VarlinkServer):
-    """The methods of lanyard.Agent, which all return an outcome, or None where it comes later.
+class TicketServer(threading.Thread):
+    """Answers programs in one thread, a coroutine for each: none waits for another, whatever that does.
 
     The owner's thread publishes what becomes of the session, and shows what programs want of the person.
     """
@@ -4396,16 +4278,21 @@ class TicketServer(VarlinkServer):
         ask_programs: bool = False,
         clock: Clock = boottime,
     ) -> None:
-        super().__init__(listener)
-        self._conductor, self._bridge = conductor, bridge
+        super().__init__(name="ticket socket", daemon=True)
+        self._listener, self._conductor, self._bridge = listener, conductor, bridge
         self._ask_programs, self._clock = ask_programs, clock
+        self._loop = asyncio.new_event_loop()
+        self._ends, self._changed = asyncio.Event(), asyncio.Event()
+        self._callers: set[Caller] = set()
         self._known = Known(conductor.state)
         self._open: list[OpenCall] = []
-        self._watchers: set[Caller] = set()
+        self._events: deque[Mapping[str, Any]] = deque(maxlen=MOST_EVENTS)
         self._allowed: set[tuple[str, str]] = set()  # origins and programs that may have the ticket of this session
         self._sequence = 0
         self._shown: tuple[OpenCall | None, str | None] = None, None  # whose call the person is to see, what it wants
         self._showing = False  # the owner's thread is on its way to show it
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * MOST_CALLERS)), hard))
         conductor.on_move = self._publish
         self.start()
 
@@ -4419,7 +4306,7 @@ class TicketServer(VarlinkServer):
             signed_in = old.signed_in  # until the broker knows the other role
         reader = attempt.card.reader if attempt else None
         self._known = Known(state, signed_in, reader, self._conductor.problem, why_over(event))
-        self.inbox.call(self._moved, old, self._known)
+        self._call(self._moved, old, self._known)
 
     def _show_person(self) -> None:
         """Show what is wanted; where that is a sign-in, have the passcode asked for of a card that is still in."""
@@ -4430,43 +4317,134 @@ class TicketServer(VarlinkServer):
                 self._conductor.handle(Cue.LOG_OUT)
             self._conductor.handle(Cue.DISMISSED)
         if call:
-            answer = functools.partial(self.inbox.call, self._answered, call)
+            answer = functools.partial(self._call, self._answered, call)
             self._conductor.ask(Request(call.origin, call.caller.program(), wants or "", answer, call.signing))
         elif self._conductor.request:
             self._conductor.ask(None)
 
     def close(self) -> None:
         """Tell all who wait that the agent ends."""
-        self.inbox.call(self.end)
+        self._call(self._ends.set)
         self.join(1)
 
-    # What the socket's thread does.
+    def _call(self, function: Callable[..., object], *arguments: object) -> None:
+        """From any thread: have this one call the function soon, in order."""
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(function, *arguments)
 
-    def end(self) -> None:
-        for call in self._open:
-            self.reply(call.caller, AgentError(Fault.NOT_RUNNING, says="The agent has ended."))
-        self._tell("signed_out", "agent_ended", continues=False)
-        super().end()
+    # What this thread does.
 
-    def answer(self, caller: Caller, call: Call) -> Outcome | None:
+    def run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except Exception as error:  # callers are to find nobody here, not to wait for ever
+            told("the ticket socket", error)
+        self._listener.close()
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._loop.add_reader(self._listener, self._accept)
+        await self._ends.wait()
+        self._loop.remove_reader(self._listener)
+        self._tell("signed_out", "agent_ended")
+        busy = [caller.task for caller in self._callers if caller.call and caller.task]
+        if busy:
+            await asyncio.wait(busy, timeout=0.5)
+        tasks = [caller.task for caller in self._callers if caller.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _accept(self) -> None:
+        try:
+            link, _ = self._listener.accept()
+        except OSError:  # gone already, or no more files can be open
+            self._make_room()
+            return
+        link.setblocking(False)
+        caller = Caller(link, self._callers)
+        self._callers.add(caller)
+        caller.task = self._loop.create_task(self._converse(caller))
+        if len(self._callers) > MOST_CALLERS:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Of the program with the most idle connections, drop the one that was idle for longest."""
+        idle = [caller for caller in self._callers if caller.call is None]
+        numbers = Counter(caller.pid for caller in idle)
+        oldest = min(idle, key=lambda each: (-numbers[each.pid], each.used), default=None)
+        if oldest and oldest.task:
+            self._callers.discard(oldest)
+            oldest.task.cancel()
+
+    async def _converse(self, caller: Caller) -> None:
+        try:
+            if caller.uid != os.geteuid():
+                raise VarlinkError("UserNotValid", "This is the agent of another user.")
+            while not self._ends.is_set():
+                await self._answer(caller, await caller.next_call())
+                await asyncio.sleep(0)  # in turn
+        except VarlinkError as error:
+            with contextlib.suppress(EOFError, OSError):
+                await caller.send_away(error)
+        except (EOFError, OSError):
+            pass  # gone
+        except Exception as error:
+            told("the ticket socket", error)
+        finally:
+            self._callers.discard(caller)
+            caller.close()
+
+    async def _answer(self, caller: Caller, call: Call) -> None:
+        try:
+            outcome = self._outcome(caller, call)
+            if asyncio.iscoroutine(outcome):
+                outcome = await caller.stay_for(outcome)
+        except (VarlinkError, AgentError) as error:
+            outcome = error
+        finally:
+            self._open = [each for each in self._open if each.caller is not caller]
+            self._show_first()
+        await caller.reply(outcome)
+
+    def _outcome(self, caller: Caller, call: Call) -> Any:
+        """What is answered, or a coroutine that waits for it. Raises VarlinkError, AgentError."""
         call.check()
         if (origin := call.parameters.get("origin")) and not ORIGIN.fullmatch(origin):
             raise invalid("origin")
         name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
-        outcome: Outcome | None = getattr(self, name)(caller, **call.parameters)
-        return outcome
+        return getattr(self, name)(caller, **call.parameters)
 
-    def gone(self, caller: Caller) -> None:
-        self._watchers.discard(caller)
-        self._open = [call for call in self._open if call.caller is not caller]
-        self._show_first()
+    def _wait(self, call: OpenCall, wait_seconds: int = WAIT_SECONDS) -> Any:
+        """The outcome where there is one at once, or a coroutine that waits for it. Raises VarlinkError, AgentError."""
+        if not 0 <= wait_seconds <= LONGEST_WAIT:
+            raise invalid("wait_seconds")
+        if (outcome := call.find(call)) is not None or not wait_seconds:
+            return AgentError(Fault.NO_TICKET) if outcome is None else outcome
+        self._check_number()
+        self._open.append(call)
+        return self._wait_for(call, wait_seconds)
 
-    def patience(self) -> float | None:
-        left = min((call.ends for call in self._open), default=None)
-        if left is not None and left <= time.monotonic():
-            self._settle()
-            return 0
-        return None if left is None else left - time.monotonic()
+    def _check_number(self) -> None:
+        """Raises VarlinkError where too many calls are open."""
+        if sum(caller.call is not None for caller in self._callers) > MOST_OPEN_CALLS:
+            raise VarlinkError("ServerBusy", "Too many programs are asking.")
+
+    async def _wait_for(self, call: OpenCall, wait_seconds: int) -> Outcome:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                while not self._ends.is_set():
+                    if (outcome := call.find(call)) is not None:
+                        return outcome
+                    self._show_first()
+                    await self._changed.wait()
+                return AgentError(Fault.NOT_RUNNING, says="The agent has ended.")
+        return AgentError(Fault.NO_TICKET, says="Nobody has answered in time.")
+
+    def _wake(self) -> None:
+        """Have all who wait look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _moved(self, old: Known, new: Known) -> None:
         if bool(old.signed_in) != bool(new.signed_in):
@@ -4474,31 +4452,22 @@ class TicketServer(VarlinkServer):
             self._tell("signed_in" if new.signed_in else "signed_out", None if new.signed_in else new.ended_by)
         elif old.signed_in and new.signed_in and old.signed_in.role != new.signed_in.role:
             self._tell("role_changed")
-        self._settle()
+        self._wake()
+
+    def _tell(self, event: str, reason: str | None = None) -> None:
+        self._sequence += 1
+        self._events.append(self._event(event, reason))
+        self._wake()
+
+    def _event(self, event: str, reason: str | None = None) -> Mapping[str, Any]:
+        return {"sequence": self._sequence, "event": event, "reason": reason}
 
     def _answered(self, call: OpenCall, answer: object) -> None:
         """The person has answered; who does not want to sign in does so for no program."""
         for each in self._open if call.wants == "" else [call]:
             if each.wants == call.wants:
                 each.answer = answer
-        self._settle()
-
-    def _wait(self, call: OpenCall) -> Outcome | None:
-        """The call's outcome where there is one already, else it stays open. Raises VarlinkError, AgentError."""
-        if not 0 <= call.wait_seconds <= LONGEST_WAIT:
-            raise invalid("wait_seconds")
-        outcome = call.find()
-        if outcome is None:
-            if len(self._open) >= MOST_OPEN_CALLS:
-                raise VarlinkError("ServerBusy", "Too many programs are asking.")
-            self._open.append(call)
-            self._show_first()
-        return outcome
-
-    def _settle(self) -> None:
-        """Answer the open calls that have an outcome by now."""
-        self._open = [call for call in self._open if not self.try_to_answer(call.caller, call.find)]
-        self._show_first()
+        self._wake()
 
     def _show_first(self) -> None:
         """Have the person see what the first call wants; a question to who is signed in goes before all sign-ins."""
@@ -4510,14 +4479,6 @@ class TicketServer(VarlinkServer):
             if not self._showing:
                 self._showing = True
                 self._bridge.call(self._show_person)
-
-    def _tell(self, event: str, reason: str | None = None, *, continues: bool = True) -> None:
-        self._sequence += 1
-        for caller in [*self._watchers]:
-            self.reply(caller, self._event(event, reason), continues=continues)
-
-    def _event(self, event: str, reason: str | None = None) -> Mapping[str, Any]:
-        return {"sequence": self._sequence, "event": event, "reason": reason}
 
     def _signed_in(self) -> SignedIn:
         """Who is signed in at this moment. Raises AgentError when nobody is."""
@@ -4538,13 +4499,12 @@ class TicketServer(VarlinkServer):
     def get_interface_description(self, caller: Caller, interface: str) -> Outcome:
         return {"description": INTERFACES[interface]} if interface in INTERFACES else invalid("interface")
 
-    def get_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome | None:
-        return self._wait(OpenCall(caller, self._ticket_for, self._known, wait_seconds, origin))
+    def get_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Any:
+        return self._wait(OpenCall(caller, self._ticket_for, self._known, origin), wait_seconds)
 
-    def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome | None:
-        call = OpenCall(caller, self._ticket_for, self._known, wait_seconds, origin)
-        call.other_than = self._known.ticket
-        return self._wait(call)
+    def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Any:
+        call = OpenCall(caller, self._ticket_for, self._known, origin, other_than=self._known.ticket)
+        return self._wait(call, wait_seconds)
 
     def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
         session = self._signed_in().session
@@ -4554,7 +4514,7 @@ class TicketServer(VarlinkServer):
             )
         return {"ticket": session.ticket}
 
-    def _ticket_for(self, call: OpenCall) -> Outcome | None:
+    def _ticket_for(self, call: OpenCall) -> Any:
         known = self._known
         if call.answer is False:
             return AgentError(Fault.GIVEN_UP)
@@ -4571,7 +4531,7 @@ class TicketServer(VarlinkServer):
             return known.failure_since(call.since)
         return None
 
-    def destroy_ticket(self, caller: Caller) -> Outcome | None:
+    def destroy_ticket(self, caller: Caller) -> Any:
         self._signed_in()
         self._bridge.call(self._conductor.handle, Cue.LOG_OUT)
         return self._wait(OpenCall(caller, lambda call: None if self._known.signed_in else {}, self._known))
@@ -4587,30 +4547,42 @@ class TicketServer(VarlinkServer):
             return status | {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
         return status
 
-    def watch(self, caller: Caller) -> Outcome | None:
+    def watch(self, caller: Caller) -> Any:
         if not (caller.call and caller.call.more):
             says = "Watch has more than one answer: call it with more."
             return VarlinkError("InvalidParameter", says, "ExpectedMore")
-        self._watchers.add(caller)
-        self.reply(caller, self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
-        return None
+        self._check_number()
+        return self._stream(caller)
 
-    def show(self, caller: Caller) -> Outcome | None:
+    async def _stream(self, caller: Caller) -> Outcome:
+        """Tell all events as they come; who reads too slowly misses some. The last one is the outcome."""
+        seen = self._sequence
+        await caller.reply(self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
+        while True:
+            changed = self._changed
+            for event in [event for event in self._events if event["sequence"] > seen]:
+                if event["reason"] == "agent_ended":
+                    return event
+                seen = event["sequence"]
+                await caller.reply(event, continues=True)
+            await changed.wait()
+
+    def show(self, caller: Caller) -> Any:
         call = OpenCall(caller, lambda call: call.answer, self._known)
 
         def come_to_the_front() -> None:
             self._conductor.on_show()
-            self.inbox.call(self._answered, call, {})
+            self._call(self._answered, call, {})
 
         self._bridge.call(come_to_the_front)
         return self._wait(call)
 
-    def change_role(self, caller: Caller, id: str) -> Outcome | None:  # noqa: A002
+    def change_role(self, caller: Caller, id: str) -> Any:  # noqa: A002
         role = next((role for role in self._signed_in().session.roles if role.id == id), None)
         if role is None:
             return invalid("id")
 
-        def outcome(call: OpenCall) -> Outcome | None:
+        def outcome(call: OpenCall) -> Any:
             if failure := self._known.failure_since(call.since):
                 return failure
             return {} if self._signed_in().role == role else None
@@ -4618,25 +4590,23 @@ class TicketServer(VarlinkServer):
         self._bridge.call(self._conductor.handle, RoleChosen(role))
         return self._wait(OpenCall(caller, outcome, self._known))
 
-    def confirm(self, caller: Caller, question: str, origin: str = "") -> Outcome | None:
+    def confirm(self, caller: Caller, question: str, origin: str = "") -> Any:
         return self._ask(caller, question, origin)
 
-    def sign(
-        self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256"
-    ) -> Outcome | None:
+    def sign(self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256") -> Any:
         return self._ask(caller, summary, origin, as_signing([content], digest, as_cms=True))
 
     def sign_payloads(
         self, caller: Caller, summary: str, payloads: Sequence[str], origin: str = "", digest: str = "sha256"
-    ) -> Outcome | None:
+    ) -> Any:
         return self._ask(caller, summary, origin, as_signing(payloads, digest, as_cms=False))
 
-    def _ask(self, caller: Caller, question: str, origin: str, signing: Signing | None = None) -> Outcome | None:
+    def _ask(self, caller: Caller, question: str, origin: str, signing: Signing | None = None) -> Any:
         if not 0 < len(question) <= LONGEST_QUESTION:
             return invalid("summary" if signing else "question")
         if not self._known.signed_in:
             return VarlinkError("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
-        call = OpenCall(caller, self._person_s_answer, self._known, WAIT_SECONDS, origin)
+        call = OpenCall(caller, self._person_s_answer, self._known, origin)
         call.wants, call.signing = clean(question, LONGEST_QUESTION), signing
         return self._wait(call)
 
@@ -4711,10 +4681,12 @@ def listen(path: Path) -> Iterator[socket.socket]:
             yield listener
         return
     with socket.socket(socket.AF_UNIX) as listener:
-        path.unlink(missing_ok=True)
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
         os.fchmod(listener.fileno(), 0o600)
-        listener.bind(str(path))
+        listener.bind(str(new))
         listener.listen(socket.SOMAXCONN)
+        new.rename(path)  # where it is, it listens
         try:
             yield listener
         finally:

@@ -126,7 +126,7 @@ def test_what_is_handed_over_to_another_process_is_left_alone(runtime: Path, mon
     monkeypatch.setenv("LISTEN_PID", "1")
     monkeypatch.setenv("LISTEN_FDS", "1")
     with ticket_socket() as listener:
-        assert listener.getsockname() == str(runtime / "lanyard/agent")
+        assert listener.getsockname().startswith(str(runtime / "lanyard/agent"))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from support.machine import need, unavailable, wait_until
@@ -74,8 +75,11 @@ def test_a_linux_that_has_no_descriptors_of_callers(error: int, program: str) ->
     """Before 6.5 only the number is known; later ones say so where the caller is gone."""
 
     class Link(socket.socket):
-        def getsockopt(self, *option: int) -> int:  # type: ignore[override]
-            raise OSError(error, "")
+        def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
+            if option == agent.SO_PEERPIDFD:
+                raise OSError(error, "")
+            return super().getsockopt(level, option, size)
 
-    with Link(socket.AF_UNIX) as link:
-        assert agent.Caller(link, os.getpid(), 0.0).program() == program
+    ours, theirs = socket.socketpair()
+    with theirs, Link(fileno=ours.detach()) as link:
+        assert agent.Caller(link, ()).program() == program
