@@ -198,3 +198,12 @@ def test_another_users_socket_is_sent_nothing(tmp_path: Path) -> None:
         other.communicate()
         path.unlink()
         folder.rmdir()
+
+
+def test_its_memory_can_be_kept_from_others() -> None:
+    script = (
+        "import ctypes, resource; from bridge.agent_socket import keep_memory_private; keep_memory_private();"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))"  # PR_GET_DUMPABLE
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20).stdout
+    assert said == "0 (0, 0)\n"
