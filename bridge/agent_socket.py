@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import socket
 import struct
@@ -26,7 +27,6 @@ PATIENCE = 10.0
 MOST_SAID = 500
 
 _PIECE = 1 << 12
-_PR_SET_DUMPABLE = 4  # linux/prctl.h, prctl(2)
 _CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 # Errors of Varlink itself, which have no code of TicketAPI.
 _OF_VARLINK: dict[str, TicketCode] = {
@@ -39,16 +39,12 @@ _OF_VARLINK: dict[str, TicketCode] = {
 Reply = dict[str, Any]
 
 
-def keep_memory_private() -> None:
-    """Leave no core dump with a ticket in it, and let no other program of this person read this one's memory.
+def leave_no_core_dump() -> None:
+    """Have a crash write no ticket to disk (setrlimit(2)).
 
-    The agent cannot see what program this is then, and shows it to the person as one that is not known.
+    The stronger PR_SET_DUMPABLE of prctl(2) would keep the agent from seeing what program this is, which it shows.
     """
-    import ctypes  # takes longer than all else here, and not every command has a ticket
-    import resource
-
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class Caller(Protocol):

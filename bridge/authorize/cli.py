@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..agent_socket import AgentSocket, keep_memory_private, socket_path
+from ..agent_socket import AgentSocket, leave_no_core_dump, socket_path
 from ..errors import AgentError, BridgeError, SettingsError, TicketCode, libraries
 from ..registrations import is_loopback
 from ..settings import Settings, load
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         path = uninstall()
         print(f"removed {path}" if path else "there is nothing to remove")
     elif options.redeem:
-        keep_memory_private()
+        leave_no_core_dump()
         print(json.dumps(_redeem(sys.stdin.read())))
     else:
         _open(options.url)
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _open(url: str) -> None:
     """Answer a link of the desktop; an error is shown too."""
-    keep_memory_private()
+    leave_no_core_dump()
     try:
         authorize(url, load())
     except BridgeError as error:

@@ -20,11 +20,6 @@ from bridge.authorize import offline
 from bridge.authorize.broker import keys_file
 
 
-@pytest.fixture(autouse=True)
-def this_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.authorize.cli.keep_memory_private", lambda: None)
-
-
 @pytest.fixture
 def spine(program_key: jwk.JWK, spine_factory: SpineFactory) -> Spine:
     """A broker that knows the program."""
