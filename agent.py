@@ -1301,8 +1301,12 @@ class TokenCard:
             self._pipe.sendall(json.dumps([self._module, what, arguments, len(typed)]).encode() + b"\n")
             for passcode in typed:
                 self._send(passcode)
-            if not select.select([self._pipe], [], [], MODULE_SLOW_SECONDS)[0]:
+            self._pipe.settimeout(MODULE_SLOW_SECONDS)
+            try:
+                self._pipe.recv(1, socket.MSG_PEEK)
+            except TimeoutError:
                 tell("The card's own software is slow; it is given a minute", self._module, level=logging.WARNING)
+            self._pipe.settimeout(MODULE_SECONDS - MODULE_SLOW_SECONDS)
             line = self._answers.readline(LONGEST_REPLY)
         for passcode in typed:
             passcode.forget()
@@ -1438,10 +1442,8 @@ class TokenModule:
         named = [(slot, token) for slot in here if (token := self._token(slot, uri))]
         self._check(0 if named else names.CKR_TOKEN_NOT_RECOGNIZED)
         for slot, token in named:
-            has_pad, session = (
-                bool(token.flags & names.CKF_PROTECTED_AUTHENTICATION_PATH),
-                self.module.openSession(slot),
-            )
+            session = self.module.openSession(slot)
+            has_pad = bool(token.flags & names.CKF_PROTECTED_AUTHENTICATION_PATH)
             for each in session.findObjects([(names.CKA_CLASS, names.CKO_CERTIFICATE)]):
                 wanted = [names.CKA_ID, names.CKA_LABEL, names.CKA_VALUE]
                 identifier, label, der = (bytes(it or ()) for it in session.getAttributeValue(each, wanted, True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -89,6 +91,23 @@ class OriginRefused(BridgeError):
 
     code: int = TicketCode.METHOD_NOT_SUPPORTED
     exit_code = 13
+
+
+class MissingLibrary(BridgeError):
+    """A library that only this command needs is not installed."""
+
+    code = TicketCode.RESOURCE_MISSING
+    exit_code = 2
+
+
+@contextmanager
+def libraries() -> Iterator[None]:
+    """Import libraries that are extras, inside of this; raises MissingLibrary, which names Debian's package."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = str(error.name).partition(".")[0]
+        raise MissingLibrary(f"Python's module {name} is missing: install python3-{name}.") from None
 
 
 class AgentError(BridgeError):

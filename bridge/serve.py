@@ -5,16 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
-from .errors import BridgeError, SettingsError
+from .errors import SettingsError, libraries
 from .settings import SYSTEM_FILE, Settings, load, user_file
 
 POLICY = "/etc/chromium/policies/managed/lanyard.json"
-
-
-class MissingLibrary(BridgeError):
-    """What serves HTTP is not installed."""
-
-    exit_code = 2
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,10 +36,8 @@ def run(options: argparse.Namespace) -> int:
     if options.policy:
         print(policy(settings))
         return 0
-    try:
+    with libraries():
         from .service import serve  # aiohttp is an extra, which the bridge's other commands do without
-    except ModuleNotFoundError as error:
-        raise MissingLibrary(f"Python's module {error.name} is missing: install python3-aiohttp.") from None
     port = settings.port if options.port is None else options.port
     return serve(settings, port, lambda url: print(f"ready {url}", flush=True))
 

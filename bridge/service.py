@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
+from .agent_socket import leave_no_core_dump
 from .credential_management.port_service import PortService, listen_on_first_free
 from .credential_management.signalr import SignalR
 from .credential_management.signing_hub import NAME, SigningHub
@@ -27,6 +28,7 @@ def serve(settings: Settings, port: int, ready: Callable[[str], None]) -> int:
 
     Raises BridgeError when it cannot begin.
     """
+    leave_no_core_dump()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     return asyncio.run(_serve(settings, port, ready))
 

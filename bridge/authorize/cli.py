@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..agent_socket import AgentSocket, socket_path
-from ..errors import AgentError, BridgeError, SettingsError, TicketCode
+from ..agent_socket import AgentSocket, leave_no_core_dump, socket_path
+from ..errors import AgentError, BridgeError, SettingsError, TicketCode, libraries
 from ..registrations import is_loopback
 from ..settings import Settings, load
 from .desktop import install, uninstall
@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         path = uninstall()
         print(f"removed {path}" if path else "there is nothing to remove")
     elif options.redeem:
+        leave_no_core_dump()
         print(json.dumps(_redeem(sys.stdin.read())))
     else:
         _open(options.url)
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _open(url: str) -> None:
     """Answer a link of the desktop; an error is shown too."""
+    leave_no_core_dump()
     try:
         authorize(url, load())
     except BridgeError as error:
@@ -83,8 +85,9 @@ def authorize(url: str, settings: Settings) -> None:
 
 def _code(link: Link, question: Question, settings: Settings) -> str:
     """Ask the person, then the broker; or where the program cannot reach its server, sign a code here."""
-    from .broker import OpenIdBroker  # urllib3, and below jwcrypto: other commands do without
-
+    with libraries():  # urllib3 and jwcrypto: other commands do without
+        from .broker import OpenIdBroker
+        from .offline import sign_code
     origin = f"{SCHEME}://{link.client.id}"
     with AgentSocket() as agent:
         agent.get_ticket(origin, _ASK_SECONDS)
@@ -93,8 +96,6 @@ def _code(link: Link, question: Question, settings: Settings) -> str:
             raise Refusal("access_denied", f"{link.client.name} was not told who you are.")
         ticket = agent.get_ticket_no_auth(origin)
     if question.hint:
-        from .offline import sign_code
-
         return sign_code(link, question, ticket)
     broker = OpenIdBroker(settings)
     code = broker.code(link, question, ticket)
@@ -119,8 +120,8 @@ def _tell(error: BridgeError) -> None:
 
 
 def _redeem(text: str) -> object:
-    from .offline import CodeRefused, redeem
-
+    with libraries():
+        from .offline import CodeRefused, redeem
     try:
         asked = json.loads(text)
         code, client, uri, verifier = (asked[name] for name in ("code", "client_id", "redirect_uri", "code_verifier"))

@@ -41,7 +41,10 @@ def _send(host: str, port: int, target: str) -> None:
     connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
         connection.connect()
-        if _owner(connection.sock) != os.getuid():
+        owner = _owner(connection.sock)
+        if owner is None:
+            raise NotDelivered("The program that asked does not take the answer.")
+        if owner != os.getuid():
             raise NotDelivered(f"Another user's program listens on port {port} of this PC: it was told nothing.")
         connection.request("GET", target)
         connection.getresponse()

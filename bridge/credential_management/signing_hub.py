@@ -17,6 +17,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..agent_socket import PATIENCE, AgentSocket
 from ..errors import AgentBroken, BridgeError, TicketCode
@@ -42,6 +45,12 @@ class Sha1Refused(BridgeError):
     """The page wants RS1, whose digest is SHA-1, and this PC does not allow it."""
 
     code = TicketCode.METHOD_NOT_SUPPORTED
+
+
+class NotRsa(BridgeError):
+    """The card has signed, but by an elliptic curve."""
+
+    code = TicketCode.NO_KEY
 
 
 @dataclass(frozen=True)
@@ -108,10 +117,15 @@ def _read_payload(found: object) -> tuple[str, str]:
 
 
 def success(answer: dict[str, Any], wanted: SigningRequest) -> dict[str, Any]:
-    """Shape the agent's answer to SignPayloads as pages expect it; raises AgentBroken when it is not whole."""
+    """Shape the agent's answer to SignPayloads as pages expect it.
+
+    Raises AgentBroken when it is not whole, and NotRsa: both algorithms are RSASSA-PKCS1-v1_5.
+    """
     certificate, signatures = answer.get("certificate"), answer.get("signatures")
     if not isinstance(certificate, str) or not _are_texts(signatures, len(wanted.payloads)):
         raise AgentBroken("The agent's answer has not one signature for each payload.")
+    if not _is_rsa(certificate):
+        raise NotRsa("The card's second key is none of RSA, which the page asks for.")
     named = zip(wanted.payloads, signatures or (), strict=True)
     return {
         "certificate": certificate,
@@ -147,6 +161,15 @@ def _sign(agent: AgentSocket, page: Any, origin: str, wanted: SigningRequest) ->
         "digest": wanted.digest,
     }
     return agent.call("SignPayloads", asked, PATIENCE + SIGN_SECONDS, page)
+
+
+def _is_rsa(certificate: str) -> bool:
+    """Whether a certificate, DER in base64, is one of an RSA key; raises AgentBroken when it is none."""
+    try:
+        read = x509.load_der_x509_certificate(base64.b64decode(certificate, validate=True))
+        return isinstance(read.public_key(), rsa.RSAPublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        raise AgentBroken("The agent's answer has no certificate.") from None
 
 
 def _are_texts(found: object, count: int) -> bool:

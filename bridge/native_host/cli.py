@@ -53,12 +53,13 @@ def _do(options: argparse.Namespace) -> None:
 
 
 def _serve(caller: list[str]) -> None:
-    from ..agent_socket import AgentSocket
+    from ..agent_socket import AgentSocket, leave_no_core_dump
     from ..settings import load
     from .host import NativeHost, owner
 
     if sys.stdin.isatty():
         raise StartedByHand("Browsers start this, not people. --install tells the browsers of it.")
+    leave_no_core_dump()
     with (
         open(sys.stdin.fileno(), "rb", closefd=False) as source,
         open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as sink,

@@ -198,3 +198,12 @@ def test_another_users_socket_is_sent_nothing(tmp_path: Path) -> None:
         other.communicate()
         path.unlink()
         folder.rmdir()
+
+
+def test_a_crash_leaves_no_ticket_on_disk() -> None:
+    script = (
+        "import resource; from bridge.agent_socket import leave_no_core_dump; leave_no_core_dump();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20).stdout
+    assert said == "(0, 0)\n"

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,67 +16,29 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.agent_socket import Message, SocketServer, error
-from support.bridge import PAGE, BridgeProgram, Reply, ask, write_settings
+from support.bridge import PAGE, BridgeProgram, write_settings
 from support.emulator import PASSCODE
 from support.machine import wait_until
+from support.signalr_page import FORM, Page, port_service, request
 from support.ticket_socket import LiveAgent
 
 import agent
-from bridge.credential_management.port_service import PORTS
-from bridge.loopback.owner import owner_of_listener
+from spine_stub.pki import authority
 
-FORM = "application/x-www-form-urlencoded; charset=UTF-8"
-SIGNED = {"parameters": {"certificate": "Q0VSVA==", "signatures": ["U0lHMQ==", "U0lHMg=="]}}
+NOW = datetime.now(UTC)
+ROOT = authority.make_root(authority.rsa_key(), NOW)
+RSA = base64.b64encode(ROOT.certificate.public_bytes(Encoding.DER)).decode()
+CURVE = base64.b64encode(
+    authority.make_tls_certificate(ROOT, authority.ec_key(), ["localhost"], NOW).public_bytes(Encoding.DER)
+).decode()
+SIGNED = {"parameters": {"certificate": RSA, "signatures": ["U0lHMQ==", "U0lHMg=="]}}
 
 
 @pytest.fixture(scope="module")
 def bridge_settings() -> str:
     return f'origins = ["{PAGE}"]\ncredential_management = true'
-
-
-def port_service(path: str, origin: str = PAGE) -> Reply:
-    """Ask each listed port, as pages do, and return the bridge's answer."""
-    for port in PORTS:
-        if owner_of_listener(port) is not None:
-            return ask(port, "GET", f"/PRS/{path}", Origin=origin, **{"Sec-Fetch-Mode": "cors"})
-    pytest.fail("nobody listens on a listed port")
-
-
-class Page:
-    """A page with a SignalR client, which asks by long polling as the JavaScript client 2.4 does."""
-
-    def __init__(self) -> None:
-        self.port = port_service("GetPortNumber").json["portData"]["portNumber"]
-        named = self.get("negotiate", clientProtocol="2.1", connectionData='[{"name":"signinghub"}]').json
-        self.token: str = named["ConnectionToken"]
-        self.negotiated: Message = named
-
-    def get(self, step: str, origin: str = PAGE, **query: str) -> Reply:
-        return ask(self.port, "GET", f"/signalr/{step}?{urlencode(query)}", Origin=origin)
-
-    def post(self, step: str, body: bytes = b"", origin: str = PAGE, content_type: str = FORM) -> Reply:
-        path = f"/signalr/{step}?transport=longPolling&clientProtocol=2.1&connectionToken={quote(self.token)}"
-        return ask(self.port, "POST", path, body, **{"Origin": origin, "Content-Type": content_type})
-
-    def invoke(
-        self, *arguments: Any, hub: str = "signingHub", method: str = "requestToSign", number: int = 0
-    ) -> Message:
-        """Call a hub's method; the answer is that of the send."""
-        call = json.dumps({"H": hub, "M": method, "A": list(arguments), "I": number})
-        reply = self.post("send", urlencode({"data": call}).encode())
-        assert reply.status == 200, reply.body
-        return dict(reply.json)
-
-    def sign(self, algorithm: str = "RS256", **more: Any) -> Message:
-        """Ask for two signatures; the hub's result."""
-        return dict(self.invoke(request(algorithm=algorithm, **more))["R"])
-
-
-def request(**fields: Any) -> str:
-    payloads = [{"id": "one", "payload": "a text"}, {"id": "two", "payload": "é"}]
-    asked = {"algorithm": "RS256", "requestType": 1, "version": 1, "flags": 0, "payloads": payloads, **fields}
-    return base64.b64encode(json.dumps(asked).encode()).decode()
 
 
 @pytest.fixture
@@ -143,7 +106,7 @@ def test_a_poll_waits_and_ends_with_the_connection(page: Page) -> None:
 
 def test_the_person_signs_and_the_page_has_it(page: Page, bridge_agent: SocketServer) -> None:
     result = page.sign()
-    assert result["certificate"] == "Q0VSVA=="
+    assert result["certificate"] == RSA
     assert result["signatures"] == [{"id": "one", "signature": "U0lHMQ=="}, {"id": "two", "signature": "U0lHMg=="}]
     assert (result["status_code"], result["failed_signatures"]) == (0, [])
     (asked,) = bridge_agent.asked
@@ -193,11 +156,20 @@ def test_what_cannot_be_signed_is_said(page: Page, bridge_agent: SocketServer, a
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"certificate": "x", "signatures": ["one"]}, {"certificate": 1, "signatures": [1, 2]}]
-)
+    "answer",
+    [{}, {"certificate": RSA, "signatures": ["one"]}, {"certificate": 1, "signatures": [1, 2]},
+     {"certificate": "x", "signatures": ["a", "b"]}, {"certificate": "eHh4", "signatures": ["a", "b"]}],
+    ids=["nothing", "one signature", "numbers", "no base64", "no certificate"],
+)  # fmt: skip
 def test_an_agent_that_signs_too_little_is_not_believed(page: Page, bridge_agent: SocketServer, answer: object) -> None:
     bridge_agent.answers = lambda _: {"parameters": answer}
     assert page.sign()["status_code"] == 0x53494703
+
+
+def test_a_card_that_signs_by_a_curve_is_no_answer_for_rs256(page: Page, bridge_agent: SocketServer) -> None:
+    bridge_agent.answers = lambda _: {"parameters": {"certificate": CURVE, "signatures": ["a", "b"]}}
+    result = page.sign()
+    assert (result["status_code"], result["signatures"]) == (0x53494705, None)
 
 
 @pytest.mark.parametrize(

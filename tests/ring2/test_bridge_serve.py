@@ -52,3 +52,17 @@ def test_a_port_that_is_taken_is_said(bridge_program: BridgeProgram, tmp_path: P
 def test_the_policy_names_the_listed_pages(tmp_path: Path) -> None:
     write_settings(tmp_path, f'origins = ["{PAGE}", "http://localhost:8444"]')
     assert run(tmp_path, "--policy").stdout.count(PAGE) == 2
+
+
+@pytest.mark.parametrize(
+    ("library", "arguments"), [("aiohttp", ["serve", "--port", "0"]), ("jwcrypto", ["authorize", "--redeem"])]
+)
+def test_a_library_that_is_missing_is_said(tmp_path: Path, library: str, arguments: list[str]) -> None:
+    write_settings(tmp_path, f'origins = ["{PAGE}"]')
+    script = (
+        f"import sys; sys.modules['{library}'] = None; from bridge.__main__ import main; sys.exit(main({arguments}))"
+    )
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, input="")
+    assert ended.returncode == 2
+    assert ended.stderr == f"bridge: Python's module {library} is missing: install python3-{library}.\n"

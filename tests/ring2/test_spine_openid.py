@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +202,14 @@ def test_clients_that_cannot_be_read_are_said(tmp_path: Path, text: str) -> None
     (tmp_path / "clients.toml").write_text(text)
     with pytest.raises(DataError, match=r"clients\.toml"):
         load_clients(tmp_path / "clients.toml")
+
+
+def test_a_library_that_is_missing_is_said(data: Path) -> None:
+    register(data)
+    arguments = ["--data", str(data), "--port", "0"]
+    script = (
+        f"import sys; sys.modules['jwcrypto'] = None; from spine_stub.__main__ import main; exit(main({arguments}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 2
+    assert "module jwcrypto is missing" in ended.stderr
