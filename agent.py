@@ -64,7 +64,7 @@ import tomllib
 import traceback
 import zlib
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum, auto
@@ -4183,19 +4183,18 @@ class Caller:
             reply = encode_reply(outcome, continues=continues)
             await asyncio.get_running_loop().sock_sendall(self.link, reply)
 
-    async def stay_for(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
-        """What comes of the work, which ends with the connection. Raises EOFError then, and the work's errors."""
-        task = asyncio.ensure_future(work)
+    async def stay_until(self, event: asyncio.Event) -> None:
+        """Raises EOFError or OSError where the program goes before, VarlinkError where it sends too much."""
+        waiting = asyncio.ensure_future(event.wait())
         try:
-            while not task.done():
+            while not waiting.done():
                 self._reading = self._reading or asyncio.ensure_future(self._read())
-                either: list[asyncio.Future[Any]] = [task, self._reading]
+                either: list[asyncio.Future[Any]] = [waiting, self._reading]
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if self._reading.done():
                     await self._receive()
-            return task.result()
         finally:
-            task.cancel()
+            waiting.cancel()
 
     async def send_away(self, error: VarlinkError) -> None:
         """Say why, and take nothing more: who still sends is to read what was said. Raises EOFError, OSError."""
@@ -4228,19 +4227,14 @@ class Caller:
 
 @dataclass(eq=False)
 class OpenCall:
-    """A call that is answered once `find` has an outcome, which is asked whenever anything has changed.
-
-    `wants`: what the person is asked, empty for a sign-in, None for nothing. `answer`: what they have answered.
-    """
+    """A call that waits. `wants`: what the person is asked, empty for a sign-in, None for nothing."""
 
     caller: Caller
-    find: Callable[[OpenCall], Outcome | None]
-    since: Known
     origin: str = ""
     wants: str | None = None
-    answer: Any = None
     signing: Signing | None = None
     other_than: str | None = None  # a ticket that will not do
+    answer: Any = None  # the person's
 
 
 @dataclass(frozen=True)
@@ -4348,7 +4342,8 @@ class TicketServer(threading.Thread):
         self._loop.add_reader(self._listener, self._accept)
         await self._ends.wait()
         self._loop.remove_reader(self._listener)
-        self._tell("signed_out", "agent_ended")
+        self._sequence += 1
+        self._wake()
         busy = [caller.task for caller in self._callers if caller.call and caller.task]
         if busy:
             await asyncio.wait(busy, timeout=0.5)
@@ -4384,64 +4379,61 @@ class TicketServer(threading.Thread):
             if caller.uid != os.geteuid():
                 raise VarlinkError("UserNotValid", "This is the agent of another user.")
             while not self._ends.is_set():
-                await self._answer(caller, await caller.next_call())
+                await caller.reply(await self._answer(caller, await caller.next_call()))
                 await asyncio.sleep(0)  # in turn
         except VarlinkError as error:
             with contextlib.suppress(EOFError, OSError):
                 await caller.send_away(error)
         except (EOFError, OSError):
             pass  # gone
-        except Exception as error:
-            told("the ticket socket", error)
         finally:
             self._callers.discard(caller)
             caller.close()
 
-    async def _answer(self, caller: Caller, call: Call) -> None:
+    async def _answer(self, caller: Caller, call: Call) -> Outcome:
+        """Raises EOFError and OSError where the program has gone."""
         try:
-            outcome = self._outcome(caller, call)
-            if asyncio.iscoroutine(outcome):
-                outcome = await caller.stay_for(outcome)
-        except (VarlinkError, AgentError) as error:
-            outcome = error
-        finally:
-            self._open = [each for each in self._open if each.caller is not caller]
-            self._show_first()
-        await caller.reply(outcome)
+            call.check()
+            if (origin := call.parameters.get("origin")) and not ORIGIN.fullmatch(origin):
+                raise invalid("origin")
+            name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
+            outcome: Outcome = await getattr(self, name)(caller, **call.parameters)
+            return outcome
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
+            return error if isinstance(error, VarlinkError) else told("the ticket socket", error)
 
-    def _outcome(self, caller: Caller, call: Call) -> Any:
-        """What is answered, or a coroutine that waits for it. Raises VarlinkError, AgentError."""
-        call.check()
-        if (origin := call.parameters.get("origin")) and not ORIGIN.fullmatch(origin):
-            raise invalid("origin")
-        name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
-        return getattr(self, name)(caller, **call.parameters)
-
-    def _wait(self, call: OpenCall, wait_seconds: int = WAIT_SECONDS) -> Any:
-        """The outcome where there is one at once, or a coroutine that waits for it. Raises VarlinkError, AgentError."""
+    async def _until(
+        self, call: OpenCall, find: Callable[[], Outcome | None], wait_seconds: int = WAIT_SECONDS
+    ) -> Outcome:
+        """What is found, at once or after something has changed; meanwhile the person sees what the call wants."""
         if not 0 <= wait_seconds <= LONGEST_WAIT:
             raise invalid("wait_seconds")
-        if (outcome := call.find(call)) is not None or not wait_seconds:
-            return AgentError(Fault.NO_TICKET) if outcome is None else outcome
+        if (outcome := find()) is not None:
+            return outcome
+        if not wait_seconds:
+            raise AgentError(Fault.NO_TICKET)
         self._check_number()
         self._open.append(call)
-        return self._wait_for(call, wait_seconds)
+        try:
+            async with asyncio.timeout(wait_seconds):
+                while (outcome := find()) is None:
+                    self._show_first()
+                    await call.caller.stay_until(self._changed)
+                    if self._ends.is_set():
+                        raise AgentError(Fault.NOT_RUNNING, says="The agent has ended.")
+                return outcome
+        except TimeoutError:
+            raise AgentError(Fault.NO_TICKET, says="Nobody has answered in time.") from None
+        finally:
+            self._open.remove(call)
+            self._show_first()
 
     def _check_number(self) -> None:
         """Raises VarlinkError where too many calls are open."""
         if sum(caller.call is not None for caller in self._callers) > MOST_OPEN_CALLS:
             raise VarlinkError("ServerBusy", "Too many programs are asking.")
-
-    async def _wait_for(self, call: OpenCall, wait_seconds: int) -> Outcome:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_seconds):
-                while not self._ends.is_set():
-                    if (outcome := call.find(call)) is not None:
-                        return outcome
-                    self._show_first()
-                    await self._changed.wait()
-                return AgentError(Fault.NOT_RUNNING, says="The agent has ended.")
-        return AgentError(Fault.NO_TICKET, says="Nobody has answered in time.")
 
     def _wake(self) -> None:
         """Have all who wait look again."""
@@ -4492,31 +4484,24 @@ class TicketServer(threading.Thread):
     def _may_have(self, caller: Caller, origin: str) -> bool:
         return not self._ask_programs or (origin, caller.program()) in self._allowed
 
-    # The methods of the interfaces.
+    # The methods of the interfaces. Each returns its reply's parameters, or raises or returns what went wrong.
 
-    def get_info(self, caller: Caller) -> Outcome:
+    async def get_info(self, caller: Caller) -> Outcome:
         about = {"vendor": "Lanyard", "product": "Lanyard, an identity agent", "version": VERSION, "url": ""}
         return about | {"interfaces": [*INTERFACES]}
 
-    def get_interface_description(self, caller: Caller, interface: str) -> Outcome:
+    async def get_interface_description(self, caller: Caller, interface: str) -> Outcome:
         return {"description": INTERFACES[interface]} if interface in INTERFACES else invalid("interface")
 
-    def get_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Any:
-        return self._wait(OpenCall(caller, self._ticket_for, self._known, origin), wait_seconds)
+    async def get_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome:
+        call, since = OpenCall(caller, origin), self._known
+        return await self._until(call, lambda: self._ticket_for(call, since), wait_seconds)
 
-    def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Any:
-        call = OpenCall(caller, self._ticket_for, self._known, origin, other_than=self._known.ticket)
-        return self._wait(call, wait_seconds)
+    async def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome:
+        call, since = OpenCall(caller, origin, other_than=self._known.ticket), self._known
+        return await self._until(call, lambda: self._ticket_for(call, since), wait_seconds)
 
-    def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
-        session = self._signed_in().session
-        if not self._may_have(caller, origin):
-            return VarlinkError(
-                "TicketNotAvailable", "The person has to allow this program first: it must use GetTicket."
-            )
-        return {"ticket": session.ticket}
-
-    def _ticket_for(self, call: OpenCall) -> Any:
+    def _ticket_for(self, call: OpenCall, since: Known) -> Outcome | None:
         known = self._known
         if call.answer is False:
             return AgentError(Fault.GIVEN_UP)
@@ -4530,17 +4515,22 @@ class TicketServer(threading.Thread):
             return AgentError(Fault.NO_TICKET)  # the session ended meanwhile
         else:
             call.wants = ""
-            return known.failure_since(call.since)
+            return known.failure_since(since)
         return None
 
-    def destroy_ticket(self, caller: Caller) -> Any:
+    async def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
+        session, says = self._signed_in().session, "The person has to allow this program first: it must use GetTicket."
+        may_have = self._may_have(caller, origin)
+        return {"ticket": session.ticket} if may_have else VarlinkError("TicketNotAvailable", says)
+
+    async def destroy_ticket(self, caller: Caller) -> Outcome:
         self._signed_in()
         self._bridge.call(self._conductor.handle, Cue.LOG_OUT)
-        return self._wait(OpenCall(caller, lambda call: None if self._known.signed_in else {}, self._known))
+        return await self._until(OpenCall(caller), lambda: None if self._known.signed_in else {})
 
     lock = destroy_ticket
 
-    def get_status(self, caller: Caller) -> Outcome:
+    async def get_status(self, caller: Caller) -> Outcome:
         known = self._known
         status = {"state": STATE_NAMES[known.state], "reader": known.reader}
         if signed_in := known.signed_in:
@@ -4549,74 +4539,72 @@ class TicketServer(threading.Thread):
             return status | {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
         return status
 
-    def watch(self, caller: Caller) -> Any:
+    async def watch(self, caller: Caller) -> Outcome:
+        """Tell all events as they come; who reads too slowly misses some. The end of the agent is the outcome."""
         if not (caller.call and caller.call.more):
-            says = "Watch has more than one answer: call it with more."
-            return VarlinkError("InvalidParameter", says, "ExpectedMore")
+            raise VarlinkError("InvalidParameter", "Watch has more than one answer: call it with more.", "ExpectedMore")
         self._check_number()
-        return self._stream(caller)
-
-    async def _stream(self, caller: Caller) -> Outcome:
-        """Tell all events as they come; who reads too slowly misses some. The last one is the outcome."""
         seen = self._sequence
         await caller.reply(self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
         while True:
             changed = self._changed
             for event in [event for event in self._events if event["sequence"] > seen]:
-                if event["reason"] == "agent_ended":
-                    return event
                 seen = event["sequence"]
                 await caller.reply(event, continues=True)
-            await changed.wait()
+            if self._ends.is_set():
+                return self._event("signed_out", "agent_ended")
+            await caller.stay_until(changed)
 
-    def show(self, caller: Caller) -> Any:
-        call = OpenCall(caller, lambda call: call.answer, self._known)
+    async def show(self, caller: Caller) -> Outcome:
+        call = OpenCall(caller)
 
         def come_to_the_front() -> None:
             self._conductor.on_show()
             self._call(self._answered, call, {})
 
         self._bridge.call(come_to_the_front)
-        return self._wait(call)
+        return await self._until(call, lambda: call.answer)
 
-    def change_role(self, caller: Caller, id: str) -> Any:  # noqa: A002
-        role = next((role for role in self._signed_in().session.roles if role.id == id), None)
+    async def change_role(self, caller: Caller, id: str) -> Outcome:  # noqa: A002
+        role, since = next((role for role in self._signed_in().session.roles if role.id == id), None), self._known
         if role is None:
-            return invalid("id")
+            raise invalid("id")
 
-        def outcome(call: OpenCall) -> Any:
-            if failure := self._known.failure_since(call.since):
-                return failure
-            return {} if self._signed_in().role == role else None
+        def find() -> Outcome | None:
+            return self._known.failure_since(since) or ({} if self._signed_in().role == role else None)
 
         self._bridge.call(self._conductor.handle, RoleChosen(role))
-        return self._wait(OpenCall(caller, outcome, self._known))
+        return await self._until(OpenCall(caller), find)
 
-    def confirm(self, caller: Caller, question: str, origin: str = "") -> Any:
-        return self._ask(caller, question, origin)
+    async def confirm(self, caller: Caller, question: str, origin: str = "") -> Outcome:
+        return await self._ask(OpenCall(caller, origin), "question", question)
 
-    def sign(self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256") -> Any:
-        return self._ask(caller, summary, origin, as_signing([content], digest, as_cms=True))
+    async def sign(
+        self, caller: Caller, summary: str, content: str, origin: str = "", digest: str = "sha256"
+    ) -> Outcome:
+        signing = as_signing([content], digest, as_cms=True)
+        return await self._ask(OpenCall(caller, origin, signing=signing), "summary", summary)
 
-    def sign_payloads(
+    async def sign_payloads(
         self, caller: Caller, summary: str, payloads: Sequence[str], origin: str = "", digest: str = "sha256"
-    ) -> Any:
-        return self._ask(caller, summary, origin, as_signing(payloads, digest, as_cms=False))
+    ) -> Outcome:
+        signing = as_signing(payloads, digest, as_cms=False)
+        return await self._ask(OpenCall(caller, origin, signing=signing), "summary", summary)
 
-    def _ask(self, caller: Caller, question: str, origin: str, signing: Signing | None = None) -> Any:
-        if not 0 < len(question) <= LONGEST_QUESTION:
-            return invalid("summary" if signing else "question")
+    async def _ask(self, call: OpenCall, name: str, question: str) -> Outcome:
+        call.wants = clean(question, LONGEST_QUESTION + 1)
+        if not 0 < len(call.wants) <= LONGEST_QUESTION:
+            raise invalid(name)
         if not self._known.signed_in:
-            return VarlinkError("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
-        call = OpenCall(caller, self._person_s_answer, self._known, origin)
-        call.wants, call.signing = clean(question, LONGEST_QUESTION), signing
-        return self._wait(call)
+            raise VarlinkError("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
+        return await self._until(call, lambda: self._person_s_answer(call))
 
-    def _person_s_answer(self, call: OpenCall) -> Any:
+    def _person_s_answer(self, call: OpenCall) -> Outcome | None:
         self._signed_in()
         if isinstance(call.answer, bool):
             return AgentError(Fault.GIVEN_UP) if call.signing else {"granted": call.answer}
-        return call.answer
+        outcome: Outcome | None = call.answer
+        return outcome
 
 
 def as_signing(payloads: Sequence[str], digest: str, *, as_cms: bool) -> Signing:

@@ -226,6 +226,7 @@ def test_the_ticket_stays_while_the_role_changes(
         {"method": "GetTicket", "wait_seconds": -1},
         {"method": "GetTicket", "wait_seconds": 3601},
         {"method": "Confirm", "question": ""},
+        {"method": "Confirm", "question": "\u200b\x00"},
         {"method": "Confirm", "question": "x" * 501},
     ],
     ids=str,

@@ -104,7 +104,11 @@ def test_the_window_is_brought_to_the_front(live: LiveAgent) -> None:
 def test_a_large_answer_comes_whole(live: LiveAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a signed document does, though no socket takes it at once."""
     large = {"cms": "x" * agent.LONGEST_MESSAGE}
-    monkeypatch.setattr(live.server, "get_status", lambda caller: large)
+
+    async def get_status(caller: object) -> dict[str, str]:
+        return large
+
+    monkeypatch.setattr(live.server, "get_status", get_status)
     with live.dialogue() as caller:
         for _ in range(2):
             caller.send("GetStatus")
