@@ -1130,7 +1130,7 @@ TOKEN_FIELDS = {"token": "label", "manufacturer": "manufacturerID", "model": "mo
 URI_ATTRIBUTES = (*TOKEN_FIELDS, "id", "object", "type", "module-path")
 URI_PART = re.compile(rf"({'|'.join(URI_ATTRIBUTES)})=((?:[^%]|%[0-9A-Fa-f]{{2}})*)")
 SIGN_IN_PURPOSES = {"client_auth", "microsoft_smart_card_logon", "any_extended_key_usage"}
-MODULE_FAULTS = {  # by pkcs11t.h's names, less CKR_, and PyKCS11's Load; all other results: CARD_MUTE
+MODULE_FAULTS = {  # by pkcs11t.h's names, less CKR_; all other results: CARD_MUTE
     Fault.CARD_REMOVED: "DEVICE_REMOVED SESSION_CLOSED SESSION_HANDLE_INVALID SLOT_ID_INVALID TOKEN_NOT_PRESENT",
     Fault.CARD_BUSY: "SESSION_COUNT SESSION_EXISTS USER_ALREADY_LOGGED_IN USER_ANOTHER_ALREADY_LOGGED_IN",
     Fault.CARD_NOT_USABLE: "FUNCTION_NOT_SUPPORTED PIN_EXPIRED TOKEN_NOT_RECOGNIZED TOKEN_WRITE_PROTECTED "
@@ -1141,7 +1141,6 @@ MODULE_FAULTS = {  # by pkcs11t.h's names, less CKR_, and PyKCS11's Load; all ot
     Fault.NO_PASSCODE: "PIN_INVALID PIN_LEN_RANGE",
     Fault.GIVEN_UP: "CANCEL FUNCTION_CANCELED",
     Fault.NO_TOKEN_LIBRARY: "ImportError",
-    Fault.MODULE_FAILED: "Load",
 }
 
 
@@ -1224,6 +1223,8 @@ def read_module_answer(line: bytes, module: str) -> Any:
         return answer
     if result == "PIN_INCORRECT" and tries_left != 0:
         raise WrongPasscode(tries_left)
+    if result == "Load":
+        raise AgentError(Fault.MODULE_FAILED, says=f"{module} cannot be loaded: it is no PKCS#11 module for this PC.")
     name = "PIN_LOCKED" if result == "PIN_INCORRECT" else result
     faults = (fault for fault, names in MODULE_FAULTS.items() if name in names.split())
     raise AgentError(next(faults, Fault.CARD_MUTE), f"{module}: CKR_{name}")
@@ -1342,7 +1343,10 @@ class TokenReader(PcscReader):
         """Raises UsageError, NO_LIBRARY."""
         super().__init__(library=library)
         self._uri = parse_pkcs11_uri(uri)
-        self._modules = [self._uri.pop("module-path")] if "module-path" in self._uri else pkcs11_modules()
+        named = self._uri.pop("module-path", None)
+        if named is not None and not Path(named).is_file():
+            raise UsageError(f"--reader names a module that is no file: {named}")
+        self._modules = pkcs11_modules() if named is None else [named]
         self._token: TokenCard | None = None  # the last one, which may be over
         self._token_of: CardIn | None = None  # the card that it is, or is sought for
         self._is_found = False  # it can be used

@@ -126,7 +126,7 @@ class AgentSocket:
         return self._exchange(request, deadline, caller)
 
     def watch(self, caller: Caller | None = None) -> Iterator[Reply]:
-        """Yield what happens to the session (sequence, event, reason) until the agent ends; raises AgentBroken then."""
+        """Yield what happens to the session (sequence, event, reason); raises AgentNotRunning when the agent ends."""
         self._connection = self._connection or _Connection(self._path or socket_path())
         try:
             self._connection.send(_request("Watch", {}) | {"more": True}, time.monotonic() + PATIENCE)
@@ -150,8 +150,8 @@ class AgentSocket:
         return _parameters(message)
 
 
-class _HungUp(AgentBroken):
-    """The agent closed the connection before it answered."""
+class _HungUp(AgentNotRunning):
+    """The agent closed the connection before it answered: it has ended, or is about to."""
 
 
 class _Connection:

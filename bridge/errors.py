@@ -71,7 +71,7 @@ class ForeignSocket(AgentNotRunning):
 
 
 class AgentBroken(BridgeError):
-    """The agent's answer breaks Varlink's rules, or the connection ended in the middle of one."""
+    """The agent's answer breaks Varlink's rules."""
 
     code = TicketCode.SERVER_COMMUNICATION_FAILED
 

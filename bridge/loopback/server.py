@@ -168,8 +168,9 @@ class Server:
 
 
 def refusal(error: BridgeError, status: int) -> web.Response:
-    """Say an error: its class or its name in the agent's interface, its TicketAPI code, and its sentence."""
-    name = getattr(error, "name", type(error).__name__).rpartition(".")[2]
+    """Say an error: its name in the agent's interface or that of its class, its TicketAPI code, and its sentence."""
+    kind = next(each.__name__ for each in type(error).__mro__ if not each.__name__.startswith("_"))
+    name = getattr(error, "name", kind).rpartition(".")[2]
     return web.json_response({"error": name, "code": int(error.code), "says": str(error)}, status=status)
 
 

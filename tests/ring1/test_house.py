@@ -34,7 +34,7 @@ SECTIONS = (
 BUDGET = {
     "": 520,  # everything before the cards
     "Card session": 670,
-    "PKCS#11 tokens": 415,
+    "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
     "Broker client": 280,
     "Login table": 260,

@@ -127,7 +127,7 @@ def test_a_path_that_no_socket_can_have_is_no_agent(tmp_path: Path) -> None:
 
 def test_an_agent_that_ends_while_it_is_asked(socket_server: SocketServer) -> None:
     socket_server.answers = lambda _: socket_server.close()
-    with pytest.raises(AgentBroken, match="hung up"):
+    with pytest.raises(AgentNotRunning, match="hung up"):
         AgentSocket().get_status()
 
 

@@ -182,6 +182,17 @@ def test_no_agent_is_said_at_once(bridge_program: BridgeProgram, bridge_agent: S
     assert (reply.status, reply.json["code"]) == (503, 0x80800003)
 
 
+def test_an_agent_that_ends_while_a_page_waits_is_not_running(
+    bridge_program: BridgeProgram, bridge_agent: SocketServer
+) -> None:
+    def end(_: Message) -> Message:
+        raise ConnectionError
+
+    bridge_agent.answers = end
+    reply = bridge_program.ticket()
+    assert (reply.status, reply.json["error"], reply.json["code"]) == (503, "AgentNotRunning", 0x80800003)
+
+
 def test_a_page_that_goes_away_is_no_longer_asked_for(
     bridge_program: BridgeProgram, bridge_agent: SocketServer
 ) -> None:
