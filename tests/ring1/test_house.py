@@ -42,7 +42,7 @@ BUDGET = {
 }
 MOST_LINES = 3271
 # The sections of agent.py that may name a library.
-HOME_OF = {"ctypes": {"Card session", "Worker bridge"}, "urllib3": {"Broker client"}, "tkinter": {"Front ends"}}
+HOME_OF = {"ctypes": {"Card session", "Worker bridge"}, "tkinter": {"Front ends"}}
 
 
 def sources() -> Iterator[Path]:
