@@ -72,15 +72,13 @@ from getpass import getpass
 from pathlib import Path
 from string import digits
 from typing import Any, ClassVar, NoReturn, Protocol, TextIO, TypeVar
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
-import urllib3
 from asn1crypto import algos, cms, core, keys, tsp, x509
 from asn1crypto import parser as asn1
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
-from urllib3.util.ssl_ import create_urllib3_context
 
 # --- Constants and enums -------------------------------------------------------------------------------------
 
@@ -1754,7 +1752,11 @@ class Session:
     logout_url: str
 
 
-logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # its lines hold addresses, and with them the ticket
+HEADERS = {
+    "User-Agent": f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}",
+    "Accept-Encoding": "identity",
+    "Content-Type": "text/xml",
+}
 
 
 class BoundedSocket(ssl.SSLSocket):
@@ -1839,8 +1841,8 @@ class Broker:
         """Tell the broker which role the person works in now. Raises ROLE_REFUSED, TIME_UP, AgentError."""
         query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0"}
         query |= {"fallbackStatus": "0", "gacVersion": VERSION}
-        url = f"{self._spine}/saml/RoleSelectionGP.jsp"
-        words = self._ask("GET", url, "Tell the sign-in service which role was chosen", fields=query)
+        url = f"{self._spine}/saml/RoleSelectionGP.jsp?{urlencode(query)}"
+        words = self._ask("GET", url, "Tell the sign-in service which role was chosen")
         if words != "OK":
             fault = Fault.TIME_UP if ticket_is_over(words) else Fault.ROLE_REFUSED
             raise AgentError(fault, f"role {role.id}: {words}")
@@ -1856,24 +1858,28 @@ class Broker:
             raise AgentError(Fault.BROKER_NONSENSE, f"the log-out was not confirmed: {words}")
 
     def close(self) -> None:
-        if "_pool" in vars(self):
-            self._pool.clear()
+        if "_connection" in vars(self):
+            self._connection.close()
 
     @functools.cached_property
-    def _pool(self) -> urllib3.PoolManager:
+    def _connection(self) -> http.client.HTTPSConnection:
         """Made with the first request and not before: the system's CAs take a while to read."""
-        context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)  # urllib3 sees to the name in the certificate
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which checks the certificate, and the name in it
         context.load_verify_locations(self._ca_file) if self._ca_file else context.load_default_certs()
         context.sslsocket_class = BoundedSocket
-        headers = {"User-Agent": f"Mozilla/4.0(compatible;IE;GACv10. 0. 0. 1) Lanyard/{VERSION}"}
-        headers |= {"Accept-Encoding": "identity", "Content-Type": "text/xml"}
-        return urllib3.PoolManager(
-            ssl_context=context,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=None,  # Debian's urllib3 has the system's CAs as its default, and adds them to those of --ca-file
-            retries=False,
-            headers=headers,
-        )
+        parts = urlsplit(self._spine)
+        return http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context)
+
+    def _connect(self, seconds: float) -> http.client.HTTPSConnection:
+        """The connection, on which a reply may take so long; a new one where the broker has ended the last."""
+        connection = self._connection
+        if connection.sock and is_readable(connection.sock):
+            connection.close()
+        if connection.sock is None:
+            connection.timeout = CONNECT_SECONDS
+            connection.connect()
+        connection.sock.settimeout(seconds)
+        return connection
 
     @functools.cached_property
     def _device_id(self) -> str:
@@ -1905,25 +1911,25 @@ class Broker:
         text, reason = self._request(method, url, plain, **what)
         return f"{status_words(text)} {reason}".strip()
 
-    def _request(self, method: str, url: str, plain: str, seconds: float | None = None, **what: Any) -> tuple[str, str]:
-        """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal.
-
-        Texts of urllib3's own errors hold the URL and so the ticket: not kept.
-        """
-        started = time.perf_counter()
-        line = f"{method} {self._spine.removeprefix('https://')}{urlsplit(url).path}"
-        limits = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or ANSWER_SECONDS)
+    def _request(
+        self, method: str, url: str, plain: str, seconds: float | None = None, body: bytes | None = None
+    ) -> tuple[str, str]:
+        """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal."""
+        started, parts = time.perf_counter(), urlsplit(url)
+        line = f"{method} {self._spine.removeprefix('https://')}{parts.path}"
+        target = quote(parts._replace(scheme="", netloc="").geturl(), safe="%/?=&:;,+@~$!*'()")
         self._body.clear()
         try:
-            with self._pool.request(
-                method, url, timeout=limits, redirect=False, preload_content=False, **what
-            ) as answer:
-                for piece in answer.stream(256, decode_content=False):  # what comes before a pause is kept
+            connection = self._connect(seconds or ANSWER_SECONDS)
+            connection.request(method, target, body, HEADERS)
+            with connection.getresponse() as answer:
+                while piece := answer.read1():
                     self._body += piece
-        except AgentError:
-            raise
-        except Exception as error:  # a hostile reply makes http.client and urllib3 raise nearly anything
-            raise _broker_error(error, line) from None
+            if answer.length:
+                raise http.client.IncompleteRead(b"")
+        except Exception as error:  # a hostile reply makes http.client raise nearly anything
+            self.close()
+            raise error if isinstance(error, AgentError) else _broker_error(error, line) from None
         tell(plain, f"{line} \u2192 {answer.status}, {len(self._body)} bytes", started)
         reason = clean(answer.headers.get("X-Spine-Stub-Reason", ""), 80)
         if answer.status != 200:
@@ -1931,6 +1937,13 @@ class Broker:
         if encoding := answer.headers.get("Content-Encoding", ""):
             raise AgentError(Fault.BROKER_NONSENSE, f"{line}: a reply packed by {encoding}, which was not asked for")
         return decode_reply(bytes(self._body), answer.headers.get("Content-Type", "")), reason
+
+
+def is_readable(connection: socket.socket) -> bool:
+    """Whether there is anything to read, or the other side has closed it."""
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def ticket_is_over(words: str) -> bool:
@@ -1957,22 +1970,17 @@ def _find_ticket(body: bytes) -> str:
     return html.unescape(found[1].decode("ascii")) if found else ""
 
 
-def _broker_error(error: BaseException, line: str) -> AgentError:
-    """What a failed request was: the system's own error inside urllib3's, in its own words."""
-    wrapped: BaseException | None = error
-    while wrapped and not isinstance(wrapped, OSError | http.client.IncompleteRead):
-        wrapped = wrapped.__context__
-    match wrapped or error:
+def _broker_error(error: Exception, line: str) -> AgentError:
+    """What a failed request was, in the system's own words. http.client's may hold the URL and so the ticket."""
+    match error:
         case TimeoutError():
             return AgentError(Fault.BROKER_TIMEOUT, f"{line}: no whole reply in time")
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
             return AgentError(Fault.UNREACHABLE, f"{line}: the connection ended in the middle")
-        case ssl.SSLError() as cause:
-            return AgentError(Fault.NOT_TRUSTED, f"{line}: {getattr(cause, 'verify_message', cause.reason)}")
-        case OSError() as cause:
-            return AgentError(Fault.UNREACHABLE, f"{line}: {cause.strerror or type(cause).__name__}")
-        case urllib3.exceptions.SSLError():  # urllib3 1 compares the names itself
-            return AgentError(Fault.NOT_TRUSTED, f"{line}: the certificate is for another name")
+        case ssl.SSLError():
+            return AgentError(Fault.NOT_TRUSTED, f"{line}: {getattr(error, 'verify_message', error.reason)}")
+        case OSError():
+            return AgentError(Fault.UNREACHABLE, f"{line}: {error.strerror or type(error).__name__}")
     return AgentError(Fault.BROKER_NONSENSE, f"{line}: {type(error).__name__}")
 
 

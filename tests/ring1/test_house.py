@@ -47,7 +47,6 @@ MOST_LINES = 5300
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
-    "urllib3": {"Broker client"},
     "PyKCS11": {"PKCS#11 tokens"},
     "tkinter": {"Front ends"},
 }

@@ -7,15 +7,13 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-import urllib3
 from support.agent import Person, fails
 from support.lying_broker import OK, TICKET, Authority, Lie, LyingBroker, Wrap, authority, http, tls_1_1, validation
 from support.scripted_card import BrokenCard, OneCardReader
-from urllib3.connectionpool import HTTPSConnectionPool
 
 from agent import AgentError, Broker, Cue, Fault, State
 
@@ -109,33 +107,14 @@ def test_the_system_s_cas_are_trusted_where_no_file_is_named(
 ) -> None:
     """In a venv too, where certifi's own list has none of a hospital's."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))  # OpenSSL's own way to move the system's list
-    Broker(lying_broker.url, None).activate()
-
-
-@pytest.fixture
-def debians_urllib3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Debian's urllib3 reads the system's CAs of its own accord, here from this file, which a bare system has not."""
-    system = tmp_path / "ca-certificates.crt"
-
-    class Pool(HTTPSConnectionPool):
-        def __init__(self, *arguments: Any, ca_certs: str | None = str(system), **named: Any) -> None:
-            super().__init__(*arguments, ca_certs=ca_certs, **named)
-
-    monkeypatch.setitem(urllib3.poolmanager.pool_classes_by_scheme, "https", Pool)
-    return system
-
-
-def test_no_file_of_the_system_s_is_needed_beside_ours(
-    lying_broker: LyingBroker, ca_file: Path, debians_urllib3: Path
-) -> None:
-    assert not debians_urllib3.exists()
-    Broker(lying_broker.url, ca_file).activate()
+    with closing(Broker(lying_broker.url, None)) as broker:
+        broker.activate()
 
 
 def test_the_system_s_cas_are_not_trusted_beside_ours(
-    lying_broker: LyingBroker, ca_file: Path, debians_urllib3: Path, tmp_path: Path
+    lying_broker: LyingBroker, ca_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    debians_urllib3.write_bytes(ca_file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     with fails(Fault.NOT_TRUSTED):
         Broker(lying_broker.url, Authority().write(tmp_path / "ours.pem")).activate()
 
@@ -151,7 +130,8 @@ def test_proxies_and_netrc_of_the_environment_are_not_used(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
-    Broker(lying_broker.url, ca_file).activate()
+    with closing(Broker(lying_broker.url, ca_file)) as broker:
+        broker.activate()
 
 
 def test_the_whole_conversation_is_one_connection(lying_broker: LyingBroker, person: Person) -> None:
@@ -259,8 +239,8 @@ def test_a_log_out_that_is_not_confirmed_is_over_here_all_the_same(
     person.types()
     person.sees(State.SIGNED_IN)
     session, attempt = person.session, person.attempt
-    with pytest.raises(AgentError, match="sign-in service"):
-        Broker(lying_broker.url, ca_file).log_out(session)
+    with pytest.raises(AgentError, match="sign-in service"), closing(Broker(lying_broker.url, ca_file)) as broker:
+        broker.log_out(session)
     person.conductor.handle(Cue.LOG_OUT)
     person.conductor.close()
     assert attempt.broker.open_session is None
