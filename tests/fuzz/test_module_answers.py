@@ -1,7 +1,7 @@
 """Whatever a PKCS#11 module's process writes, the agent takes it for an answer or has a typed error.
 
 python -m pytest tests/fuzz          a small number of cases, as in every run
-tox -e fuzz                          FUZZ_MODULE_CASES lines, and a tenth as many lists of certificates and of signatures
+tox -e fuzz                          FUZZ_MODULE_CASES lines, a tenth as many lists of certificates and of signatures
 """
 
 from __future__ import annotations
