@@ -4585,7 +4585,8 @@ class TicketServer(threading.Thread):
         def find() -> Outcome | None:
             return self._known.failure_since(since) or ({} if self._signed_in().role == role else None)
 
-        self._bridge.call(self._conductor.handle, RoleChosen(role))
+        if find() is None:
+            self._bridge.call(self._conductor.handle, RoleChosen(role))
         return await self._until(OpenCall(caller), find)
 
     async def confirm(self, caller: Caller, question: str, origin: str = "") -> Outcome:
