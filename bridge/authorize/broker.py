@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
 import os
+import ssl
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
-
-import urllib3
+from urllib.parse import urlencode, urlsplit
 
 from ..settings import Settings
 from .request import Link, Question, Refusal
 
 _MOST_BYTES = 64 * 1024
-_TIMEOUT = urllib3.Timeout(connect=5, read=10)
-_OK = 200
+_SECONDS = 10
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _MACHINE = Path("/etc/machine-id")
 
 
@@ -29,9 +30,11 @@ class OpenIdBroker:
         """Raises Refusal when none is configured."""
         if not settings.broker:
             raise Refusal("internal_server_error", "No broker is configured for this: see broker in bridge.toml.")
-        self._url = settings.broker
-        ca_file = settings.broker_ca or None
-        self._http = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=ca_file, retries=False, timeout=_TIMEOUT)
+        self._address = urlsplit(settings.broker)
+        try:
+            self._trust = ssl.create_default_context(cafile=settings.broker_ca or None)
+        except OSError:
+            raise Refusal("internal_server_error", f"{settings.broker_ca} is no file of certificates.") from None
 
     def code(self, link: Link, question: Question, ticket: str) -> str:
         """Return a code for the person whose ticket this is; raises Refusal."""
@@ -61,16 +64,18 @@ class OpenIdBroker:
 
     def _ask(self, method: str, path: str, fields: Mapping[str, str] | None) -> dict[str, Any]:
         """Return the JSON object that is answered; raises Refusal when it is an error, or the broker is not there."""
-        body = None if fields is None else urlencode(fields)
-        headers = None if fields is None else {"Content-Type": "application/x-www-form-urlencoded"}
+        body, headers = (urlencode(fields), _FORM) if fields else (None, {})
+        host, port = self._address.hostname or "", self._address.port
+        connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=self._trust)
         try:
-            reply = self._http.request(
-                method, self._url + path, body=body, headers=headers, redirect=False, preload_content=False
-            )
+            connection.request(method, path, body, headers)
+            reply = connection.getresponse()
             content = json.loads(reply.read(_MOST_BYTES))
-        except (urllib3.exceptions.HTTPError, OSError, ValueError, RecursionError):
+        except (OSError, http.client.HTTPException, ValueError, RecursionError):
             raise Refusal("internal_server_error", "The broker cannot be asked.") from None
-        if reply.status != _OK or not isinstance(content, dict):
+        finally:
+            connection.close()
+        if reply.status != HTTPStatus.OK or not isinstance(content, dict):
             raise Refusal("access_denied", "The broker does not tell this program who you are.")
         return content
 

@@ -85,7 +85,7 @@ def authorize(url: str, settings: Settings) -> None:
 
 def _code(link: Link, question: Question, settings: Settings) -> str:
     """Ask the person, then the broker; or where the program cannot reach its server, sign a code here."""
-    with libraries():  # urllib3 and jwcrypto: other commands do without
+    with libraries():  # jwcrypto: other commands do without
         from .broker import OpenIdBroker
         from .offline import sign_code
     origin = f"{SCHEME}://{link.client.id}"

@@ -39,9 +39,9 @@ class Application:
         clock: Clock = system_clock,
     ) -> None:
         """`names` are those in its certificate; port 0 takes any free one."""
-        self._broker = HttpsBroker(broker_url, data / ROOT, clock)
+        broker = HttpsBroker(broker_url, data / ROOT, clock)
         greeting = _greeting(data, names) if tls else None
-        self._server = Server(create_clinic(self._broker, bridge_port), host, port, greeting, HEADERS)
+        self._server = Server(create_clinic(broker, bridge_port), host, port, greeting, HEADERS)
         self._thread = threading.Thread(target=self._server.serve, daemon=True, name="clinic")
 
     def __enter__(self) -> Self:
@@ -66,10 +66,9 @@ class Application:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and hang up on the broker."""
+        """Stop, and hang up on everybody."""
         self._server.stop()
         self._thread.join()
-        self._broker.close()
 
 
 def _greeting(data: Path, names: Iterable[str]) -> Greeting:

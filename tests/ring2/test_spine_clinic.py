@@ -129,7 +129,7 @@ def test_leaving_forgets_the_visit_and_keeps_the_ticket_alive(visitor: Visitor, 
     assert not spine.is_over(ticket)
 
 
-@pytest.mark.parametrize("ticket", ["", "rubbish", "x" * 5000, 5, None, ["a"], "AQIC5w\r\nX: y", "ä", "#"])
+@pytest.mark.parametrize("ticket", ["", "rubbish", "x" * 5000, 5, None, ["a"], "AQIC5w\r\nX: y", "ä", "#", "\ud800"])
 def test_a_ticket_that_is_none_is_refused(visitor: Visitor, ticket: object) -> None:
     reply = visitor.post("/session", {"ticket": ticket})
     assert reply.status_code in (400, 403)
