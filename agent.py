@@ -4170,12 +4170,15 @@ class Caller:
         self._reading: asyncio.Future[bytes] | None = None  # begun while a call was open
 
     def program(self) -> str:
-        """The path of the program, as far as it is known: a hint for people, which any program can make its own."""
+        """The program's path, or where it hides that the first words of its command: hints, which can be made up."""
+        process = Path(f"/proc/{self.pid}")
         try:
-            path = os.readlink(f"/proc/{self.pid}/exe")
-            process = self.link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD)
-            with open(process, "rb"):
-                signal.pidfd_send_signal(process, 0)  # raises where the number may be another process's by now
+            try:
+                path = os.readlink(process / "exe")
+            except PermissionError:  # as the agent's own processes do
+                path = " ".join((process / "cmdline").read_text(errors="replace").split("\0")[:3])
+            with open(self.link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD), "rb") as descriptor:
+                signal.pidfd_send_signal(descriptor.fileno(), 0)  # raises where the number may be another's by now
         except OSError as error:
             if error.errno != errno.ENOPROTOOPT:
                 return "a program that is not known"

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,3 +84,17 @@ def test_a_linux_that_has_no_descriptors_of_callers(error: int, program: str) ->
     ours, theirs = socket.socketpair()
     with theirs, Link(fileno=ours.detach()) as link:
         assert agent.Caller(link, ()).program() == program
+
+
+def test_a_program_that_hides_its_memory_is_named_by_its_command(
+    live: LiveAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `agent.py ticket` and the bridge do: the link to the program is then nobody's but root's."""
+
+    def hidden(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(agent.os, "readlink", hidden)
+    with OtherProgram(live):
+        (caller,) = wait_until(lambda: live.server._callers, what="a caller")
+        assert caller.program().startswith(f"{sys.executable} -c import os, select, socket, sys")
