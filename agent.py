@@ -2164,7 +2164,7 @@ BASE: Moves = {
     (State.SELECTING_ROLE, Cue.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
     (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
-    (State.SIGNED_IN, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
+    (State.SIGNED_IN, RoleChosen): (State.SIGNED_IN, Action.NOTHING),  # see Conductor.change_role
     (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
@@ -2557,6 +2557,30 @@ class Conductor:
             self.bridge.call(then, outcome)
 
         self._card_lane.submit(work)
+
+    def change_role(self, role: Role, refused: Callable[[AgentError], None]) -> None:
+        """Have the broker take another role; where it does not, the session goes on with the one that it has."""
+        attempt = self.attempt
+        if attempt is None or attempt.signed_in is None or self.state is not State.SIGNED_IN:
+            refused(AgentError(Fault.NO_TICKET))
+            return
+        session, before = attempt.signed_in.session, attempt.signed_in.role
+
+        def taken() -> None:
+            if attempt is self.attempt:
+                self.handle(RoleChosen(role))
+
+        def change() -> None:
+            try:
+                attempt.broker.select_role(session, role)
+                self.bridge.call(taken)
+            except AgentError as error:
+                if before:  # the broker may have taken the other one all the same
+                    with contextlib.suppress(AgentError):
+                        attempt.broker.select_role(session, before)
+                refused(error)
+
+        attempt.lane.submit(change)
 
     def ask(self, request: Request | None) -> None:
         """Show this in the place of what was asked before; None: nothing is wanted any more."""
@@ -4313,8 +4337,6 @@ class TicketServer(threading.Thread):
         """From this moment on no ticket is given but this session's."""
         old, attempt, state = self._known, self._conductor.attempt, self._conductor.state
         signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
-        if (before, state) == (State.SIGNED_IN, State.SELECTING_ROLE):
-            signed_in = old.signed_in  # until the broker knows the other role
         reader = attempt.card.reader if attempt else None
         self._known = Known(state, signed_in, reader, self._conductor.problem, why_over(event))
         self._call(self._moved, old, self._known)
@@ -4581,16 +4603,19 @@ class TicketServer(threading.Thread):
         return await self._until(call, lambda: call.answer)
 
     async def change_role(self, caller: Caller, id: str) -> Outcome:  # noqa: A002
-        role, since = next((role for role in self._signed_in().session.roles if role.id == id), None), self._known
+        role = next((role for role in self._signed_in().session.roles if role.id == id), None)
         if role is None:
             raise invalid("id")
+        call = OpenCall(caller)
 
         def find() -> Outcome | None:
-            return self._known.failure_since(since) or ({} if self._signed_in().role == role else None)
+            refused: AgentError | None = call.answer
+            return refused or ({} if self._signed_in().role == role else None)
 
         if find() is None:
-            self._bridge.call(self._conductor.handle, RoleChosen(role))
-        return await self._until(OpenCall(caller), find)
+            answer = functools.partial(self._call, self._answered, call)
+            self._bridge.call(self._conductor.change_role, role, answer)
+        return await self._until(call, find)
 
     async def confirm(self, caller: Caller, question: str, origin: str = "") -> Outcome:
         return await self._ask(OpenCall(caller, origin), "question", question)
