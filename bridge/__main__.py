@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -11,11 +12,23 @@ from .errors import BridgeError
 
 # Each has `add_to(subcommands)`, which sets `do`: called with the options, it returns an exit code or None.
 COMMANDS = ("doctor.cli", "native_host.cli", "serve", "authorize.cli")
+EXIT_UNREAD = 1
 EXIT_INTERRUPTED = 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the arguments say. Returns the exit code; an expected failure is one sentence on stderr."""
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has gone; Python would write the rest as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNREAD
+
+
+def _run(arguments: list[str] | None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         return int(options.do(options) or 0)

@@ -48,6 +48,8 @@ def parse_origin(text: str) -> str:
     except ValueError:
         raise ValueError("is not an address") from None
     scheme, host = parts.scheme, _host(parts.netloc)
+    if "://" not in text:
+        raise ValueError("has no scheme: write https:// before it")
     if len(text) > MOST_ORIGIN or text.lower() != f"{scheme}://{parts.netloc}".lower():
         raise ValueError("is more than scheme, host and port")
     if not _HOST.fullmatch(host):

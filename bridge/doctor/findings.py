@@ -17,7 +17,7 @@ class Fault(Enum):
     NO_BROWSER = "Install Chromium, Chrome, Edge or Firefox as a .deb or .rpm."
     CAGED_BROWSER = "Install this browser as a .deb or .rpm: in a snap or flatpak it can start no program of this PC."
     NO_MANIFEST = f"Tell the browsers of the program: {_INSTALL}"
-    MANIFEST_NOT_JSON = f"Write it anew: {_INSTALL}."
+    MANIFEST_NOT_JSON = f"Take that file away, then write it anew: {_INSTALL}"
     MANIFEST_WRONG_PATH = f"Write it anew, from where Lanyard is now: {_INSTALL}"
     MANIFEST_WRONG_EXTENSION = f"Name the extension as extension_ids in bridge.toml if it is yours, then: {_INSTALL}"
     HOST_NOT_EXECUTABLE = f"Make it executable again: {_INSTALL}"
@@ -29,6 +29,9 @@ class Fault(Enum):
     EXTENSION_OLD = "Update the extension to the version of this program."
     POLICY_FORBIDS_HOST = "Allow uk.nhs.ncrs.auth in the policy NativeMessagingAllowlist; or install for all users."
     POLICY_FORBIDS_EXTENSION = "Allow the extension's id in the policy ExtensionSettings."
+    NO_SESSION_FOLDER = (
+        "Ask in a login session; after su or sudo, or in a job: export XDG_RUNTIME_DIR=/run/user/$(id -u)"
+    )
     AGENT_NOT_RUNNING = "Start the agent: lanyard, or python agent.py"
     AGENT_OF_ANOTHER_USER = "End that process: nothing is sent to another user's program."
     AGENT_BROKEN = "Start the agent again, of the same version as this program."
@@ -37,6 +40,9 @@ class Fault(Enum):
         "Allow the page to reach this PC: click the sign beside its address, or set the policy of `serve`."
     )
     PORT_TAKEN = "End that program, or choose another port in bridge.toml."
+    PORT_SERVICE_TAKEN = (
+        "End that program: pages look at these ports and no others, and believe the first that answers."
+    )
 
     @property
     def key(self) -> str:

@@ -30,7 +30,11 @@ def check_settings(around: Surroundings) -> str:
 def check_agent(around: Surroundings) -> str:
     """Return whether somebody is signed in, as the agent says. Raises Broken."""
     try:
-        with AgentSocket(socket_path(around.environment)) as agent:
+        path = socket_path(around.environment)
+    except AgentNotRunning as error:
+        raise Broken(Fault.NO_SESSION_FOLDER, str(error)) from None
+    try:
+        with AgentSocket(path) as agent:
             state = agent.get_status().get("state")
     except ForeignSocket as error:
         raise Broken(Fault.AGENT_OF_ANOTHER_USER, str(error)) from None
@@ -61,7 +65,7 @@ def check_port_service(around: Surroundings) -> str:
     owners = {port: owner_of_listener(port) for port in PORT_SERVICE}
     foreign = [f"{port} by user {owner}" for port, owner in owners.items() if owner not in (None, os.getuid())]
     if foreign:
-        raise Broken(Fault.PORT_TAKEN, f"Ports of NHS Port Service are taken: {', '.join(foreign)}.")
+        raise Broken(Fault.PORT_SERVICE_TAKEN, f"Ports of NHS Port Service are taken: {', '.join(foreign)}.")
     return "No other user has a port of NHS Port Service."
 
 

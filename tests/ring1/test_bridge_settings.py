@@ -100,6 +100,7 @@ def test_what_is_locked_holds_against_the_user(tmp_path: Path) -> None:
     [
         ('origins = "https://app.example"', "origins is not a list of texts"),
         ("origins = [1]", "origins is not a list of texts"),
+        ('origins = ["app.example"]', 'origins names "app.example", which has no scheme: write https:// before it'),
         ('origins = ["http://app.example"]', 'origins names "http://app.example", which is not https'),
         ("orgins = []", "there is no setting orgins"),
         ("[locked]\norigins = []", "there is no setting locked"),

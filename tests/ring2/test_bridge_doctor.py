@@ -16,7 +16,7 @@ from support.source import ROOT
 
 from bridge.doctor.cli import in_words
 from bridge.doctor.examine import examine
-from bridge.doctor.findings import Fault
+from bridge.doctor.findings import Broken, Fault
 from bridge.doctor.services import check_port, check_port_service
 
 
@@ -144,6 +144,10 @@ def agent_not_running(pc: PC) -> None:
     pc.agent.close()
 
 
+def no_runtime_folder(pc: PC) -> None:
+    del pc.environment["XDG_RUNTIME_DIR"]
+
+
 def agent_of_another_version(pc: PC) -> None:
     pc.agent.answers = lambda _: {"error": "org.varlink.service.MethodNotFound", "parameters": {}}
 
@@ -190,6 +194,7 @@ FAULTS: list[tuple[Callable[[PC], None], Fault]] = [
     (policy_blocks_extensions, Fault.POLICY_FORBIDS_EXTENSION),
     (policy_blocks_in_firefox, Fault.POLICY_FORBIDS_EXTENSION),
     (agent_not_running, Fault.AGENT_NOT_RUNNING),
+    (no_runtime_folder, Fault.NO_SESSION_FOLDER),
     (agent_of_another_version, Fault.AGENT_BROKEN),
     (nobody_signed_in, Fault.NOBODY_SIGNED_IN),
     (loopback_denied, Fault.LOOPBACK_DENIED),
@@ -247,14 +252,17 @@ def test_a_port_that_another_program_has(pc: PC) -> None:
 
 def test_a_port_that_another_user_has(pc: PC, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.doctor.services.owner_of_listener", lambda port: 65534)
-    with pytest.raises(Exception, match="is taken by a program of user 65534"):
+    with pytest.raises(Broken, match="is taken by a program of user 65534") as taken:
         check_port(pc.around)
-    with pytest.raises(Exception, match="43487 by user 65534"):
+    assert "bridge.toml" in taken.value.fault.value
+    with pytest.raises(Broken, match="43487 by user 65534") as taken:
         check_port_service(pc.around)
+    assert "bridge.toml" not in taken.value.fault.value  # the ports are fixed
 
 
 def test_every_fault_has_a_test() -> None:
-    made = {fault for _, fault in FAULTS} | {Fault.HOST_MUTE, Fault.PORT_TAKEN, Fault.AGENT_OF_ANOTHER_USER}
+    made = {fault for _, fault in FAULTS} | {Fault.HOST_MUTE, Fault.AGENT_OF_ANOTHER_USER}
+    made |= {Fault.PORT_TAKEN, Fault.PORT_SERVICE_TAKEN}
     assert made == set(Fault)
 
 
@@ -273,3 +281,14 @@ def test_the_command_for_programs_and_for_people(pc: PC) -> None:
     }
     said = subprocess.run(command, env=environment, capture_output=True, text=True).stdout
     assert said.startswith("BROKEN  settings: No page may ask")
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["doctor", "--json"], ["--help"]])
+def test_a_reader_that_has_gone_is_no_crash(pc: PC, command: list[str]) -> None:
+    environment = os.environ | pc.environment | {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as pipe:
+        program = [sys.executable, "-m", "bridge", *command]
+        ended = subprocess.run(program, env=environment, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (1, "")

@@ -48,9 +48,11 @@ def settings(spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
 
 @pytest.fixture
 def program(spine: Spine, here: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the page's program on a desktop whose xdg-open writes down what it is to open."""
+    """Run the page's program with an xdg-open that writes down what it is to open, and ends when that is done."""
     opener = tmp_path / "xdg-open"
-    opener.write_text('#!/bin/sh\nprintf %s "$1" >"$0.new" && mv "$0.new" "$0.link"\n')
+    opener.write_text(
+        '#!/bin/sh\nprintf %s "$1" >"$0.new" && mv "$0.new" "$0.link"; until [ -e "$0.done" ]; do sleep 0.05; done\n'
+    )
     opener.chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     running = subprocess.Popen(
@@ -62,6 +64,7 @@ def program(spine: Spine, here: Path, tmp_path: Path) -> Iterator[subprocess.Pop
         text=True,
     )
     yield running
+    (tmp_path / "xdg-open.done").touch()
     running.kill()
     running.communicate()
 
@@ -71,15 +74,17 @@ def test_the_pages_program_learns_who_is_signed_in(
     live: LiveAgent, program: subprocess.Popen[str], settings: Settings, tmp_path: Path, granted: bool
 ) -> None:
     live.signs_in("one-role")
-    link = tmp_path / "xdg-open.link"
+    link, done = tmp_path / "xdg-open.link", tmp_path / "xdg-open.done"
     wait_until(link.exists, what="the link is opened")
     live.conductor.on_request = lambda: live.asked and live.asked.answer(granted)
     if granted:
         authorize(link.read_text(), settings)
+        done.touch()
         said, _ = program.communicate(timeout=20)
         assert said == 'Bryn Hughes "Clinical":"Clinical Provision":"Nurse Access Role"\n'
     else:
         with pytest.raises(Exception, match="was not told"):
             authorize(link.read_text(), settings)
+        done.touch()
         _, said = program.communicate(timeout=20)
         assert said.endswith("no code: access_denied\n")
