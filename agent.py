@@ -4076,7 +4076,7 @@ METHODS = {  # their parameters, by full name: {"origin": "?string"}
 }
 TYPES = {"string": str, "int": int, "bool": bool}
 LONGEST_MESSAGE, MOST_UNFINISHED = 1 << 20, 16 << 20  # bytes: one message, and of all callers what is not whole yet
-MOST_UNREAD = 64 << 10  # bytes that a caller may leave unread here
+LONG_MESSAGE = 64 << 10  # bytes; from here on it matters what all callers have sent together
 MOST_CALLERS, MOST_OPEN_CALLS, MOST_EVENTS = 1200, 256, 100
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[\w.:\[\]-]{1,265}", re.ASCII)  # RFC 6454, section 6.2
 LONGEST_QUESTION, MOST_PAYLOADS = 500, 100
@@ -4259,7 +4259,7 @@ class Caller:
             raise EOFError
         self._received += data
         self.used, size = time.monotonic(), len(self._received)
-        total = sum(len(each._received) for each in self._others) if size > MOST_UNREAD else 0
+        total = sum(len(each._received) for each in self._others) if size > LONG_MESSAGE else 0
         if size > LONGEST_MESSAGE + 1 or total > MOST_UNFINISHED:
             raise VarlinkError("InvalidParameter", "That is too long for a message.")
 
