@@ -101,7 +101,7 @@ MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
-MOST_CALLS_AT_ONCE = 100  # of the worker threads, before the window is drawn again
+MOST_CALLS_AT_ONCE = 20  # of the worker threads, before the window is drawn again
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
 LONGEST_DOCUMENT = 100 << 20  # bytes that `sign` signs
@@ -3395,10 +3395,11 @@ class Window:
     def show(self) -> None:
         """Come to the front, with the keyboard."""
         self.root.deiconify()
-        self.root.attributes("-topmost", True)  # window managers keep a window back that only asks to be raised
-        self.root.attributes("-topmost", False)
         self.root.lift()
-        self.screen.first.focus_force()
+        if self.root.focus_displayof() is None:  # window managers keep a window back that only asks to be raised
+            self.root.attributes("-topmost", True)
+            self.root.attributes("-topmost", False)
+            self.screen.first.focus_force()
 
     def close(self) -> None:
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
