@@ -342,22 +342,22 @@ static DWORD connect_to(int connection, const struct sockaddr_un *address) {
     return failed || owner.uid != geteuid() ? TCK_API_ERR_NO_SERVERFOUND : TCK_API_SUCCESS;
 }
 
-/* Receives until there is a NUL. */
-static bool receive_message(int connection, char bytes[REPLY_SIZE], int64_t deadline) {
+/* Receives until there is a NUL, and returns the reply's code. An agent that hangs up before has ended. */
+static DWORD receive_reply(int connection, struct reply *reply, int64_t deadline) {
     struct pollfd ready = {.fd = connection, .events = POLLIN};
     for (size_t size = 0; size < REPLY_SIZE;) {
         const int64_t left = deadline - now();
         const int count = poll(&ready, 1, left > 0 ? (int)left : 0);
         if (count < 0 && errno == EINTR)
             continue;
-        const ssize_t got = count > 0 ? recv(connection, bytes + size, REPLY_SIZE - size, MSG_DONTWAIT) : 0;
+        const ssize_t got = count > 0 ? recv(connection, reply->bytes + size, REPLY_SIZE - size, MSG_DONTWAIT) : 0;
         if (got <= 0)
-            return false;
-        if (memchr(bytes + size, '\0', (size_t)got) != NULL)
-            return true;
+            return count > 0 ? TCK_API_ERR_NO_SERVERFOUND : TCK_API_ERR_SERVER_COMM_FAILED;
+        if (memchr(reply->bytes + size, '\0', (size_t)got) != NULL)
+            return read_reply(reply);
         size += (size_t)got;
     }
-    return false;
+    return TCK_API_ERR_SERVER_COMM_FAILED;
 }
 
 /* Asks the agent. Returns its code, or a code of our own where it cannot be asked. */
@@ -373,8 +373,7 @@ static DWORD ask(const struct request *request, struct reply *reply) {
     if (code == TCK_API_SUCCESS) {
         const size_t size = strlen(request->message) + 1; /* far smaller than a new socket's buffer: sent whole */
         const bool is_sent = send(connection, request->message, size, MSG_NOSIGNAL) == (ssize_t)size;
-        const bool is_answered = is_sent && receive_message(connection, reply->bytes, deadline);
-        code = is_answered ? read_reply(reply) : TCK_API_ERR_SERVER_COMM_FAILED;
+        code = is_sent ? receive_reply(connection, reply, deadline) : TCK_API_ERR_NO_SERVERFOUND;
     }
     close(connection);
     return code;
