@@ -63,6 +63,14 @@ class Place:
         return str(Path("/") / self.wrapper.relative_to(self.destdir))
 
     @property
+    def bases(self) -> frozenset[Path]:
+        """Return the folders that stay however empty they are: those below are there for browsers, or for us."""
+        system = ("etc", "etc/opt", "usr/lib", "usr/local/lib")
+        own = (self.environment.get(name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"))
+        places = (self._home, *filter(None, own)) if self.is_user else system
+        return frozenset(self.destdir / str(place).lstrip("/") for place in places)
+
+    @property
     def _home(self) -> Path:
         return Path(self.environment.get("HOME") or Path.home()) if self.is_user else Path("/")
 

@@ -31,37 +31,39 @@ _WRAPPER = """\
 
 
 class InstallError(BridgeError):
-    """A file cannot be written or taken away, or is not ours."""
+    """A file cannot be written or taken away, is not ours, or would be of no use to those it is for."""
 
     exit_code = 2
 
 
 def install(place: Place, extension_ids: Collection[str] = EXTENSION_IDS) -> list[Path]:
-    """Write executable and manifests, and return them. Raises InstallError, and overwrites nothing that others use."""
+    """Write executable and manifests, and return them. Raises InstallError, and overwrites nothing that is not ours."""
     manifests = {browser.manifest(place): make_manifest(browser, place, extension_ids) for browser in BROWSERS}
+    written = [place.wrapper, *manifests]
+    for path in written:
+        if path.is_symlink():
+            raise InstallError(f"{path} is a symbolic link, and was not followed. Take it away, then install again.")
     for path in manifests:
-        if (other := _target(path)) and other != place.target and Path(other).exists():
-            raise InstallError(f"{path} belongs to another program, {other}, which its browser would no longer find.")
+        _check_ours(path, place)
     if not place.is_user:
-        _check_readable_by_all(_package().parent)
-    _write(place.wrapper, wrapper_text(), 0o755)
+        _check_open_to_all(written, place.destdir)
+    _write(place.wrapper, wrapper_text(), 0o755, place)
     for path, manifest in manifests.items():
-        _write(path, json.dumps(manifest, indent=2) + "\n", 0o644)
-    return [place.wrapper, *manifests]
+        _write(path, json.dumps(manifest, indent=2) + "\n", 0o644, place)
+    return written
 
 
 def uninstall(place: Place) -> list[Path]:
     """Take away what `install` wrote, and return what was there. Raises InstallError."""
     written = [path for browser in BROWSERS if _target(path := browser.manifest(place)) == place.target]
-    if place.wrapper.is_file():
+    if place.wrapper.is_file() and not place.wrapper.is_symlink():
         written.append(place.wrapper)
     for path in written:
         try:
             path.unlink()
         except OSError as error:
             raise InstallError(f"{path} cannot be taken away: {error.strerror}.") from None
-    with contextlib.suppress(OSError):  # the folder is ours, but others may have put something there
-        place.wrapper.parent.rmdir()
+        _remove_empty(path.parent, place)
     return written
 
 
@@ -82,6 +84,8 @@ def is_firefox_id(extension_id: str) -> bool:
 
 def _target(path: Path) -> str | None:
     """Return the executable that a manifest of our host names; None when the file is no such manifest."""
+    if path.is_symlink():
+        return None
     try:
         manifest = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -90,6 +94,15 @@ def _target(path: Path) -> str | None:
         return None
     target = manifest.get("path")
     return target if isinstance(target, str) else None
+
+
+def _check_ours(path: Path, place: Place) -> None:
+    """Raises InstallError where a manifest's place has what is no manifest of ours."""
+    target = _target(path)
+    if target is None and path.exists():
+        raise InstallError(f"{path} is no manifest of {HOST_NAME}. Take it away, then install again.")
+    if target not in (None, place.target) and Path(str(target)).exists():
+        raise InstallError(f"{path} belongs to another program, {target}, which its browser would no longer find.")
 
 
 def wrapper_text() -> str:
@@ -104,17 +117,50 @@ def _package() -> Path:
     return Path(__file__).absolute().parents[1]
 
 
-def _check_readable_by_all(folder: Path) -> None:
-    """Raises InstallError where other users could not run what is installed for them."""
-    for path in (folder, *folder.parents, Path(sys.executable).parent):
-        if not path.stat().st_mode & stat.S_IXOTH:
-            raise InstallError(f"Other users cannot look into {path}. Put Lanyard elsewhere, or install with --user.")
+def _check_open_to_all(written: Collection[Path], destdir: Path) -> None:
+    """Raises InstallError where other users cannot reach what is written, our code, or the Python that runs it."""
+    for path in written:
+        for folder in path.parents:
+            if destdir in folder.parents and _is_closed(folder):
+                raise InstallError(f"Other users cannot look into {folder}: chmod 755 {folder}, then install again.")
+    for file in (Path(__file__), Path(os.__file__), Path(sys.executable)):
+        for path in (*_with_parents(file.absolute()), *_with_parents(file.resolve())):
+            if _is_closed(path):
+                raise InstallError(f"{path} is closed to other users. Put {file} elsewhere, or install with --user.")
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def _with_parents(path: Path) -> tuple[Path, ...]:
+    return *reversed(path.parents), path
+
+
+def _is_closed(path: Path) -> bool:
+    """Return whether a file can be read, or a folder looked into, by its owner or group only."""
+    if not path.exists():
+        return False
+    return not path.stat().st_mode & (stat.S_IXOTH if path.is_dir() else stat.S_IROTH)
+
+
+def _make_folder(folder: Path, place: Place) -> None:
+    """Make a folder and those above it: where it is for all users, they can look into it, whatever the umask is."""
+    for each in _with_parents(folder):
+        if not each.exists():
+            each.mkdir()
+            if not place.is_user:
+                each.chmod(0o755)
+
+
+def _remove_empty(folder: Path, place: Place) -> None:
+    """Take away a folder and those above it, as far as they are empty, and there for browsers or for us alone."""
+    with contextlib.suppress(OSError):  # others have put something there
+        while folder not in place.bases:
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _write(path: Path, text: str, mode: int, place: Place) -> None:
     """Write a file whole or not at all, so that a browser never reads half of one."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent, place)
         number, name = tempfile.mkstemp(dir=path.parent)
         with open(number, "w", encoding="utf-8") as file:
             file.write(text)

@@ -32,7 +32,8 @@ def test_xdg_open_starts_the_bridge_until_it_is_taken_back(tmp_path: Path) -> No
     assert bridge("--uninstall").startswith("removed ")
     assert bridge("--uninstall") == "there is nothing to remove\n"
     assert "No program is registered" not in run("xdg-open", LINK).stderr
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left <= {"mimeinfo.cache"}  # the desktop's own index, where it has one
 
 
 @pytest.mark.parametrize(
