@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import zipfile
@@ -59,8 +60,13 @@ def test_pkg_config_leads_to_a_program(
 def test_a_package_is_made_in_a_folder_of_its_own(tmp_path: Path) -> None:
     """As Debian's packages are: installed under DESTDIR, with paths that hold without it."""
     need("gcc", "make", "javac")
-    make("install", "PREFIX=/usr", "LIBDIR=/usr/lib/x", f"DESTDIR={tmp_path}/root", f"BUILD={tmp_path}/build")
+    before = os.umask(0o077)
+    try:
+        make("install", "PREFIX=/usr", "LIBDIR=/usr/lib/x", f"DESTDIR={tmp_path}/root", f"BUILD={tmp_path}/build")
+    finally:
+        os.umask(before)
     root = tmp_path / "root"
+    assert all(path.stat().st_mode & 0o004 for path in root.rglob("*"))  # for other users, whatever the umask is
     assert sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) == [
         "usr/include/TicketApi.h",
         "usr/lib/x/libTicketApiDll.so",
