@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..errors import BridgeError
 from .request import SCHEME
 
 NAME = "lanyard-authorize.desktop"
@@ -16,21 +17,35 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._=+-]+")
 MIME_TYPE = f"x-scheme-handler/{SCHEME}"
 
 
+class DesktopFileError(BridgeError):
+    """The file cannot be written or taken away."""
+
+    exit_code = 2
+
+
 def install(root: Path) -> Path:
-    """Write the file, and return where it is."""
+    """Write the file, and return where it is. Raises DesktopFileError."""
     path = _folder() / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(entry(sys.executable, root))
+    if path.is_symlink():
+        raise DesktopFileError(f"{path} is a symbolic link, and was not followed. Take it away, then install again.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(entry(sys.executable, root))
+    except OSError as error:
+        raise DesktopFileError(f"{path} cannot be written: {error.strerror}.") from None
     _update()
     return path
 
 
 def uninstall() -> Path | None:
-    """Remove the file; return where it was, None when it was not there."""
+    """Remove the file; return where it was, None when it was not there. Raises DesktopFileError."""
     path = _folder() / NAME
-    if not path.exists():
+    if path.is_symlink() or not path.exists():
         return None
-    path.unlink()
+    try:
+        path.unlink()
+    except OSError as error:
+        raise DesktopFileError(f"{path} cannot be taken away: {error.strerror}.") from None
     _update()
     return path
 

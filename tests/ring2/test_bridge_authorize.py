@@ -197,3 +197,26 @@ def test_the_desktop_file_comes_and_goes(tmp_path: Path, monkeypatch: pytest.Mon
     assert main(["authorize", "--uninstall"]) == 0
     assert not file.exists()
     assert main(["authorize", "--uninstall"]) == 0
+
+
+def test_the_desktop_file_is_no_way_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    file = tmp_path / "applications" / "lanyard-authorize.desktop"
+    file.parent.mkdir()
+    file.symlink_to(tmp_path / "other")
+    assert main(["authorize", "--install"]) == 2
+    assert "is a symbolic link, and was not followed" in capsys.readouterr().err
+    assert main(["authorize", "--uninstall"]) == 0
+    assert file.is_symlink()
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_desktop_file_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "applications").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["authorize", "--install"]) == 2
+    assert capsys.readouterr().err.endswith("lanyard-authorize.desktop cannot be written: File exists.\n")
