@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+from pathlib import Path
 
 from ..agent_socket import AgentSocket, socket_path
 from ..errors import AgentNotRunning, BridgeError, ForeignSocket, SettingsError
@@ -29,10 +30,7 @@ def check_settings(around: Surroundings) -> str:
 
 def check_agent(around: Surroundings) -> str:
     """Return whether somebody is signed in, as the agent says. Raises Broken."""
-    try:
-        path = socket_path(around.environment)
-    except AgentNotRunning as error:
-        raise Broken(Fault.NO_SESSION_FOLDER, str(error)) from None
+    path = _find_socket(around)
     try:
         with AgentSocket(path) as agent:
             state = agent.get_status().get("state")
@@ -45,6 +43,18 @@ def check_agent(around: Surroundings) -> str:
     if state != "signed_in":
         raise Broken(Fault.NOBODY_SIGNED_IN, f"The agent is running, and nobody is signed in ({state}).")
     return "The agent is running, and somebody is signed in."
+
+
+def _find_socket(around: Surroundings) -> Path:
+    """Return where the agent listens for this user. Raises Broken."""
+    try:
+        path = socket_path(around.environment)
+    except AgentNotRunning as error:
+        raise Broken(Fault.NO_SESSION_FOLDER, str(error)) from None
+    folder = path.parents[1]
+    if folder.exists() and folder.stat().st_uid != os.getuid():
+        raise Broken(Fault.NO_SESSION_FOLDER, f"XDG_RUNTIME_DIR is {folder}, which is another user's.")
+    return path
 
 
 def check_port(around: Surroundings) -> str:

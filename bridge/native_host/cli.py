@@ -83,7 +83,8 @@ def _change(options: argparse.Namespace) -> None:
     for path in install(place, settings.extension_ids):
         print(f"wrote {path}")
     if not settings.origins:
-        print(f"No page may ask yet. Name pages as origins in {SYSTEM_FILE} or {user_file()}.")
+        places = f"{SYSTEM_FILE} or {user_file()}" if is_user else SYSTEM_FILE
+        print(f"No page may ask yet. Name pages as origins in {places}.")
     for browser, cage in caged():
         print(
             f"{browser.name} is here as a {cage}, which cannot start programs: install it from a .deb or .rpm instead."

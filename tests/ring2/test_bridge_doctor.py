@@ -260,6 +260,11 @@ def test_a_port_that_another_user_has(pc: PC, monkeypatch: pytest.MonkeyPatch) -
     assert "bridge.toml" not in taken.value.fault.value  # the ports are fixed
 
 
+def test_a_runtime_folder_that_another_user_has(pc: PC, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4002)
+    assert pc.faults() == {Fault.NO_SESSION_FOLDER}
+
+
 def test_every_fault_has_a_test() -> None:
     made = {fault for _, fault in FAULTS} | {Fault.HOST_MUTE, Fault.AGENT_OF_ANOTHER_USER}
     made |= {Fault.PORT_TAKEN, Fault.PORT_SERVICE_TAKEN}

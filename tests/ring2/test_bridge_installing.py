@@ -87,6 +87,11 @@ def test_installed_for_all_users(tmp_path: Path) -> None:
     assert files(tmp_path) == set()
 
 
+def test_for_all_users_roots_own_settings_are_not_named(tmp_path: Path) -> None:
+    said = run(tmp_path, "--install", "--system", "--destdir", str(tmp_path)).stdout
+    assert said.endswith("No page may ask yet. Name pages as origins in /etc/lanyard/bridge.toml.\n")
+
+
 def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     manifest = tmp_path / SYSTEM[1] / NAME
     manifest.parent.mkdir(parents=True)
