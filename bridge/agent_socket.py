@@ -18,7 +18,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from .errors import AgentBroken, AgentError, AgentNotRunning, AgentSilent, CallerGone, ForeignSocket, TicketCode
+from .errors import (
+    AgentBroken,
+    AgentBusy,
+    AgentError,
+    AgentNotRunning,
+    AgentSilent,
+    CallerGone,
+    ForeignSocket,
+    TicketCode,
+)
 
 INTERFACE = "lanyard.Agent"
 MOST_BYTES = 2 << 20
@@ -27,6 +36,7 @@ PATIENCE = 10.0
 MOST_SAID = 500
 
 _PIECE = 1 << 12
+_TIME = struct.Struct("ll")  # struct timeval of socket(7): seconds, microseconds
 _CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 # Errors of Varlink itself, which have no code of TicketAPI.
 _OF_VARLINK: dict[str, TicketCode] = {
@@ -221,10 +231,13 @@ def _request(method: str, parameters: Reply) -> Reply:
 def _connect(path: Path) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connected.settimeout(PATIENCE)
-        connected.connect(os.fspath(path))
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIME.pack(int(PATIENCE), 0))
+        connected.connect(os.fspath(path))  # waits so long while the agent's queue is full, unlike with settimeout
         connected.setblocking(False)
         _check_owner(connected)
+    except BlockingIOError:
+        connected.close()
+        raise AgentBusy("The agent is busy: it takes no call at present.") from None
     except OSError as error:
         connected.close()
         raise AgentNotRunning(f"The agent is not running: {path} {_why_not(error)}.") from None

@@ -80,6 +80,12 @@ class AgentSilent(AgentBroken):
     """The agent did not answer within the time allowed."""
 
 
+class AgentBusy(BridgeError):
+    """So many others wait for the agent that it takes no call within the time allowed."""
+
+    code = TicketCode.SERVER_BUSY
+
+
 class CallerGone(BridgeError):
     """Whoever asked is not there any more, so the agent need not go on asking the person."""
 

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,16 @@ from support.machine import wait_until
 
 from bridge import agent_socket
 from bridge.agent_socket import AgentSocket
-from bridge.errors import AgentBroken, AgentError, AgentNotRunning, AgentSilent, CallerGone, ForeignSocket, TicketCode
+from bridge.errors import (
+    AgentBroken,
+    AgentBusy,
+    AgentError,
+    AgentNotRunning,
+    AgentSilent,
+    CallerGone,
+    ForeignSocket,
+    TicketCode,
+)
 
 
 def test_the_ticket_comes(socket_server: SocketServer) -> None:
@@ -112,6 +123,45 @@ def test_a_killed_agents_socket_is_no_agent(socket_server: SocketServer) -> None
     socket_server.close()
     with pytest.raises(AgentNotRunning, match="is left from one that has ended"):
         AgentSocket().get_status()
+
+
+@pytest.fixture
+def full_listener(tmp_path: Path) -> Iterator[socket.socket]:
+    """Yield a listener at tmp_path/agent that has one connection waiting, and no room for another."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(str(tmp_path / "agent"))
+        listener.listen(0)
+        first.connect(str(tmp_path / "agent"))
+        yield listener
+
+
+def test_an_agent_that_takes_no_call_is_busy(
+    tmp_path: Path, full_listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_socket, "PATIENCE", 1)
+    with pytest.raises(AgentBusy) as caught:
+        AgentSocket(tmp_path / "agent").get_status()
+    assert caught.value.code == TicketCode.SERVER_BUSY
+
+
+def test_a_crowd_waits_for_its_turn(tmp_path: Path, full_listener: socket.socket) -> None:
+    def ask() -> object:
+        with AgentSocket(tmp_path / "agent") as agent:
+            return agent.get_status()
+
+    def answer() -> None:
+        for _ in range(21):  # the fixture's own, and the crowd
+            crowd.append(full_listener.accept()[0])
+            crowd[-1].sendall(b'{"parameters":{"state":"no_card"}}\0')
+
+    crowd: list[socket.socket] = []
+    full_listener.settimeout(10)
+    with ThreadPoolExecutor(21) as threads:
+        asked = [threads.submit(ask) for _ in range(20)]
+        threads.submit(answer)
+    assert all(each.result() == {"state": "no_card"} for each in asked)
+    for each in crowd:
+        each.close()
 
 
 def test_without_a_runtime_folder_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
