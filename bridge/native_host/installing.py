@@ -46,7 +46,7 @@ def install(place: Place, extension_ids: Collection[str] = EXTENSION_IDS) -> lis
     for path in manifests:
         _check_ours(path, place)
     if not place.is_user:
-        _check_open_to_all(written, place.destdir)
+        check_open_to_all(written, place.destdir)
     _write(place.wrapper, wrapper_text(), 0o755, place)
     for path, manifest in manifests.items():
         _write(path, json.dumps(manifest, indent=2) + "\n", 0o644, place)
@@ -117,13 +117,17 @@ def _package() -> Path:
     return Path(__file__).absolute().parents[1]
 
 
-def _check_open_to_all(written: Collection[Path], destdir: Path) -> None:
-    """Raises InstallError where other users cannot reach what is written, our code, or the Python that runs it."""
+def check_open_to_all(written: Collection[Path], destdir: Path) -> None:
+    """Raises InstallError where other users cannot reach what is written, our code, or the Python that runs it.
+
+    Who makes a package, in a `destdir`, will have code and Python elsewhere in the end.
+    """
     for path in written:
         for folder in path.parents:
             if destdir in folder.parents and _is_closed(folder):
                 raise InstallError(f"Other users cannot look into {folder}: chmod 755 {folder}, then install again.")
-    for file in (Path(__file__), Path(os.__file__), Path(sys.executable)):
+    ours = (Path(__file__), Path(os.__file__), Path(sys.executable)) if destdir == Path("/") else ()
+    for file in ours:
         for path in (*_with_parents(file.absolute()), *_with_parents(file.resolve())):
             if _is_closed(path):
                 raise InstallError(f"{path} is closed to other users. Put {file} elsewhere, or install with --user.")
