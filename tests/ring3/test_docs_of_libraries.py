@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.agent_socket import SocketServer, error
 from support.installed import ROOT, Installed
-from support.machine import need, unavailable
+from support.machine import mounts_of_its_own, need
 from support.pages import Page, files_of
 from support.ticket_library import make, without
 
@@ -45,12 +45,11 @@ def folder(tmp_path: Path) -> Path:
 )
 def test_a_section_can_be_followed(folder: Path, socket_server: SocketServer, sections: str, refused: str) -> None:
     need("pkg-config", "javac", "ldconfig")
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        unavailable("no mounts of its own")
+    fresh_pc = [*mounts_of_its_own(), "sh", "-c"]
     script = "".join(map(commands_of, sections.split()))
 
     def run(commands: str) -> tuple[str, str]:
-        command = ["unshare", "--mount", "sh", "-c", FRESH_PC + commands, str(folder)]
+        command = [*fresh_pc, FRESH_PC + commands, str(folder)]
         done = subprocess.run(command, cwd=folder, env=without("LD_LIBRARY_PATH"), capture_output=True, text=True)
         return done.stdout, done.stderr
 

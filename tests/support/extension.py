@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import pytest
 
 from support.agent_socket import SocketServer
 from support.browser import Browser, own_chromium
-from support.machine import program, unavailable, wait_until
+from support.machine import mounts_of_its_own, program, wait_until
 from support.native_host import CHROMIUM_ID, allow
 from support.pages import Page
 from support.source import ROOT
@@ -120,14 +119,13 @@ def chromium_with_extension(
 
 def under_policy(folder: Path, policy: dict[str, Any]) -> Path:
     """Return a program that is Chromium with this policy, which no other Chromium of the machine sees."""
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        unavailable("needs to mount a policy for one Chromium alone")
+    alone = shlex.join(mounts_of_its_own())
     managed = folder / "etc" / "policies" / "managed"
     managed.mkdir(parents=True)
     (managed / "lanyard.json").write_text(json.dumps(policy))
     binary = folder / "chromium-under-policy"
     mounted = f'mount --bind {folder / "etc"} /etc/chromium && exec {program("chromium")} "$@"'
-    binary.write_text(f'#!/bin/sh\nexec unshare --mount sh -c {shlex.quote(mounted)} chromium "$@"\n')
+    binary.write_text(f'#!/bin/sh\nexec {alone} sh -c {shlex.quote(mounted)} chromium "$@"\n')
     binary.chmod(0o755)
     return binary
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.machine import TIED_TO_THE_RUN, need, stop, unavailable, wait_until
+from support.machine import TIED_TO_THE_RUN, mounts_of_its_own, need, stop, wait_until
 
 # Nothing but what the tests ask for: no first pages, no telemetry, no updates.
 PREFERENCES = {
@@ -98,11 +98,9 @@ def own_firefox(home: Path, policies: dict[str, Any] | None = None) -> Iterator[
 
 def _under_policies(home: Path, policies: dict[str, Any]) -> list[str]:
     """Return the start of a command for a Firefox whose policies no other Firefox of the machine sees."""
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        unavailable("needs to mount policies for one Firefox alone")
     (home / "policies.json").write_text(json.dumps({"policies": policies}))
     mounted = 'mount --bind "$0" /usr/lib/firefox-esr/distribution && exec firefox-esr "$@"'
-    return ["unshare", "--mount", "sh", "-c", mounted, str(home)]
+    return [*mounts_of_its_own(), "sh", "-c", mounted, str(home)]
 
 
 def _address(log: Path, process: subprocess.Popen[bytes]) -> str:

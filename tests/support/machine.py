@@ -40,6 +40,19 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def mounts_of_its_own() -> list[str]:
+    """Return the start of a command that sees mounts which nobody else sees, and which end with it.
+
+    In a chroot the root is no mount point, whose propagation could change; where nothing is shared, nothing need.
+    """
+    command = ["unshare", "--mount"]
+    if "shared:" not in Path("/proc/self/mountinfo").read_text():
+        command += ["--propagation", "unchanged"]
+    if subprocess.run([*command, "true"], capture_output=True).returncode:
+        unavailable("no mounts of its own")
+    return command
+
+
 def program(name: str) -> str | None:
     """Return the path of a program, looking in the administrator's folders as well."""
     path = os.environ.get("PATH", os.defpath)

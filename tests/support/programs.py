@@ -20,7 +20,10 @@ LIBRARY_FOLDERS = (Path("/usr/lib"), *Path("/usr/lib").glob("*-linux-gnu*"))
 
 
 def run(*command: str, code: int | None = 0, stdin: str = "", environment: dict[str, str] | None = None) -> str:
-    """Run a program to its end, expect its exit code (None: any), return all that it said."""
+    """Run a program to its end, expect its exit code (None: any), return all that it said.
+
+    It has no terminal: NSS's tools would ask for a passcode there.
+    """
     done = subprocess.run(
         command,
         input=stdin,
@@ -29,6 +32,7 @@ def run(*command: str, code: int | None = 0, stdin: str = "", environment: dict[
         text=True,
         timeout=60,
         env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        start_new_session=True,
     )
     assert code in (None, done.returncode), f"{command[0]} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout
