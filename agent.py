@@ -875,8 +875,7 @@ _R = PcscResult
 PCSC_FAULTS: dict[Fault, Sequence[int]] = {  # all other results: CARD_MUTE
     Fault.CARD_BUSY: (_R.SHARING_VIOLATION, _R.PROTO_MISMATCH),
     Fault.CARD_REMOVED: (_R.REMOVED_CARD, _R.NO_SMARTCARD, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE),
-    Fault.NO_SERVICE: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE),
-    Fault.SERVICE_REFUSES: (_R.SECURITY_VIOLATION,),
+    Fault.NO_SERVICE: (_R.NO_SERVICE, _R.SERVICE_STOPPED, _R.COMM_ERROR, _R.INVALID_HANDLE, _R.SECURITY_VIOLATION),
 }
 WAITS_FOR_OTHERS = "SCardConnect", "SCardReconnect", "SCardBeginTransaction"  # until their transactions end
 NO_STATUS_CHANGE = _R.CANCELLED, _R.UNKNOWN_READER, _R.READER_UNAVAILABLE  # a reader can go before the wait
@@ -893,7 +892,10 @@ class PcscContext:
         self.is_closed = False
         self._library = library
         self._lane = Lane("PC/SC")
-        self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle))
+        refused = PcscResult.SECURITY_VIOLATION  # here by polkit; later on a service says so that is being stopped
+        if self.call("SCardEstablishContext", SCOPE_SYSTEM, None, None, ctypes.byref(self.handle), expected=[refused]):
+            self.close()
+            raise AgentError(Fault.SERVICE_REFUSES, f"SCardEstablishContext: {refused:08X} of pcsclite.h")
 
     def call(self, function: str, *arguments: Any, expected: Sequence[int] = (), seconds: float | None = None) -> int:
         """A function's result: SUCCESS, or one that is expected. After any other the context is closed.

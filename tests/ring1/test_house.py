@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 784,
     "Configuration and logging": 385,
 }
-MOST_LINES = 5160
+MOST_LINES = 5165
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
