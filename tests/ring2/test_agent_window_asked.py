@@ -9,7 +9,7 @@ import pytest
 from support.agent import Slot
 from support.window import WindowOnScreen, text_of
 
-from agent import MAY_HAVE, Request, State
+from agent import MAY_HAVE, SETTLE_SECONDS, Request, State
 
 ORIGIN = "https://app.example"
 PROGRAM = "/usr/bin/python3.11"
@@ -65,6 +65,28 @@ def test_a_person_refuses_but_not_by_a_click_that_came_too_soon(window: WindowOn
     assert asked.answers == []
     window.clicks("Do not sign in")
     window.waits(lambda: asked.answers == [False])
+
+
+def test_a_question_is_answered_by_nothing_pressed_too_soon(window: WindowOnScreen, slot: Slot) -> None:
+    signed_in(window, slot)
+    asked = Asked(window, question="Is it you?")
+    for key in ("Return", "KP_Enter", "space"):
+        window.presses(key, key, after=0)
+    window.now += SETTLE_SECONDS - 0.01
+    for button in window.buttons():
+        window.clicks(text_of(button), after=0)
+        window.clicks(text_of(button), after=0)
+    window.catches_up()
+    assert (asked.answers, window.conductor.state) == ([], State.SIGNED_IN)
+
+
+def test_a_question_does_not_have_the_keyboard_on_an_answer(window: WindowOnScreen, slot: Slot) -> None:
+    signed_in(window, slot)
+    asked = Asked(window, question="Is it you?")
+    for key in ("Return", "KP_Enter", "space"):
+        window.presses(key)
+    window.catches_up()
+    assert (asked.answers, window.conductor.state) == ([], State.SIGNED_IN)
 
 
 def test_digits_typed_before_stay_and_enter_refuses_nothing(window: WindowOnScreen, slot: Slot) -> None:
