@@ -248,6 +248,7 @@ class Fault(Enum):
     CARD_NOT_USABLE = 4, "This card cannot be used here. If it is your NHS smartcard, tell your service desk its kind."
     KEY_NOT_USABLE = 4, "This card's kind of key is not supported. If it is your NHS smartcard, tell your service desk."
     CARD_AMBIGUOUS = 4, "Several certificates on this card would do. Name one: --reader 'pkcs11:object=...'."
+    SEVERAL_CARDS = 4, "Several cards are in. Leave in the one that is meant, or name its reader: --reader NAME."
     CARD_MUTE = 4, "The card does not answer. Check that the chip is clean and the right way up, and put it in again."
     CARD_BUSY = 4, "Another program is using the card. Close other programs that use smartcards, then try again."
     CARD_NONSENSE = 4, "The card does not do what it is asked. Put it in again. If that fails, tell your service desk."
@@ -782,6 +783,8 @@ class CardOut:
 class ReaderReady:
     """There is a reader, without a card."""
 
+    readers: tuple[str, ...] = field(default=(), compare=False)  # the names of all, as they may be shown
+
 
 @dataclass(frozen=True)
 class ReaderLost:
@@ -1018,7 +1021,7 @@ class PcscReader:
                 self._keep({})
             if there != before:
                 before = there
-                report(ReaderReady() if names else ReaderLost(self._not_found(there)))
+                report(ReaderReady((*map(shown, names),)) if names else ReaderLost(self._not_found(there)))
             if states := self._wait(context, names, known):
                 known = {state.szReader: state.dwEventState & ~STATE_CHANGED for state in states}
                 self._report_cards(report, states)
@@ -1996,6 +1999,7 @@ class State(Enum):
     WAITING = auto()
     READING = auto()
     READING_TYPED = auto()  # Enter came before the card was read
+    CHOOSING_CARD = auto()  # several cards are in that would do
     CHOOSING_CERTIFICATE = auto()  # a token has several that would do
     PASSCODE = auto()
     LAST_TRY = auto()  # as PASSCODE, one try left
@@ -2016,6 +2020,7 @@ class Cue(Enum):
     CARD_READ_OWN_PAD = auto()  # as CARD_READ, but the passcode is typed on the reader
     CARD_READ_OWN_PAD_LAST_TRY = auto()
     CARD_READ_SEVERAL = auto()  # one of several certificates is to be chosen first
+    SEVERAL_CARDS = auto()  # another card that is in would do as well: one is to be chosen first
     CARD_UNUSABLE = auto()  # the card that was read cannot be used, and another card is in
     NO_CARD_LEFT = auto()  # there is no card in any reader that could be read
     CONFIRMED = auto()  # the person wants the last try to be spent
@@ -2023,6 +2028,11 @@ class Cue(Enum):
     ROLE_SELECTED = auto()  # the broker knows the chosen role
     LOG_OUT = auto()  # the person pressed Log out
     DISMISSED = auto()  # the person has read what was said, and wants to go on with the card that is in
+
+
+@dataclass(frozen=True)
+class CardChosen:
+    card: CardIn  # of several that are in
 
 
 @dataclass(frozen=True)
@@ -2070,7 +2080,7 @@ class LogOutEnded:
     confirmed: bool  # by the broker
 
 
-Event = Cue | PasscodeTyped | Validated | RoleChosen | Failed | LogOutEnded | ReaderNews
+Event = Cue | CardChosen | PasscodeTyped | Validated | RoleChosen | Failed | LogOutEnded | ReaderNews
 
 
 def kind(event: Event) -> Cue | type[Event]:
@@ -2117,6 +2127,7 @@ class Mode(Enum):
 
 Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
 UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
+UNDECIDED = State.READING, State.CHOOSING_CARD, State.CHOOSING_CERTIFICATE, State.PASSCODE, State.LAST_TRY
 
 BASE: Moves = {
     # A session's time is up, or this program is mistaken. The states that await a Failed have rows of their own below.
@@ -2127,6 +2138,10 @@ BASE: Moves = {
     (State.NO_READER, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, CardIn): (State.READING, Action.READ_CARD),
     (State.WAITING, LogOutEnded): (State.WAITING, Action.NOTHING),
+    # Nobody has typed a passcode yet: it can still be asked which card is meant.
+    **{(state, Cue.SEVERAL_CARDS): (State.CHOOSING_CARD, Action.GIVE_UP) for state in UNDECIDED},
+    (State.CHOOSING_CARD, CardChosen): (State.READING, Action.READ_CARD),
+    (State.CHOOSING_CARD, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.READING, Cue.CARD_READ): (State.PASSCODE, Action.NOTHING),
     (State.READING, Cue.CARD_READ_LAST_TRY): (State.LAST_TRY, Action.NOTHING),
     (State.READING, Cue.CARD_READ_OWN_PAD): (State.SIGNING_IN, Action.SIGN_IN),
@@ -2150,7 +2165,9 @@ BASE: Moves = {
     (State.CHOOSING_CERTIFICATE, Cue.CARD_READ_OWN_PAD_LAST_TRY): (State.CONFIRMING, Action.NOTHING),
     (State.CHOOSING_CERTIFICATE, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.PASSCODE, PasscodeTyped): (State.SIGNING_IN, Action.SIGN_IN),
+    (State.PASSCODE, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.LAST_TRY, PasscodeTyped): (State.CONFIRMING, Action.NOTHING),
+    (State.LAST_TRY, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.CONFIRMING, Cue.CONFIRMED): (State.SIGNING_IN, Action.SIGN_IN),
     (State.CONFIRMING, Cue.CANCELLED): (State.LAST_TRY, Action.GIVE_UP),
     (State.SIGNING_IN, PasscodeWrong): (State.PASSCODE, Action.GIVE_UP),
@@ -2180,6 +2197,7 @@ TABLES: Mapping[Mode, Moves] = {
     | {
         (State.READING, CardOut): (State.WAITING, Action.END_SESSION),
         (State.READING_TYPED, CardOut): (State.WAITING, Action.END_SESSION),
+        (State.CHOOSING_CARD, CardOut): (State.WAITING, Action.END_SESSION),
         (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.END_SESSION),
         (State.PASSCODE, CardOut): (State.WAITING, Action.END_SESSION),
         (State.LAST_TRY, CardOut): (State.WAITING, Action.END_SESSION),
@@ -2473,7 +2491,9 @@ class Conductor:
         self.attempt: Attempt | None = None
         self.problem: AgentError | None = None  # what the person is told
         self.log_out_confirmed: bool | None = None  # what the broker said to the last log-out; None: nothing yet
+        self.readers: tuple[str, ...] = ()
         self.cards: list[CardIn] = []  # those that are in
+        self.owners: dict[CardIn, CardFacts] = {}  # whose they are, as far as they have been read
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
         self.on_move: Callable[[State, Event], None] = lambda before, event: None
@@ -2483,6 +2503,7 @@ class Conductor:
         self._table = TABLES[Mode.NORMAL]
         self._card: CardIn | None = None  # the one that all is about
         self._unusable: set[CardIn] = set()
+        self._asked: set[CardIn] = set()  # those among which the person has chosen
         self._card_lane = Lane("card")
         self._lanes = [self._card_lane]
         self._closed = threading.Event()
@@ -2532,7 +2553,7 @@ class Conductor:
         It is not while one of several cards is being read: nobody has been told yet whose passcode it would be.
         """
         unknown = self.state is State.READING and len(self.cards) > 1
-        if unknown or (self.state, PasscodeTyped) not in self._table:
+        if unknown or (self.attempt and self._must_ask(self.attempt)) or (self.state, PasscodeTyped) not in self._table:
             return False
         self.handle(PasscodeTyped(Passcode(text)))
         return True
@@ -2613,8 +2634,11 @@ class Conductor:
         match event:
             case CardIn():
                 self._card = event
+            case CardChosen(card):
+                self._card, self._asked = card, {*self.cards}
             case Cue.DISMISSED:
                 self._unusable.clear()
+                self._asked.clear()
             case LogOutEnded(confirmed):
                 self.log_out_confirmed = confirmed
             case Failed(error) | ReaderLost(error):
@@ -2652,21 +2676,70 @@ class Conductor:
             case CardOut(card):
                 tell("The card was taken out", card.reader, level=logging.INFO)
                 self._card_gone(card)
+            case ReaderReady(readers):
+                self.readers = readers
             case ReaderLost():
-                self.cards, self._card = [], None
+                self.cards, self._card, self.readers = [], None, ()
+                self.owners.clear()
         if not isinstance(news, CardOut):
             self.handle(news)
+        if self.attempt:
+            self._must_ask(self.attempt)
         self.on_cards()
 
     def _card_gone(self, card: CardIn) -> None:
         """With the next card that is in, all begins as if it had just been put in."""
         self.cards = [each for each in self.cards if each is not card]
         self._unusable.discard(card)
+        self.owners.pop(card, None)
         if card is self._card:
             self._card = None
+            self._asked.clear()
             self.handle(CardOut(card))
             if following := self._next_card():
                 self.handle(following)
+
+    def _unread(self) -> list[CardIn]:
+        """The other cards that are in, and of which it is not known yet whether they would do."""
+        return [card for card in self.cards if card not in {self._card, *self.owners, *self._unusable}]
+
+    def _must_ask(self, attempt: Attempt, again: Callable[[], object] | None = None) -> bool:
+        """Whether the person is to say first which card is meant, or the other cards are to be read before.
+
+        After reading them, `again` is called (without one: this method). Nobody has been asked for a passcode yet.
+        """
+        if attempt is not self.attempt or attempt.facts is None or self.state not in UNDECIDED:
+            return False
+        self.owners[attempt.card] = attempt.facts
+        if unread := self._unread():
+            again = again or functools.partial(self._must_ask, attempt)
+            self._card_lane.submit(functools.partial(self._read_others, unread, again))
+        elif self.owners.keys() - {attempt.card} - self._asked:
+            self.handle(Cue.SEVERAL_CARDS)
+        elif self.state is State.CHOOSING_CARD:  # the others have gone
+            self.handle(CardChosen(attempt.card))
+        else:
+            return False
+        return True
+
+    def _read_others(self, cards: Sequence[CardIn], then: Callable[[], object]) -> None:
+        """Runs on the card's lane."""
+        for card in cards:
+            try:
+                with self.source.open(card) as identity:
+                    facts = identity.facts()
+                self.bridge.call(self._keep_owner, card, facts)
+            except Exception as error:
+                self.bridge.call(self._keep_owner, card, told("the card's thread", error))
+        self.bridge.call(then)
+
+    def _keep_owner(self, card: CardIn, outcome: CardFacts | AgentError) -> None:
+        if isinstance(outcome, CardFacts) and card in self.cards:
+            self.owners[card] = outcome
+        elif isinstance(outcome, AgentError) and card in self.cards:
+            says = f"The card in {card.reader} is passed over"
+            tell(says, f"{outcome.fault.name} {outcome.technical}", level=logging.INFO)
+            self._unusable.add(card)
 
     def _next_card(self) -> CardIn | None:
         """The card to read: the one that all is about, or else the first that is not known to be unusable."""
@@ -2750,7 +2823,7 @@ class Conductor:
 
     def _job_ended(self, attempt: Attempt, event: Event) -> None:
         """Of no interest where the person is gone by now."""
-        if attempt is not self.attempt:
+        if attempt is not self.attempt or self._must_ask(attempt, functools.partial(self._job_ended, attempt, event)):
             return
         if type(event) is Failed:
             self._failed(attempt, event.error)
@@ -2895,8 +2968,19 @@ def describe_owner(conductor: Conductor) -> str:
     """Whose card all is about, as far as it is known, and which where several are in."""
     attempt = conductor.attempt
     whose = f" of {attempt.facts.certificate.uid}" if attempt and attempt.facts else ""
-    where = f" in {attempt.card.reader}" if attempt and len(conductor.cards) > 1 else ""
+    several = len(conductor.cards) > 1 or len(conductor.readers) > 1
+    where = f" in {attempt.card.reader}" if attempt and several else ""
     return f"Card{whose}{where}" if whose or where else ""
+
+
+def describe_card(card: CardIn, facts: CardFacts) -> str:
+    """Two lines that tell it apart from the other cards that are in: whose it is, and where."""
+    wrong = ""
+    try:
+        facts.check(datetime.now(UTC))
+    except AgentError as error:
+        wrong = f": {error.says}"
+    return f"{facts.certificate.uid}{wrong}\nin {card.reader}"
 
 
 def uses_own_pad(conductor: Conductor) -> bool:
@@ -3004,6 +3088,8 @@ class Terminal:
                     self._ask_passcode()
                 case State.CONFIRMING:
                     self._ask_whether_to_use_the_last_try()
+                case State.CHOOSING_CARD:
+                    self._choose_card()
                 case State.CHOOSING_CERTIFICATE:
                     self._choose_certificate()
                 case State.CHOOSING_ROLE if self._role or self._interactive:
@@ -3036,16 +3122,25 @@ class Terminal:
         if answer:
             self._conductor.handle(Cue.CONFIRMED)
 
+    def _choose_card(self) -> None:
+        cards = {card: describe_card(card, facts) for card, facts in self._conductor.owners.items()}
+        if card := self._choose(cards, "Which card is yours? Number: ", Fault.SEVERAL_CARDS):
+            self._conductor.handle(CardChosen(card))
+
     def _choose_certificate(self) -> None:
-        """Nobody chooses for a script: it names one in --reader."""
-        several = certificates_of(self._conductor)
+        several = {each: describe_certificate(each) for each in certificates_of(self._conductor)}
+        if certificate := self._choose(several, "Which certificate? Number: ", Fault.CARD_AMBIGUOUS):
+            self._conductor.use_certificate(certificate)
+
+    def _choose(self, among: Mapping[T, str], question: str, fault: Fault) -> T | None:
+        """Nobody chooses for a script, which gets the fault: it names one in --reader."""
+        lines = [line.replace("\n", " ") for line in among.values()]
         if not self._interactive:
-            raise AgentError(Fault.CARD_AMBIGUOUS, "; ".join(map(describe_certificate, several)))
-        for number, certificate in enumerate(several, 1):
-            self._say(f"{number:3}  {describe_certificate(certificate)}")
-        wanted = self._ask("Which certificate? Number: ")
-        if wanted and wanted.strip() in map(str, range(1, len(several) + 1)):
-            self._conductor.use_certificate(several[int(wanted) - 1])
+            raise AgentError(fault, "; ".join(lines))
+        for number, line in enumerate(lines, 1):
+            self._say(f"{number:3}  {line}")
+        wanted = (self._ask(question) or "").strip()
+        return dict(zip(map(str, range(1, len(lines) + 1)), among, strict=True)).get(wanted)
 
     def _choose_role(self) -> None:
         roles = self._conductor.signed_in().session.roles
@@ -3706,6 +3801,16 @@ class BusyScreen(Screen):
         self.window.fit()
 
 
+class CardsScreen(Screen):
+    """Asks which of the cards that are in is meant. Nothing is chosen beforehand."""
+
+    def build(self) -> None:
+        self.label("Which card is yours?", "Title.TLabel")
+        self.label("The number is printed on the card. Or take out the card that is not yours.")
+        for card, facts in self.conductor.owners.items():
+            self.button(describe_card(card, facts), CardChosen(card), "Quiet.TButton")
+
+
 class CertificatesScreen(Screen):
     """Asks which of a card's certificates is meant. Nothing is chosen beforehand."""
 
@@ -3981,6 +4086,7 @@ SCREENS: dict[State, type[Screen]] = {
     State.WAITING: WaitingScreen,
     State.READING: PasscodeScreen,
     State.READING_TYPED: BusyScreen,
+    State.CHOOSING_CARD: CardsScreen,
     State.CHOOSING_CERTIFICATE: CertificatesScreen,
     State.PASSCODE: PasscodeScreen,
     State.LAST_TRY: PasscodeScreen,
@@ -4067,7 +4173,7 @@ TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI
 }
 STATE_NAMES = {state: state.name.lower() for state in State}  # what GetStatus calls them, but for these:
 STATE_NAMES |= {State.WAITING: "no_card", State.LAST_TRY: "passcode", State.CONFIRMING: "passcode"}
-STATE_NAMES |= {State.PROBLEM: "failed", State.CHOOSING_CERTIFICATE: "passcode"}
+STATE_NAMES |= {State.PROBLEM: "failed", State.CHOOSING_CERTIFICATE: "passcode", State.CHOOSING_CARD: "passcode"}
 WORKING = State.READING, State.READING_TYPED, State.SIGNING_IN, State.SELECTING_ROLE
 STATE_NAMES |= dict.fromkeys(WORKING, "working")
 AGENT += "".join(f"error {name} (code: int, says: string)\n" for name in CODES)

@@ -33,17 +33,17 @@ SECTIONS = (
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
     "": 520,  # everything before the cards
-    "Card session": 670,
+    "Card session": 675,
     "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
     "Broker client": 280,
-    "Login table": 260,
-    "Worker bridge": 665,
-    "Front ends": 1200,
+    "Login table": 280,
+    "Worker bridge": 720,
+    "Front ends": 1260,
     "Ticket socket": 784,
     "Configuration and logging": 385,
 }
-MOST_LINES = 5165
+MOST_LINES = 5280
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},

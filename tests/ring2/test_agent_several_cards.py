@@ -13,7 +13,7 @@ from support.agent import Person, Slot
 from support.emulator import tries_left_on_disk
 from support.spine import Spine
 
-from agent import Broker, CardIn, Cue, Fault, IdentityCard, Report, State
+from agent import Broker, CardChosen, CardIn, Cue, Fault, IdentityCard, Report, State
 from demo import EmbeddedReader
 
 
@@ -111,13 +111,12 @@ def test_where_none_can_be_used_it_is_said_which_is_meant(
         person.conductor.handle(Cue.DISMISSED)
 
 
-def test_a_second_card_changes_nothing(person: Person, slots: list[Slot]) -> None:
+def test_a_second_card_changes_nothing_in_a_session(person: Person, slots: list[Slot]) -> None:
     insert(person, slots, "one-role")
-    person.sees(State.PASSCODE)
-    first = person.attempt
-    insert(person, slots, "three-roles")
     person.types()
     person.sees(State.SIGNED_IN)
+    first = person.attempt
+    insert(person, slots, "three-roles")
     slots[1].pull()
     person.waits(lambda: len(person.conductor.cards) == 1, "pull of the second")
     assert person.state is State.SIGNED_IN
@@ -125,9 +124,10 @@ def test_a_second_card_changes_nothing(person: Person, slots: list[Slot]) -> Non
 
 
 def test_when_the_first_leaves_the_second_begins_anew(person: Person, slots: list[Slot], spine: Spine) -> None:
-    insert(person, slots, "one-role", "three-roles")
+    insert(person, slots, "one-role")
     person.types()
     person.sees(State.SIGNED_IN)
+    insert(person, slots, "three-roles")
     ticket, first = person.session.ticket, person.attempt
     slots[0].pull()
     person.sees(State.PASSCODE)
@@ -153,13 +153,105 @@ def test_a_passcode_typed_for_a_card_that_leaves_is_not_sent_to_the_other(
     person.sees(State.CHOOSING_ROLE)
 
 
-def test_a_passcode_is_not_taken_while_it_is_not_known_whose_it_would_be(
-    person: Person, slots: list[Slot], source: TwoReaders
+# Where more than one would do, the person is asked.
+
+
+def asked(person: Person, slots: list[Slot], *cards: str) -> None:
+    insert(person, slots, *cards)
+    person.sees(State.CHOOSING_CARD)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_card_that_is_chosen_is_the_one_that_signs(number: int, person: Person, slots: list[Slot]) -> None:
+    asked(person, slots, "one-role", "three-roles")
+    card = person.conductor.cards[number]
+    uid = person.conductor.owners[card].certificate.uid
+    person.conductor.handle(CardChosen(card))
+    person.types()
+    person.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
+    assert person.session.uid == uid
+    assert person.attempt.card is card
+
+
+def test_it_is_asked_as_well_when_a_second_comes_while_a_passcode_is_asked_for(
+    person: Person, slots: list[Slot], data: Path
 ) -> None:
-    source.go.clear()
-    insert(person, slots, "one-role", "three-roles")
-    assert not person.conductor.type_passcode("123456")
-    source.go.set()
+    insert(person, slots, "one-role")
     person.sees(State.PASSCODE)
-    assert person.conductor.type_passcode("123456")
+    insert(person, slots, "three-roles")
+    assert not person.conductor.type_passcode("000000")  # whose it is nobody knows yet
+    person.sees(State.CHOOSING_CARD)
+    assert not person.conductor.type_passcode("000000")
+    assert [tries_left_on_disk(data / "cards" / each) for each in ("one-role", "three-roles")] == [3, 3]
+
+
+def test_a_card_that_cannot_be_used_brings_no_question(person: Person, slots: list[Slot]) -> None:
+    insert(person, slots, "one-role")
+    person.sees(State.PASSCODE)
+    insert(person, slots, "token")
+    person.waits(lambda: person.conductor.type_passcode("123456"), "passcode that is taken")
     person.sees(State.SIGNED_IN)
+    assert State.CHOOSING_CARD not in person.states
+
+
+def test_an_expired_card_is_offered_and_then_explained(person: Person, slots: list[Slot]) -> None:
+    """Its owner is in front, and is to hear why it does not work."""
+    asked(person, slots, "expired", "one-role")
+    person.conductor.handle(CardChosen(person.conductor.cards[0]))
+    assert person.problem().fault is Fault.CARD_EXPIRED
+
+
+@pytest.mark.parametrize("leaves", [0, 1])
+def test_when_all_but_one_leave_it_is_taken(leaves: int, person: Person, slots: list[Slot]) -> None:
+    asked(person, slots, "one-role", "three-roles")
+    stays = person.conductor.cards[1 - leaves]
+    slots[leaves].pull()
+    person.types()
+    person.sees(State.SIGNED_IN, State.CHOOSING_ROLE)
+    assert person.attempt.card is stays
+
+
+def test_a_wrong_passcode_is_asked_again_for_the_same_card(person: Person, slots: list[Slot], data: Path) -> None:
+    asked(person, slots, "one-role", "three-roles")
+    person.conductor.handle(CardChosen(person.conductor.cards[1]))
+    for _ in range(2):
+        person.types("000000")
+    person.types("000000")
+    person.sees(State.CONFIRMING)
+    person.conductor.handle(Cue.CANCELLED)
+    person.sees(State.LAST_TRY)
+    assert tries_left_on_disk(data / "cards" / "three-roles") == 1
+    assert tries_left_on_disk(data / "cards" / "one-role") == 3
+
+
+def test_a_card_that_comes_while_the_last_try_is_asked_about_does_not_get_it(
+    person: Person, slots: list[Slot], data: Path
+) -> None:
+    insert(person, slots, "one-role")
+    for _ in range(3):
+        person.types("000000")
+        person.sees(State.PASSCODE, State.LAST_TRY, State.CONFIRMING)
+    person.sees(State.CONFIRMING)
+    insert(person, slots, "three-roles")
+    person.conductor.handle(Cue.CANCELLED)
+    assert not person.conductor.type_passcode("000000")
+    person.sees(State.CHOOSING_CARD)
+    assert tries_left_on_disk(data / "cards" / "three-roles") == 3
+
+
+def test_the_next_person_is_asked_anew(person: Person, slots: list[Slot]) -> None:
+    asked(person, slots, "one-role", "three-roles")
+    person.conductor.handle(CardChosen(person.conductor.cards[0]))
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.conductor.handle(Cue.LOG_OUT)
+    person.conductor.handle(Cue.DISMISSED)
+    person.sees(State.CHOOSING_CARD)
+
+
+def test_whose_a_card_is_is_forgotten_when_it_leaves(person: Person, slots: list[Slot]) -> None:
+    asked(person, slots, "one-role", "three-roles")
+    for slot in slots:
+        slot.pull()
+    person.waits(lambda: not person.conductor.cards, "empty readers")
+    assert not person.conductor.owners
