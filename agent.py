@@ -319,6 +319,23 @@ class WrongPasscode(AgentError):
         self.tries_left = tries_left
 
 
+@dataclass(frozen=True)
+class Contacts:
+    """Where the settings send people who need help, each empty where this PC's settings name none."""
+
+    service_desk: str = ""
+    renewal_address: str = ""
+
+    def beside(self, sentence: str) -> str:
+        """What to put behind a sentence that sends people there, empty behind all others."""
+        where = []
+        if self.renewal_address and "renew" in sentence.lower():
+            where.append(f"Renew it at {self.renewal_address}.")
+        if self.service_desk and re.search("service desk|smartcard team", sentence):
+            where.append(f"Service desk: {self.service_desk}.")
+        return " ".join(where)
+
+
 def told(where: str, error: BaseException) -> AgentError:
     """What a person is told of an error, without the tracebacks, whose frames hold passcode and ticket."""
     if not isinstance(error, AgentError):  # logged without its text, which could be a secret
@@ -3444,9 +3461,17 @@ class Theme:
 class Window:
     """The agent's window: one screen for each state of the table."""
 
-    def __init__(self, conductor: Conductor, bridge: Bridge, kiosk: bool, clock: Clock = boottime) -> None:
+    def __init__(
+        self,
+        conductor: Conductor,
+        bridge: Bridge,
+        kiosk: bool,
+        clock: Clock = boottime,
+        contacts: Contacts = Contacts(),
+    ) -> None:
         self.conductor = conductor
         self.bridge = bridge
+        self.contacts = contacts
         self.clock = clock
         self.early_typing = ""  # while the card is being noticed: it goes to its passcode
         self.root = tk.Tk(className="Lanyard")
@@ -3654,6 +3679,12 @@ class Screen:
         label.bind("<Configure>", lambda event: label.configure(wraplength=event.width - 4))
         return label
 
+    def advice(self, sentence: str, style: str = "TLabel") -> None:
+        """What to do, and where to turn when that is to ask somebody."""
+        self.label(sentence, style)
+        if where := self.window.contacts.beside(sentence):
+            self.label(where)
+
     def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
         command = self.deliberate(does if callable(does) else lambda: self.conductor.handle(does))
         return ttk.Button(self.actions, text=text, command=command, style=style, cursor="hand2")
@@ -3735,6 +3766,7 @@ class PasscodeScreen(Screen):
         if attempt is None or attempt.facts is None:
             return "Your card is being read. You can type already.", "Quiet.TLabel"
         ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
+        ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
         return (ends, "TLabel") if ends else ("Then press Enter or Sign in.", "Quiet.TLabel")
 
     def _sign_in(self) -> None:
@@ -3816,7 +3848,7 @@ class CertificatesScreen(Screen):
 
     def build(self) -> None:
         self.label("Which of these is for signing in?", "Title.TLabel")
-        self.label("Your card has several certificates that would do. Ask your service desk if you do not know.")
+        self.advice("Your card has several certificates that would do. Ask your service desk if you do not know.")
         for certificate in certificates_of(self.conductor):
             choose = functools.partial(self.conductor.use_certificate, certificate)
             self.button(describe_certificate(certificate), choose, "Quiet.TButton")
@@ -3919,10 +3951,10 @@ class SessionScreen(Screen):
             self.label(describe_place(role), "Quiet.TLabel")
         else:
             self.label("You have no role at any organisation, so most applications will not let you in.")
-            self.label("Ask your local smartcard team to give you a role.", "Quiet.TLabel")
+            self.advice("Ask your local smartcard team to give you a role.", "Quiet.TLabel")
         self._time = self.label("", "Quiet.TLabel")
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
-            self.label(ends, "Red.TLabel")
+            self.advice(ends, "Red.TLabel")
         self.label("Taking your card out logs you out.", "Quiet.TLabel")
         self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
@@ -4065,7 +4097,7 @@ class ProblemScreen(Screen):
     def build(self) -> None:
         problem, state = self.conductor.problem or AgentError(Fault.UNEXPECTED), self.conductor.state
         self.label(problem.says, "Red.Title.TLabel")
-        self.label(problem.advice)
+        self.advice(problem.advice)
         if owner := describe_owner(self.conductor):
             self.label(f"If you ask for help, read this out: {owner}.", "Quiet.TLabel")
         # A lost reader comes back by itself.
@@ -4886,6 +4918,7 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
 
 # --- Configuration and logging -------------------------------------------------------------------------------
 
+SYSTEM_FILE = Path("/etc/lanyard/agent.toml")
 HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 DIGESTS = {digest.value: digest for digest in Digest}
@@ -4901,7 +4934,7 @@ def about(metavar: str, text: str, among: Mapping[str, object] | None = None) ->
 class Settings:
     """The table of settings: it makes the keys of agent.toml, the LANYARD_* variables, the options and --help.
 
-    `places` says where each value that was set comes from.
+    `places` says where each value that was set comes from, `ignored` by name the places that a locked one overrides.
     """
 
     spine: str = field(default="", metadata=about("URL", "the broker's address, https only"))
@@ -4913,18 +4946,28 @@ class Settings:
     explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
     log_level: str = field(default="warning", metadata=about("LEVEL", "debug, info, warning or error", LEVELS))
     log_file: Path | None = field(default=None, metadata=about("FILE", "log there, not on stderr"))
+    service_desk: str = field(default="", metadata=about("TEXT", "who helps here: a telephone number or an address"))
+    renewal_address: str = field(default="", metadata=about("URL", "where cards are renewed, https only"))
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    ignored: Sequence[tuple[str, str]] = field(default=(), compare=False, repr=False)
 
     def lines(self) -> Iterator[str]:
         """An agent.toml that sets the same; each line says where the value comes from."""
         for name in SETTINGS:
             value = getattr(self, name)
             text = str(value).lower() if isinstance(value, bool) else json.dumps(str(value or ""), ensure_ascii=False)
-            yield f"{'' if value is not None else '# '}{name} = {text}  # {self.places.get(name, 'default')}"
+            against = "".join(f", against {place}" for each, place in self.ignored if each == name)
+            yield f"{'' if value is not None else '# '}{name} = {text}  # {self.places.get(name, 'default')}{against}"
 
     def mistake(self, name: str, what: str, advice: str = "") -> UsageError:
         """An error that names the place of a value, and the value."""
         return UsageError(f"{self.places.get(name, name)} is {getattr(self, name)}, {what}.", advice)
+
+    def contacts(self) -> Contacts:
+        """Raises UsageError."""
+        if self.renewal_address and not is_https(self.renewal_address):
+            raise self.mistake("renewal_address", "which is not an https address")
+        return Contacts(clean(self.service_desk), self.renewal_address)
 
 
 SETTINGS = {each.name: each for each in dataclasses.fields(Settings) if each.metadata}
@@ -4933,17 +4976,27 @@ SETTINGS = {each.name: each for each in dataclasses.fields(Settings) if each.met
 def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) -> Settings:
     """Defaults < /etc/lanyard/agent.toml < $XDG_CONFIG_HOME/lanyard/agent.toml < LANYARD_* < options (None: not given).
 
-    The option `config` is a file that is read in place of the two. Raises UsageError naming file and key.
+    The option `config` is a file that is read in place of the two. What is under [locked] in /etc/lanyard/agent.toml
+    holds against all of them. Raises UsageError naming file and key.
     """
-    home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    usual = [path for path in (Path("/etc/lanyard/agent.toml"), Path(home, "lanyard/agent.toml")) if path.exists()]
-    files = [options["config"]] if options.get("config") else usual
-    given = [(name, value, f"{path}: {name}") for path in files for name, value in _read_toml(path).items()]
+    own = Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "lanyard/agent.toml")
+    system = _read_toml(SYSTEM_FILE, may_be_missing=True)
+    locked = system.pop("locked", {})
+    if not isinstance(locked, dict):
+        raise UsageError(f"{SYSTEM_FILE}: locked is not a table.")
+    files = {SYSTEM_FILE: system}
+    if config := options.get("config"):
+        files = {config: system if config == SYSTEM_FILE else _read_toml(config)}
+    else:
+        files[own] = _read_toml(own, may_be_missing=True)
+    given = [(name, value, f"{path}: {name}") for path, content in files.items() for name, value in content.items()]
     variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
     given += [(name, environment[each], each) for name, each in variables.items() if each in environment]
     given += [(name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None]
+    ignored = [(name, place) for name, _, place in given if name in locked]
+    given += [(name, value, f"{SYSTEM_FILE}: locked.{name}") for name, value in locked.items()]
     values = {name: _setting(name, value, place) for name, value, place in given}
-    return Settings(**values, places={name: place for name, _, place in given})
+    return Settings(**values, places={name: place for name, _, place in given}, ignored=ignored)
 
 
 def _setting(name: str, value: object, place: str) -> Any:
@@ -4964,25 +5017,32 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, *, may_be_missing: bool = False) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
+        if may_be_missing and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return {}
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}.") from None
+
+
+def is_https(address: str) -> bool:
+    """Whether it is an https address with a host, without a user's name."""
+    try:
+        parts = urlsplit(address)
+        is_complete = HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        return False
+    return bool(is_complete) and parts.scheme == "https" and not parts.username
 
 
 def check_spine(settings: Settings) -> None:
     """Raises UsageError unless there is an https address, and a readable CA file where one is named."""
     if not settings.spine:
         raise UsageError("The agent does not know where to sign in.", "Give --spine https://HOST, or try --demo.")
-    try:
-        parts = urlsplit(settings.spine)
-        usable = parts.scheme == "https" and HOST.fullmatch(parts.hostname or "") and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.username:
+    if not is_https(settings.spine):
         raise settings.mistake("spine", "which is not an https address", "The agent never signs in without TLS.")
     if settings.ca_file:
         try:
@@ -5001,6 +5061,8 @@ def set_up_logging(settings: Settings) -> None:
     LOG.addHandler(handler)
     LOG.setLevel(settings.log_level.upper())
     LOG.propagate = False
+    for name, place in settings.ignored:
+        LOG.warning("%s does not count, because %s holds", place, settings.places[name])
 
 
 def open_log(path: Path) -> TextIO:
@@ -5118,7 +5180,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     if options.json:
         print(json.dumps(hand_over(signed_in, kept=options.keep)), flush=True)
     else:
-        print_session(signed_in, conductor.seconds_left())
+        print_session(signed_in, conductor.seconds_left(), settings.contacts())
     if options.command is None and interactive:
         terminal.stay()
     if options.keep and conductor.attempt:
@@ -5131,7 +5193,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
         print("Logged out.")
 
 
-def print_session(signed_in: SignedIn, seconds_left: float) -> None:
+def print_session(signed_in: SignedIn, seconds_left: float, contacts: Contacts) -> None:
     """The session in sentences; never the ticket."""
     session, role = signed_in.session, signed_in.role
     print(f"Signed in as {session.cn} ({session.uid})")
@@ -5142,10 +5204,11 @@ def print_session(signed_in: SignedIn, seconds_left: float) -> None:
         for number, each in enumerate(session.roles, 1):
             print(f"{number:3}  {describe_role(each)}")
     else:
-        print("You have no role at any organisation. Ask your local smartcard team to give you one.")
+        advice = "Ask your local smartcard team to give you one."
+        print(f"You have no role at any organisation. {advice} {contacts.beside(advice)}".rstrip())
     print(f"Time left: {describe_time_left(seconds_left)}")
     if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
-        print(ends)
+        print(f"{ends} {contacts.beside(ends)}".rstrip())
 
 
 def run(options: argparse.Namespace) -> None:
@@ -5163,7 +5226,12 @@ def run(options: argparse.Namespace) -> None:
         check_spine(settings)
     is_token = settings.reader.startswith("pkcs11:")
     reader = TokenReader(settings.reader) if is_token else PcscReader(settings.reader)
-    run_face(settings, options, reader, wants_terminal(options))
+    contacts = settings.contacts()
+    try:
+        run_face(settings, options, reader, wants_terminal(options))
+    except AgentError as error:
+        error.advice = " ".join(filter(None, [error.advice, contacts.beside(error.advice)]))
+        raise
 
 
 def open_socket(stack: contextlib.ExitStack) -> socket.socket | None:
@@ -5205,7 +5273,7 @@ def run_face(
         listener = None if options.command else open_socket(stack)
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
         conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
-        window = None if in_terminal else Window(conductor, bridge, settings.kiosk)
+        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, contacts=settings.contacts())
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))
         stack.callback(conductor.close)

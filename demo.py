@@ -479,6 +479,8 @@ def run(options: argparse.Namespace) -> None:
         in_terminal = True
     given = {name: value for name, value in vars(options).items() if value is not None}
     settings = agent.load_settings(os.environ, {"reader": "embedded", "explain": True} | given)
+    if any("locked" in settings.places.get(name, "") for name in ("spine", "ca_file")):
+        raise UsageError(f"The sign-in service of this PC is locked in {agent.SYSTEM_FILE}.", "Try it on another PC.")
     demonstrate(settings, options, in_terminal)
 
 

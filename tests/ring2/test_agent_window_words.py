@@ -17,7 +17,7 @@ from support.spine import Spine
 from support.window import WindowOnScreen
 
 import agent
-from agent import AgentError, Broker, CardIn, Failed, Fault, State
+from agent import AgentError, Broker, CardIn, Contacts, Failed, Fault, State
 from demo import EmbeddedReader
 
 
@@ -202,3 +202,25 @@ def test_of_two_cards_the_one_whose_passcode_is_asked_is_named_and_what_was_type
         for slot in slots:
             slot.close()
         window.close()
+
+
+HELP = Contacts("0100 555 000", "https://renew.example")
+
+
+@pytest.mark.parametrize(
+    ("card", "state", "where"),
+    [
+        ("expired", State.PROBLEM, ("Renew it at https://renew.example.", "Service desk: 0100 555 000.")),
+        ("locked", State.PROBLEM, ("Service desk: 0100 555 000.",)),
+        ("expiring", State.PASSCODE, ("Renew it at https://renew.example.",)),
+    ],
+)
+def test_who_is_sent_somewhere_is_told_where_that_is(
+    card: str, state: State, where: tuple[str, ...], screen: Display, spine: Spine, reader: EmbeddedReader, slot: Slot
+) -> None:
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), contacts=HELP)
+    with contextlib.closing(window):
+        slot.insert(card)
+        window.sees(state)
+        for each in where:
+            window.waits(lambda each=each: each in window.text())
