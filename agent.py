@@ -3378,7 +3378,19 @@ class Colour(StrEnum):
     LINE = "#d8dde0"
 
 
-FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}  # pixels
+# What the contrast theme has in the place of a colour: each text then has 7:1 (WCAG 2.2, 1.4.6).
+CONTRAST = {
+    Colour.BLUE: "#003087",
+    Colour.GREEN: "#00401e",
+    Colour.RED: "#8a1538",
+    Colour.TEXT: "#000000",
+    Colour.SECONDARY: "#212b32",
+    Colour.PAGE: "#ffffff",
+}
+# In pixels of a plain screen, as all sizes here: on a larger or denser one Theme.px says how many it takes.
+FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}
+COLUMN = 880  # the widest that a screen with text of the usual size gets: it is in the middle of a wide monitor
+TOUCH = 44  # the least height of a button (WCAG 2.2, 2.5.5)
 DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
@@ -3403,49 +3415,71 @@ STYLES: dict[str, dict[str, Any]] = {
     "TButton": {"anchor": "center", "padding": (24, 12), "width": 0},
     "Pad.TButton": {"font": "pad", "padding": (8, 6), "width": 5},
     "Treeview": {"indent": 0, "background": Colour.WHITE, "fieldbackground": Colour.WHITE, "lightcolor": Colour.WHITE},
-    "TScrollbar": {"arrowsize": 28, "gripcount": 0, "troughcolor": Colour.WHITE},
+    "TScrollbar": {"arrowsize": TOUCH, "gripcount": 0, "troughcolor": Colour.WHITE},
     "TProgressbar": {"background": Colour.BLUE, "troughcolor": Colour.LINE},
 }
 
 
 class Theme:
-    """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself."""
+    """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself.
 
-    def __init__(self, root: tk.Tk, zoom: float) -> None:
+    `scale` is how much larger than on a plain screen all is, and `zoom` how much larger text is.
+    """
+
+    def __init__(self, root: tk.Tk, scale: float, contrast: bool) -> None:
+        self._colours = CONTRAST if contrast else {}
         sans = "Arial" if "Arial" in tkfont.families(root) else "sans-serif"
         self.fonts = {name: tkfont.Font(root, name=name, family=sans) for name in FONT_SIZES}
         self.fonts["mono"].configure(family="monospace")
         for name in ("title", "heading", "pad"):
             self.fonts[name].configure(weight="bold")
-        self.fonts["pad"].configure(size=-round(FONT_SIZES["pad"] * zoom))
-        self._largest = root.winfo_screenheight() // 16
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
-        root.configure(background=Colour.PAGE)
-        for name, options in STYLES.items():
-            self.style.configure(name, **options)
+        root.configure(background=self.colour(Colour.PAGE))
+        self.fit(scale, root.winfo_screenheight())
         self.button("TButton", Colour.GREEN, Colour.WHITE)
         self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
         self.button("Pad.TButton", Colour.WHITE, Colour.TEXT)
-        self.style.map("Treeview", background=[("selected", Colour.BLUE)], foreground=[("selected", Colour.WHITE)])
-        self.style.map("Treeview", bordercolor=[("focus", Colour.TEXT)], lightcolor=[("focus", Colour.TEXT)])
+        blue, dark = self.colour(Colour.BLUE), self.colour(Colour.TEXT)
+        self.style.map("Treeview", background=[("selected", blue)], foreground=[("selected", Colour.WHITE)])
+        self.style.map("Treeview", bordercolor=[("focus", dark)], lightcolor=[("focus", dark)])
         fills = [("disabled", Colour.WHITE), ("", Colour.LINE)]  # unseen where everything fits
         self.style.map("TScrollbar", background=fills, lightcolor=fills, darkcolor=fills, arrowcolor=fills[:1])
-        self.resize(zoom)
+
+    def colour(self, colour: Colour) -> str:
+        """What to show this colour as."""
+        return self._colours.get(colour, colour)
+
+    def px(self, *pixels: float) -> Any:
+        """These sizes of a plain screen on this one: one as a number, several as a tuple."""
+        scaled = tuple(round(each * self.scale) for each in pixels)
+        return scaled if len(scaled) > 1 else scaled[0]
+
+    def fit(self, scale: float, height: int) -> None:
+        """Suit a screen of that height, with text of the usual size."""
+        self.scale, self._largest = scale, height // 16
+        self.fonts["pad"].configure(size=-self.px(FONT_SIZES["pad"]))
+        for name, options in STYLES.items():
+            sizes = {key: self.px(*value) for key, value in options.items() if key == "padding"}
+            sizes |= {key: self.px(value) for key, value in options.items() if key == "arrowsize"}
+            colours = {key: self.colour(value) for key, value in options.items() if isinstance(value, Colour)}
+            self.style.configure(name, **(options | sizes | colours))
+        self.resize(scale)
 
     def resize(self, zoom: float) -> None:
         """Larger or smaller text, 75 % to 250 %; what is large already grows no further than it must."""
-        self.zoom = min(2.5, max(0.75, zoom))
+        self.zoom = min(2.5 * self.scale, max(0.75 * self.scale, zoom))
         largest = max(self._largest, round(FONT_SIZES["body"] * self.zoom))
         for name, pixels in FONT_SIZES.items():
             if name != "pad":  # as large as the screen allows, where it must stay for those who only touch
                 self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
-        self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + 16)
+        self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + self.px(16))
 
     def button(self, name: str, background: Colour, foreground: Colour) -> None:
         """Make it a style of flat buttons: with the keyboard on it yellow with a dark edge, grey when disabled."""
-        foregrounds = [("focus", Colour.TEXT), ("disabled", Colour.SECONDARY), ("", foreground)]
-        edges = [("focus", Colour.TEXT), ("disabled", Colour.LINE), ("", background)]
+        dark, grey = self.colour(Colour.TEXT), self.colour(Colour.SECONDARY)
+        foregrounds = [("focus", dark), ("disabled", grey), ("", self.colour(foreground))]
+        edges = [("focus", dark), ("disabled", Colour.LINE), ("", self.colour(background))]
         fills = [("focus", Colour.FOCUS), *edges[1:]]
         self.style.map(name, background=fills, focuscolor=fills, foreground=foregrounds)
         self.style.map(name, bordercolor=edges, lightcolor=edges, darkcolor=edges)
@@ -3453,8 +3487,9 @@ class Theme:
     def field(self, parent: tk.Misc, name: str, font: str, **options: Any) -> tk.Entry:
         """A field to type in. It is no themed one: the cursor of those blinks, which would wake an idle PC."""
         field = tk.Entry(parent, name=name, font=self.fonts[font], insertofftime=0, relief="flat", **options)
-        field.configure(background=Colour.WHITE, foreground=Colour.TEXT, exportselection=False)
-        field.configure(highlightthickness=4, highlightcolor=Colour.TEXT, highlightbackground=Colour.SECONDARY)
+        dark, grey = self.colour(Colour.TEXT), self.colour(Colour.SECONDARY)
+        field.configure(background=Colour.WHITE, foreground=dark, exportselection=False)
+        field.configure(highlightthickness=self.px(4), highlightcolor=dark, highlightbackground=grey)
         return field
 
 
@@ -3468,6 +3503,7 @@ class Window:
         kiosk: bool,
         clock: Clock = boottime,
         contacts: Contacts = Contacts(),
+        contrast: bool = False,
     ) -> None:
         self.conductor = conductor
         self.bridge = bridge
@@ -3477,10 +3513,10 @@ class Window:
         self.root = tk.Tk(className="Lanyard")
         self.root.title("Lanyard: sign in with your smartcard")
         self.root.report_callback_exception = lambda kind, error, trace: conductor.unexpected(error)
-        self._first_zoom = self._suitable_zoom(kiosk)
-        self.theme = Theme(self.root, self._first_zoom)
-        ttk.Label(self.root, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
-        self.foot, self.content = ttk.Frame(self.root), ttk.Frame(self.root)
+        self.theme = Theme(self.root, self._scale(kiosk), contrast)
+        self.stage = ttk.Frame(self.root)  # the part of the window that shows something
+        ttk.Label(self.stage, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
+        self.foot, self.content = ttk.Frame(self.stage), ttk.Frame(self.stage)
         self.foot.pack(side="bottom", fill="x")
         self.bar = RequestBar(self)
         self.content.pack(side="left", fill="both", expand=True)
@@ -3510,9 +3546,14 @@ class Window:
         """Have the screen make do with the room there is. Who puts something beside it is asked first."""
         self.root.update_idletasks()
         self.root.event_generate("<<Fit>>")
-        self.bar.fit(self.root.winfo_width())
+        self.bar.fit(self.stage.winfo_width())
         self.root.update_idletasks()
-        self.screen.fit(self.content.winfo_width(), self.content.winfo_height())
+        width, height = self.content.winfo_width(), self.content.winfo_height()
+        side = max(0, width - round(COLUMN * self.theme.zoom)) // 2
+        self.screen.frame.pack_configure(padx=side)
+        self.screen.fit(width - 2 * side, height)
+        if not self.screen.fills:
+            self.screen.frame.pack_configure(pady=(max(0, height - self.screen.frame.winfo_reqheight()) // 3, 0))
 
     def show(self) -> None:
         """Come to the front, with the keyboard."""
@@ -3527,12 +3568,13 @@ class Window:
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
             self.root.destroy()
 
-    def _suitable_zoom(self, kiosk: bool) -> float:
-        """Text as large as a dense screen asks for, and in a kiosk a large one."""
-        dense = float(self.root.tk.call("tk", "scaling")) / (96 / 72)
+    def _scale(self, kiosk: bool) -> float:
+        """As large as a dense screen asks for, and in a kiosk a large one."""
+        dense = round(float(self.root.tk.call("tk", "scaling")) / (96 / 72), 1)
         return max(1.0, dense, self.root.winfo_screenheight() / 640 if kiosk else 0)
 
     def _place(self, kiosk: bool) -> None:
+        self.stage.pack(fill="both", expand=True)
         width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
         if not kiosk:
             self.root.geometry(f"{min(1024, width)}x{min(768, height)}")
@@ -3547,7 +3589,7 @@ class Window:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
         state = self.conductor.state
         if state in (State.WAITING, State.NO_READER) and state is not before:
-            self.theme.resize(self._first_zoom)
+            self.theme.resize(self.theme.scale)
             self.root.event_generate("<<NextPerson>>")
         request = self.conductor.request if state is State.SIGNED_IN else None
         wanted = SCREENS[state]
@@ -3582,13 +3624,13 @@ class RequestBar:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._frame = ttk.Frame(window.root, style="Bar.TFrame", padding=(40, 12))
+        self._frame = ttk.Frame(window.stage, style="Bar.TFrame", padding=window.theme.px(40, 12))
         self._who = ttk.Label(self._frame, style="Bar.TLabel")
         self._program = ttk.Label(self._frame, style="Quiet.Bar.TLabel")
         self._refuse = ttk.Button(
             self._frame, text="Do not sign in", style="Quiet.TButton", command=self._refused, cursor="hand2"
         )
-        self._refuse.pack(side="right", padx=(16, 0))
+        self._refuse.pack(side="right", padx=window.theme.px(16, 0))
         self._who.pack(fill="x")
         self._program.pack(fill="x")
         self._settled = 0.0
@@ -3605,7 +3647,7 @@ class RequestBar:
 
     def fit(self, width: int) -> None:
         for label in (self._who, self._program):
-            label.configure(wraplength=max(1, width - 100 - self._refuse.winfo_reqwidth()))
+            label.configure(wraplength=max(1, width - self._window.theme.px(100) - self._refuse.winfo_reqwidth()))
 
     def _refused(self) -> None:
         request = self._window.conductor.request
@@ -3626,7 +3668,8 @@ class Screen:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.conductor = window.conductor
-        self.frame = ttk.Frame(window.content, padding=(40, 24))
+        self.px = window.theme.px
+        self.frame = ttk.Frame(window.content, padding=self.px(40, 24))
         self.frame.pack(fill="both" if self.fills else "x", expand=self.fills)
         self.actions = ttk.Frame(self.frame)
         self.actions.pack(side="bottom", fill="x")  # packed first: where there is too little room, they still show
@@ -3660,9 +3703,10 @@ class Screen:
     def fit(self, width: int, height: int) -> None:
         """Make do with that many pixels: buttons that do not fit side by side stand in a column."""
         buttons = [each for each in self.actions.winfo_children() if isinstance(each, (ttk.Button, tk.Entry))]
-        across = sum(button.winfo_reqwidth() + 16 for button in buttons) <= width - 84
+        room, apart = width - self.px(84), self.px(0, 16)
+        across = sum(button.winfo_reqwidth() + apart[1] for button in buttons) <= room
         for button in buttons:
-            button.pack(side="left" if across else "top", anchor="w", fill="y", padx=(0, 16), pady=(8, 0))
+            button.pack(side="left" if across else "top", anchor="w", fill="y", padx=apart, pady=self.px(8, 0))
         self.frame.update_idletasks()
 
     def settle(self) -> None:
@@ -3675,7 +3719,7 @@ class Screen:
 
     def label(self, text: str, style: str = "TLabel") -> ttk.Label:
         label = ttk.Label(self.frame, text=text, style=style)
-        label.pack(fill="x", pady=(0, 10))
+        label.pack(fill="x", pady=self.px(0, 10))
         label.bind("<Configure>", lambda event: label.configure(wraplength=event.width - 4))
         return label
 
@@ -3739,7 +3783,7 @@ class PasscodeScreen(Screen):
         for place, key in enumerate(keys):
             command = commands.get(key, lambda key=key: self.typed(key))
             button = ttk.Button(pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2")
-            button.grid(row=place // 3, column=place % 3, padx=(0, 8), pady=(0, 8), sticky="nsew")
+            button.grid(row=place // 3, column=place % 3, padx=self.px(0, 8), pady=self.px(0, 8), sticky="nsew")
         return pad
 
     def typed(self, character: str) -> None:
@@ -3784,7 +3828,7 @@ class PasscodeScreen(Screen):
 
     def fit(self, width: int, height: int) -> None:
         """Without room for the number pad the keyboard is left."""
-        self._pad.pack(side="bottom", anchor="w", pady=(20, 0), before=self.actions)
+        self._pad.pack(side="bottom", anchor="w", pady=self.px(20, 0), before=self.actions)
         super().fit(width, height)
         if self.frame.winfo_reqheight() > height:
             self._pad.pack_forget()
@@ -3826,7 +3870,7 @@ class BusyScreen(Screen):
     def _show_progress(self) -> None:
         self.label("Leave your card in the reader.", "Quiet.TLabel")
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
-        moving.pack(fill="x", pady=(8, 24), ipady=4)
+        moving.pack(fill="x", pady=self.px(8, 24), ipady=self.px(4))
         moving.start(30)
         self.button("Cancel", Cue.CANCELLED, "Quiet.TButton")
         self.settle()
@@ -3875,14 +3919,14 @@ class RolesScreen(Screen):
 
     def _make_search(self) -> tk.Entry:
         row = ttk.Frame(self.frame)
-        row.pack(fill="x", pady=(0, 12))
-        ttk.Label(row, text="Find").pack(side="left", padx=(0, 12))
+        row.pack(fill="x", pady=self.px(0, 12))
+        ttk.Label(row, text="Find").pack(side="left", padx=self.px(0, 12))
         self._sought = tk.StringVar(self.frame)
         self._sought.trace_add("write", lambda *_: self._search())
         search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
         search.bind("<Down>", lambda event: self._move(1))
         search.bind("<Up>", lambda event: self._move(-1))
-        search.pack(fill="x", ipady=6)
+        search.pack(fill="x", ipady=self.px(6))
         return search
 
     def _make_list(self) -> ttk.Treeview:
@@ -4007,10 +4051,11 @@ class SigningScreen(PasscodeScreen):
     def _make_text(self, says: str) -> tk.Text:
         """What a program says, with a bar to scroll by where it does not fit."""
         frame = ttk.Frame(self.frame)
-        frame.pack(fill="x", pady=(0, 10))
-        look = {"background": Colour.PAGE, "foreground": Colour.TEXT, "relief": "flat", "highlightthickness": 0}
-        font = self.window.theme.fonts["body"]
-        text = tk.Text(frame, wrap="word", font=font, height=1, takefocus=False, cursor="arrow", **look)  # type: ignore[arg-type]
+        frame.pack(fill="x", pady=self.px(0, 10))
+        theme = self.window.theme
+        text = tk.Text(frame, wrap="word", font=theme.fonts["body"], height=1, takefocus=False, cursor="arrow")
+        text.configure(background=theme.colour(Colour.PAGE), foreground=theme.colour(Colour.TEXT), relief="flat")
+        text.configure(highlightthickness=0, exportselection=False)
         text.insert("1.0", says)
         self._bar = ttk.Scrollbar(frame, command=text.yview)
         text.pack(side="left", fill="x", expand=True)
@@ -4942,6 +4987,7 @@ class Settings:
     reader: str = field(default="pcsc", metadata=about("WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of a name"))
     digest: Digest = field(default=Digest.SHA256, metadata=about("NAME", "digest to sign, sha256 or sha1", DIGESTS))
     kiosk: bool = field(default=False, metadata=about("", "full screen, and nobody can close it", TRUTHS))
+    contrast: bool = field(default=False, metadata=about("", "show all text with a contrast of 7:1", TRUTHS))
     ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
     explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
     log_level: str = field(default="warning", metadata=about("LEVEL", "debug, info, warning or error", LEVELS))
@@ -5273,7 +5319,8 @@ def run_face(
         listener = None if options.command else open_socket(stack)
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
         conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
-        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, contacts=settings.contacts())
+        look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
+        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, **look)
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))
         stack.callback(conductor.close)

@@ -349,7 +349,7 @@ class Story:
 
     def __init__(self, window: agent.Window) -> None:
         self._window, fonts = window, window.theme.fonts
-        self._panel = ttk.Frame(window.root)
+        self._panel = ttk.Frame(window.stage)
         window.theme.style.configure("Story.TLabel", background=Colour.WHITE, font=fonts["small"], padding=(16, 8))
         ttk.Label(self._panel, text="What is happening", style="Story.TLabel").pack(fill="x")
         self._text = tk.Text(self._panel, width=self.WIDTH, wrap="word", font=fonts["small"], padx=16, cursor="arrow")

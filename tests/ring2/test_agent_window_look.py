@@ -75,6 +75,22 @@ def test_every_text_has_a_contrast_of_at_least_4_5(window: WindowOnScreen, slot:
             assert ratio >= 4.5, f"{text_of(widget)!r}: {ratio:.2f}"
 
 
+@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
+def test_with_the_contrast_theme_every_text_has_at_least_7(
+    screen: Display, spine: Spine, reader: demo.EmbeddedReader, slot: Slot, visit: Visit
+) -> None:
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), contrast=True)
+    try:
+        visit(window, slot)
+        window.picture(f"contrast-{visit.__name__}")
+        for widget in window.widgets():
+            if widget.winfo_class() in ("TLabel", "TButton", "Entry"):
+                ratio = contrast(*(colour_of(widget, part) for part in ("foreground", "background")))
+                assert ratio >= 7, f"{text_of(widget)!r}: {ratio:.2f}"
+    finally:
+        window.close()
+
+
 def colour_of(widget: Any, part: str) -> str:
     """A colour of a widget in its present state, whether it has the colour itself or from its style."""
     if widget.winfo_class() in ("Entry", "Text"):
