@@ -111,6 +111,7 @@ LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_ANSWER = 65548  # bytes that a reader may hand over at once: MAX_BUFFER_SIZE_EXTENDED of PCSC/pcsclite.h
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
 PASSCODE = re.compile("[0-9]{4,8}")  # NHS passcodes have had 4 to 8 digits over the years
+CONTACTLESS = re.compile(r"(?i:contactless|picc|nfc)|(?:\b|\d)CL\b")  # in a reader's name
 VPCD_PORT = 35963  # where the embedded reader of demo.py, and vpcd, wait for a card
 
 
@@ -167,6 +168,27 @@ class Tag(IntEnum):
 # Key reference, and the object with its certificate: SP 800-73-4 part 1, tables 3 and 4b.
 PIV_KEYS = {Purpose.SIGN_IN: (0x9A, bytes.fromhex("5FC105")), Purpose.COMMITMENT: (0x9C, bytes.fromhex("5FC10A"))}
 APPLICATION_PASSCODE, GLOBAL_PASSCODE = 0x80, 0x00  # key references
+# What a card without PIV can be, and what to do if it is not: take it out. By how its ATR begins: PC/SC part 3, section
+# 3.1.3.2.3.2 (cards with a memory only); docs/protocol.md, section 7.
+DOOR_PASS, BANK_CARD = "This is a door pass, or another card that cannot sign in", "This is a bank card"
+FOREIGN_ATRS = {
+    bytes.fromhex("3B8F8001804F0CA000000306"): DOOR_PASS,
+    bytes.fromhex("3BF91800008131FE454A434F50"): "This looks like an NHS smartcard of series 5 or 6, which are over. "
+    "Ask your local smartcard team for a new one.",
+}
+# By what it selects: EMV Book 1 and Book B; ETSI TS 101 220; ICAO Doc 9303 part 10; NXP's DESFire; NFC Forum's Type 4
+# Tag; FIDO CTAP; the OpenPGP card.
+FOREIGN_APPLICATIONS = {
+    b"2PAY.SYS.DDF01": BANK_CARD,
+    b"1PAY.SYS.DDF01": BANK_CARD,
+    bytes.fromhex("A0000000871002"): "This is a phone's SIM card",
+    bytes.fromhex("A0000002471001"): "This is a passport or an identity card",
+    bytes.fromhex("D2760000850100"): DOOR_PASS,
+    bytes.fromhex("D2760000850101"): DOOR_PASS,
+    bytes.fromhex("A0000006472F0001"): "This is a security key, not an NHS smartcard",
+    bytes.fromhex("D27600012401"): "This is a card for e-mail (OpenPGP), not an NHS smartcard",
+}
+OWN_CARD = "Take it out, and put your NHS smartcard in."
 BOTH_PASSCODES, GLOBAL_PREFERRED = 0x60, 0x20  # the two bytes of the PIN usage policy
 COMMAND_CHAINING = 0x10  # ISO 7816-4, class byte, bit 5
 LONGEST_COMMAND_DATA = 255
@@ -644,8 +666,8 @@ class IdentityCard(Protocol):
 class PivCard:
     """The PIV application of one card, from insertion to removal (SP 800-73-4 part 2)."""
 
-    def __init__(self, link: CardLink, clock: Clock = time.monotonic) -> None:
-        self._link, self._clock = link, clock
+    def __init__(self, link: CardLink, clock: Clock = time.monotonic, atr: bytes = b"") -> None:
+        self._link, self._clock, self._atr = link, clock, atr
         self._ends = 0.0
         self.passcode_shown = False  # since select(): the card must be reset before others get it
 
@@ -654,7 +676,23 @@ class PivCard:
         self.passcode_shown, self._ends = False, self._clock() + CARD_OPERATION_SECONDS
         plain = "Ask the card for its identity application (PIV)"
         command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
-        self._expect_success(command, exchange(self, command)[1], Fault.CARD_NOT_USABLE)
+        status = exchange(self, command)[1]
+        if status != StatusWord.SUCCESS:
+            what, _, advice = self._explain().partition(". ")
+            technical = f"{command} \u2192 {describe_status(status)}, ATR {self._atr.hex(' ').upper()}"
+            says, advice = what and f"{what}.", advice or (what and OWN_CARD)
+            raise AgentError(Fault.CARD_NOT_USABLE, technical, says=says, advice=advice)
+
+    def _explain(self) -> str:
+        """What a card without PIV is, as far as its ATR and the applications on it say."""
+        for beginning, what in FOREIGN_ATRS.items():
+            if self._atr.startswith(beginning):
+                return what
+        for identifier, what in FOREIGN_APPLICATIONS.items():
+            command = Command(Instruction.SELECT, 0x04, 0x00, identifier, "Ask whether the card is of another kind")
+            if exchange(self, command)[1] == StatusWord.SUCCESS:
+                return what
+        return ""
 
     def transmit(self, apdu: bytearray) -> bytes:
         """As its link, but not beyond the end of the operation, however short each command was."""
@@ -722,7 +760,11 @@ class PivCard:
         data, status = exchange(self, command)
         missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
         self._expect_success(command, status, Fault.NO_CERTIFICATE if missing else Fault.CARD_NONSENSE)
-        return dataclasses.replace(Certificate.parse(_unpack_certificate(data)), purpose=purpose)
+        certificate = Certificate.parse(_unpack_certificate(data))
+        if not (certificate.uid.isascii() and certificate.uid.isdigit()):  # docs/protocol.md, section 7
+            says = f"This is not an NHS smartcard: it is in the name of {certificate.uid}."
+            raise AgentError(Fault.CARD_NOT_USABLE, "the common name is no uid", says=says, advice=OWN_CARD)
+        return dataclasses.replace(certificate, purpose=purpose)
 
     def _show(self, instruction: Instruction, plain: str, *passcodes: Passcode) -> None:
         """A command whose data are passcodes, the first of which is checked. Raises WrongPasscode, CARD_LOCKED."""
@@ -789,6 +831,17 @@ class CardIn:
 
     reader: str  # its name, as it may be shown
     atr: bytes
+
+    @property
+    def is_held_on(self) -> bool:
+        """It is contactless, and so gets its ATR from the reader (PC/SC part 3, section 3.1.3.2.3)."""
+        made = len(self.atr) > 3 and self.atr[0] == 0x3B and self.atr[1] >> 4 == 8 and self.atr[2:4] == b"\x80\x01"
+        return made or is_contactless(self.reader)
+
+
+def is_contactless(reader: str) -> bool:
+    """As far as its name says."""
+    return bool(CONTACTLESS.search(reader))
 
 
 @dataclass(frozen=True)
@@ -951,7 +1004,7 @@ class PcscLink(PcscContext):
         """Raises AgentError."""
         super().__init__(library)
         self.card = card
-        self.piv = PivCard(self)
+        self.piv = PivCard(self, atr=card.atr)
         self._handle, self._protocol = LONG(), DWORD()
         mode, ends = (SHARE_SHARED, PROTOCOL_T0 | PROTOCOL_T1), time.monotonic() + CARD_BUSY_SECONDS
         opened = ctypes.byref(self._handle), ctypes.byref(self._protocol)
@@ -2861,6 +2914,8 @@ class Conductor:
                 tell(error.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
                 self.handle(Cue.CARD_UNUSABLE)
                 return
+        if error.fault is Fault.CARD_MUTE and attempt.card.is_held_on:
+            error.advice = "Hold it flat on the reader, and leave it there until you are asked to take it away."
         if len(self.cards) > 1:
             error.advice += f" (This is about the card in {attempt.card.reader}.)"
         self.handle(Failed(error))
@@ -2998,6 +3053,14 @@ def describe_card(card: CardIn, facts: CardFacts) -> str:
     except AgentError as error:
         wrong = f": {error.says}"
     return f"{facts.certificate.uid}{wrong}\nin {card.reader}"
+
+
+def in_or_on(conductor: Conductor) -> tuple[str, str]:
+    """How a card gets to the readers of this PC, and where it then is: a contactless one is held on."""
+    held = [is_contactless(reader) for reader in conductor.readers]
+    if held and all(held):
+        return "Hold your card on the reader", "on the reader"
+    return f"Put your card into the reader{', or hold it on' if any(held) else ''}", "in the reader"
 
 
 def uses_own_pad(conductor: Conductor) -> bool:
@@ -3523,6 +3586,7 @@ class Window:
         self._place(kiosk)
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
+        self.screen.refresh()
         conductor.on_change = self._state_changed
         conductor.on_cards = lambda: self.screen.refresh()
         conductor.on_request, conductor.on_show = self._requested, self.show
@@ -3738,11 +3802,14 @@ class WaitingScreen(Screen):
     """What a free PC shows."""
 
     def build(self) -> None:
-        self.label("Put your card into the reader", "Title.TLabel")
+        self._title = self.label("", "Title.TLabel")
         self.label("Then type your passcode. You can start typing straight away.", "Quiet.TLabel")
         if self.conductor.log_out_confirmed is False:
             self.label("The last log-out was not confirmed. It is asked for again, for 10 minutes.", "Red.TLabel")
         self.after(EARLY_TYPING_MS, self._forget)
+
+    def refresh(self) -> None:
+        self._title.configure(text=in_or_on(self.conductor)[0])
 
     def typed(self, character: str) -> None:
         if character in digits:
@@ -3868,7 +3935,7 @@ class BusyScreen(Screen):
         self._title.configure(text=TYPE_ON_READER if on_reader else self.SAYS[self.conductor.state])
 
     def _show_progress(self) -> None:
-        self.label("Leave your card in the reader.", "Quiet.TLabel")
+        self.label(f"Leave your card {in_or_on(self.conductor)[1]}.", "Quiet.TLabel")
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=self.px(8, 24), ipady=self.px(4))
         moving.start(30)

@@ -134,7 +134,7 @@ class EmbeddedLink:
 
     def __init__(self, connection: socket.socket, card: CardIn) -> None:
         self.card = card
-        self.piv = PivCard(self)
+        self.piv = PivCard(self, atr=card.atr)
         self._connection = connection
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._asked = False
