@@ -33,7 +33,7 @@ SECTIONS = (
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
     "": 520,  # everything before the cards
-    "Card session": 675,
+    "Card session": 710,
     "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
     "Broker client": 280,
@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 784,
     "Configuration and logging": 425,
 }
-MOST_LINES = 5390
+MOST_LINES = 5450
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
