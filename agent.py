@@ -31,6 +31,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import calendar
 import codecs
 import contextlib
 import ctypes
@@ -38,6 +39,7 @@ import dataclasses
 import errno
 import fcntl
 import functools
+import gettext
 import hashlib
 import html
 import http.client
@@ -71,7 +73,7 @@ from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
 from string import digits
-from typing import Any, ClassVar, NoReturn, Protocol, TextIO, TypeVar
+from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
@@ -96,7 +98,6 @@ CARD_LEAVING_SECONDS = 1.5  # the longest until a card that was pulled is seen t
 CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the card
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
-NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
@@ -170,7 +171,7 @@ PIV_KEYS = {Purpose.SIGN_IN: (0x9A, bytes.fromhex("5FC105")), Purpose.COMMITMENT
 APPLICATION_PASSCODE, GLOBAL_PASSCODE = 0x80, 0x00  # key references
 # What a card without PIV can be, and what to do if it is not: take it out. By how its ATR begins: PC/SC part 3, section
 # 3.1.3.2.3.2 (cards with a memory only); docs/protocol.md, section 7.
-DOOR_PASS, BANK_CARD = "This is a door pass, or another card that cannot sign in", "This is a bank card"
+DOOR_PASS, BANK_CARD = "This is a door pass, or another card that cannot sign in.", "This is a bank card."
 FOREIGN_ATRS = {
     bytes.fromhex("3B8F8001804F0CA000000306"): DOOR_PASS,
     bytes.fromhex("3BF91800008131FE454A434F50"): "This looks like an NHS smartcard of series 5 or 6, which are over. "
@@ -181,12 +182,12 @@ FOREIGN_ATRS = {
 FOREIGN_APPLICATIONS = {
     b"2PAY.SYS.DDF01": BANK_CARD,
     b"1PAY.SYS.DDF01": BANK_CARD,
-    bytes.fromhex("A0000000871002"): "This is a phone's SIM card",
-    bytes.fromhex("A0000002471001"): "This is a passport or an identity card",
+    bytes.fromhex("A0000000871002"): "This is a phone's SIM card.",
+    bytes.fromhex("A0000002471001"): "This is a passport or an identity card.",
     bytes.fromhex("D2760000850100"): DOOR_PASS,
     bytes.fromhex("D2760000850101"): DOOR_PASS,
-    bytes.fromhex("A0000006472F0001"): "This is a security key, not an NHS smartcard",
-    bytes.fromhex("D27600012401"): "This is a card for e-mail (OpenPGP), not an NHS smartcard",
+    bytes.fromhex("A0000006472F0001"): "This is a security key, not an NHS smartcard.",
+    bytes.fromhex("D27600012401"): "This is a card for e-mail (OpenPGP), not an NHS smartcard.",
 }
 OWN_CARD = "Take it out, and put your NHS smartcard in."
 BOTH_PASSCODES, GLOBAL_PREFERRED = 0x60, 0x20  # the two bytes of the PIN usage policy
@@ -236,10 +237,42 @@ def clean(text: str, longest: int = 200) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "\u2026"
 
 
+LANGUAGES = {"en": "English", "cy": "Cymraeg"}  # of the window, as their speakers call them
+CATALOGUES = Path(__file__).with_name("locale"), Path(sys.prefix, "share", "locale")  # a checkout's, an installed one's
+
+
+class Sentences:
+    """The catalogue of the window's language, keyed by the English sentence; English itself needs none."""
+
+    language = "en"
+    catalogue = gettext.NullTranslations()
+
+    @classmethod
+    def speak(cls, language: str) -> None:
+        """From now on `_` and `counted` speak this language. One whose catalogue is not here leaves English."""
+        found = find_catalogue(language)
+        cls.language, cls.catalogue = (language, found) if found else ("en", gettext.NullTranslations())
+
+
+def find_catalogue(language: str) -> gettext.GNUTranslations | None:
+    """None where there is none that can be read."""
+    for folder in CATALOGUES:
+        with contextlib.suppress(OSError, ValueError, struct.error):  # struct.error: cut off
+            return gettext.translation("lanyard", folder, [language])
+    return None
+
+
+def _(sentence: str, **values: object) -> str:
+    """A sentence that people see, in their language, with the values in place of their {names}."""
+    said = Sentences.catalogue.gettext(sentence) if sentence else ""
+    return said.format_map(values) if values else said
+
+
 def describe_status(status: int) -> str:
     """A status word in words: '63C2 2 tries left' (ISO 7816-4, table 6)."""
     if status & 0xFFF0 == 0x63C0:
-        meaning = f"{counted(status & 0x0F, 'try', 'tries')} left"
+        left = status & 0x0F
+        meaning = f"{left} {'try' if left == 1 else 'tries'} left"
     else:
         known = status in list(StatusWord)
         meaning = StatusWord(status).name.replace("_", " ").lower() if known else "not known to the agent"
@@ -247,8 +280,9 @@ def describe_status(status: int) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number of things: 1 role, 3 roles, 2 tries."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    """A number of things, in the language of `_`: 1 role, 3 roles, 2 tries."""
+    one, several = f"{{}} {noun}", f"{{}} {plural or noun + 's'}"
+    return Sentences.catalogue.ngettext(one, several, number).format(number)
 
 
 # --- Errors --------------------------------------------------------------------------------------------------
@@ -299,8 +333,8 @@ class Fault(Enum):
     INTERRUPTED = 130, "Stopped. Nobody is signed in."
 
     def __init__(self, exit_code: int, sentence: str) -> None:
-        what, _, self.advice = sentence.partition(". ")
-        self.exit_code, self.says = exit_code, what.rstrip(".") + "."
+        what, *advice = sentence.split(". ", 1)
+        self.exit_code, self.says, self.advice = exit_code, what.rstrip(".") + ".", "".join(advice)
 
 
 CARD_FAULTS = {fault for fault in Fault if fault.exit_code in (4, 7)}  # another card may do
@@ -310,13 +344,22 @@ LASTING_FAULTS = {fault for fault in Fault if fault.exit_code in (6, 7)}  # noth
 class AgentError(Exception):
     """A fault and what is known of it: one `technical` line for the service desk, which never holds a secret.
 
-    `says` and `advice` are for the person in front; where they are not given, they are the fault's own.
+    `says` and `advice` are for the person in front; where they are not given, they are the fault's own, in the
+    language that is spoken when they are asked for.
     """
 
     def __init__(self, fault: Fault, technical: str = "", *, says: str = "", advice: str = "") -> None:
         super().__init__(technical)
         self.fault, self.technical = fault, clean(technical, LONGEST_LINE)
-        self.says, self.advice = clean(says, LONGEST_LINE) or fault.says, advice or fault.advice
+        self._says, self._advice = clean(says, LONGEST_LINE), advice
+
+    @property
+    def says(self) -> str:
+        return self._says or _(self.fault.says)
+
+    @property
+    def advice(self) -> str:
+        return self._advice or _(self.fault.advice)
 
     def __str__(self) -> str:
         return f"{self.says} {self.advice}".strip()
@@ -329,16 +372,19 @@ class UsageError(AgentError):
 
 def describe_tries(left: int | None) -> str:
     """A sentence to put behind another one, empty where the card does not say."""
-    return "" if left is None else f" {counted(left, 'try', 'tries')} left."
+    return "" if left is None else " " + _("{tries} left.", tries=counted(left, "try", "tries"))
 
 
 class WrongPasscode(AgentError):
     def __init__(self, tries_left: int | None) -> None:
         """`tries_left`: None where the card does not say."""
         status = StatusWord.VERIFICATION_FAILED if tries_left is None else 0x63C0 | tries_left
-        says = Fault.WRONG_PASSCODE.says + describe_tries(tries_left)
-        super().__init__(Fault.WRONG_PASSCODE, f"VERIFY \u2192 {describe_status(status)}", says=says)
+        super().__init__(Fault.WRONG_PASSCODE, f"VERIFY \u2192 {describe_status(status)}")
         self.tries_left = tries_left
+
+    @property
+    def says(self) -> str:
+        return super().says + describe_tries(self.tries_left)
 
 
 @dataclass(frozen=True)
@@ -351,10 +397,10 @@ class Contacts:
     def beside(self, sentence: str) -> str:
         """What to put behind a sentence that sends people there, empty behind all others."""
         where = []
-        if self.renewal_address and "renew" in sentence.lower():
-            where.append(f"Renew it at {self.renewal_address}.")
-        if self.service_desk and re.search("service desk|smartcard team", sentence):
-            where.append(f"Service desk: {self.service_desk}.")
+        if self.renewal_address and re.search(_("renew"), sentence, re.IGNORECASE):
+            where.append(_("Renew it at {address}.", address=self.renewal_address))
+        if self.service_desk and re.search(_("service desk|smartcard team"), sentence):  # a pattern in each language
+            where.append(_("Service desk: {where}.", where=self.service_desk))
         return " ".join(where)
 
 
@@ -678,9 +724,9 @@ class PivCard:
         command = Command(Instruction.SELECT, 0x04, 0x00, PIV_AID, plain)
         status = exchange(self, command)[1]
         if status != StatusWord.SUCCESS:
-            what, _, advice = self._explain().partition(". ")
+            says, *more = re.split(r"(?<=\.) ", _(self._explain()), maxsplit=1)
             technical = f"{command} \u2192 {describe_status(status)}, ATR {self._atr.hex(' ').upper()}"
-            says, advice = what and f"{what}.", advice or (what and OWN_CARD)
+            advice = "".join(more) or (says and _(OWN_CARD))
             raise AgentError(Fault.CARD_NOT_USABLE, technical, says=says, advice=advice)
 
     def _explain(self) -> str:
@@ -762,8 +808,8 @@ class PivCard:
         self._expect_success(command, status, Fault.NO_CERTIFICATE if missing else Fault.CARD_NONSENSE)
         certificate = Certificate.parse(_unpack_certificate(data))
         if not (certificate.uid.isascii() and certificate.uid.isdigit()):  # docs/protocol.md, section 7
-            says = f"This is not an NHS smartcard: it is in the name of {certificate.uid}."
-            raise AgentError(Fault.CARD_NOT_USABLE, "the common name is no uid", says=says, advice=OWN_CARD)
+            says = _("This is not an NHS smartcard: it is in the name of {name}.", name=certificate.uid)
+            raise AgentError(Fault.CARD_NOT_USABLE, "the common name is no uid", says=says, advice=_(OWN_CARD))
         return dataclasses.replace(certificate, purpose=purpose)
 
     def _show(self, instruction: Instruction, plain: str, *passcodes: Passcode) -> None:
@@ -773,7 +819,7 @@ class PivCard:
         command = Command(instruction, 0, self._reference, data, plain, True, answer_expected=False)
         self.passcode_shown = True
         try:
-            _, status = exchange(self, command)
+            status = exchange(self, command)[1]
         finally:
             for each in (data, *padded):
                 wipe(each)
@@ -785,7 +831,7 @@ class PivCard:
         if status >> 8 == 0x63:
             raise WrongPasscode(left)
         if status == StatusWord.INCORRECT_DATA:  # of a new passcode
-            says, advice = "This card does not take that new passcode.", "Choose one of 6 to 8 digits."
+            says, advice = _("This card does not take that new passcode."), _("Choose one of 6 to 8 digits.")
             raise AgentError(Fault.NO_PASSCODE, f"{command} \u2192 {describe_status(status)}", says=says, advice=advice)
         self._expect_success(command, status)
 
@@ -1099,8 +1145,9 @@ class PcscReader:
     def _not_found(self, there: Iterable[bytes]) -> AgentError:
         if not there:
             return AgentError(Fault.NO_READER)
-        advice = f"{Fault.READER_NOT_FOUND.advice} Connected: {clean('; '.join(map(shown, there)), LONGEST_LINE)}."
-        says = f"The card reader \u201c{clean(self._name)}\u201d is not connected."
+        names = clean("; ".join(map(shown, there)), LONGEST_LINE)
+        advice = f"{_(Fault.READER_NOT_FOUND.advice)} {_('Connected: {names}.', names=names)}"
+        says = _("The card reader \u201c{name}\u201d is not connected.", name=clean(self._name))
         return AgentError(Fault.READER_NOT_FOUND, f"--reader {self._name}", says=says, advice=advice)
 
     def _wait(self, context: PcscContext, names: list[bytes], known: dict[bytes, int]) -> Iterable[ReaderState]:
@@ -1297,7 +1344,8 @@ def read_module_answer(line: bytes, module: str) -> Any:
     if result == "PIN_INCORRECT" and tries_left != 0:
         raise WrongPasscode(tries_left)
     if result == "Load":
-        raise AgentError(Fault.MODULE_FAILED, says=f"{module} cannot be loaded: it is no PKCS#11 module for this PC.")
+        says = _("{module} cannot be loaded: it is no PKCS#11 module for this PC.", module=module)
+        raise AgentError(Fault.MODULE_FAILED, f"{module}: not loaded", says=says)
     name = "PIN_LOCKED" if result == "PIN_INCORRECT" else result
     faults = (fault for fault, names in MODULE_FAULTS.items() if name in names.split())
     raise AgentError(next(faults, Fault.CARD_MUTE), f"{module}: CKR_{name}")
@@ -1330,9 +1378,7 @@ class TokenCard:
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
         best = max((key.fitness[purpose] for key in self._keys), default=0)
         if not best:
-            raise AgentError(
-                Fault.NO_CERTIFICATE, f"{counted(len(self._keys), 'certificate')}, none of which is for this"
-            )
+            raise AgentError(Fault.NO_CERTIFICATE, f"none of its certificates ({len(self._keys)}) is for this")
         key, *others = [key for key in self._keys if key.fitness[purpose] == best]
         own, *rest = (dataclasses.replace(each.certificate, purpose=purpose) for each in (key, *others))
         return CardFacts(own, key.tries_left, key.own_pad, tuple(rest))
@@ -2713,7 +2759,7 @@ class Conductor:
                 self.log_out_confirmed = confirmed
             case Failed(error) | ReaderLost(error):
                 self.problem = error
-                tell(error.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
+                tell(error.fault.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
             case PasscodeTyped(passcode) if attempt:
                 attempt.passcode = passcode
             case Validated(session) if attempt and attempt.facts:
@@ -2911,13 +2957,15 @@ class Conductor:
         if attempt.facts is None and error.fault in CARD_FAULTS:
             self._unusable.add(attempt.card)
             if self._next_card():
-                tell(error.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
+                tell(error.fault.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
                 self.handle(Cue.CARD_UNUSABLE)
                 return
         if error.fault is Fault.CARD_MUTE and attempt.card.is_held_on:
-            error.advice = "Hold it flat on the reader, and leave it there until you are asked to take it away."
+            advice = _("Hold it flat on the reader, and leave it there until you are asked to take it away.")
+            error = AgentError(error.fault, error.technical, advice=advice)
         if len(self.cards) > 1:
-            error.advice += f" (This is about the card in {attempt.card.reader}.)"
+            which = _("(This is about the card in {reader}.)", reader=attempt.card.reader)
+            error = AgentError(error.fault, error.technical, says=error.says, advice=f"{error.advice} {which}".strip())
         self.handle(Failed(error))
 
     def _facts_of(self, attempt: Attempt) -> Event:
@@ -2962,7 +3010,7 @@ class Conductor:
         finally:
             patience.cancel()
         roles = len(session.roles)
-        says = f"uid {session.uid}, {counted(roles, 'role')}, {counted(session.max_minutes, 'minute')}"
+        says = f"uid {session.uid}, roles: {roles}, minutes: {session.max_minutes}"
         tell(f"Signed in as {session.cn}", says, level=logging.INFO)
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
 
@@ -3014,7 +3062,12 @@ def describe_time_left(seconds: float) -> str:
     minutes = max(0, int(-(-seconds // 60)))
     hours, minutes = divmod(minutes, 60)
     parts = [counted(number, unit) for number, unit in ((hours, "hour"), (minutes, "minute")) if number]
-    return " ".join(parts) or "less than a minute"
+    return " ".join(parts) or _("less than a minute")
+
+
+def describe_date(moment: datetime) -> str:
+    """A date as people say it: 3 May 2027."""
+    return f"{moment.day} {_(calendar.month_name[moment.month])} {moment.year}"
 
 
 def describe_expiry(certificate: Certificate, now: datetime) -> str:
@@ -3022,8 +3075,9 @@ def describe_expiry(certificate: Certificate, now: datetime) -> str:
     days = certificate.days_left(now)
     if days > EXPIRY_WARNING_DAYS:
         return ""
-    when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {counted(days, 'day')}"
-    return f"Your card expires {when}, on {certificate.not_after:%-d %B %Y}. Renew it before then."
+    soon = {0: _("today"), 1: _("tomorrow")}
+    when, date = soon.get(days) or _("in {days}", days=counted(days, "day")), describe_date(certificate.not_after)
+    return _("Your card expires {when}, on {date}. Renew it before then.", when=when, date=date)
 
 
 def describe_place(role: Role) -> str:
@@ -3033,16 +3087,18 @@ def describe_place(role: Role) -> str:
 
 def describe_role(role: Role) -> str:
     """One line: what and where."""
-    return f"{role.name} at {describe_place(role)}"
+    return _("{role} at {place}", role=role.name, place=describe_place(role))
 
 
 def describe_owner(conductor: Conductor) -> str:
     """Whose card all is about, as far as it is known, and which where several are in."""
     attempt = conductor.attempt
-    whose = f" of {attempt.facts.certificate.uid}" if attempt and attempt.facts else ""
+    uid = attempt.facts.certificate.uid if attempt and attempt.facts else ""
     several = len(conductor.cards) > 1 or len(conductor.readers) > 1
-    where = f" in {attempt.card.reader}" if attempt and several else ""
-    return f"Card{whose}{where}" if whose or where else ""
+    reader = attempt.card.reader if attempt and several else ""
+    if uid and reader:
+        return _("Card of {uid} in {reader}", uid=uid, reader=reader)
+    return _("Card of {uid}", uid=uid) if uid else _("Card in {reader}", reader=reader) if reader else ""
 
 
 def describe_card(card: CardIn, facts: CardFacts) -> str:
@@ -3052,15 +3108,21 @@ def describe_card(card: CardIn, facts: CardFacts) -> str:
         facts.check(datetime.now(UTC))
     except AgentError as error:
         wrong = f": {error.says}"
-    return f"{facts.certificate.uid}{wrong}\nin {card.reader}"
+    return f"{facts.certificate.uid}{wrong}\n{_('in {reader}', reader=card.reader)}"
 
 
-def in_or_on(conductor: Conductor) -> tuple[str, str]:
-    """How a card gets to the readers of this PC, and where it then is: a contactless one is held on."""
+def put_card_in(conductor: Conductor) -> str:
+    """What to do with a card, so that the readers of this PC get it: on a contactless one it is held."""
     held = [is_contactless(reader) for reader in conductor.readers]
     if held and all(held):
-        return "Hold your card on the reader", "on the reader"
-    return f"Put your card into the reader{', or hold it on' if any(held) else ''}", "in the reader"
+        return _("Hold your card on the reader")
+    return _("Put your card into the reader, or hold it on") if any(held) else _("Put your card into the reader")
+
+
+def leave_it_there(conductor: Conductor) -> str:
+    """What is said while the card is in use."""
+    held = [is_contactless(reader) for reader in conductor.readers]
+    return _("Leave your card on the reader.") if held and all(held) else _("Leave your card in the reader.")
 
 
 def uses_own_pad(conductor: Conductor) -> bool:
@@ -3077,7 +3139,7 @@ def certificates_of(conductor: Conductor) -> list[Certificate]:
 def describe_certificate(certificate: Certificate) -> str:
     """One line that tells it apart from the others on its card."""
     label = f"{certificate.label}: " if certificate.label else ""
-    return f"{label}{certificate.uid}, until {certificate.not_after:%-d %B %Y}"
+    return label + _("{uid}, until {date}", uid=certificate.uid, date=describe_date(certificate.not_after))
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
@@ -3091,7 +3153,16 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
     raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
 
 
-TYPE_ON_READER = "Type your passcode on the card reader"
+def not_confirmed() -> str:
+    """What is said where the broker did not answer to a log-out."""
+    return _("The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes.")
+
+
+def type_on_reader() -> str:
+    """For a reader with a pad of its own."""
+    return _("Type your passcode on the card reader")
+
+
 LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
 
 
@@ -3152,7 +3223,7 @@ class Terminal:
             case State.PASSCODE | State.LAST_TRY:
                 self._say(describe_owner(self._conductor))
             case State.SIGNING_IN if uses_own_pad(self._conductor):
-                self._print(TYPE_ON_READER)
+                self._print(type_on_reader())
             case State.WAITING if before not in (State.NO_READER, State.WAITING):
                 self._failed = self._failed or AgentError(Fault.CARD_REMOVED)
             case State.NO_READER if self._interactive and self._wait is None:
@@ -3378,7 +3449,7 @@ def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) 
     )
     print(f"You sign as {facts.certificate.uid}, as if by hand: {what}", file=sys.stderr)
     if facts.own_pad:
-        print(TYPE_ON_READER, file=sys.stderr)
+        print(type_on_reader(), file=sys.stderr)
     passcode = None if facts.own_pad else ask_passcode("Passcode: ")
     spend_last_try(facts)
     with open_card() as card:
@@ -3458,7 +3529,6 @@ DOT = "\u2022"  # in every font narrower than the digit by which a field is meas
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
-NO_MATCH = "Nothing found. Type less."
 
 # What each style adds to the one behind its first dot, and at last to ".". Fonts are called as in FONT_SIZES.
 STYLES: dict[str, dict[str, Any]] = {
@@ -3567,6 +3637,7 @@ class Window:
         clock: Clock = boottime,
         contacts: Contacts = Contacts(),
         contrast: bool = False,
+        language: str = "en",
     ) -> None:
         self.conductor = conductor
         self.bridge = bridge
@@ -3574,8 +3645,10 @@ class Window:
         self.clock = clock
         self.early_typing = ""  # while the card is being noticed: it goes to its passcode
         self.root = tk.Tk(className="Lanyard")
-        self.root.title("Lanyard: sign in with your smartcard")
         self.root.report_callback_exception = lambda kind, error, trace: conductor.unexpected(error)
+        self._first_language = language
+        Sentences.speak(language)
+        self.root.title(_("Lanyard: sign in with your smartcard"))
         self.theme = Theme(self.root, self._scale(kiosk), contrast)
         self.stage = ttk.Frame(self.root)  # the part of the window that shows something
         ttk.Label(self.stage, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
@@ -3605,6 +3678,11 @@ class Window:
         """Larger or smaller text, until the next person comes."""
         self.theme.resize(self.theme.zoom * factor)
         self.fit()
+
+    def speak(self, language: str) -> None:
+        """Another language, until the next person comes."""
+        Sentences.speak(language)
+        self._state_changed(self.conductor.state)
 
     def fit(self) -> None:
         """Have the screen make do with the room there is. Who puts something beside it is asked first."""
@@ -3654,6 +3732,7 @@ class Window:
         state = self.conductor.state
         if state in (State.WAITING, State.NO_READER) and state is not before:
             self.theme.resize(self.theme.scale)
+            Sentences.speak(self._first_language)
             self.root.event_generate("<<NextPerson>>")
         request = self.conductor.request if state is State.SIGNED_IN else None
         wanted = SCREENS[state]
@@ -3666,6 +3745,7 @@ class Window:
             self.screen = wanted(self)
         if state is not State.WAITING:
             self.early_typing = ""
+        self.root.title(_("Lanyard: sign in with your smartcard"))
         self.screen.refresh()
         self.fit()
 
@@ -3683,6 +3763,11 @@ class Window:
             self.screen.typed(event.char)
 
 
+def describe_program(request: Request) -> str:
+    """Empty where the program itself is named as who asks."""
+    return _("Program: {program}", program=request.program) if request.origin else ""
+
+
 class RequestBar:
     """Over each screen, while a program waits for somebody to sign in: who that is, and a way to refuse."""
 
@@ -3691,9 +3776,7 @@ class RequestBar:
         self._frame = ttk.Frame(window.stage, style="Bar.TFrame", padding=window.theme.px(40, 12))
         self._who = ttk.Label(self._frame, style="Bar.TLabel")
         self._program = ttk.Label(self._frame, style="Quiet.Bar.TLabel")
-        self._refuse = ttk.Button(
-            self._frame, text="Do not sign in", style="Quiet.TButton", command=self._refused, cursor="hand2"
-        )
+        self._refuse = ttk.Button(self._frame, style="Quiet.TButton", command=self._refused, cursor="hand2")
         self._refuse.pack(side="right", padx=window.theme.px(16, 0))
         self._who.pack(fill="x")
         self._program.pack(fill="x")
@@ -3705,8 +3788,9 @@ class RequestBar:
             self._frame.pack_forget()
             return
         self._settled = self._window.clock() + SETTLE_SECONDS
-        self._who.configure(text=f"{request.who} asks you to sign in")
-        self._program.configure(text=f"Program: {request.program}" if request.origin else "")
+        self._refuse.configure(text=_("Do not sign in"))
+        self._who.configure(text=_("{who} asks you to sign in", who=request.who))
+        self._program.configure(text=describe_program(request))
         self._frame.pack(side="top", fill="x", before=self._window.content)
 
     def fit(self, width: int) -> None:
@@ -3803,13 +3887,18 @@ class WaitingScreen(Screen):
 
     def build(self) -> None:
         self._title = self.label("", "Title.TLabel")
-        self.label("Then type your passcode. You can start typing straight away.", "Quiet.TLabel")
+        self.label(_("Then type your passcode. You can start typing straight away."), "Quiet.TLabel")
         if self.conductor.log_out_confirmed is False:
-            self.label("The last log-out was not confirmed. It is asked for again, for 10 minutes.", "Red.TLabel")
+            self.label(_("The last log-out was not confirmed. It is asked for again, for 10 minutes."), "Red.TLabel")
+        if Sentences.language != "en":
+            self.label(_("No speaker of this language has checked these words yet."), "Quiet.TLabel")
+        for language, name in LANGUAGES.items():
+            if language != Sentences.language and (language == "en" or find_catalogue(language)):
+                self.button(name, functools.partial(self.window.speak, language), "Quiet.TButton")
         self.after(EARLY_TYPING_MS, self._forget)
 
     def refresh(self) -> None:
-        self._title.configure(text=in_or_on(self.conductor)[0])
+        self._title.configure(text=put_card_in(self.conductor))
 
     def typed(self, character: str) -> None:
         if character in digits:
@@ -3826,13 +3915,13 @@ class PasscodeScreen(Screen):
     stays = True
 
     def build(self) -> None:
-        self.label("Type your passcode", "Title.TLabel")
+        self.label(_("Type your passcode"), "Title.TLabel")
         self._whose = self.label("")
         self._notice = self.label("", "Quiet.TLabel")
         self._card: CardIn | None = None
         self.first = self.entry = self._make_entry()
         self.entry.insert(0, self.window.early_typing)
-        self.button("Sign in", self._sign_in)
+        self.button(_("Sign in"), self._sign_in)
         self._pad = self._make_pad()
 
     def _make_entry(self) -> tk.Entry:
@@ -3845,8 +3934,9 @@ class PasscodeScreen(Screen):
     def _make_pad(self) -> ttk.Frame:
         """For those who only touch. What it does harms nobody, so it works at once, as the keyboard does."""
         pad = ttk.Frame(self.frame)
-        keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "Clear", "0", "\u232b"]
-        commands = {"Clear": self._clear, "\u232b": lambda: self.entry.delete(len(self.entry.get()) - 1, "end")}
+        clear = _("Clear")
+        keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", clear, "0", "\u232b"]
+        commands = {clear: self._clear, "\u232b": lambda: self.entry.delete(len(self.entry.get()) - 1, "end")}
         for place, key in enumerate(keys):
             command = commands.get(key, lambda key=key: self.typed(key))
             button = ttk.Button(pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2")
@@ -3871,14 +3961,14 @@ class PasscodeScreen(Screen):
         attempt, state = self.conductor.attempt, self.conductor.state
         wrong = str(self.conductor.problem) if self.conductor.problem else ""
         if state is State.LAST_TRY:
-            return f"{wrong or 'One try left.'} A wrong passcode now locks the card.", "Red.TLabel"
+            return f"{wrong or _('One try left.')} {_('A wrong passcode now locks the card.')}", "Red.TLabel"
         if wrong:
             return wrong, "Red.TLabel"
         if attempt is None or attempt.facts is None:
-            return "Your card is being read. You can type already.", "Quiet.TLabel"
+            return _("Your card is being read. You can type already."), "Quiet.TLabel"
         ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
         ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
-        return (ends, "TLabel") if ends else ("Then press Enter or Sign in.", "Quiet.TLabel")
+        return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
 
     def _sign_in(self) -> None:
         typed = self.entry.get()
@@ -3909,10 +3999,10 @@ class ConfirmScreen(Screen):
     """Asks before the last try is spent."""
 
     def build(self) -> None:
-        self.label("This is the last try", "Title.TLabel")
-        self.label("If this passcode is wrong too, your card is locked and you need help to unlock it.")
-        self.button("No, let me type it again", Cue.CANCELLED)
-        self.button("Yes, use this passcode", Cue.CONFIRMED, "Quiet.TButton")
+        self.label(_("This is the last try"), "Title.TLabel")
+        self.label(_("If this passcode is wrong too, your card is locked and you need help to unlock it."))
+        self.button(_("No, let me type it again"), Cue.CANCELLED)
+        self.button(_("Yes, use this passcode"), Cue.CONFIRMED, "Quiet.TButton")
 
 
 class BusyScreen(Screen):
@@ -3920,26 +4010,24 @@ class BusyScreen(Screen):
 
     stays = True
 
-    SAYS: ClassVar = {
-        State.READING_TYPED: "Reading your card",
-        State.SIGNING_IN: "Signing you in",
-        State.SELECTING_ROLE: "Starting your session",
-    }
-
     def build(self) -> None:
         self._title = self.label("", "Title.TLabel")
         self.after(PROGRESS_AFTER_MS, self._show_progress)
 
     def refresh(self) -> None:
-        on_reader = self.conductor.state is State.SIGNING_IN and uses_own_pad(self.conductor)
-        self._title.configure(text=TYPE_ON_READER if on_reader else self.SAYS[self.conductor.state])
+        says = {
+            State.READING_TYPED: _("Reading your card"),
+            State.SIGNING_IN: type_on_reader() if uses_own_pad(self.conductor) else _("Signing you in"),
+            State.SELECTING_ROLE: _("Starting your session"),
+        }
+        self._title.configure(text=says[self.conductor.state])
 
     def _show_progress(self) -> None:
-        self.label(f"Leave your card {in_or_on(self.conductor)[1]}.", "Quiet.TLabel")
+        self.label(leave_it_there(self.conductor), "Quiet.TLabel")
         moving = ttk.Progressbar(self.frame, mode="indeterminate")
         moving.pack(fill="x", pady=self.px(8, 24), ipady=self.px(4))
         moving.start(30)
-        self.button("Cancel", Cue.CANCELLED, "Quiet.TButton")
+        self.button(_("Cancel"), Cue.CANCELLED, "Quiet.TButton")
         self.settle()
         self.window.fit()
 
@@ -3948,8 +4036,8 @@ class CardsScreen(Screen):
     """Asks which of the cards that are in is meant. Nothing is chosen beforehand."""
 
     def build(self) -> None:
-        self.label("Which card is yours?", "Title.TLabel")
-        self.label("The number is printed on the card. Or take out the card that is not yours.")
+        self.label(_("Which card is yours?"), "Title.TLabel")
+        self.label(_("The number is printed on the card. Or take out the card that is not yours."))
         for card, facts in self.conductor.owners.items():
             self.button(describe_card(card, facts), CardChosen(card), "Quiet.TButton")
 
@@ -3958,8 +4046,8 @@ class CertificatesScreen(Screen):
     """Asks which of a card's certificates is meant. Nothing is chosen beforehand."""
 
     def build(self) -> None:
-        self.label("Which of these is for signing in?", "Title.TLabel")
-        self.advice("Your card has several certificates that would do. Ask your service desk if you do not know.")
+        self.label(_("Which of these is for signing in?"), "Title.TLabel")
+        self.advice(_("Your card has several certificates that would do. Ask your service desk if you do not know."))
         for certificate in certificates_of(self.conductor):
             choose = functools.partial(self.conductor.use_certificate, certificate)
             self.button(describe_certificate(certificate), choose, "Quiet.TButton")
@@ -3973,13 +4061,13 @@ class RolesScreen(Screen):
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles, self._name = session.roles, session.cn
-        self.label("Choose your role", "Title.TLabel")
+        self.label(_("Choose your role"), "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self.first = self.search = self._make_search()
         self.list = self._make_list()
-        self._nothing = ttk.Label(self.list, text=NO_MATCH, style="List.TLabel")
-        self._use = self.button("Use this role", self._choose)
-        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
+        self._nothing = ttk.Label(self.list, text=_("Nothing found. Type less."), style="List.TLabel")
+        self._use = self.button(_("Use this role"), self._choose)
+        self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         for widget in (self.search, self.list):
             widget.bind("<<Enter>>", self.deliberate(self._choose))
         self._search()
@@ -3987,7 +4075,7 @@ class RolesScreen(Screen):
     def _make_search(self) -> tk.Entry:
         row = ttk.Frame(self.frame)
         row.pack(fill="x", pady=self.px(0, 12))
-        ttk.Label(row, text="Find").pack(side="left", padx=self.px(0, 12))
+        ttk.Label(row, text=_("Find")).pack(side="left", padx=self.px(0, 12))
         self._sought = tk.StringVar(self.frame)
         self._sought.trace_add("write", lambda *_: self._search())
         search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
@@ -4022,9 +4110,9 @@ class RolesScreen(Screen):
             if all(word in text for word in words):  # the code before the name: what is too long is cut off
                 where = f"{role.org_code or ''} {role.org_name}".strip()
                 self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
-        found = len(self.list.get_children())
-        of = f"{found} of " if words else ""
-        self._count.configure(text=f"{self._name}: {of}{counted(len(self._roles), 'role')}")
+        found, all_roles = len(self.list.get_children()), counted(len(self._roles), "role")
+        count = _("{found} of {roles}", found=found, roles=all_roles) if words else all_roles
+        self._count.configure(text=f"{self._name}: {count}")
         self._nothing.place_forget()
         if not found:
             self._nothing.place(x=0, y=0)
@@ -4055,25 +4143,25 @@ class SessionScreen(Screen):
     def build(self) -> None:
         signed_in = self.conductor.signed_in()
         role = signed_in.role
-        self.label("You are signed in", "Green.Title.TLabel")
+        self.label(_("You are signed in"), "Green.Title.TLabel")
         self.label(signed_in.session.cn, "Heading.TLabel")
         if role:
             self.label(role.name)
             self.label(describe_place(role), "Quiet.TLabel")
         else:
-            self.label("You have no role at any organisation, so most applications will not let you in.")
-            self.advice("Ask your local smartcard team to give you a role.", "Quiet.TLabel")
+            self.label(_("You have no role at any organisation, so most applications will not let you in."))
+            self.advice(_("Ask your local smartcard team to give you a role."), "Quiet.TLabel")
         self._time = self.label("", "Quiet.TLabel")
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.advice(ends, "Red.TLabel")
-        self.label("Taking your card out logs you out.", "Quiet.TLabel")
-        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
+        self.label(_("Taking your card out logs you out."), "Quiet.TLabel")
+        self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
 
     def _show_time(self) -> None:
         """Changes once a minute, when the minutes do."""
         left = self.conductor.seconds_left()
-        self._time.configure(text=f"Time left: {describe_time_left(left)}")
+        self._time.configure(text=_("Time left: {time}", time=describe_time_left(left)))
         self.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
 
 
@@ -4083,12 +4171,12 @@ class QuestionScreen(Screen):
     def build(self) -> None:
         request = self.conductor.request
         if request:
-            self.label(f"{request.who} asks", "Heading.TLabel")
+            self.label(_("{who} asks", who=request.who), "Heading.TLabel")
             if request.origin:  # over the question, whose length is the program's choice
-                self.label(f"Program: {request.program}", "Quiet.TLabel")
+                self.label(describe_program(request), "Quiet.TLabel")
             self.label(request.question)
-            self.button("No", lambda: request.answer(False))
-            self.button("Yes", lambda: request.answer(True), "Quiet.TButton")
+            self.button(_("No"), lambda: request.answer(False))
+            self.button(_("Yes"), lambda: request.answer(True), "Quiet.TButton")
 
 
 class SigningScreen(PasscodeScreen):
@@ -4102,16 +4190,17 @@ class SigningScreen(PasscodeScreen):
             raise AgentError(Fault.UNEXPECTED, "a screen without a request")
         self._request, self._signing = request, request.signing
         self._facts: CardFacts | None = None  # None while there is nothing to type a passcode for
-        self.label(f"Sign {counted(len(self._signing.payloads), 'document')}?", "Title.TLabel")
-        self._notice = self.label("Your card is being read.", "Quiet.TLabel")
+        documents = counted(len(self._signing.payloads), "document")
+        self.label(_("Sign {documents}?", documents=documents), "Title.TLabel")
+        self._notice = self.label(_("Your card is being read."), "Quiet.TLabel")
         self._notice.pack(side="bottom")  # before what a program says: it never takes this line's room
-        program = f"Program: {request.program}\n" if request.origin else ""
-        self._text = self._make_text(f"{request.who} asks for your signature:\n{program}{request.question}")
+        who = _("{who} asks for your signature:", who=request.who)
+        self._text = self._make_text("\n".join(filter(None, (who, describe_program(request), request.question))))
         self.first = self.entry = self._make_entry()
         for key, step in (("<Up>", -1), ("<Down>", 1), ("<Prior>", -3), ("<Next>", 3)):
             self.entry.bind(key, lambda event, step=step: self._text.yview_scroll(step, "units"))  # type: ignore[misc]
-        self.button("Sign", self._sign_in)
-        self.button("Do not sign", functools.partial(request.answer, False), "Quiet.TButton")
+        self.button(_("Sign"), self._sign_in)
+        self.button(_("Do not sign"), functools.partial(request.answer, False), "Quiet.TButton")
         self._pad = self._make_pad()
         self.conductor.use_card(signer_facts, self._read)
 
@@ -4151,12 +4240,12 @@ class SigningScreen(PasscodeScreen):
             self._request.answer(outcome)
             return
         self._facts = outcome
-        left = describe_tries(outcome.tries_left)
-        self._ask_again(f"You sign as {outcome.certificate.uid}, as if by hand.{left}", "Quiet.TLabel")
+        says = _("You sign as {uid}, as if by hand.", uid=outcome.certificate.uid)
+        self._ask_again(says + describe_tries(outcome.tries_left), "Quiet.TLabel")
 
     def _ask_again(self, says: str, style: str) -> None:
         last = self._facts is not None and self._facts.tries_left == 1
-        text = f"{says} A wrong passcode now locks the card." if last else says
+        text = f"{says} {_('A wrong passcode now locks the card.')}" if last else says
         self._notice.configure(text=text, style="Red.TLabel" if last else style)
         self.window.fit()
 
@@ -4165,7 +4254,7 @@ class SigningScreen(PasscodeScreen):
         if facts is None or not (typed or facts.own_pad):
             return
         if self._text.yview()[1] < 1:
-            self._ask_again("Read to the end of what you are to sign: it goes on below.", "TLabel")
+            self._ask_again(_("Read to the end of what you are to sign: it goes on below."), "TLabel")
             return
         self._clear()
         try:
@@ -4174,7 +4263,7 @@ class SigningScreen(PasscodeScreen):
             self._ask_again(str(error), "Red.TLabel")
             return
         self._facts = None
-        self._notice.configure(text=TYPE_ON_READER if facts.own_pad else "Signing ...", style="Quiet.TLabel")
+        self._notice.configure(text=type_on_reader() if facts.own_pad else _("Signing ..."), style="Quiet.TLabel")
         sign = functools.partial(
             sign_documents, signing=self._signing, certificate=facts.certificate, passcode=passcode
         )
@@ -4195,12 +4284,16 @@ class SignedOutScreen(Screen):
 
     def build(self) -> None:
         confirmed = self.conductor.log_out_confirmed
-        titles = {None: "Signing you out", True: "You are signed out", False: "You are signed out on this PC only"}
+        titles = {
+            None: _("Signing you out"),
+            True: _("You are signed out"),
+            False: _("You are signed out on this PC only"),
+        }
         self.label(titles[confirmed], "Title.TLabel")
         if confirmed is False:
-            self.label(NOT_CONFIRMED, "Red.TLabel")
-        self.label("Take your card with you.")
-        self.button("Sign in again", Cue.DISMISSED, "Quiet.TButton")
+            self.label(not_confirmed(), "Red.TLabel")
+        self.label(_("Take your card with you."))
+        self.button(_("Sign in again"), Cue.DISMISSED, "Quiet.TButton")
 
 
 class ProblemScreen(Screen):
@@ -4211,13 +4304,13 @@ class ProblemScreen(Screen):
         self.label(problem.says, "Red.Title.TLabel")
         self.advice(problem.advice)
         if owner := describe_owner(self.conductor):
-            self.label(f"If you ask for help, read this out: {owner}.", "Quiet.TLabel")
+            self.label(_("If you ask for help, read this out: {owner}.", owner=owner), "Quiet.TLabel")
         # A lost reader comes back by itself.
         if state is State.PROBLEM and problem.fault not in LASTING_FAULTS:
             is_over = problem.fault in (Fault.TIME_UP, Fault.IDLE_TOO_LONG)
-            self.button("Sign in again" if is_over else "Try again", Cue.DISMISSED)
+            self.button(_("Sign in again") if is_over else _("Try again"), Cue.DISMISSED)
         self._technical = f"{problem.fault.name} (exit code {problem.fault.exit_code})\n{problem.technical}"
-        self._more = self.button("Technical detail", self._show_detail, "Quiet.TButton")
+        self._more = self.button(_("Technical detail"), self._show_detail, "Quiet.TButton")
 
     def _show_detail(self) -> None:
         self._more.destroy()
@@ -5056,6 +5149,7 @@ class Settings:
     kiosk: bool = field(default=False, metadata=about("", "full screen, and nobody can close it", TRUTHS))
     contrast: bool = field(default=False, metadata=about("", "show all text with a contrast of 7:1", TRUTHS))
     ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
+    language: str = field(default="en", metadata=about("CODE", "of the window: en or cy", {"en": "en", "cy": "cy"}))
     explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
     log_level: str = field(default="warning", metadata=about("LEVEL", "debug, info, warning or error", LEVELS))
     log_file: Path | None = field(default=None, metadata=about("FILE", "log there, not on stderr"))
@@ -5301,7 +5395,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     conductor.close()
     bridge.run_pending()
     if conductor.log_out_confirmed is False:
-        print(NOT_CONFIRMED, file=sys.stderr)
+        print(not_confirmed(), file=sys.stderr)
     elif not options.keep and not options.json:
         print("Logged out.")
 
@@ -5343,8 +5437,8 @@ def run(options: argparse.Namespace) -> None:
     try:
         run_face(settings, options, reader, wants_terminal(options))
     except AgentError as error:
-        error.advice = " ".join(filter(None, [error.advice, contacts.beside(error.advice)]))
-        raise
+        advice = f"{error.advice} {contacts.beside(error.advice)}".strip()
+        raise AgentError(error.fault, error.technical, says=error.says, advice=advice) from None
 
 
 def open_socket(stack: contextlib.ExitStack) -> socket.socket | None:
@@ -5387,6 +5481,7 @@ def run_face(
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
         conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
         look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
+        look |= {"language": settings.language}
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, **look)
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))

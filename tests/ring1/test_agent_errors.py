@@ -91,7 +91,7 @@ def test_a_role_in_words() -> None:
 
 def test_sentences_are_there_without_docstrings() -> None:
     """As `python -OO` runs the agent, which leaves all docstrings out."""
-    names: dict[str, Any] = {"__name__": "agent"}
+    names: dict[str, Any] = {"__name__": "agent", "__file__": agent.__file__}
     exec(compile(Path(agent.__file__).read_text(), agent.__file__, "exec", optimize=2), names)  # noqa: S102
     assert names["AgentError"].__doc__ is None
     assert str(names["AgentError"](names["Fault"].NO_READER)) == str(AgentError(Fault.NO_READER))

@@ -32,18 +32,18 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 520,  # everything before the cards
-    "Card session": 710,
+    "": 570,  # everything before the cards
+    "Card session": 712,
     "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
     "Broker client": 280,
     "Login table": 280,
-    "Worker bridge": 720,
-    "Front ends": 1300,
+    "Worker bridge": 724,
+    "Front ends": 1355,
     "Ticket socket": 784,
-    "Configuration and logging": 425,
+    "Configuration and logging": 426,
 }
-MOST_LINES = 5450
+MOST_LINES = 5570
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},

@@ -88,7 +88,7 @@ def test_the_roles_are_counted_searched_and_reached_by_tab(window: WindowOnScree
     window.types("pharmac")
     window.waits(lambda: "Carys Llewellyn: 10 of 40 roles" in window.text())
     window.types(" x")
-    window.waits(lambda: agent.NO_MATCH in window.text())
+    window.waits(lambda: "Nothing found" in window.text())
     window.picture("no-role-found")
     window.presses("BackSpace", "BackSpace", "Tab", "Down", "Tab")
     window.waits(lambda: window.root.focus_get().winfo_class() == "TButton")
