@@ -38,6 +38,7 @@ pytest_plugins = [
         "servers",
         "browser",
         "bridge_pc",
+        "hooks",
         "extension",
         "programs",
         "installed",

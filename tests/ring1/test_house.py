@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 AGENT = ROOT / "agent.py"
-PARTS = ("agent", "demo", "emulator", "spine_stub", "bridge")
+PARTS = ("agent", "demo", "emulator", "spine_stub", "bridge", "kiosk")
 ALLOWED = {"demo": {"agent"}}  # the arrows that there are
 # agent.py's sections, in their order, each using only those above it.
 SECTIONS = (

@@ -12,13 +12,14 @@ from support.source import ROOT
 import agent
 import bridge
 import emulator
+import kiosk
 import spine_stub
 
 SUFFIXES = (".css", ".html", ".ini", ".js", ".md", ".py", ".toml", ".txt", ".yaml")
-FOLDERS = ("bridge", "docs", "emulator", "spine_stub", "tests")
+FOLDERS = ("bridge", "docs", "emulator", "kiosk", "spine_stub", "tests")
 ADDRESS = re.compile(r"https?://\S+")
 DOCUMENT = re.compile(r"[\w./-]*\w\.md\b")
-PATH = re.compile(r"(?<![\w/.~*-])(?:bridge|docs|emulator|spine_stub|tests|\.ci)/[\w./-]*\w(?![\w*{])")
+PATH = re.compile(r"(?<![\w/.~*-])(?:bridge|docs|emulator|kiosk|spine_stub|tests|\.ci)/[\w./-]*\w(?![\w*{])")
 MODULE = re.compile(r"(?<![\w./*{-])(?:[a-z_]+/)*[a-z_0-9]+\.py\b")
 # A docstring that leans on another one says nothing to whoever reads it alone.
 LEANING = re.compile(r"\blikewise\b|\bthe same for\b|\bdone ahead\b|\bditto\b", re.IGNORECASE)
@@ -88,7 +89,7 @@ def test_every_docstring_stands_alone() -> None:
 
 
 def test_there_is_one_version_number() -> None:
-    assert bridge.__version__ == emulator.__version__ == spine_stub.__version__ == agent.VERSION
+    assert bridge.__version__ == emulator.__version__ == kiosk.__version__ == spine_stub.__version__ == agent.VERSION
     assert f"## {agent.VERSION}" in (ROOT / "CHANGELOG.md").read_text()
 
 

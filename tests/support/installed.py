@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = [name for name in ("agent.py", "demo.py", "bridge", "emulator", "spine_stub") if (ROOT / name).exists()]
+SHIPPED = [
+    name for name in ("agent.py", "demo.py", "bridge", "emulator", "kiosk", "spine_stub") if (ROOT / name).exists()
+]
 BUILD = "import setuptools.build_meta, sys; print(setuptools.build_meta.build_wheel(sys.argv[1]))"
 
 

@@ -1,0 +1,151 @@
+"""The reaper of one session: a process that starts its programs, and ends when all of them have ended.
+
+It reads orders and writes answers, a line of JSON each:
+
+    {"order": "start", "name": N, "command": [...], "environment": {...}}     {"failed": SENTENCE or ""}
+    {"order": "run", ... as start, "seconds": S}                              the same, once it has ended
+    {"order": "stop"}                                                         {"stopped": [PID, ...] or null}
+    {"order": "continue"}                                                     {}
+    {"order": "end", "grace": S}                                              {"ended": how many there were}
+
+Between these it writes {"exited": N, "says": SENTENCE} when a program that was started has ended with an error. When
+no more orders can come, it kills what there is and ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import process_tree
+
+LONGEST_ORDER = 1 << 20
+
+
+def serve(orders: int, answers: int) -> None:
+    """Be the reaper, on these two pipes, until the first one closes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    process_tree.adopt_orphans()
+    reaper = Reaper(answers)
+    try:
+        reaper.serve(orders)
+    finally:
+        process_tree.end_all(0)
+
+
+class Reaper:
+    """What the process knows: the programs that it has started and that have not ended yet."""
+
+    def __init__(self, answers: int) -> None:
+        self._answers = answers
+        self._running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
+        self._orders: Mapping[str, Callable[..., dict[str, Any]]] = {
+            "start": self._start,
+            "run": self._run,
+            "stop": lambda: {"stopped": process_tree.stop_all()},
+            "continue": self._continue,
+            "end": self._end,
+        }
+
+    def serve(self, orders: int) -> None:
+        """Carry out orders until no more can come."""
+        woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+        unread = b""
+        while True:
+            ready = select.select([orders, woken], [], [])[0]
+            if woken in ready:
+                os.read(woken, 4096)
+                self._tell_of_exits()
+            if orders in ready:
+                piece = os.read(orders, LONGEST_ORDER)
+                if not piece:
+                    return
+                *lines, unread = (unread + piece).split(b"\n")
+                for line in lines:
+                    self._obey(json.loads(line))
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        self._say(self._orders[order.pop("order")](**order))
+
+    def _say(self, answer: dict[str, Any]) -> None:
+        os.write(self._answers, json.dumps(answer).encode() + b"\n")
+
+    def _tell_of_exits(self) -> None:
+        for pid, code in process_tree.reap()[0].items():
+            name, says = self._ended(pid, code)
+            if says:
+                self._say({"exited": name, "says": says})
+
+    def _ended(self, pid: int, code: int) -> tuple[str, str]:
+        """Return the program's name, and what to say of its end; nothing of a child that was not started here."""
+        name, started = self._running.pop(pid, ("", None))
+        if started is None:
+            return "", ""
+        started.returncode = code  # or Popen would look for a child that is not there any more
+        return name, describe_exit(name, code)
+
+    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
+        try:
+            started = subprocess.Popen(
+                command,
+                env=os.environ | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+                start_new_session=True,
+                preexec_fn=_as_usual,  # there is but this one thread
+            )
+        except (OSError, ValueError) as error:
+            return {"failed": f"{name} cannot be started: {getattr(error, 'strerror', '') or error}."}
+        self._running[started.pid] = name, started
+        return {"failed": ""}
+
+    def _run(self, name: str, command: list[str], environment: dict[str, str], seconds: float) -> dict[str, Any]:
+        failed: str = self._start(name, command, environment)["failed"]
+        if failed:
+            return {"failed": failed}
+        pid, ends = next(reversed(self._running)), time.monotonic() + seconds
+        while time.monotonic() < ends:
+            for each, code in process_tree.reap()[0].items():
+                ended, says = self._ended(each, code)
+                if each == pid:
+                    return {"failed": says}
+                if says:
+                    self._say({"exited": ended, "says": says})
+            time.sleep(0.002)
+        os.kill(pid, signal.SIGKILL)
+        self._ended(*os.waitpid(pid, 0))
+        return {"failed": f"{name} has not ended within {seconds:g} s, and was killed."}
+
+    def _continue(self) -> dict[str, Any]:
+        process_tree.continue_all()
+        return {}
+
+    def _end(self, grace: float) -> dict[str, Any]:
+        number = process_tree.end_all(grace)
+        for _, started in self._running.values():
+            started.returncode = 0
+        self._running.clear()
+        return {"ended": number}
+
+
+def _as_usual() -> None:
+    """In a program that is about to be started: take signals as programs do, and do not outlive the reaper."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    process_tree.die_with_parent()
+
+
+def describe_exit(name: str, code: int) -> str:
+    """Return a sentence for an exit code of subprocess's; empty where all is well."""
+    if not code:
+        return ""
+    return f"{name} has ended with exit code {code}." if code > 0 else f"{name} was ended by signal {-code}."

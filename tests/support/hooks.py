@@ -1,0 +1,123 @@
+"""`python -m kiosk hooks` for tests, with a scripted agent in front of it; the fixture is `kept`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.agent_socket import Message, SocketServer
+from support.machine import TIED_TO_THE_RUN, stop, wait_until
+from support.source import ROOT
+
+UID, NAME = "555000000101", "Amina Khan"
+ROLE = {"id": "100", "name": "Nurse", "org_code": "A99", "org_name": "Ward 9", "group": "g", "sub_group": "s"}
+A, B = "a" * 16, "b" * 16
+
+
+def toml(program: dict[str, Any]) -> str:
+    """A program's table: JSON's texts, numbers and lists of texts are TOML's too."""
+    return "[[programs]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in program.items())
+
+
+class Kept:
+    """The program under test, and what the agent in front of it tells and hears."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.agent = SocketServer(folder)
+        self.agent.answers = self._answer
+        self.config = folder / "kiosk.toml"
+        self.config.write_text("")
+        self.done: list[Message] = []
+        self.sequence = 0
+        self.now: Message = {"event": "signed_out"}
+        self.status: Message = {"has_keyboard": True}
+        self._said = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _answer(self, request: Message) -> object:
+        method, parameters = request["method"].removeprefix("lanyard.Agent."), request["parameters"]
+        if method == "Watch":
+            assert parameters == {"hooks": True}
+            self._watching = self.agent._connections[-1]
+            return self._event(self.now) | {"continues": True}
+        if method == "HooksDone":
+            self.done.append(parameters)
+        return {"parameters": self.status if method == "GetStatus" else {}}
+
+    def _event(self, event: Message) -> Message:
+        return {"parameters": {"sequence": self.sequence, "reader": "A reader", **event}}
+
+    def configure(self, *programs: dict[str, Any], **settings: Any) -> None:
+        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+        self.config.write_text(lines + "".join(map(toml, programs)))
+
+    def start(self) -> None:
+        """Start the program, and wait until it has told the agent that it is ready."""
+        command = [*TIED_TO_THE_RUN, sys.executable, "-m", "kiosk", "hooks", "--config", str(self.config)]
+        environment = os.environ | {"XDG_RUNTIME_DIR": str(self.folder)}
+        number, self.log = len(self.done), self.folder / "log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+        wait_until(lambda: len(self.done) > number, what="ready hooks")
+
+    def tell(self, event: str, session: str = A, reason: str | None = None, **more: Any) -> Message:
+        """Tell an event, wait until it is answered, and return the answer."""
+        self.sequence += 1
+        number = len(self.done)
+        whose = {"session": session, "uid": UID, "cn": NAME, "role": ROLE, "seconds": 1.5}
+        told = self._event({"event": event, "reason": reason, **whose, **more}) | {"continues": True}
+        self._watching.sendall(json.dumps(told).encode() + b"\0")
+        wait_until(lambda: len(self.done) > number, 20, f"an answer to {event}")
+        assert self.done[-1]["sequence"] == self.sequence
+        return self.done[-1]
+
+    def session_folder(self, session: str = A) -> Path:
+        return self.folder / "lanyard-kiosk" / session
+
+    def close(self) -> None:
+        if self.process:
+            stop(self.process)
+        self.agent.close()
+
+
+def python(script: str) -> list[str]:
+    """The command of a program in Python, which finds this folder's modules."""
+    return [sys.executable, "-c", script]
+
+
+def processes_with(mark: str) -> list[int]:
+    """The living processes that have this in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                is_dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+                if mark.encode() in (entry / "environ").read_bytes() and not is_dead:
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def states(pids: list[int]) -> set[str]:
+    """The states of processes, as proc(5) has them."""
+    return {Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    """Yield hooks that are not started yet, in a runtime folder of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="lanyard-") as folder:
+        kept = Kept(Path(folder))
+        yield kept
+        kept.close()
