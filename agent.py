@@ -325,6 +325,8 @@ class Fault(Enum):
     ROLE_REFUSED = 9, "The sign-in service did not accept that role. Sign in again and choose another one."
     TIME_UP = 9, "Your time is up, so you were signed out. Sign in again to go on."
     IDLE_TOO_LONG = 9, "Your session was not used for too long, so you were signed out. Sign in again to go on."
+    PARKED_TOO_LONG = 9, "Your session waited too long for your card, so you were signed out. Sign in again to go on."
+    ENDED_BY_BROKER = 9, "The sign-in service has ended your session. Sign in again to go on."
     CARD_REMOVED = 10, "The card was taken out. Put it in again to sign in."
     NO_TICKET = 11, "Nobody is signed in, so there is no ticket. Sign in first."
     NOT_RUNNING = 12, "The agent is not running. Start it, then sign in."
@@ -339,6 +341,7 @@ class Fault(Enum):
 
 CARD_FAULTS = {fault for fault in Fault if fault.exit_code in (4, 7)}  # another card may do
 LASTING_FAULTS = {fault for fault in Fault if fault.exit_code in (6, 7)}  # nothing helps here
+OVER = Fault.TIME_UP, Fault.IDLE_TOO_LONG, Fault.PARKED_TOO_LONG, Fault.ENDED_BY_BROKER  # of a session
 
 
 class AgentError(Exception):
@@ -2124,6 +2127,7 @@ class State(Enum):
     CHOOSING_ROLE = auto()
     SELECTING_ROLE = auto()
     SIGNED_IN = auto()
+    LOCKED = auto()  # as WAITING, while the session of who was here last is kept for their card
     SIGNED_OUT = auto()  # the card is still in
     PROBLEM = auto()
 
@@ -2142,8 +2146,16 @@ class Cue(Enum):
     CONFIRMED = auto()  # the person wants the last try to be spent
     CANCELLED = auto()  # the person gave up waiting, or does not want the last try to be spent
     ROLE_SELECTED = auto()  # the broker knows the chosen role
+    RESUMED = auto()  # the card has proved that it is the one whose session is kept
+    LOCK = auto()  # the person pressed Lock, or a program asked for it
+    DESKTOP_LOCKED = auto()  # the desktop says that it has locked its screen
+    PASSCODE_DUE = auto()  # the session has gone on without its card for long enough
+    OTHER_CARD = auto()  # the card that was put in is not that of who is signed in
     LOG_OUT = auto()  # the person pressed Log out
     DISMISSED = auto()  # the person has read what was said, and wants to go on with the card that is in
+
+
+CARD_READ = {Cue.CARD_READ, Cue.CARD_READ_LAST_TRY, Cue.CARD_READ_OWN_PAD, Cue.CARD_READ_OWN_PAD_LAST_TRY}
 
 
 @dataclass(frozen=True)
@@ -2204,6 +2216,31 @@ def kind(event: Event) -> Cue | type[Event]:
     return event if isinstance(event, Cue) else type(event)
 
 
+def reason_of(event: Event) -> str:
+    """Why a session is locked or over, in the word that programs get."""
+    if isinstance(event, Failed):
+        return FAULT_REASONS.get(event.error.fault, "failed")
+    return REASONS.get(kind(event), "failed")
+
+
+FAULT_REASONS = {
+    Fault.TIME_UP: "time_up",
+    Fault.IDLE_TOO_LONG: "idle",
+    Fault.PARKED_TOO_LONG: "parked_too_long",
+    Fault.ENDED_BY_BROKER: "ended_by_broker",
+}
+REASONS: dict[Cue | type[Event], str] = {
+    CardOut: "card_out",
+    ReaderLost: "reader_lost",
+    Cue.LOG_OUT: "logged_out",
+    Cue.CANCELLED: "logged_out",
+    Cue.LOCK: "lock",
+    Cue.DESKTOP_LOCKED: "desktop_locked",
+    Cue.PASSCODE_DUE: "passcode_due",
+    Cue.OTHER_CARD: "other_card",
+}
+
+
 @dataclass(frozen=True)
 class SignedIn:
     """Who is signed in, with the chosen role (None: the person has none, or has not chosen).
@@ -2216,6 +2253,7 @@ class SignedIn:
     certificate: Certificate
     started: float
     used: float
+    id: str = field(default_factory=lambda: secrets.token_hex(8))  # what programs know the session by
 
     def limit(self) -> tuple[float, Fault]:
         """When the first of the broker's two limits is reached, and what to tell the person then."""
@@ -2232,13 +2270,21 @@ class Action(Enum):
     GIVE_UP = auto()  # forget the passcode, and end the session that an answer which is of no use may have opened
     SIGN_IN = auto()
     SELECT_ROLE = auto()
+    LOCK = auto()  # keep the session for its owner's card and passcode
+    LOCK_AND_READ = auto()  # the same, and read the card that is in
+    RECOGNISE = auto()  # find out whether the card that was put in is that of who is signed in
+    RESUME = auto()  # go on with the session that was kept
+    LEAVE = auto()  # drop everything of this card; a session that is kept waits on
     END_SESSION = auto()  # at the broker and here; drop everything of this person
 
 
 class Mode(Enum):
-    """What a session is bound to. NORMAL: to the card, which must stay in."""
+    """What becomes of a session without its card."""
 
-    NORMAL = auto()
+    NORMAL = auto()  # it ends at once
+    ENHANCED_NORMAL = auto()  # it ends at once; after the desktop was locked it needs the passcode
+    SESSION_LOCK_PERSISTENCE = auto()  # it is locked, until its card and passcode come back
+    MOBILITY = auto()  # it goes on for a while, then is locked
 
 
 Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
@@ -2294,12 +2340,16 @@ BASE: Moves = {
     (State.SIGNING_IN, Failed): (State.PROBLEM, Action.GIVE_UP),
     (State.SIGNING_IN, AnswerLate): (State.PROBLEM, Action.GIVE_UP),
     (State.SIGNING_IN, Cue.CANCELLED): (State.READING, Action.READ_CARD),
+    (State.SIGNING_IN, Cue.RESUMED): (State.SIGNED_IN, Action.RESUME),
     (State.CHOOSING_ROLE, RoleChosen): (State.SELECTING_ROLE, Action.SELECT_ROLE),
     (State.CHOOSING_ROLE, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SELECTING_ROLE, Cue.ROLE_SELECTED): (State.SIGNED_IN, Action.NOTHING),
     (State.SELECTING_ROLE, Cue.CANCELLED): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, Cue.LOG_OUT): (State.SIGNED_OUT, Action.END_SESSION),
     (State.SIGNED_IN, RoleChosen): (State.SIGNED_IN, Action.NOTHING),  # see Conductor.change_role
+    (State.SIGNED_IN, Cue.LOCK): (State.READING, Action.LOCK_AND_READ),
+    (State.LOCKED, CardIn): (State.READING, Action.READ_CARD),
+    (State.LOCKED, LogOutEnded): (State.LOCKED, Action.NOTHING),
     (State.SIGNED_OUT, Cue.DISMISSED): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, CardIn): (State.READING, Action.READ_CARD),
     (State.SIGNED_OUT, LogOutEnded): (State.SIGNED_OUT, Action.NOTHING),
@@ -2308,23 +2358,61 @@ BASE: Moves = {
     (State.PROBLEM, LogOutEnded): (State.PROBLEM, Action.NOTHING),
 }
 
+# Where a session is bound to its card.
+CARD_OUT_ENDS: Moves = {
+    (State.READING, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.READING_TYPED, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.CHOOSING_CARD, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.PASSCODE, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.LAST_TRY, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.CONFIRMING, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.SIGNING_IN, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.CHOOSING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.SELECTING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.SIGNED_IN, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.SIGNED_OUT, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.PROBLEM, CardOut): (State.WAITING, Action.END_SESSION),
+}
+# Where it outlives its card, but not before its role is chosen. What is said here of SIGNED_IN is each mode's own.
+CARD_OUT_KEEPS: Moves = {
+    **{(state, ReaderLost): (State.NO_READER, Action.LEAVE) for state in State if state is not State.NO_READER},
+    (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.LEAVE),
+    (State.READING, CardOut): (State.WAITING, Action.LEAVE),
+    (State.READING_TYPED, CardOut): (State.WAITING, Action.LEAVE),
+    (State.CHOOSING_CARD, CardOut): (State.WAITING, Action.LEAVE),
+    (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.LEAVE),
+    (State.PASSCODE, CardOut): (State.WAITING, Action.LEAVE),
+    (State.LAST_TRY, CardOut): (State.WAITING, Action.LEAVE),
+    (State.CONFIRMING, CardOut): (State.WAITING, Action.LEAVE),
+    (State.SIGNING_IN, CardOut): (State.WAITING, Action.LEAVE),
+    (State.CHOOSING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.SELECTING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.SIGNED_OUT, CardOut): (State.WAITING, Action.END_SESSION),
+    (State.PROBLEM, CardOut): (State.WAITING, Action.LEAVE),
+}
+
+# In each, WAITING becomes LOCKED while the session of who was here last is kept.
 TABLES: Mapping[Mode, Moves] = {
-    Mode.NORMAL: BASE
+    Mode.NORMAL: BASE | CARD_OUT_ENDS,
+    Mode.ENHANCED_NORMAL: BASE
+    | CARD_OUT_ENDS
+    | {(State.SIGNED_IN, Cue.DESKTOP_LOCKED): (State.READING, Action.LOCK_AND_READ)},
+    Mode.SESSION_LOCK_PERSISTENCE: BASE
+    | CARD_OUT_KEEPS
     | {
-        (State.READING, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.READING_TYPED, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.CHOOSING_CARD, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.PASSCODE, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.LAST_TRY, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.CONFIRMING, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.SIGNING_IN, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.CHOOSING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.SELECTING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.SIGNED_IN, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.SIGNED_OUT, CardOut): (State.WAITING, Action.END_SESSION),
-        (State.PROBLEM, CardOut): (State.WAITING, Action.END_SESSION),
-    }
+        (State.SIGNED_IN, CardOut): (State.WAITING, Action.LOCK),
+        (State.SIGNED_IN, ReaderLost): (State.NO_READER, Action.LOCK),
+    },
+    Mode.MOBILITY: BASE
+    | CARD_OUT_KEEPS
+    | {
+        (State.SIGNED_IN, CardOut): (State.SIGNED_IN, Action.NOTHING),
+        (State.SIGNED_IN, ReaderLost): (State.SIGNED_IN, Action.NOTHING),
+        (State.SIGNED_IN, CardIn): (State.SIGNED_IN, Action.RECOGNISE),
+        (State.SIGNED_IN, Cue.OTHER_CARD): (State.READING, Action.LOCK_AND_READ),
+        (State.SIGNED_IN, Cue.PASSCODE_DUE): (State.READING, Action.LOCK_AND_READ),
+    },
 }
 
 
@@ -2502,6 +2590,9 @@ class Attempt:
     prefetched: Challenge | None = None
     unsigned_data: Callable[..., cms.ContentInfo] = field(default_factory=lambda: functools.lru_cache(1)(unsigned_data))
     stays_open: bool = False  # whoever got the ticket ends the session
+    is_told: bool = False  # programs know of the session
+    out_since: float | None = None  # when the card was taken out and the session went on
+    parked_since: float | None = None  # when another person's card came
 
     def forget_passcode(self) -> None:
         if self.passcode:
@@ -2591,6 +2682,16 @@ class Request:
         return who if len(who) <= 70 else f"{who[:12]}\u2026{who[-57:]}"
 
 
+@dataclass(frozen=True)
+class SessionEvent:
+    """What programs are told of a session: signed_in, locked, resumed, role_changed or signed_out, and why."""
+
+    event: str
+    signed_in: SignedIn
+    reader: str
+    reason: str | None = None
+
+
 @dataclass(eq=False)
 class Conductor:
     """Carries out the table: takes events on the owner's thread, runs slow work on lanes, tells the face."""
@@ -2601,10 +2702,16 @@ class Conductor:
     digest: Digest
     clock: Clock = boottime
     guard: Guard = lambda order, session: None
+    mode: Mode = Mode.NORMAL
+    mobility_minutes: int = 30
+    parked_sessions: int = 3
+    parked_minutes: int = 15
 
     def __post_init__(self) -> None:
         self.state = State.WAITING
-        self.attempt: Attempt | None = None
+        self.attempt: Attempt | None = None  # of the card that is in, or was when the session began
+        self.locked: Attempt | None = None  # whose session is kept, and was here last
+        self.parked: dict[str, Attempt] = {}  # those whose sessions are kept while others use the PC, by uid
         self.problem: AgentError | None = None  # what the person is told
         self.log_out_confirmed: bool | None = None  # what the broker said to the last log-out; None: nothing yet
         self.readers: tuple[str, ...] = ()
@@ -2615,8 +2722,12 @@ class Conductor:
         self.on_move: Callable[[State, Event], None] = lambda before, event: None
         self.request: Request | None = None  # what a program wants of the person
         self.on_request: Callable[[], None] = lambda: None
+        self.on_session: Callable[[SessionEvent], None] = lambda event: None
         self.on_show: Callable[[], None] = lambda: None  # the person is to look here
-        self._table = TABLES[Mode.NORMAL]
+        self._table = TABLES[self.mode]
+        self._untold: list[SessionEvent] = []
+        self._reason = ""  # of what happens now
+        self._timer: threading.Timer | None = None
         self._card: CardIn | None = None  # the one that all is about
         self._unusable: set[CardIn] = set()
         self._asked: set[CardIn] = set()  # those among which the person has chosen
@@ -2629,7 +2740,12 @@ class Conductor:
             Action.GIVE_UP: self._give_up,
             Action.SIGN_IN: self._sign_in,
             Action.SELECT_ROLE: self._select_role,
-            Action.END_SESSION: self._end_attempt,
+            Action.LOCK: self._lock,
+            Action.LOCK_AND_READ: self._lock_and_read,
+            Action.RECOGNISE: self._recognise,
+            Action.RESUME: self._resume,
+            Action.LEAVE: self._leave,
+            Action.END_SESSION: self._end_session,
         }
         self.bridge.on_error = self.unexpected
 
@@ -2641,7 +2757,9 @@ class Conductor:
         self._closed.set()
         self.on_change = lambda before: None
         self.handle(Cue.LOG_OUT)
-        self._end_attempt()
+        self._end_session()
+        for attempt in self.parked.values():
+            self._end(attempt)
         self._card_lane.submit(None)
         ends = time.monotonic() + seconds
         for lane in self._lanes:
@@ -2660,6 +2778,16 @@ class Conductor:
     def seconds_left(self) -> float:
         """Until the session reaches the first of its limits. Raises UNEXPECTED when nobody is signed in."""
         return self.signed_in().limit()[0] - self.clock()
+
+    def sessions(self) -> list[Attempt]:
+        """All that are open: of who is here, and of those whose cards are awaited."""
+        return [each for each in (self.attempt, self.locked, *self.parked.values()) if each and each.signed_in]
+
+    def kept(self) -> Attempt | None:
+        """Whose session waits for the card that is in: the same certificate, not only the same name."""
+        facts = self.attempt.facts if self.attempt else None
+        waiting = (each for each in self.sessions() if each is not self.attempt and each.signed_in)
+        return next((each for each in waiting if facts and is_of(each, facts.certificate)), None)
 
     # What a person does. Each is ignored where the table has no use for it.
 
@@ -2697,6 +2825,10 @@ class Conductor:
 
         self._card_lane.submit(work)
 
+    def lock(self) -> None:
+        """Keep the session for its owner's card and passcode."""
+        self.handle(Cue.LOCK)
+
     def change_role(self, role: Role, refused: Callable[[AgentError], None]) -> None:
         """Have the broker take another role; where it does not, the session goes on with the one that it has."""
         attempt = self.attempt
@@ -2732,12 +2864,18 @@ class Conductor:
         if move is None:
             return
         before, (self.state, action) = self.state, move
-        if action is Action.END_SESSION and self.attempt and self.attempt.signed_in:
-            tell("The session is over", self.state.name, level=logging.INFO)
+        self._reason = reason_of(event)
         self._keep(event, self.attempt)
         self._actions[action]()
+        if self.state is State.WAITING and self.locked:
+            self.state = State.LOCKED
+        if self.state is State.SIGNED_IN and self.attempt and not self.attempt.is_told:
+            self.attempt.is_told = True
+            self._note("signed_in", self.attempt)
         self.on_move(before, event)
+        self._tell_programs()
         self.on_change(before)
+        self._look_at_the_time()
 
     def unexpected(self, error: BaseException) -> None:
         """Something failed on the owner's thread: log it, end the session and say so. What goes on, goes on."""
@@ -2760,15 +2898,26 @@ class Conductor:
             case Failed(error) | ReaderLost(error):
                 self.problem = error
                 tell(error.fault.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
-            case PasscodeTyped(passcode) if attempt:
+        if attempt:
+            self._keep_of(attempt, event)
+
+    def _keep_of(self, attempt: Attempt, event: Event) -> None:
+        match event:
+            case PasscodeTyped(passcode):
                 attempt.passcode = passcode
-            case Validated(session) if attempt and attempt.facts:
+            case Cue() if event in CARD_READ and attempt.facts:
+                self._make_way(attempt.facts.certificate)
+            case Validated(session) if attempt.facts:
                 now, role = self.clock(), session.roles[0] if len(session.roles) == 1 else None
                 attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
-            case RoleChosen(role) if attempt and attempt.signed_in:
+            case RoleChosen(role) if attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
-            case Cue.ROLE_SELECTED if attempt and attempt.signed_in:
+                if attempt.is_told:
+                    self._note("role_changed", attempt)
+            case Cue.ROLE_SELECTED if attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self.clock())
+            case CardOut() | ReaderLost() if attempt.out_since is None:
+                attempt.out_since = self.clock()
 
     # What the reader reports.
 
@@ -2812,7 +2961,8 @@ class Conductor:
             self._card = None
             self._asked.clear()
             self.handle(CardOut(card))
-            if following := self._next_card():
+            following = self._next_card()
+            if following and self.state is not State.SIGNED_IN:
                 self.handle(following)
 
     def _unread(self) -> list[CardIn]:
@@ -2825,6 +2975,8 @@ class Conductor:
         After reading them, `again` is called (without one: this method). Nobody has been asked for a passcode yet.
         """
         if attempt is not self.attempt or attempt.facts is None or self.state not in UNDECIDED:
+            return False
+        if self.locked and self.kept() is self.locked:  # who locked this PC goes on without a question
             return False
         self.owners[attempt.card] = attempt.facts
         if unread := self._unread():
@@ -2865,7 +3017,7 @@ class Conductor:
     # What is done, on the owner's thread.
 
     def _read_card(self) -> None:
-        self._end_attempt()
+        self._leave()
         self.problem = self.log_out_confirmed = None
         card = self._card = self._next_card()
         if card is None:
@@ -2887,6 +3039,9 @@ class Conductor:
         if attempt is None or attempt.facts is None or (attempt.passcode is None and not attempt.facts.own_pad):
             return
         certificate, passcode = attempt.facts.certificate, attempt.passcode
+        if self.kept():
+            self._run(self._card_lane, attempt, lambda: self._prove(attempt, certificate, passcode))
+            return
 
         def sign(challenge: Challenge) -> None:
             self._run(self._card_lane, attempt, lambda: self._sign(attempt, certificate, passcode, challenge))
@@ -2906,21 +3061,127 @@ class Conductor:
 
         self._run(attempt.lane, attempt, select)
 
-    def _end_attempt(self) -> None:
+    def _leave(self) -> None:
         if self.attempt:
-            self.attempt.end()
-            self._lanes = [lane for lane in self._lanes if lane.is_alive()] + [self.attempt.lane]
+            self._end(self.attempt)
         self.attempt = None
 
-    def _check_time(self, attempt: Attempt) -> None:
-        """A timer stands still while the PC sleeps, and the clock does not: so look again every few seconds."""
-        if attempt is not self.attempt or attempt.signed_in is None:
+    def _end_session(self) -> None:
+        self._leave()
+        if self.locked:
+            self._end(self.locked)
+        self.locked = None
+
+    def _end(self, attempt: Attempt) -> None:
+        if attempt.signed_in:
+            tell("The session is over", self._reason, level=logging.INFO)
+        if attempt.is_told:
+            self._note("signed_out", attempt, self._reason)
+        attempt.end()
+        self._lanes = [lane for lane in self._lanes if lane.is_alive()] + [attempt.lane]
+
+    # Sessions that are kept.
+
+    def _lock(self) -> None:
+        """Keep the session of who is here."""
+        if self.attempt:
+            self.locked, self.attempt = self.attempt, None
+            self._note("locked", self.locked, self._reason)
+
+    def _lock_and_read(self) -> None:
+        self._lock()
+        self._read_card()
+
+    def _make_way(self, certificate: Certificate) -> None:
+        """For the owner of a card that was read: who is locked, if that is another person, is parked."""
+        attempt = self.locked
+        if attempt is None or attempt.signed_in is None or is_of(attempt, certificate):
             return
-        ends, fault = attempt.signed_in.limit()
-        if ends <= self.clock():
-            self.handle(Failed(AgentError(fault)))
-        else:
-            start_timer(min(ends - self.clock(), CHECK_TIME_SECONDS), self.bridge.call, self._check_time, attempt)
+        uid = attempt.signed_in.session.uid
+        self.locked, attempt.parked_since = None, self.clock()
+        self._note("locked", attempt, "parked")
+        too_many = [self.parked.pop(uid)] if uid in self.parked else []  # signed in twice, by two cards
+        self.parked[uid] = attempt
+        outlives_card = self.mode in (Mode.SESSION_LOCK_PERSISTENCE, Mode.MOBILITY)
+        while len(self.parked) > (self.parked_sessions if outlives_card else 0):
+            too_many.append(self.parked.pop(next(iter(self.parked))))
+        self._reason = "parked_too_many"
+        for each in too_many:
+            self._end(each)
+
+    def _resume(self) -> None:
+        """What was kept takes the place of the attempt that has proved the card to be its own."""
+        kept, attempt = self.kept(), self.attempt
+        if kept is None or attempt is None:
+            raise AgentError(Fault.UNEXPECTED, "no session is kept")
+        kept.card, kept.facts, kept.out_since, kept.parked_since = attempt.card, attempt.facts, None, None
+        self._leave()
+        self.attempt, self.locked = kept, None
+        self.parked = {uid: each for uid, each in self.parked.items() if each is not kept}
+        self._note("resumed", kept)
+
+    def _recognise(self) -> None:
+        """A card comes while somebody is signed in, and does without it. A second card beside it is no matter."""
+        attempt, card = self.attempt, self._card
+        if attempt is None or card is None or attempt.card in self.cards:
+            self._card = attempt.card if attempt else None
+            return
+
+        def recognise() -> Event | None:
+            with contextlib.suppress(AgentError), self.source.open(card) as identity:  # what cannot be read is nobody's
+                if not is_of(attempt, identity.facts().certificate):
+                    return Cue.OTHER_CARD
+                attempt.card = card
+            return None
+
+        self._run(self._card_lane, attempt, recognise)
+
+    def _note(self, event: str, attempt: Attempt, reason: str | None = None) -> None:
+        if attempt.signed_in:
+            self._untold.append(SessionEvent(event, attempt.signed_in, attempt.card.reader, reason))
+
+    def _tell_programs(self) -> None:
+        """Once what they would ask for then is as they are told."""
+        while self._untold:
+            self.on_session(self._untold.pop(0))
+
+    def _limit(self, attempt: Attempt) -> tuple[float, Fault | Cue]:
+        """When a session reaches the first of its limits, and what that is."""
+        limits: list[tuple[float, Fault | Cue]] = [attempt.signed_in.limit()] if attempt.signed_in else []
+        if attempt.parked_since is not None:
+            limits.append((attempt.parked_since + 60 * self.parked_minutes, Fault.PARKED_TOO_LONG))
+        elif attempt is self.attempt and attempt.out_since is not None:
+            limits.append((attempt.out_since + 60 * self.mobility_minutes, Cue.PASSCODE_DUE))
+        return min(limits, key=lambda limit: limit[0])
+
+    def _look_at_the_time(self) -> None:
+        """A timer stands still while the PC sleeps, and the clock does not: so look again every few seconds."""
+        if self._timer:
+            self._timer.cancel()
+        for attempt in self.sessions():
+            ends, what = self._limit(attempt)
+            if ends <= self.clock():
+                self._reached(attempt, what)
+                return
+        left = [self._limit(attempt)[0] - self.clock() for attempt in self.sessions()]
+        if left:
+            self._timer = start_timer(min(*left, CHECK_TIME_SECONDS), self.bridge.call, self._look_at_the_time)
+
+    def _reached(self, attempt: Attempt, what: Fault | Cue) -> None:
+        """A limit of a session. Of the end of one that is parked nobody else is told."""
+        if isinstance(what, Cue):
+            self.handle(what)
+            return
+        is_here = attempt in (self.attempt, self.locked, self.kept())
+        if attempt is not self.attempt:
+            self._reason = FAULT_REASONS[what]
+            self._end(attempt)
+            self.locked = None if attempt is self.locked else self.locked
+            self.parked = {uid: each for uid, each in self.parked.items() if each is not attempt}
+        if is_here:
+            self.handle(Failed(AgentError(what)))
+        self._tell_programs()
+        self._look_at_the_time()
 
     # What runs on the lanes. Each job returns the event that it ends with.
 
@@ -2945,7 +3206,6 @@ class Conductor:
             self._failed(attempt, event.error)
         else:
             self.handle(event)
-            self._check_time(attempt)
 
     def _failed(self, attempt: Attempt, error: AgentError) -> None:
         if error.fault is Fault.CARD_REMOVED:
@@ -3001,6 +3261,16 @@ class Conductor:
             validate = functools.partial(self._validate, attempt, certificate.uid, challenge, der)
             self._run(attempt.lane, attempt, validate)
 
+    def _prove(self, attempt: Attempt, certificate: Certificate, passcode: Passcode | None) -> Cue:
+        """The card signs something random: the same card with its passcode, whether the broker is there or not."""
+        challenge = secrets.token_bytes(32)
+        with self.source.open(attempt.card) as identity:
+            signatures = identity.sign(passcode, [challenge], self.digest, certificate)
+        if not is_signature(signatures[0], challenge, self.digest, certificate):
+            raise AgentError(Fault.CARD_NONSENSE, "its signature is not by the key of its certificate")
+        tell("The card has proved that it is the same one; the session goes on", level=logging.INFO)
+        return Cue.RESUMED
+
     def _validate(self, attempt: Attempt, uid: str, challenge: Challenge, der: bytes) -> Event:
         """The person waits ANSWER_SECONDS. The lane waits longer, to end a session that is opened too late."""
         late = AnswerLate(AgentError(Fault.BROKER_TIMEOUT, f"no answer within {ANSWER_SECONDS} s"))
@@ -3013,6 +3283,31 @@ class Conductor:
         says = f"uid {session.uid}, roles: {roles}, minutes: {session.max_minutes}"
         tell(f"Signed in as {session.cn}", says, level=logging.INFO)
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
+
+
+def is_of(attempt: Attempt, certificate: Certificate) -> bool:
+    """Whether somebody signed in with this certificate."""
+    return attempt.signed_in is not None and attempt.signed_in.certificate.der == certificate.der
+
+
+def is_signature(signature: bytes, message: bytes, digest: Digest, certificate: Certificate) -> bool:
+    """Whether it is one over the message by the certificate's key (RSA: PKCS #1 v1.5; ECDSA: DER)."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    from cryptography.x509 import load_der_x509_certificate
+
+    key, hashing = load_der_x509_certificate(certificate.der).public_key(), getattr(hashes, digest.name)()
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, message, padding.PKCS1v15(), hashing)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, message, ec.ECDSA(hashing))
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
 
 
 def sign_documents(
@@ -3528,6 +3823,7 @@ TOUCH = 44  # the least height of a button (WCAG 2.2, 2.5.5)
 DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
+NO_CARD_IN = State.WAITING, State.LOCKED
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
 
 # What each style adds to the one behind its first dot, and at last to ".". Fonts are called as in FONT_SIZES.
@@ -3730,7 +4026,7 @@ class Window:
     def _state_changed(self, before: State) -> None:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
         state = self.conductor.state
-        if state in (State.WAITING, State.NO_READER) and state is not before:
+        if state in (*NO_CARD_IN, State.NO_READER) and state is not before:
             self.theme.resize(self.theme.scale)
             Sentences.speak(self._first_language)
             self.root.event_generate("<<NextPerson>>")
@@ -3743,7 +4039,7 @@ class Window:
             for left in self.content.winfo_children():  # of a screen that could not be built
                 left.destroy()
             self.screen = wanted(self)
-        if state is not State.WAITING:
+        if state not in NO_CARD_IN:
             self.early_typing = ""
         self.root.title(_("Lanyard: sign in with your smartcard"))
         self.screen.refresh()
@@ -3907,6 +4203,18 @@ class WaitingScreen(Screen):
 
     def _forget(self) -> None:
         self.window.early_typing = ""
+
+
+class LockedScreen(WaitingScreen):
+    """The session of who was here last is kept; others can sign in all the same."""
+
+    def build(self) -> None:
+        self.label("This PC is locked", "Title.TLabel")
+        locked = self.conductor.locked
+        if locked and locked.signed_in:
+            self.label(f"{locked.signed_in.session.cn}: put your card in and type your passcode to go on.")
+        self.label("Anybody else: put your own card in to sign in.", "Quiet.TLabel")
+        self.after(EARLY_TYPING_MS, self._forget)
 
 
 class PasscodeScreen(Screen):
@@ -4137,6 +4445,14 @@ class RolesScreen(Screen):
             self.conductor.handle(RoleChosen(self._roles[int(row)]))
 
 
+WITHOUT_CARD = {
+    Mode.NORMAL: "Taking your card out logs you out.",
+    Mode.ENHANCED_NORMAL: "Taking your card out logs you out.",
+    Mode.SESSION_LOCK_PERSISTENCE: "Taking your card out locks this PC. Your session waits for your card.",
+    Mode.MOBILITY: "You can take your card with you. Later you are asked for it and for your passcode again.",
+}
+
+
 class SessionScreen(Screen):
     """Who is signed in, as what, where and for how long."""
 
@@ -4154,7 +4470,8 @@ class SessionScreen(Screen):
         self._time = self.label("", "Quiet.TLabel")
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.advice(ends, "Red.TLabel")
-        self.label(_("Taking your card out logs you out."), "Quiet.TLabel")
+        self.label(_(WITHOUT_CARD[self.conductor.mode]), "Quiet.TLabel")
+        self.button(_("Lock"), Cue.LOCK, "Quiet.TButton")
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
 
@@ -4307,8 +4624,7 @@ class ProblemScreen(Screen):
             self.label(_("If you ask for help, read this out: {owner}.", owner=owner), "Quiet.TLabel")
         # A lost reader comes back by itself.
         if state is State.PROBLEM and problem.fault not in LASTING_FAULTS:
-            is_over = problem.fault in (Fault.TIME_UP, Fault.IDLE_TOO_LONG)
-            self.button(_("Sign in again") if is_over else _("Try again"), Cue.DISMISSED)
+            self.button(_("Sign in again") if problem.fault in OVER else _("Try again"), Cue.DISMISSED)
         self._technical = f"{problem.fault.name} (exit code {problem.fault.exit_code})\n{problem.technical}"
         self._more = self.button(_("Technical detail"), self._show_detail, "Quiet.TButton")
 
@@ -4332,6 +4648,7 @@ SCREENS: dict[State, type[Screen]] = {
     State.CHOOSING_ROLE: RolesScreen,
     State.SELECTING_ROLE: BusyScreen,
     State.SIGNED_IN: SessionScreen,
+    State.LOCKED: LockedScreen,
     State.SIGNED_OUT: SignedOutScreen,
     State.PROBLEM: ProblemScreen,
 }
@@ -4359,16 +4676,18 @@ method GetTicketNoAuth(origin: ?string) -> (ticket: string)
 # The ticket of a new sign-in: who is signed in is logged out first.
 method GetNewTicket(origin: ?string, wait_seconds: ?int) -> (ticket: string)
 method DestroyTicket() -> ()
-# state: no_reader, no_card, working, passcode, choosing_role, signed_in, signed_out (the card is in) or failed.
+# state: no_reader, no_card, working, passcode, choosing_role, signed_in, locked, signed_out (the card is in) or failed.
 method GetStatus() -> (state: string, uid: ?string, cn: ?string, role: ?Role, reader: ?string, seconds_left: ?int)
-# Called with more: what is so now (signed_in or signed_out), then signed_in, role_changed or signed_out as it comes.
-# reason of the latter: card_out, logged_out, time_up, idle, reader_lost, failed or agent_ended.
-method Watch() -> (sequence: int, event: string, reason: ?string)
+# Called with more: what is so now (signed_in, locked or signed_out), then signed_in, locked, resumed, role_changed or
+# signed_out as it comes, of the session that is named. reason of locked: card_out, reader_lost, lock, desktop_locked,
+# passcode_due, other_card or parked; of signed_out: card_out, reader_lost, logged_out, time_up, idle, parked_too_long,
+# parked_too_many, ended_by_broker, failed or agent_ended.
+method Watch() -> (sequence: int, event: string, reason: ?string, session: ?string)
 # Ask the person who is signed in, who may say no.
 method Confirm(question: string, origin: ?string) -> (granted: bool)
 # Bring the window to the front.
 method Show() -> ()
-# Log out, because a session ends with its card.
+# Lock the session: its owner's card and passcode bring it back.
 method Lock() -> ()
 method ChangeRole(id: string) -> ()
 # content, payloads, cms, certificate, signatures: base64. digest: sha256 (when not given) or sha1.
@@ -4402,7 +4721,7 @@ TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI
     "UserNotValid": (Fault.ROLE_REFUSED,),
     "ServerNotAvailable": (Fault.UNREACHABLE, Fault.NOT_TRUSTED),
     "DataSyntax": (Fault.BROKER_NONSENSE,),
-    "AuthenticationNotValid": (Fault.TIME_UP, Fault.IDLE_TOO_LONG),
+    "AuthenticationNotValid": OVER,
     "NotInstalled": (Fault.NO_LIBRARY, Fault.NO_TOKEN_LIBRARY),
     "ResourceLoad": (Fault.MODULE_FAILED,),
     "NoKey": (Fault.CARD_AMBIGUOUS,),
@@ -4675,6 +4994,7 @@ class TicketServer(threading.Thread):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * MOST_CALLERS)), hard))
         conductor.on_move = self._publish
+        conductor.on_session = functools.partial(self._call, self._tell)
         self.start()
 
     # What the owner's thread does.
@@ -4684,7 +5004,7 @@ class TicketServer(threading.Thread):
         old, attempt, state = self._known, self._conductor.attempt, self._conductor.state
         signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
         reader = attempt.card.reader if attempt else None
-        self._known = Known(state, signed_in, reader, self._conductor.problem, why_over(event))
+        self._known = Known(state, signed_in, reader, self._conductor.problem, reason_of(event))
         self._call(self._moved, old, self._known)
 
     def _show_person(self) -> None:
@@ -4826,18 +5146,16 @@ class TicketServer(threading.Thread):
     def _moved(self, old: Known, new: Known) -> None:
         if bool(old.signed_in) != bool(new.signed_in):
             self._allowed.clear()
-            self._tell("signed_in" if new.signed_in else "signed_out", None if new.signed_in else new.ended_by)
-        elif old.signed_in and new.signed_in and old.signed_in.role != new.signed_in.role:
-            self._tell("role_changed")
         self._wake()
 
-    def _tell(self, event: str, reason: str | None = None) -> None:
+    def _tell(self, event: SessionEvent) -> None:
         self._sequence += 1
-        self._events.append(self._event(event, reason))
+        self._events.append(self._event(event.event, event.reason, event.signed_in))
         self._wake()
 
-    def _event(self, event: str, reason: str | None = None) -> Mapping[str, Any]:
-        return {"sequence": self._sequence, "event": event, "reason": reason}
+    def _event(self, event: str, reason: str | None = None, signed_in: SignedIn | None = None) -> Mapping[str, Any]:
+        session = signed_in.id if signed_in else None
+        return {"sequence": self._sequence, "event": event, "reason": reason, "session": session}
 
     def _answered(self, call: OpenCall, answer: object) -> None:
         """The person has answered; who does not want to sign in does so for no program."""
@@ -4911,7 +5229,10 @@ class TicketServer(threading.Thread):
         self._bridge.call(self._conductor.handle, Cue.LOG_OUT)
         return await self._until(OpenCall(caller), lambda: None if self._known.signed_in else {})
 
-    lock = destroy_ticket
+    async def lock(self, caller: Caller) -> Outcome:
+        self._signed_in()
+        self._bridge.call(self._conductor.lock)
+        return await self._until(OpenCall(caller), lambda: None if self._known.signed_in else {})
 
     async def get_status(self, caller: Caller) -> Outcome:
         known = self._known
@@ -4928,7 +5249,9 @@ class TicketServer(threading.Thread):
             raise VarlinkError("InvalidParameter", "Watch has more than one answer: call it with more.", "ExpectedMore")
         self._check_number()
         seen = self._sequence
-        await caller.reply(self._event("signed_in" if self._known.signed_in else "signed_out"), continues=True)
+        signed_in = self._known.signed_in
+        now = "signed_in" if signed_in else "locked" if self._known.state is State.LOCKED else "signed_out"
+        await caller.reply(self._event(now, None, signed_in), continues=True)
         while True:
             changed = self._changed
             for event in [event for event in self._events if event["sequence"] > seen]:
@@ -5006,14 +5329,6 @@ def as_signing(payloads: Sequence[str], digest: str, *, as_cms: bool) -> Signing
     if not 0 < len(contents) <= MOST_PAYLOADS:
         raise invalid(name)
     return Signing(contents, Digest(digest), as_cms)
-
-
-def why_over(event: Event) -> str:
-    """The reason of signed_out."""
-    if isinstance(event, Failed):
-        return {Fault.IDLE_TOO_LONG: "idle", Fault.TIME_UP: "time_up"}.get(event.error.fault, "failed")
-    reasons = {CardOut: "card_out", Cue.LOG_OUT: "logged_out", Cue.CANCELLED: "logged_out", ReaderLost: "reader_lost"}
-    return reasons.get(kind(event), "failed")
 
 
 def runtime_folder() -> Path:
@@ -5128,11 +5443,17 @@ HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 DIGESTS = {digest.value: digest for digest in Digest}
 LEVELS = {level: level for level in ("debug", "info", "warning", "error")}
+PARKED_PROGRAMS = {what: what for what in ("stop", "end")}
 
 
-def about(metavar: str, text: str, among: Mapping[str, object] | None = None) -> dict[str, Any]:
-    """What the table says of a setting beside its name and default. `among`: its only texts, with their values."""
-    return {"metavar": metavar, "help": text, "among": among}
+def about(
+    metavar: str, text: str, among: Mapping[str, object] | None = None, within: range | None = None
+) -> dict[str, Any]:
+    """What the table says of a setting beside its name and default.
+
+    `among`: its only texts, with their values; `within`: it is a whole number, one of these.
+    """
+    return {"metavar": metavar, "help": text, "among": among, "within": within}
 
 
 @dataclass(frozen=True)
@@ -5148,6 +5469,21 @@ class Settings:
     digest: Digest = field(default=Digest.SHA256, metadata=about("NAME", "digest to sign, sha256 or sha1", DIGESTS))
     kiosk: bool = field(default=False, metadata=about("", "full screen, and nobody can close it", TRUTHS))
     contrast: bool = field(default=False, metadata=about("", "show all text with a contrast of 7:1", TRUTHS))
+    mobility: bool = field(default=False, metadata=about("", "the session goes on without the card", TRUTHS))
+    session_lock_persistence: bool = field(default=False, metadata=about("", "card out locks the session", TRUTHS))
+    enhanced_normal: bool = field(default=False, metadata=about("", "passcode again after a locked desktop", TRUTHS))
+    mobility_minutes: int = field(
+        default=30, metadata=about("N", "how long without card until the passcode is due", within=range(1, 1441))
+    )
+    parked_sessions: int = field(
+        default=3, metadata=about("N", "how many sessions wait for their owners' cards", within=range(101))
+    )
+    parked_minutes: int = field(
+        default=15, metadata=about("N", "how long a session waits while others use the PC", within=range(1, 1441))
+    )
+    parked_programs: str = field(
+        default="stop", metadata=about("WHAT", "stop or end the programs of a session that waits", PARKED_PROGRAMS)
+    )
     ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
     language: str = field(default="en", metadata=about("CODE", "of the window: en or cy", {"en": "en", "cy": "cy"}))
     explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
@@ -5162,9 +5498,15 @@ class Settings:
         """An agent.toml that sets the same; each line says where the value comes from."""
         for name in SETTINGS:
             value = getattr(self, name)
-            text = str(value).lower() if isinstance(value, bool) else json.dumps(str(value or ""), ensure_ascii=False)
+            text = str(value).lower() if isinstance(value, int) else json.dumps(str(value or ""), ensure_ascii=False)
             against = "".join(f", against {place}" for each, place in self.ignored if each == name)
             yield f"{'' if value is not None else '# '}{name} = {text}  # {self.places.get(name, 'default')}{against}"
+
+    def mode(self) -> Mode:
+        """Of several that are set the first one in this order counts, as with the Windows agent."""
+        modes = {Mode.MOBILITY: self.mobility, Mode.SESSION_LOCK_PERSISTENCE: self.session_lock_persistence}
+        modes |= {Mode.ENHANCED_NORMAL: self.enhanced_normal, Mode.NORMAL: True}
+        return next(mode for mode, is_set in modes.items() if is_set)
 
     def mistake(self, name: str, what: str, advice: str = "") -> UsageError:
         """An error that names the place of a value, and the value."""
@@ -5214,6 +5556,11 @@ def _setting(name: str, value: object, place: str) -> Any:
         if str(value).lower() not in among:
             raise UsageError(f"{place} must be one of: {', '.join(among)}.")
         return among[str(value).lower()]
+    if within := SETTINGS[name].metadata["within"]:
+        number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
+        if type(number) is not int or number not in within:
+            raise UsageError(f"{place} must be a whole number from {within[0]} to {within[-1]}.")
+        return number
     if not isinstance(value, str):
         raise UsageError(f"{place} must be a text.")
     return value if SETTINGS[name].default is not None else Path(value).expanduser()  # no default: a path
@@ -5479,7 +5826,17 @@ def run_face(
     with contextlib.closing(Guardian(settings.spine, settings.ca_file)) as guardian, contextlib.ExitStack() as stack:
         listener = None if options.command else open_socket(stack)
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
-        conductor = Conductor(reader, new_broker, bridge, settings.digest, guard=guardian.tell)
+        conductor = Conductor(
+            reader,
+            new_broker,
+            bridge,
+            settings.digest,
+            guard=guardian.tell,
+            mode=Mode.NORMAL if in_terminal else settings.mode(),  # at a terminal a session never outlives its card
+            mobility_minutes=settings.mobility_minutes,
+            parked_sessions=settings.parked_sessions,
+            parked_minutes=settings.parked_minutes,
+        )
         look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
         look |= {"language": settings.language}
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, **look)

@@ -1,0 +1,283 @@
+"""Sessions that are kept without their cards: locked, resumed by the card alone, parked, ended in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.agent import Hands, Person, Slot
+from support.machine import wait_until
+from support.spine import Spine
+
+import agent
+from agent import Broker, Conductor, Cue, Fault, Mode, SessionEvent, State
+from demo import EmbeddedReader
+
+Start = Callable[..., "Kept"]
+
+
+class Kept(Person):
+    """Somebody at a PC whose sessions are kept, and what programs are told of them."""
+
+    def __init__(self, reader: EmbeddedReader, slot: Slot, spine: Spine, mode: Mode, **limits: int) -> None:
+        self.clock, self.slot, self.spine, self.events = Hands(), slot, spine, list[SessionEvent]()
+        self.away = False  # the broker
+        super().__init__(reader, self._broker, clock=self.clock, mode=mode, **limits)
+        self.conductor.on_session = self.events.append
+
+    def _broker(self) -> Broker:
+        return Broker("https://127.0.0.1:9" if self.away else self.spine.url, self.spine.ca_file)
+
+    def told(self) -> list[str]:
+        return [" ".join(filter(None, (event.event, event.reason))) for event in self.events]
+
+    def signs_in(self, card: str = "one-role") -> str:
+        """Return the ticket."""
+        self.slot.insert(card)
+        self.types()
+        self.sees(State.SIGNED_IN)
+        return self.session.ticket
+
+    def pulls(self, state: State) -> None:
+        self.slot.pull()
+        self.waits(lambda: self.state is state and not self.conductor.cards, f"{state}")
+
+    def ended(self, ticket: str) -> None:
+        wait_until(lambda: self.spine.is_over(ticket), what="the end of the session at the broker")
+
+
+@pytest.fixture
+def start(spine: Spine, reader: EmbeddedReader, slot: Slot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setattr(agent, "CHECK_TIME_SECONDS", 0.01)
+    people: list[Kept] = []
+
+    def start(mode: Mode, **limits: int) -> Kept:
+        people.append(Kept(reader, slot, spine, mode, **limits))
+        return people[0]
+
+    yield start
+    for person in people:
+        person.close()
+
+
+@pytest.fixture
+def locked(start: Start) -> Kept:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    person.ticket = person.signs_in()  # type: ignore[attr-defined]
+    person.pulls(State.LOCKED)
+    return person
+
+
+# Session Lock Persistence
+
+
+def test_card_out_keeps_the_session_and_card_and_passcode_resume_it(start: Start) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    ticket = person.signs_in("one-role")
+    before = person.conductor.signed_in()
+    person.pulls(State.LOCKED)
+    assert person.conductor.attempt is None
+    assert person.signs_in("one-role") == ticket
+    assert person.conductor.signed_in() == before
+    assert not person.spine.is_over(ticket)
+    assert person.told() == ["signed_in", "locked card_out", "resumed"]
+    assert {event.signed_in.id for event in person.events} == {before.id}
+
+
+def test_it_is_resumed_while_the_broker_is_away(start: Start) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    ticket = person.signs_in()
+    person.pulls(State.LOCKED)
+    person.away = True
+    assert person.signs_in() == ticket
+
+
+def test_a_wrong_passcode_resumes_nothing(start: Start, data: Path) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    ticket = person.signs_in()
+    person.pulls(State.LOCKED)
+    person.slot.insert("one-role")
+    person.types("000000")
+    person.waits(lambda: person.conductor.problem, "problem")
+    assert person.state is State.PASSCODE
+    person.pulls(State.LOCKED)
+    assert person.signs_in() == ticket
+
+
+def test_a_card_that_cannot_sign_with_the_session_s_key_resumes_nothing(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of a certificate is no card."""
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    person.signs_in()
+    person.pulls(State.LOCKED)
+    monkeypatch.setattr(agent.secrets, "token_bytes", lambda size: bytes(size))
+    verify = agent.is_signature
+    monkeypatch.setattr(agent, "is_signature", lambda signature, *rest: verify(signature[::-1], *rest))
+    person.slot.insert("one-role")
+    person.types()
+    assert person.problem().fault is Fault.CARD_NONSENSE
+    assert "resumed" not in person.told()
+    person.pulls(State.LOCKED)
+
+
+def test_another_person_s_card_parks_it_and_each_gets_their_own_back(start: Start) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    first = person.signs_in("one-role")
+    person.pulls(State.LOCKED)
+    second = person.signs_in("no-role")
+    assert second != first
+    person.pulls(State.LOCKED)
+    assert person.signs_in("one-role") == first
+    person.pulls(State.LOCKED)
+    assert person.signs_in("no-role") == second
+    assert not person.spine.is_over(first)
+    parked = ["locked card_out", "locked parked"]
+    assert person.told() == ["signed_in", *parked, "signed_in", *parked, "resumed", *parked, "resumed"]
+
+
+def test_the_lock_button_asks_for_the_passcode_of_the_card_that_is_in(start: Start) -> None:
+    person = start(Mode.NORMAL)
+    ticket = person.signs_in()
+    person.conductor.lock()
+    person.sees(State.PASSCODE)
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.session.ticket == ticket
+    assert person.told() == ["signed_in", "locked lock", "resumed"]
+
+
+def test_in_normal_mode_card_out_ends_a_session_that_is_locked(start: Start) -> None:
+    person = start(Mode.NORMAL)
+    ticket = person.signs_in()
+    person.conductor.lock()
+    person.sees(State.PASSCODE)
+    person.pulls(State.WAITING)
+    person.ended(ticket)
+    assert person.told()[-1] == "signed_out card_out"
+    assert person.conductor.locked is None
+
+
+# The limits of sessions that are kept
+
+
+@pytest.mark.parametrize("card_is_back", [False, True])
+def test_the_broker_s_limits_go_on_while_it_is_locked(start: Start, card_is_back: bool) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    ticket = person.signs_in()
+    limit, fault = person.conductor.signed_in().limit()
+    person.pulls(State.LOCKED)
+    if card_is_back:
+        person.slot.insert("one-role")
+        person.sees(State.PASSCODE)
+    person.clock.now = limit
+    assert person.problem().fault is fault
+    person.ended(ticket)
+    assert person.conductor.locked is None
+    assert person.told()[-1].startswith("signed_out ")
+
+
+def test_a_parked_session_ends_after_its_minutes_and_nobody_else_is_told(start: Start) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE, parked_minutes=2)
+    ticket = person.signs_in("one-role")
+    person.pulls(State.LOCKED)
+    other = person.signs_in("no-role")
+    person.clock.now += 119
+    person.waits(lambda: person.bridge.wait(0.05) or True, "look at the clock")
+    assert not person.spine.is_over(ticket)
+    person.clock.now += 1
+    person.waits(lambda: not person.conductor.parked, "end")
+    person.ended(ticket)
+    assert person.state is State.SIGNED_IN
+    assert person.session.ticket == other
+    assert person.told()[-1] == "signed_out parked_too_long"
+    assert person.events[-1].signed_in.session.ticket == ticket
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_the_longest_parked_one_makes_room(start: Start, most: int) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE, parked_sessions=most)
+    tickets = [person.signs_in("one-role")]
+    for card in ("no-role", "prescriber")[: most + 1]:
+        person.pulls(State.LOCKED)
+        tickets.append(person.signs_in(card) if card != "prescriber" else "")
+    person.ended(tickets[0])
+    assert len(person.conductor.parked) == most
+    assert "signed_out parked_too_many" in person.told()
+
+
+def test_the_end_of_the_agent_ends_them_all(start: Start) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    tickets = [person.signs_in("one-role")]
+    person.pulls(State.LOCKED)
+    tickets.append(person.signs_in("no-role"))
+    person.pulls(State.LOCKED)
+    person.close()
+    assert all(person.spine.is_over(ticket) for ticket in tickets)
+
+
+# Mobility
+
+
+def test_card_out_goes_on_and_the_card_comes_and_goes(start: Start) -> None:
+    person = start(Mode.MOBILITY, mobility_minutes=10)
+    ticket = person.signs_in()
+    person.pulls(State.SIGNED_IN)
+    person.slot.insert("one-role")
+    person.waits(lambda: person.attempt.card in person.conductor.cards, "known card")
+    person.pulls(State.SIGNED_IN)
+    assert person.session.ticket == ticket
+    assert person.told() == ["signed_in"]
+
+
+def test_after_the_minutes_card_and_passcode_are_due(start: Start) -> None:
+    person = start(Mode.MOBILITY, mobility_minutes=10)
+    ticket = person.signs_in()
+    person.pulls(State.SIGNED_IN)
+    person.clock.now += 600
+    person.sees(State.LOCKED)
+    assert person.signs_in() == ticket
+    assert person.told() == ["signed_in", "locked passcode_due", "resumed"]
+
+
+def test_a_card_that_is_back_without_passcode_puts_nothing_off(start: Start) -> None:
+    person = start(Mode.MOBILITY, mobility_minutes=10)
+    person.signs_in()
+    person.pulls(State.SIGNED_IN)
+    person.slot.insert("one-role")
+    person.waits(lambda: person.attempt.card in person.conductor.cards, "known card")
+    person.clock.now += 600
+    person.sees(State.PASSCODE)
+
+
+def test_another_person_s_card_parks_a_session_that_goes_on_without_card(start: Start) -> None:
+    person = start(Mode.MOBILITY)
+    first = person.signs_in("one-role")
+    person.pulls(State.SIGNED_IN)
+    person.slot.insert("no-role")
+    person.sees(State.PASSCODE)
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.session.ticket != first
+    assert person.told() == ["signed_in", "locked other_card", "locked parked", "signed_in"]
+
+
+def test_a_card_that_cannot_be_read_ends_no_session(start: Start) -> None:
+    person = start(Mode.MOBILITY)
+    ticket = person.signs_in("one-role")
+    person.pulls(State.SIGNED_IN)
+    (person.slot._data / "cards" / "no-role" / "9a-certificate.der").unlink(missing_ok=True)
+    person.slot.insert("locked")
+    person.sees(State.PROBLEM, State.SIGNED_IN)
+    person.pulls(State.LOCKED if person.state is State.PROBLEM else State.SIGNED_IN)
+    assert not person.spine.is_over(ticket)
+
+
+# Which mode
+
+
+@pytest.mark.parametrize("conductor", [Conductor])
+def test_normal_is_the_mode_that_needs_no_setting(conductor: type[Conductor]) -> None:
+    assert conductor.mode is Mode.NORMAL
+    assert Cue.LOCK in Cue
