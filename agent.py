@@ -4209,11 +4209,12 @@ class LockedScreen(WaitingScreen):
     """The session of who was here last is kept; others can sign in all the same."""
 
     def build(self) -> None:
-        self.label("This PC is locked", "Title.TLabel")
+        self.label(_("This PC is locked"), "Title.TLabel")
         locked = self.conductor.locked
         if locked and locked.signed_in:
-            self.label(f"{locked.signed_in.session.cn}: put your card in and type your passcode to go on.")
-        self.label("Anybody else: put your own card in to sign in.", "Quiet.TLabel")
+            name = locked.signed_in.session.cn
+            self.label(_("{name}: put your card in and type your passcode to go on.", name=name))
+        self.label(_("Anybody else: put your own card in to sign in."), "Quiet.TLabel")
         self.after(EARLY_TYPING_MS, self._forget)
 
 

@@ -14,6 +14,7 @@ from agent import (
     SETTINGS,
     Contacts,
     Digest,
+    Mode,
     Settings,
     UsageError,
     check_spine,
@@ -322,3 +323,33 @@ def test_a_sentence_that_sends_people_somewhere_says_where(sentence: str, beside
 
 def test_a_service_desk_is_one_line() -> None:
     assert load(service_desk="0100\n555\x1b[1m").contacts().service_desk == "0100 555 [1m"
+
+
+@pytest.mark.parametrize(("name", "content"), [("parked_sessions", "0"), ("parked_minutes", '"5"')])
+def test_a_whole_number_in_a_file_or_elsewhere(name: str, content: str, tmp_path: Path) -> None:
+    number = int(content.strip('"'))
+    assert getattr(load(written(tmp_path / "agent.toml", f"{name} = {content}")), name) == number
+    assert getattr(load(environment={f"LANYARD_{name.upper()}": str(number)}), name) == number
+    assert getattr(load(**{name: str(number)}), name) == number
+
+
+@pytest.mark.parametrize(
+    "content", ["true", "1.0", "-1", "0", "1441", '"\u0663"', '" 5"', '"1e2"', '""', "[5]", '"' + "9" * 5000 + '"']
+)
+def test_what_is_no_such_number_is_refused_with_the_ones_that_do(content: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="mobility_minutes must be a whole number from 1 to 1440"):
+        load(written(tmp_path / "agent.toml", f"mobility_minutes = {content}"))
+
+
+@pytest.mark.parametrize(
+    ("which", "mode"),
+    [
+        ((), Mode.NORMAL),
+        (("enhanced_normal",), Mode.ENHANCED_NORMAL),
+        (("enhanced_normal", "session_lock_persistence"), Mode.SESSION_LOCK_PERSISTENCE),
+        (("enhanced_normal", "session_lock_persistence", "mobility"), Mode.MOBILITY),
+        (("mobility",), Mode.MOBILITY),
+    ],
+)
+def test_of_several_modes_the_official_order_decides(which: tuple[str, ...], mode: Mode) -> None:
+    assert load(**dict.fromkeys(which, True)).mode() is mode

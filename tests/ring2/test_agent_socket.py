@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.agent import HeldBroker, Slot
+from support.emulator import PASSCODE
 from support.machine import wait_until
 from support.spine import Spine
 from support.ticket_socket import LiveAgent, error_name
@@ -154,14 +155,23 @@ def test_a_new_ticket_is_that_of_a_new_sign_in(live: LiveAgent, spine: Spine) ->
     assert live.call("GetTicketNoAuth")["parameters"]["ticket"] == new
 
 
-@pytest.mark.parametrize("method", ["DestroyTicket", "Lock"])
-def test_a_program_logs_out(live: LiveAgent, spine: Spine, method: str) -> None:
+def test_a_program_logs_out(live: LiveAgent, spine: Spine) -> None:
     ticket = live.signs_in()
-    assert live.call(method) == {"parameters": {}}
+    assert live.call("DestroyTicket") == {"parameters": {}}
     assert error_name(live.call("GetTicketNoAuth")) == "TicketNotAvailable"
     assert live.call("GetStatus")["parameters"]["state"] == "signed_out"
     wait_until(lambda: spine.is_over(ticket), what="the session's end at the broker")
-    assert error_name(live.call(method)) == "TicketNotAvailable"
+    assert error_name(live.call("DestroyTicket")) == "TicketNotAvailable"
+
+
+def test_a_program_locks_the_session_and_nobody_gets_its_ticket_until_it_is_resumed(live: LiveAgent) -> None:
+    ticket = live.signs_in()
+    assert live.call("Lock") == {"parameters": {}}
+    for method in ("GetTicketNoAuth", "Lock", "DestroyTicket"):
+        assert error_name(live.call(method)) == "TicketNotAvailable"
+    live.sees(State.PASSCODE)
+    live.bridge.call(live.conductor.type_passcode, PASSCODE)
+    assert live.call("GetTicket")["parameters"]["ticket"] == ticket
 
 
 def test_the_status_of_a_session(live: LiveAgent) -> None:
@@ -281,6 +291,7 @@ def test_the_end_of_the_agent_is_told(live: LiveAgent) -> None:
         caller.send("Confirm", question="Send it?")
         live.asks("Send it?")
         live.server.close()
-        assert watcher.receive() == {"parameters": {"sequence": 2, "event": "signed_out", "reason": "agent_ended"}}
+        ended = {"sequence": 2, "event": "signed_out", "reason": "agent_ended", "session": None}
+        assert watcher.receive() == {"parameters": ended}
         assert error_name(caller.receive()) == "NoServer"
         assert watcher.is_over()

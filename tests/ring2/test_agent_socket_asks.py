@@ -18,10 +18,11 @@ def nothing_asked(live: LiveAgent) -> None:
 
 def test_a_watcher_is_told_what_is_so_and_what_changes(live: LiveAgent) -> None:
     live.signs_in("three-roles")
+    session = live.conductor.signed_in().id
     with live.dialogue() as watcher:
         watcher.send("Watch", flags={"more": True})
         assert watcher.receive() == {
-            "parameters": {"sequence": 1, "event": "signed_in", "reason": None},
+            "parameters": {"sequence": 1, "event": "signed_in", "reason": None, "session": session},
             "continues": True,
         }
         live.call("ChangeRole", id=live.conductor.signed_in().session.roles[1].id)
@@ -29,8 +30,8 @@ def test_a_watcher_is_told_what_is_so_and_what_changes(live: LiveAgent) -> None:
         live.pull()
         events = [watcher.receive()["parameters"] for _ in range(2)]
         assert events == [
-            {"sequence": 2, "event": "role_changed", "reason": None},
-            {"sequence": 3, "event": "signed_out", "reason": "card_out"},
+            {"sequence": 2, "event": "role_changed", "reason": None, "session": session},
+            {"sequence": 3, "event": "signed_out", "reason": "card_out", "session": session},
         ]
 
 
@@ -43,7 +44,7 @@ def test_the_reasons_of_an_end() -> None:
         "card_out": agent.CardOut(agent.CardIn("", b"")),
         "failed": agent.Failed(agent.AgentError(Fault.BROKER_FAULT)),
     }
-    assert {reason: agent.why_over(event) for reason, event in reasons.items()} == {each: each for each in reasons}
+    assert {reason: agent.reason_of(event) for reason, event in reasons.items()} == {each: each for each in reasons}
 
 
 def test_a_watcher_wants_more_than_one_answer(live: LiveAgent) -> None:

@@ -15,7 +15,7 @@ from support.machine import wait_until
 from support.ticket_socket import NO_AUTH, Dialogue, LiveAgent, OtherProgram, error_name
 
 import agent
-from agent import State
+from agent import SessionEvent, State
 
 
 @pytest.fixture
@@ -80,12 +80,13 @@ def test_who_never_reads_is_not_served_for_ever(live: LiveAgent, ticket: str) ->
 
 
 def test_a_watcher_that_does_not_read_misses_events_and_can_tell(live: LiveAgent, ticket: str) -> None:
+    role_changed = SessionEvent("role_changed", live.conductor.signed_in(), "")
     with live.dialogue() as deaf, live.dialogue() as reads:
         for watcher in (deaf, reads):
             watcher.send("Watch", flags={"more": True})
             watcher.receive()
         for n in range(5000):
-            live.server._call(live.server._tell, "role_changed")
+            live.server._call(live.server._tell, role_changed)
             assert reads.receive()["parameters"]["sequence"] == n + 2
         numbers = [deaf.receive()["parameters"]["sequence"]]
         while numbers[-1] < 5001:
@@ -158,7 +159,7 @@ def test_a_program_with_too_many_connections_loses_its_oldest(
         assert idle[0].is_over()
         assert idle[-1].call("GetTicketNoAuth")["parameters"]["ticket"] == ticket
         assert ticket.encode() in other.call(NO_AUTH)
-        live.server._call(live.server._tell, "role_changed")
+        live.server._call(live.server._tell, SessionEvent("role_changed", live.conductor.signed_in(), ""))
         assert watcher.receive()["parameters"]["event"] == "role_changed"
         for each in idle:
             each.close()
