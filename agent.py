@@ -4148,6 +4148,7 @@ class Screen:
         """Make do with that many pixels: buttons that do not fit side by side stand in a column."""
         buttons = [each for each in self.actions.winfo_children() if isinstance(each, (ttk.Button, tk.Entry))]
         room, apart = width - self.px(84), self.px(0, 16)
+        self.window.theme.style.configure("TButton", wraplength=max(1, room - self.px(64)))  # less a button's padding
         across = sum(button.winfo_reqwidth() + apart[1] for button in buttons) <= room
         for button in buttons:
             button.pack(side="left" if across else "top", anchor="w", fill="y", padx=apart, pady=self.px(8, 0))

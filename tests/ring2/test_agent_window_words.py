@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -152,56 +150,6 @@ def test_what_was_typed_is_forgotten_when_another_card_is_read_instead(window: W
     window.conductor.attempt.card = CardIn("another reader", b"")
     window.conductor.on_cards()
     assert not window.passcode_field().get()
-
-
-class TwoReaders:
-    """A source of cards with two readers."""
-
-    def __init__(self) -> None:
-        self.readers = [EmbeddedReader(0), EmbeddedReader(0)]
-
-    def watch(self, report: agent.Report) -> None:
-        threading.Thread(target=self.readers[0].watch, args=(report,), daemon=True).start()
-        self.readers[1].watch(report)
-
-    @contextlib.contextmanager
-    def open(self, card: CardIn) -> Iterator[agent.IdentityCard]:
-        (reader,) = (reader for reader in self.readers if reader.address in card.reader)
-        with reader.open(card) as identity:
-            yield identity
-
-    def release(self) -> None:
-        for reader in self.readers:
-            reader.release()
-
-    def close(self) -> None:
-        for reader in self.readers:
-            reader.close()
-
-
-def test_of_two_cards_the_one_whose_passcode_is_asked_is_named_and_what_was_typed_for_it_goes_with_it(
-    screen: Display, spine: Spine, data: Path
-) -> None:
-    source = TwoReaders()
-    slots = [Slot(data, reader.address) for reader in source.readers]
-    window = WindowOnScreen(screen, source, lambda: Broker(spine.url, spine.ca_file))
-    try:
-        slots[0].insert("one-role")
-        window.sees(State.PASSCODE)
-        slots[1].insert("three-roles")
-        window.waits(lambda: f"Card of 555000000002 in embedded reader at {source.readers[0].address}" in window.text())
-        window.types("123456")
-        window.waits(lambda: window.passcode_field().get())
-        slots[0].pull()
-        window.waits(lambda: "Card of 555000000001" in window.text())
-        assert not window.passcode_field().get()
-        window.presses("Return")
-        window.catches_up()
-        assert window.conductor.state is State.PASSCODE
-    finally:
-        for slot in slots:
-            slot.close()
-        window.close()
 
 
 HELP = Contacts("0100 555 000", "https://renew.example")
