@@ -95,6 +95,7 @@ CHALLENGE_FRESH_SECONDS = 120  # the broker takes a challenge for 5 minutes; sta
 CARD_ANSWER_SECONDS = 10  # the longest a working card thinks about one command
 CARD_OPERATION_SECONDS = 20  # the longest that reading the card, or signing, may take in all
 CARD_LEAVING_SECONDS = 1.5  # the longest until a card that was pulled is seen to be gone
+CARDS_TOGETHER_SECONDS = 0.3  # the longest between the news of two cards that are in already
 CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the card
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
@@ -2962,7 +2963,10 @@ class Conductor:
             self._asked.clear()
             self.handle(CardOut(card))
             following = self._next_card()
-            if following and self.state is not State.SIGNED_IN:
+            if following and self.state not in (
+                State.SIGNED_IN,
+                State.LOCKED,
+            ):  # a card that lies there is nobody coming
                 self.handle(following)
 
     def _unread(self) -> list[CardIn]:
@@ -3222,7 +3226,7 @@ class Conductor:
                 return
         if error.fault is Fault.CARD_MUTE and attempt.card.is_held_on:
             advice = _("Hold it flat on the reader, and leave it there until you are asked to take it away.")
-            error = AgentError(error.fault, error.technical, advice=advice)
+            error = AgentError(error.fault, error.technical, says=error.says, advice=advice)
         if len(self.cards) > 1:
             which = _("(This is about the card in {reader}.)", reader=attempt.card.reader)
             error = AgentError(error.fault, error.technical, says=error.says, advice=f"{error.advice} {which}".strip())
@@ -3459,6 +3463,7 @@ def type_on_reader() -> str:
 
 
 LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
+WHICH_CARD = "Which card is yours? Number: "
 
 
 class Terminal:
@@ -3570,7 +3575,7 @@ class Terminal:
 
     def _choose_card(self) -> None:
         cards = {card: describe_card(card, facts) for card, facts in self._conductor.owners.items()}
-        if card := self._choose(cards, "Which card is yours? Number: ", Fault.SEVERAL_CARDS):
+        if card := self._choose(cards, WHICH_CARD, Fault.SEVERAL_CARDS):
             self._conductor.handle(CardChosen(card))
 
     def _choose_certificate(self) -> None:
@@ -3665,9 +3670,9 @@ OpenCard = Callable[[], contextlib.AbstractContextManager[IdentityCard]]
 
 @contextlib.contextmanager
 def card_at_hand(source: CardSource, seconds: float | None, started: Callable[[], None]) -> Iterator[OpenCard]:
-    """What opens the first card that is in, or comes in that time (None: however long it takes).
+    """What opens the card that is in, or comes first in that time (None: however long it takes).
 
-    `started` is called when the reader is watched. Raises NO_CARD, and what is wrong with the reader.
+    `started` is called when the reader is watched. Raises NO_CARD, SEVERAL_CARDS, and what is wrong with the reader.
     """
     news: queue.SimpleQueue[ReaderNews] = queue.SimpleQueue()
 
@@ -3680,13 +3685,13 @@ def card_at_hand(source: CardSource, seconds: float | None, started: Callable[[]
     threading.Thread(target=watch, name="reader", daemon=True).start()
     started()
     try:
-        yield functools.partial(source.open, first_card(news, seconds))
+        yield functools.partial(source.open, choose_card(source, first_cards(news, seconds)))
     finally:
         source.close()
 
 
-def first_card(news: queue.SimpleQueue[ReaderNews], seconds: float | None) -> CardIn:
-    """Raises NO_CARD, and what is wrong with the reader."""
+def first_cards(news: queue.SimpleQueue[ReaderNews], seconds: float | None) -> list[CardIn]:
+    """All that are in, or the first that comes. Raises NO_CARD, and what is wrong with the reader."""
     ends, problem = time.monotonic() + (seconds or 0), AgentError(Fault.NO_CARD)
     while True:
         try:
@@ -3694,8 +3699,31 @@ def first_card(news: queue.SimpleQueue[ReaderNews], seconds: float | None) -> Ca
         except queue.Empty:
             raise problem from None
         if isinstance(latest, CardIn):
-            return latest
+            cards = [latest]
+            with contextlib.suppress(queue.Empty):  # a reader reports those that are in one after another, at once
+                while isinstance(another := news.get(timeout=CARDS_TOGETHER_SECONDS), CardIn):
+                    cards.append(another)
+            return cards
         problem = latest.error if isinstance(latest, ReaderLost) else AgentError(Fault.NO_CARD)
+
+
+def choose_card(source: CardSource, cards: Sequence[CardIn]) -> CardIn:
+    """Of several that can be used the one that the person names. Raises SEVERAL_CARDS where nobody does."""
+    owners: dict[CardIn, CardFacts] = {}
+    for card in cards if len(cards) > 1 else ():
+        with contextlib.suppress(AgentError), source.open(card) as identity:
+            owners[card] = identity.facts()
+    if len(owners) <= 1:
+        return next(iter(owners), cards[0])
+    lines = [describe_card(card, facts).replace("\n", " ") for card, facts in owners.items()]
+    wanted = ""
+    if sys.stdin.isatty():
+        print(*(f"{number:3}  {line}" for number, line in enumerate(lines, 1)), sep="\n", file=sys.stderr)
+        print(WHICH_CARD, end="", file=sys.stderr, flush=True)
+        wanted = sys.stdin.readline().strip()
+    if wanted not in map(str, range(1, len(lines) + 1)):
+        raise AgentError(Fault.SEVERAL_CARDS, "; ".join(lines))
+    return list(owners)[int(wanted) - 1]
 
 
 def ask_passcode(question: str) -> Passcode:
@@ -4726,7 +4754,7 @@ TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI
     "AuthenticationNotValid": OVER,
     "NotInstalled": (Fault.NO_LIBRARY, Fault.NO_TOKEN_LIBRARY),
     "ResourceLoad": (Fault.MODULE_FAILED,),
-    "NoKey": (Fault.CARD_AMBIGUOUS,),
+    "NoKey": (Fault.CARD_AMBIGUOUS, Fault.SEVERAL_CARDS),
     "NoServer": (Fault.NOT_RUNNING,),
 }
 STATE_NAMES = {state: state.name.lower() for state in State}  # what GetStatus calls them, but for these:

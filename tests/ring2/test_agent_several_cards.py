@@ -11,7 +11,7 @@ from support.emulator import tries_left_on_disk
 from support.spine import Spine
 from support.two_readers import TwoReaders
 
-from agent import Broker, CardChosen, Cue, Fault, State
+from agent import Broker, CardChosen, Cue, Fault, Mode, State
 
 
 @pytest.fixture
@@ -204,3 +204,28 @@ def test_whose_a_card_is_is_forgotten_when_it_leaves(person: Person, slots: list
         slot.pull()
     person.waits(lambda: not person.conductor.cards, "empty readers")
     assert not person.conductor.owners
+
+
+@pytest.fixture
+def keeping(spine: Spine, source: TwoReaders, slots: list[Slot]) -> Iterator[Person]:
+    """Somebody at a PC that keeps a session whose card is taken out."""
+    person = Person(source, lambda: Broker(spine.url, spine.ca_file), mode=Mode.SESSION_LOCK_PERSISTENCE)
+    yield person
+    person.close()
+
+
+def test_a_locked_session_waits_for_its_own_card_whatever_lies_in_the_other_reader(
+    keeping: Person, slots: list[Slot]
+) -> None:
+    insert(keeping, slots, "one-role")
+    keeping.types()
+    keeping.sees(State.SIGNED_IN)
+    ticket = keeping.session.ticket
+    insert(keeping, slots, "three-roles")
+    slots[0].pull()
+    keeping.sees(State.LOCKED)
+    slots[0].insert("one-role")
+    keeping.types()
+    keeping.sees(State.SIGNED_IN)
+    assert keeping.session.ticket == ticket
+    assert State.CHOOSING_CARD not in keeping.states

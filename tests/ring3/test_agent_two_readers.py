@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.agent import Person, Slot
+from support.agent_program import AtTerminal, run_agent
 from support.emulator import tries_left_on_disk
 from support.machine import need, wait_until
-from support.reader import VPCD_NAME, Pcscd, vpcd_has_a_card
+from support.reader import VPCD_NAME, Pcscd, list_readers, vpcd_has_a_card
 from support.spine import Spine
 
 from agent import Broker, CardChosen, Fault, PcscReader, State, describe_owner
@@ -103,3 +105,64 @@ def test_a_bank_card_alone_is_explained_and_beside_a_smartcard_passed_over(
     person.sees(State.SIGNED_IN)
     assert State.CHOOSING_CARD not in person.states
     slot.close()
+
+
+# The program
+
+
+def insert_both(slots: list[Slot]) -> None:
+    """Put a card into each, and wait until pcscd has seen both."""
+    from smartcard import scard
+
+    for slot, card in zip(slots, CARDS, strict=True):
+        slot.insert(card)
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+
+    def inserted() -> bool:
+        asked = [(reader, scard.SCARD_STATE_UNAWARE) for reader in list_readers()]
+        _, states = scard.SCardGetStatusChange(context, 0, asked)
+        return sum(bool(state & scard.SCARD_STATE_PRESENT) for _, state, _ in states) == len(CARDS)
+
+    wait_until(inserted, what="two cards")
+    scard.SCardReleaseContext(context)
+
+
+def test_nobody_chooses_for_a_script(spine: Spine, slots: list[Slot]) -> None:
+    insert_both(slots)
+    login = run_agent("--spine", spine.url, "--ca-file", spine.ca_file, "login", stdin="000000\n")
+    changed = run_agent("passcode", stdin="000000\n975310\n")
+    for done in (login, changed):
+        assert done.returncode == 4
+        assert "Several cards are in." in done.stderr
+    assert all(tries_left_on_disk(spine.data / "cards" / card) == 3 for card in CARDS)
+
+
+def test_a_person_at_a_terminal_is_asked(spine: Spine, slots: list[Slot]) -> None:
+    need("setsid")
+    insert_both(slots)
+    terminal = AtTerminal("--spine", spine.url, "--ca-file", spine.ca_file, "login")
+    terminal.sees("Which card is yours? Number: ")
+    terminal.reads()
+    terminal.types("1\n")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    terminal.sees("Signed in as")
+    assert terminal.ends() == 0
+    terminal.close()
+
+
+def test_a_person_at_a_terminal_is_asked_whose_passcode_is_changed(spine: Spine, slots: list[Slot]) -> None:
+    need("setsid")
+    insert_both(slots)
+    terminal = AtTerminal("passcode")
+    terminal.sees("Which card is yours? Number: ")
+    terminal.types("2\n")
+    terminal.sees("Card of 555000000001.")
+    for typed in ("Passcode: ", "New passcode: ", "New passcode again: "):
+        terminal.sees(typed)
+        terminal.types("123456\n" if typed == "Passcode: " else "970531\n")
+    terminal.sees("The passcode is changed.")
+    assert terminal.ends() == 0
+    terminal.close()
+    settings = json.loads((spine.data / "cards" / "three-roles" / "card.json").read_text())
+    assert settings["passcode"] == "970531"
