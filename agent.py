@@ -3360,8 +3360,8 @@ def describe_time_left(seconds: float) -> str:
     """Time left as people say it, rounded up to minutes."""
     minutes = max(0, int(-(-seconds // 60)))
     hours, minutes = divmod(minutes, 60)
-    parts = [counted(number, unit) for number, unit in ((hours, "hour"), (minutes, "minute")) if number]
-    return " ".join(parts) or _("less than a minute")
+    parts = counted(hours, "hour") if hours else "", counted(minutes, "minute") if minutes else ""
+    return " ".join(filter(None, parts)) or _("less than a minute")
 
 
 def describe_date(moment: datetime) -> str:
@@ -5241,7 +5241,7 @@ class TicketServer(threading.Thread):
                 self._allowed.add((call.origin, call.caller.program()))
             if self._may_have(call.caller, call.origin):
                 return {"ticket": self._signed_in().session.ticket}
-            call.wants = MAY_HAVE
+            call.wants = _(MAY_HAVE)
         elif call.wants:
             return AgentError(Fault.NO_TICKET)  # the session ended meanwhile
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -21,7 +22,12 @@ def test_everything_that_the_packages_need_is_in_the_wheel(installed: Installed)
         if path.is_file() and "__pycache__" not in path.parts
     }
     names = zipfile.ZipFile(installed.wheel).namelist()
-    assert {name for name in names if ".dist-info/" not in name} == tree
+    assert {name for name in names if not re.match(r"lanyard-[\d.]+(\.dist-info|\.data/data/share)/", name)} == tree
+
+
+def test_the_agent_finds_its_catalogues_where_pip_puts_them(installed: Installed, tmp_path: Path) -> None:
+    speak = "import agent; agent.Sentences.speak('cy'); print(agent._('You are signed in'))"
+    assert installed.run("python", "-c", speak, folder=tmp_path).stdout == "Rydych wedi mewngofnodi\n"
 
 
 @pytest.mark.parametrize("command", ["lanyard", "lanyard-bridge", "lanyard-card", "lanyard-spine"])

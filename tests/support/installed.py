@@ -73,7 +73,7 @@ def _setuptools_is_too_old() -> bool:
 
 def _build(source: Path, destination: Path) -> Path:
     source.mkdir()
-    for name in (*SHIPPED, "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*SHIPPED, "locale", "pyproject.toml", "README.md", "LICENSE"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     command = [sys.executable, "-W", "error", "-c", BUILD, str(destination)]
