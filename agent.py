@@ -3832,6 +3832,7 @@ class Colour(StrEnum):
     PAGE = "#f0f4f5"
     WHITE = "#ffffff"
     FOCUS = "#ffeb3b"
+    AMBER = "#ffb81c"
     LINE = "#d8dde0"
 
 
@@ -3846,12 +3847,15 @@ CONTRAST = {
 }
 # In pixels of a plain screen, as all sizes here: on a larger or denser one Theme.px says how many it takes.
 FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}
+BAR_FONT_SIZES = {"bar": 18, "fine": 14}
 COLUMN = 880  # the widest that a screen with text of the usual size gets: it is in the middle of a wide monitor
 TOUCH = 44  # the least height of a button (WCAG 2.2, 2.5.5)
 DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
 NO_CARD_IN = State.WAITING, State.LOCKED
+RETAKE_MS, GRAB_AGAIN_MS = 5, 50  # after a window came before a kiosk's; while another program holds a grab
+AMBER_SECONDS, ASK_SECONDS = 300, 120  # before a session's end: the time is marked; the person is asked
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
 
 # What each style adds to the one behind its first dot, and at last to ".". Fonts are called as in FONT_SIZES.
@@ -3867,6 +3871,10 @@ STYLES: dict[str, dict[str, Any]] = {
     "Bar.TFrame": {"background": Colour.WHITE},
     "Bar.TLabel": {"background": Colour.WHITE, "font": "heading"},
     "Quiet.Bar.TLabel": {"foreground": Colour.SECONDARY, "font": "small"},
+    "Session.TLabel": {"background": Colour.WHITE, "font": "bar"},
+    "Quiet.Session.TLabel": {"foreground": Colour.SECONDARY, "font": "fine"},
+    "Amber.Session.TLabel": {"background": Colour.AMBER},
+    "Session.TButton": {"font": "bar"},
     "List.TLabel": {"background": Colour.WHITE, "padding": (12, 8)},
     "Header.TLabel": {"background": Colour.BLUE, "foreground": Colour.WHITE, "font": "pad", "padding": (40, 8)},
     "TButton": {"anchor": "center", "padding": (24, 12), "width": 0},
@@ -3880,23 +3888,27 @@ STYLES: dict[str, dict[str, Any]] = {
 class Theme:
     """The fonts, colours and sizes of every widget. A screen names a style and settles nothing itself.
 
-    `scale` is how much larger than on a plain screen all is, and `zoom` how much larger text is.
+    `scale` is how much larger than on a plain screen all is, `zoom` how much larger text is. In a kiosk all is as
+    large as the monitor allows, but for the bar over people's work: that is as large as they can read and touch.
     """
 
-    def __init__(self, root: tk.Tk, scale: float, contrast: bool) -> None:
-        self._colours = CONTRAST if contrast else {}
+    def __init__(self, root: tk.Tk, kiosk: bool, contrast: bool) -> None:
+        self._kiosk, self._colours = kiosk, CONTRAST if contrast else {}
+        self._dense = max(1.0, round(float(root.tk.call("tk", "scaling")) / (96 / 72), 1))
+        self.scale = self.zoom = 1.0
         sans = "Arial" if "Arial" in tkfont.families(root) else "sans-serif"
-        self.fonts = {name: tkfont.Font(root, name=name, family=sans) for name in FONT_SIZES}
+        self.fonts = {name: tkfont.Font(root, name=name, family=sans) for name in FONT_SIZES | BAR_FONT_SIZES}
         self.fonts["mono"].configure(family="monospace")
         for name in ("title", "heading", "pad"):
             self.fonts[name].configure(weight="bold")
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
         root.configure(background=self.colour(Colour.PAGE))
-        self.fit(scale, root.winfo_screenheight())
+        self.fit(root.winfo_screenwidth(), root.winfo_screenheight())
         self.button("TButton", Colour.GREEN, Colour.WHITE)
         self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
         self.button("Pad.TButton", Colour.WHITE, Colour.TEXT)
+        self.button("Session.TButton", Colour.SECONDARY, Colour.WHITE)
         blue, dark = self.colour(Colour.BLUE), self.colour(Colour.TEXT)
         self.style.map("Treeview", background=[("selected", blue)], foreground=[("selected", Colour.WHITE)])
         self.style.map("Treeview", bordercolor=[("focus", dark)], lightcolor=[("focus", dark)])
@@ -3912,16 +3924,17 @@ class Theme:
         scaled = tuple(round(each * self.scale) for each in pixels)
         return scaled if len(scaled) > 1 else scaled[0]
 
-    def fit(self, scale: float, height: int) -> None:
-        """Suit a screen of that height, with text of the usual size."""
-        self.scale, self._largest = scale, height // 16
+    def fit(self, width: int, height: int) -> None:
+        """Suit a monitor of that size."""
+        larger, self._largest = self.zoom / self.scale, height // 16
+        self.scale = max(self._dense, min(width / 853, height / 640)) if self._kiosk else self._dense
         self.fonts["pad"].configure(size=-self.px(FONT_SIZES["pad"]))
         for name, options in STYLES.items():
             sizes = {key: self.px(*value) for key, value in options.items() if key == "padding"}
             sizes |= {key: self.px(value) for key, value in options.items() if key == "arrowsize"}
             colours = {key: self.colour(value) for key, value in options.items() if isinstance(value, Colour)}
             self.style.configure(name, **(options | sizes | colours))
-        self.resize(scale)
+        self.resize(self.scale * larger)
 
     def resize(self, zoom: float) -> None:
         """Larger or smaller text, 75 % to 250 %; what is large already grows no further than it must."""
@@ -3930,6 +3943,11 @@ class Theme:
         for name, pixels in FONT_SIZES.items():
             if name != "pad":  # as large as the screen allows, where it must stay for those who only touch
                 self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
+        slim = max(self._dense, 0.65 * self.scale)
+        for name, pixels in BAR_FONT_SIZES.items():
+            self.fonts[name].configure(size=-round(pixels * slim * self.zoom / self.scale))
+        above = max(2, round(TOUCH * slim) - self.fonts["bar"].metrics("linespace")) // 2
+        self.style.configure("Session.TButton", padding=(above + 4, above))
         self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + self.px(16))
 
     def button(self, name: str, background: Colour, foreground: Colour) -> None:
@@ -3973,14 +3991,18 @@ class Window:
         self._first_language = language
         Sentences.speak(language)
         self.root.title(_("Lanyard: sign in with your smartcard"))
-        self.theme = Theme(self.root, self._scale(kiosk), contrast)
+        self.theme = Theme(self.root, kiosk, contrast)
         self.stage = ttk.Frame(self.root)  # the part of the window that shows something
         ttk.Label(self.stage, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
         self.foot, self.content = ttk.Frame(self.stage), ttk.Frame(self.stage)
         self.foot.pack(side="bottom", fill="x")
         self.bar = RequestBar(self)
         self.content.pack(side="left", fill="both", expand=True)
-        self._place(kiosk)
+        self.over: type[Screen] | None = None  # what covers the work of who is signed in
+        self.cover = Cover(self) if kiosk else None
+        self.session_bar = SessionBar(self, self.cover) if self.cover else None
+        if not kiosk:
+            self._place()
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         self.screen.refresh()
@@ -3989,6 +4011,8 @@ class Window:
         conductor.on_request, conductor.on_show = self._requested, self.show
         self.content.bind("<Configure>", lambda event: self.fit())
         self._bind_keys()
+        if self.cover:
+            self.cover.go_up()
 
     def _bind_keys(self) -> None:
         self.root.bind("<Key>", self._key_pressed)
@@ -4023,6 +4047,10 @@ class Window:
 
     def show(self) -> None:
         """Come to the front, with the keyboard."""
+        if self.cover:
+            if self.conductor.state is State.SIGNED_IN:
+                self.come_over(SCREENS[State.SIGNED_IN])
+            return
         self.root.deiconify()
         self.root.lift()
         if self.root.focus_displayof() is None:  # window managers keep a window back that only asks to be raised
@@ -4031,25 +4059,16 @@ class Window:
             self.screen.first.focus_force()
 
     def close(self) -> None:
+        if self.cover:
+            self.cover.close()
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
             self.root.destroy()
 
-    def _scale(self, kiosk: bool) -> float:
-        """As large as a dense screen asks for, and in a kiosk a large one."""
-        dense = round(float(self.root.tk.call("tk", "scaling")) / (96 / 72), 1)
-        return max(1.0, dense, self.root.winfo_screenheight() / 640 if kiosk else 0)
-
-    def _place(self, kiosk: bool) -> None:
+    def _place(self) -> None:
         self.stage.pack(fill="both", expand=True)
         width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
-        if not kiosk:
-            self.root.geometry(f"{min(1024, width)}x{min(768, height)}")
-            self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
-            return
-        self.root.geometry(f"{width}x{height}+0+0")  # where no window manager heeds -fullscreen
-        self.root.attributes("-fullscreen", True)
-        self.content.bind("<Visibility>", lambda event: self.screen.first.focus_force())  # nor gives the keyboard
-        self.root.protocol("WM_DELETE_WINDOW", lambda: None)
+        self.root.geometry(f"{min(1024, width)}x{min(768, height)}")
+        self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
 
     def _state_changed(self, before: State) -> None:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
@@ -4058,27 +4077,46 @@ class Window:
             self.theme.resize(self.theme.scale)
             Sentences.speak(self._first_language)
             self.root.event_generate("<<NextPerson>>")
-        request = self.conductor.request if state is State.SIGNED_IN else None
-        wanted = SCREENS[state]
+        if before is State.SIGNED_IN:
+            self.over = None
+        self._renew()
+        if state not in NO_CARD_IN:
+            self.early_typing = ""
+
+    def come_over(self, screen: type[Screen] | None) -> None:
+        """Have this screen cover the work of who is signed in; None: step back."""
+        self.over = screen
+        self._renew()
+
+    def _wanted(self) -> type[Screen]:
+        state, request = self.conductor.state, self.conductor.request
+        if state is not State.SIGNED_IN:
+            return SCREENS[state]
         if request and request.question:
-            wanted = SigningScreen if request.signing else QuestionScreen
+            return SigningScreen if request.signing else QuestionScreen
+        return self.over or SCREENS[state]
+
+    def _renew(self) -> None:
+        wanted = self._wanted()
         if type(self.screen) is not wanted or not wanted.stays:
             self.screen.close()
             for left in self.content.winfo_children():  # of a screen that could not be built
                 left.destroy()
             self.screen = wanted(self)
-        if state not in NO_CARD_IN:
-            self.early_typing = ""
         self.root.title(_("Lanyard: sign in with your smartcard"))
         self.screen.refresh()
         self.fit()
+        if self.cover and self.session_bar:
+            works = wanted is SCREENS[State.SIGNED_IN] and not self.over
+            self.cover.step_aside() if works else self.cover.go_up()
+            self.session_bar.show() if works else self.session_bar.hide()
 
     def _requested(self) -> None:
         self.bar.refresh()
         if self.conductor.state is State.SIGNED_IN:
-            self._state_changed(State.SIGNED_IN)
+            self._renew()
         self.fit()
-        if self.conductor.request:
+        if self.conductor.request and not self.cover:
             self.show()
 
     def _key_pressed(self, event: tk.Event[tk.Misc]) -> None:
@@ -4090,6 +4128,162 @@ class Window:
 def describe_program(request: Request) -> str:
     """Empty where the program itself is named as who asks."""
     return _("Program: {program}", program=request.program) if request.origin else ""
+
+
+class Cover:
+    """A kiosk's hold on an X11 screen, by python-xlib: over every monitor, on top, with keyboard and pointer.
+
+    It sleeps until X tells that another window came before this one, or that a monitor changed. Raises UsageError.
+    """
+
+    def __init__(self, window: Window) -> None:
+        try:
+            import Xlib.display
+            from Xlib.ext import randr
+        except ImportError:
+            raise UsageError("A kiosk needs python-xlib (python3-xlib), which is not installed.") from None
+        self._x, self._window, self._root = Xlib.X, window, window.root
+        self._display = Xlib.display.Display(self._root.winfo_screen())
+        self._display.set_error_handler(lambda *what: None)  # about a window that has just gone
+        self._screen = self._display.screen().root
+        self.is_up = self._holds = False  # over everything; with every key and click
+        self._top: tk.Misc = self._root  # what is kept on top
+        self._before: Any = None  # the window that had the keyboard
+        self._later = ""  # the timer of the next try
+        self._root.withdraw()
+        self._root.overrideredirect(True)
+        self._root.protocol("WM_DELETE_WINDOW", lambda: None)
+        for kind in ("Entry", "Text"):  # what somebody else copied does not come in, and nothing goes out
+            for event in ("<<Paste>>", "<<PasteSelection>>", "<<Copy>>", "<<Cut>>"):
+                self._root.unbind_class(kind, event)
+        self._screen.xrandr_select_input(randr.RRScreenChangeNotifyMask)
+        self._follow_monitors()
+        self._root.tk.createfilehandler(self._display, tk.READABLE, lambda *_: self._x_tells())
+
+    def go_up(self) -> None:
+        """Cover all, from now on."""
+        if self.is_up:
+            return
+        self.is_up, self._holds, self._top = True, False, self._root
+        self._before = self._display.get_input_focus().focus
+        self._root.deiconify()
+        self._of(self._root).change_attributes(event_mask=self._x.FocusChangeMask)
+        self._watch(others=True)
+        self._hold()
+
+    def step_aside(self) -> None:
+        """Let people work, and give the keyboard back to the window that had it."""
+        if not self.is_up:
+            return
+        self.is_up = False
+        self._root.grab_release()
+        self._root.withdraw()
+        for window in (self._x.PointerRoot, self._before):  # the latter may have gone
+            self._display.set_input_focus(window, self._x.RevertToPointerRoot, self._x.CurrentTime)
+        self._watch(others=False)
+
+    def reserve(self, bar: tk.Toplevel, height: int) -> None:
+        """Have maximised windows leave that much of the first monitor's top to the bar, on all desktops.
+
+        Where there is no window manager, the bar is kept on top. (Extended Window Manager Hints 1.3.)
+        """
+        left, top, width = self.monitor[:3]
+        wrapper = self._of(bar).query_tree().parent
+        properties = {
+            "_NET_WM_STRUT_PARTIAL": [0, 0, top + height, 0, 0, 0, 0, 0, left, left + width - 1, 0, 0],
+            "_NET_WM_DESKTOP": [0xFFFFFFFF],
+        }
+        for name, numbers in properties.items():
+            atoms = self._display.intern_atom(name), self._display.intern_atom("CARDINAL")
+            wrapper.change_property(*atoms, 32, numbers)
+        self._display.sync()
+        managed = self._screen.get_full_property(self._display.intern_atom("_NET_SUPPORTING_WM_CHECK"), 0)
+        self._top = bar
+        self._watch(others=managed is None)
+
+    def idle_seconds(self) -> float:
+        """How long nobody has touched keyboard or pointer, as X's screen saver extension says."""
+        if not self._display.has_extension("MIT-SCREEN-SAVER"):
+            return float("inf")
+        return float(self._screen.screensaver_query_info().idle) / 1000
+
+    def forget_selections(self) -> None:
+        """Nobody pastes what somebody before them has selected or copied."""
+        nobody = self._display.create_resource_object("window", self._x.NONE)
+        for name in ("PRIMARY", "SECONDARY", "CLIPBOARD"):
+            nobody.set_selection_owner(self._display.intern_atom(name), self._x.CurrentTime)
+        self._display.flush()
+
+    def close(self) -> None:
+        """Let go of the screen."""
+        self._root.tk.deletefilehandler(self._display)
+        self._display.close()
+
+    def _of(self, widget: tk.Misc) -> Any:
+        """The X window of a Tk one. Its parent is what a window manager sees."""
+        return self._display.create_resource_object("window", widget.winfo_id())
+
+    def _watch(self, others: bool) -> None:
+        """Be told of the screen's changes, and of those of the windows on it."""
+        mask = self._x.StructureNotifyMask | (self._x.SubstructureNotifyMask if others else 0)
+        self._screen.change_attributes(event_mask=mask)
+        self._display.flush()
+
+    def _x_tells(self) -> None:
+        ours, lost = self._of(self._top).query_tree().parent, False
+        while self._display.pending_events():
+            event = self._display.next_event()
+            if event.window == self._screen:
+                self._follow_monitors()
+            elif event.type == self._x.FocusOut:
+                lost |= event.mode in (self._x.NotifyNormal, self._x.NotifyWhileGrabbed)
+            elif event.window != ours:
+                lost |= event.type in (self._x.MapNotify, self._x.ConfigureNotify, self._x.CirculateNotify)
+            elif event.type == self._x.UnmapNotify:
+                lost, self._holds = True, False
+        if lost and not self._later:
+            self._later = self._root.after(RETAKE_MS, self._hold)
+
+    def _hold(self) -> None:
+        self._later = ""
+        self._top.lift()
+        if not self.is_up:
+            return
+        self._root.deiconify()
+        self._display.set_input_focus(self._of(self._root), self._x.RevertToPointerRoot, self._x.CurrentTime)
+        if not self._holds and self._nobody_grabs():
+            with contextlib.suppress(tk.TclError):
+                self._root.grab_release()
+                self._root.grab_set_global()
+                self._holds = True
+        self._display.flush()
+        if not self._holds:
+            self._later = self._root.after(GRAB_AGAIN_MS, self._hold)
+
+    def _nobody_grabs(self) -> bool:
+        """Whether another program holds neither keyboard nor pointer. (Tk would wait a second for the pointer.)"""
+        window, now, mode = self._of(self._root), self._x.CurrentTime, self._x.GrabModeAsync
+        pointer = window.grab_pointer(True, 0, mode, mode, self._x.NONE, self._x.NONE, now)
+        keyboard = window.grab_keyboard(True, mode, mode, now)
+        self._display.ungrab_pointer(now)
+        self._display.ungrab_keyboard(now)
+        self._display.sync()
+        return bool(pointer == keyboard == self._x.GrabSuccess)
+
+    def _follow_monitors(self) -> None:
+        """Be as large as all of them, and show what there is to show on the first."""
+        whole = self._screen.get_geometry()
+        left, top, width, height = self.monitor = self._first_monitor() or (0, 0, whole.width, whole.height)
+        self._root.geometry(f"{whole.width}x{whole.height}+0+0")
+        self._window.stage.place(x=left, y=top, width=width, height=height)
+        self._window.theme.fit(width, height)
+        self._root.event_generate("<<Monitors>>")
+
+    def _first_monitor(self) -> tuple[int, int, int, int] | None:
+        with contextlib.suppress(AttributeError):  # an X server from before RandR 1.5 (2015)
+            found = sorted(self._screen.xrandr_get_monitors().monitors, key=lambda each: not each.primary)
+            return next(((m.x, m.y, m.width_in_pixels, m.height_in_pixels) for m in found), None)
+        return None
 
 
 class RequestBar:
@@ -4125,6 +4319,105 @@ class RequestBar:
         request = self._window.conductor.request
         if request and not request.question and self._window.clock() >= self._settled:
             request.answer(False)
+
+
+class SessionBar:
+    """A kiosk's slim strip over people's work: who is signed in as what, the time left, and the ways to stop."""
+
+    def __init__(self, window: Window, cover: Cover) -> None:
+        self._window, self._cover = window, cover
+        self._bar = tk.Toplevel(window.root)
+        self._bar.withdraw()
+        self._bar.title(_("Lanyard: your session"))
+        self._bar.attributes("-type", "dock")
+        self._bar.protocol("WM_DELETE_WINDOW", lambda: None)
+        self._frame = ttk.Frame(self._bar, style="Bar.TFrame")
+        self._frame.pack(fill="both", expand=True)
+        self._frame.columnconfigure(0, weight=1)
+        self._who = ttk.Label(self._frame, style="Session.TLabel")
+        self._role = ttk.Label(self._frame, style="Quiet.Session.TLabel")
+        self._time = ttk.Label(self._frame, padding=(8, 0))
+        self._buttons = ttk.Frame(self._frame, style="Bar.TFrame")
+        self._button(_("Lock"), lambda: window.conductor.handle(Cue.LOCK))
+        self._change = self._button(_("Change role"), lambda: window.come_over(ChangeRoleScreen))
+        self._button(_("Log out"), lambda: window.conductor.handle(Cue.LOG_OUT))
+        window.root.bind("<<Monitors>>", lambda event: self._place())
+        self._session: Session | None = None
+        self._shown = self._asked = False
+        self._settled, self._timer = 0.0, ""
+
+    def _button(self, text: str, does: Callable[[], object]) -> ttk.Button:
+        def press() -> None:
+            if self._window.clock() >= self._settled:
+                does()
+
+        look = {"style": "Session.TButton", "cursor": "hand2", "takefocus": False}
+        button = ttk.Button(self._buttons, text=text, command=press, **look)  # type: ignore[arg-type]
+        button.pack(side="left", padx=(4, 0))
+        return button
+
+    def show(self) -> None:
+        """While the person works."""
+        session = self._window.conductor.signed_in().session
+        if session is not self._session:
+            self._session, self._asked = session, False
+            self._cover.forget_selections()
+        if not self._shown:
+            self._settled = self._window.clock() + SETTLE_SECONDS
+        self._shown = True
+        self._tell_time()
+        self._place()
+
+    def hide(self) -> None:
+        """While something covers the work, or nobody is signed in."""
+        self._shown = False
+        self._bar.withdraw()
+
+    def _place(self) -> None:
+        """Name, role and time beside the buttons, or over them where the text is large and the monitor small."""
+        if not self._shown:
+            return
+        signed_in, fonts = self._window.conductor.signed_in(), self._window.theme.fonts
+        (self._change.pack if len(signed_in.session.roles) > 1 else self._change.pack_forget)()
+        left, top, width = self._cover.monitor[:3]
+        self._bar.update_idletasks()
+        beside = self._time.winfo_reqwidth() + self._buttons.winfo_reqwidth()
+        across = width - beside >= width // 3
+        room = width - (beside if across else self._time.winfo_reqwidth()) - 16
+        role = describe_role(signed_in.role) if signed_in.role else _("No role")
+        self._who.configure(text=shorten(signed_in.session.cn, fonts["bar"], room))
+        self._role.configure(text=shorten(role, fonts["fine"], room))
+        self._who.grid(row=0, column=0, sticky="w", padx=(8, 0))
+        self._role.grid(row=1, column=0, sticky="w", padx=(8, 0))
+        self._time.grid(row=0, column=1, rowspan=2, sticky="ns")
+        self._buttons.grid(row=0 if across else 2, column=2 if across else 0, rowspan=2 if across else 1)
+        self._bar.update_idletasks()
+        height = self._frame.winfo_reqheight()
+        self._bar.geometry(f"{width}x{height}+{left}+{top}")
+        self._cover.reserve(self._bar, height)
+        self._bar.deiconify()
+
+    def _tell_time(self) -> None:
+        """Once a minute, when the minutes change."""
+        if self._timer:
+            self._bar.after_cancel(self._timer)
+        self._timer = ""
+        if self._window.conductor.state is not State.SIGNED_IN:
+            return
+        left = self._window.conductor.seconds_left()
+        style = "Amber.Session.TLabel" if left <= AMBER_SECONDS else "Quiet.Session.TLabel"
+        self._time.configure(text=_("Time left: {time}", time=describe_time_left(left)), style=style)
+        self._timer = self._bar.after(int((left % 60 or 60) * 1000) + 50, self._tell_time)
+        asks, self._asked = left <= ASK_SECONDS and not self._asked, left <= ASK_SECONDS
+        if asks:
+            self._window.come_over(TimeScreen)
+
+
+def shorten(text: str, font: tkfont.Font, width: int) -> str:
+    """The text, or as much of its beginning as that many pixels hold."""
+    if font.measure(text) <= width:
+        return text
+    return next((cut for end in range(len(text), 0, -1) if font.measure(cut := f"{text[:end]}\u2026") <= width), "")
 
 
 class Screen:
@@ -4395,20 +4688,29 @@ class RolesScreen(Screen):
     """Search as you type; arrows, Enter, a click or a finger choose. Nothing is chosen beforehand."""
 
     fills = True
+    TITLE = "Choose your role"
 
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles, self._name = session.roles, session.cn
-        self.label(_("Choose your role"), "Title.TLabel")
+        self.label(_(self.TITLE), "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self.first = self.search = self._make_search()
         self.list = self._make_list()
         self._nothing = ttk.Label(self.list, text=_("Nothing found. Type less."), style="List.TLabel")
         self._use = self.button(_("Use this role"), self._choose)
-        self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
+        self.give_up()
         for widget in (self.search, self.list):
             widget.bind("<<Enter>>", self.deliberate(self._choose))
         self._search()
+
+    def give_up(self) -> None:
+        """The button for who wants none of them."""
+        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
+
+    def choose(self, role: Role) -> None:
+        """Go on with this one."""
+        self.conductor.handle(RoleChosen(role))
 
     def _make_search(self) -> tk.Entry:
         row = ttk.Frame(self.frame)
@@ -4472,7 +4774,43 @@ class RolesScreen(Screen):
 
     def _choose(self) -> None:
         for row in self.list.selection():
-            self.conductor.handle(RoleChosen(self._roles[int(row)]))
+            self.choose(self._roles[int(row)])
+
+
+class ChangeRoleScreen(RolesScreen):
+    """Over the work of who is signed in, and wants another role."""
+
+    TITLE = "Change your role"
+
+    def give_up(self) -> None:
+        keep = functools.partial(self.window.come_over, None)
+        self._keep = self.button(_("Keep my role"), keep, "Quiet.TButton")
+
+    def choose(self, role: Role) -> None:
+        """Where the sign-in service refuses, the person reads so."""
+        self._count.configure(text=_("Changing your role ..."))
+        self.conductor.change_role(role, functools.partial(self.window.bridge.call, self._refused))
+
+    def _refused(self, error: AgentError) -> None:
+        if self.window.screen is self:
+            self._count.configure(text=_("You keep your role. {why}", why=str(error)), style="Red.TLabel")
+            self.window.fit()
+
+
+class TimeScreen(Screen):
+    """Over the work of who is signed in, two minutes before the end."""
+
+    def build(self) -> None:
+        fault = self.conductor.signed_in().limit()[1]
+        if fault is Fault.IDLE_TOO_LONG:
+            self.label(_("Do you want to stay signed in?"), "Title.TLabel")
+            self.label(_("You are logged out in 2 minutes, because nobody has used the session."))
+        else:
+            self.label(_("Your session ends in 2 minutes"), "Title.TLabel")
+            self.label(_("Save your work now. You can sign in again at once."))
+        says = _("Stay signed in") if fault is Fault.IDLE_TOO_LONG else _("Go on working")
+        self.button(says, lambda: self.window.come_over(None))
+        self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
 
 
 WITHOUT_CARD = {
@@ -4501,6 +4839,10 @@ class SessionScreen(Screen):
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.advice(ends, "Red.TLabel")
         self.label(_(WITHOUT_CARD[self.conductor.mode]), "Quiet.TLabel")
+        if self.window.cover:
+            self.button(_("Go on working"), lambda: self.window.come_over(None))
+        if self.window.cover and len(signed_in.session.roles) > 1:
+            self.button(_("Change role"), lambda: self.window.come_over(ChangeRoleScreen), "Quiet.TButton")
         self.button(_("Lock"), Cue.LOCK, "Quiet.TButton")
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()

@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 280,
     "Login table": 330,
     "Worker bridge": 940,
-    "Front ends": 1385,
+    "Front ends": 1740,
     "Ticket socket": 784,
     "Configuration and logging": 466,
 }
-MOST_LINES = 5930
+MOST_LINES = 6285
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},

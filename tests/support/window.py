@@ -97,7 +97,8 @@ class WindowOnScreen:
     def widgets(self) -> list[Any]:
         """Every widget that can be seen, from the outside in."""
         self.root.update()
-        found, rest = [], [self.root]
+        bars = [each for each in self.root.winfo_children() if each.winfo_class() == "Toplevel"]
+        found, rest = [], bars if not self.root.winfo_viewable() else [self.root]
         while rest:
             widget = rest.pop()
             if widget.winfo_viewable():
@@ -123,6 +124,8 @@ class WindowOnScreen:
         self.conductor.close()
         # Tcl has file handlers for the whole thread: late news of this window would come in the next one's loop.
         self.root.tk.deletefilehandler(self.bridge)
+        if self.window.cover:
+            self.window.cover.close()
         self.root.destroy()
         self.bridge.close()
         agent.LISTENERS.clear()
