@@ -6067,6 +6067,11 @@ def make_parser() -> argparse.ArgumentParser:
     ):
         two_lines = f"From standard input, if that is no terminal, come two lines: the {known}, and the new passcode."
         commands.add_parser(name, help=says, description=f"{says.capitalize()}. {two_lines}")
+    doctor = commands.add_parser(
+        "doctor", help="say what is wrong with this PC, reader, card and network, and its cure"
+    )
+    doctor.add_argument("--json", action="store_true", help="a list of objects: subject, verdict, trouble, says, cure")
+    doctor.add_argument("--bundle", type=Path, metavar="FILE", help="write it for the service desk too, without names")
     commands.add_parser("config", help="print every setting in force and where it comes from")
     return parser
 
@@ -6138,7 +6143,9 @@ def print_session(signed_in: SignedIn, seconds_left: float, contacts: Contacts) 
 
 
 def run(options: argparse.Namespace) -> None:
-    """Sign in with a card in a reader of this PC, or hand over to the demonstration. Raises AgentError."""
+    """Sign in with a card in a reader of this PC, or hand over to doctor or demonstration. Raises AgentError."""
+    if options.command == "doctor":
+        become_doctor()
     settings = load_settings(os.environ, vars(options))
     if options.command == "config":
         print(*settings.lines(), sep="\n")
@@ -6176,6 +6183,16 @@ def become_demonstration() -> NoReturn:
         advice = "Copy demo.py there, with the folders emulator and spine_stub, or take a reader of this PC."
         raise UsageError(f"The demonstration and its reader are not on this PC: {program} is missing.", advice)
     os.execv(sys.executable, [sys.executable, str(program), *sys.argv[1:]])  # noqa: S606
+
+
+def become_doctor() -> NoReturn:
+    """Go on as kiosk/doctor, with the same arguments. Raises UsageError where it was not copied along."""
+    folder = Path(__file__).resolve().parent
+    if not (folder / "kiosk/doctor").is_dir():
+        raise UsageError(f"`doctor` is not on this PC: {folder / 'kiosk'} is missing.", "Copy that folder there.")
+    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-P", "-m", "kiosk.doctor", *sys.argv[1:]]
+    os.execve(sys.executable, command, os.environ | {"PYTHONPATH": path})  # noqa: S606
 
 
 def run_face(

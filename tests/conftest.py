@@ -43,6 +43,7 @@ pytest_plugins = [
         "extension",
         "programs",
         "installed",
+        "kiosk_pc",
     )
     if importlib.util.find_spec(f"support.{name}")
 ] + ["emulator.pytest_plugin", "spine_stub.pytest_plugin"]

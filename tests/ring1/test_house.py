@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 AGENT = ROOT / "agent.py"
 PARTS = ("agent", "demo", "emulator", "spine_stub", "bridge", "kiosk")
-ALLOWED = {"demo": {"agent"}}  # the arrows that there are
+ALLOWED = {"demo.py": {"agent"}, "kiosk/doctor": {"agent"}}  # the arrows that there are
 # agent.py's sections, in their order, each using only those above it.
 SECTIONS = (
     "Constants and enums",
@@ -41,9 +41,9 @@ BUDGET = {
     "Worker bridge": 940,
     "Front ends": 1740,
     "Ticket socket": 784,
-    "Configuration and logging": 466,
+    "Configuration and logging": 480,
 }
-MOST_LINES = 6285
+MOST_LINES = 6289
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
@@ -61,6 +61,11 @@ def sources() -> Iterator[Path]:
 
 def part_of(source: Path) -> str:
     return source.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def folder_of(source: Path) -> str:
+    """The folder in its part that a source lies in, or a file of its own."""
+    return "/".join(source.relative_to(ROOT).parts[:2])
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -84,7 +89,7 @@ def is_import(node: ast.AST) -> bool:
 def test_no_part_imports_another(source: Path) -> None:
     others = set(PARTS) - {part_of(source)}
     named = {name for node in ast.walk(ast.parse(source.read_text())) for name in imported(node)}
-    assert named & others <= ALLOWED.get(part_of(source), set())
+    assert named & others <= ALLOWED.get(folder_of(source), set())
 
 
 @pytest.fixture
