@@ -102,6 +102,7 @@ INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
+KEEP_ALIVE_SECONDS = 60  # between two times that the broker is told of a session's use
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 MOST_CALLS_AT_ONCE = 20  # of the worker threads, before the window is drawn again
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
@@ -1875,6 +1876,7 @@ class Session:
     max_minutes: int
     idle_minutes: int
     logout_url: str
+    session_url: str = ""  # where the broker is told that the session is used
 
 
 HEADERS = {
@@ -1927,6 +1929,7 @@ class Broker:
         self._ca_file = ca_file
         self._body = bytearray()  # of the last reply, as far as it came
         self.open_session: Session | None = None  # even by an answer that is of no use here
+        self._can_cut = self._is_leaving = False  # the request under way opens nothing; only the log-out is asked yet
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
 
     def activate(self) -> Challenge:
@@ -1963,17 +1966,37 @@ class Broker:
         return session
 
     def select_role(self, session: Session, role: Role) -> None:
-        """Tell the broker which role the person works in now. Raises ROLE_REFUSED, TIME_UP, AgentError."""
+        """Tell the broker which role the person works in now. Raises ROLE_REFUSED, ENDED_BY_BROKER, AgentError."""
         query = {"token": session.ticket, "selectedRoleUid": role.id, "ssbMode": "0"}
         query |= {"fallbackStatus": "0", "gacVersion": VERSION}
         url = f"{self._spine}/saml/RoleSelectionGP.jsp?{urlencode(query)}"
-        words = self._ask("GET", url, "Tell the sign-in service which role was chosen")
+        words = self._ask("GET", url, "Tell the sign-in service which role was chosen", can_cut=True)
         if words != "OK":
-            fault = Fault.TIME_UP if ticket_is_over(words) else Fault.ROLE_REFUSED
+            fault = Fault.ENDED_BY_BROKER if ticket_is_over(words) else Fault.ROLE_REFUSED
             raise AgentError(fault, f"role {role.id}: {words}")
+
+    def keep_alive(self, session: Session) -> None:
+        """Have the idle limit begin anew. No other host gets the ticket. Raises ENDED_BY_BROKER, AgentError."""
+        if not is_same_host(session.session_url, self._spine):
+            raise AgentError(Fault.UNREACHABLE, "the session address is another host's")
+        parameters = self._parameters("UPDATE") | {"sso_ticket": session.ticket, "uid": session.uid}
+        plain = "Tell the sign-in service that the session is used"
+        words = self._ask("POST", session.session_url, plain, body=gp_object(parameters), can_cut=True)
+        if words != "OK":
+            fault = Fault.ENDED_BY_BROKER if ticket_is_over(words) else Fault.BROKER_NONSENSE
+            raise AgentError(fault, f"the session was not kept: {words}")
+
+    def leave(self) -> None:
+        """From another thread: what may be cut off fails at once, and nothing but the log-out is asked any more."""
+        self._is_leaving = True
+        link = self._connection.sock if "_connection" in vars(self) else None
+        if link and self._can_cut:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(link, socket.SHUT_RDWR)  # and not SSLSocket's, which forgets its TLS first
 
     def log_out(self, session: Session) -> None:
         """End the session, if it is not over at the broker. No other host gets the ticket. Raises AgentError."""
+        self._is_leaving = False
         parameters = self._parameters("LOGOUT") | {"sso_ticket": session.ticket, "uid": session.uid}
         same_host = session.logout_url.startswith(self._spine + "/")
         url = session.logout_url if same_host else f"{self._spine}/login/authlogout"
@@ -2037,9 +2060,18 @@ class Broker:
         return f"{status_words(text)} {reason}".strip()
 
     def _request(
-        self, method: str, url: str, plain: str, seconds: float | None = None, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        plain: str,
+        seconds: float | None = None,
+        body: bytes | None = None,
+        can_cut: bool = False,
     ) -> tuple[str, str]:
         """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal."""
+        self._can_cut = can_cut
+        if self._is_leaving:
+            raise AgentError(Fault.INTERRUPTED)
         started, parts = time.perf_counter(), urlsplit(url)
         line = f"{method} {self._spine.removeprefix('https://')}{parts.path}"
         target = quote(parts._replace(scheme="", netloc="").geturl(), safe="%/?=&:;,+@~$!*'()")
@@ -2055,6 +2087,8 @@ class Broker:
         except Exception as error:  # a hostile reply makes http.client raise nearly anything
             self.close()
             raise error if isinstance(error, AgentError) else _broker_error(error, line) from None
+        finally:
+            self._can_cut = False
         tell(plain, f"{line} \u2192 {answer.status}, {len(self._body)} bytes", started)
         reason = clean(answer.headers.get("X-Spine-Stub-Reason", ""), 80)
         if answer.status != 200:
@@ -2069,6 +2103,15 @@ def is_readable(connection: socket.socket) -> bool:
     waiting = select.poll()
     waiting.register(connection, select.POLLIN)
     return bool(waiting.poll(0))
+
+
+def is_same_host(url: str, spine: str) -> bool:
+    """Whether an address that the broker gives is its own, and over TLS."""
+    try:
+        there, here = urlsplit(url), urlsplit(spine)
+        return there.scheme == "https" and (there.hostname, there.port or 443) == (here.hostname, here.port or 443)
+    except ValueError:
+        return False
 
 
 def ticket_is_over(words: str) -> bool:
@@ -2086,6 +2129,7 @@ def _session(uid: str, answer: GpAnswer) -> Session:
         max_minutes=answer.minutes("sso_max_session_time"),
         idle_minutes=answer.minutes("sso_session_time"),
         logout_url=answer.required("sso_logout_url"),
+        session_url=answer.parameters.get("sso_session_url", ""),
     )
 
 
@@ -2152,6 +2196,7 @@ class Cue(Enum):
     DESKTOP_LOCKED = auto()  # the desktop says that it has locked its screen
     PASSCODE_DUE = auto()  # the session has gone on without its card for long enough
     OTHER_CARD = auto()  # the card that was put in is not that of who is signed in
+    KEPT_ALIVE = auto()  # the broker knows that the session is used; no more than its time left changes
     LOG_OUT = auto()  # the person pressed Log out
     DISMISSED = auto()  # the person has read what was said, and wants to go on with the card that is in
 
@@ -2594,6 +2639,7 @@ class Attempt:
     is_told: bool = False  # programs know of the session
     out_since: float | None = None  # when the card was taken out and the session went on
     parked_since: float | None = None  # when another person's card came
+    asked_at: float = 0.0  # when the broker was last told that the session is used
 
     def forget_passcode(self) -> None:
         if self.passcode:
@@ -2604,6 +2650,7 @@ class Attempt:
         """Forget everything, log out if anybody is signed in, then close the connection and the lane."""
         self.forget_passcode()
         self.facts = self.signed_in = None
+        self.broker.leave()
         self.lane.submit(self.log_out, self.broker.close, None)
 
     # What runs on the lane.
@@ -2850,9 +2897,40 @@ class Conductor:
                 if before:  # the broker may have taken the other one all the same
                     with contextlib.suppress(AgentError):
                         attempt.broker.select_role(session, before)
-                refused(error)
+                self.bridge.call(refused, error)
+                self._broker_says(attempt, error)
 
         attempt.lane.submit(change)
+
+    def active(self) -> None:
+        """Somebody works with the session: have the broker's idle limit begin anew, at most once a minute."""
+        attempt = self.attempt
+        if self.state is State.SIGNED_IN and attempt and attempt.signed_in:
+            last = max(attempt.asked_at, attempt.signed_in.used)
+            if self.clock() - last >= KEEP_ALIVE_SECONDS:
+                self._keep_alive(attempt, attempt.signed_in.session)
+
+    def _keep_alive(self, attempt: Attempt, session: Session) -> None:
+        now = attempt.asked_at = self.clock()
+
+        def ask() -> None:
+            try:
+                attempt.broker.keep_alive(session)
+                self.bridge.call(self._kept_alive, attempt, now)
+            except AgentError as error:
+                tell("The sign-in service was not told that the session is used", error.technical)
+                self._broker_says(attempt, error)
+
+        attempt.lane.submit(ask)
+
+    def _kept_alive(self, attempt: Attempt, used: float) -> None:
+        if attempt.signed_in:
+            attempt.signed_in = dataclasses.replace(attempt.signed_in, used=used)
+            self.on_move(self.state, Cue.KEPT_ALIVE)
+
+    def _broker_says(self, attempt: Attempt, error: AgentError) -> None:
+        if error.fault is Fault.ENDED_BY_BROKER:
+            self.bridge.call(self._reached, attempt, error.fault)
 
     def ask(self, request: Request | None) -> None:
         """Show this in the place of what was asked before; None: nothing is wanted any more."""
@@ -2914,6 +2992,7 @@ class Conductor:
             case RoleChosen(role) if attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, role=role)
                 if attempt.is_told:
+                    attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self.clock())
                     self._note("role_changed", attempt)
             case Cue.ROLE_SELECTED if attempt.signed_in:
                 attempt.signed_in = dataclasses.replace(attempt.signed_in, used=self.clock())
@@ -3123,6 +3202,8 @@ class Conductor:
         self.attempt, self.locked = kept, None
         self.parked = {uid: each for uid, each in self.parked.items() if each is not kept}
         self._note("resumed", kept)
+        if kept.signed_in:  # the broker may have ended it meanwhile
+            self._keep_alive(kept, kept.signed_in.session)
 
     def _recognise(self) -> None:
         """A card comes while somebody is signed in, and does without it. A second card beside it is no matter."""
@@ -3172,7 +3253,9 @@ class Conductor:
             self._timer = start_timer(min(*left, CHECK_TIME_SECONDS), self.bridge.call, self._look_at_the_time)
 
     def _reached(self, attempt: Attempt, what: Fault | Cue) -> None:
-        """A limit of a session. Of the end of one that is parked nobody else is told."""
+        """A limit of a session, or its end. Of that of one that is parked nobody else is told."""
+        if attempt not in self.sessions():
+            return
         if isinstance(what, Cue):
             self.handle(what)
             return
@@ -5554,6 +5637,12 @@ class TicketServer(threading.Thread):
             raise AgentError(Fault.NO_TICKET)
         return signed_in
 
+    def _give(self, signed_in: SignedIn) -> Outcome:
+        """The ticket, which is going to be used."""
+        if self._clock() - signed_in.used >= KEEP_ALIVE_SECONDS:
+            self._bridge.call(self._conductor.active)
+        return {"ticket": signed_in.session.ticket}
+
     def _may_have(self, caller: Caller, origin: str) -> bool:
         return not self._ask_programs or (origin, caller.program()) in self._allowed
 
@@ -5582,7 +5671,7 @@ class TicketServer(threading.Thread):
             if call.answer:
                 self._allowed.add((call.origin, call.caller.program()))
             if self._may_have(call.caller, call.origin):
-                return {"ticket": self._signed_in().session.ticket}
+                return self._give(self._signed_in())
             call.wants = _(MAY_HAVE)
         elif call.wants:
             return AgentError(Fault.NO_TICKET)  # the session ended meanwhile
@@ -5592,9 +5681,9 @@ class TicketServer(threading.Thread):
         return None
 
     async def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
-        session, says = self._signed_in().session, "The person has to allow this program first: it must use GetTicket."
+        signed_in, says = self._signed_in(), "The person has to allow this program first: it must use GetTicket."
         may_have = self._may_have(caller, origin)
-        return {"ticket": session.ticket} if may_have else VarlinkError("TicketNotAvailable", says)
+        return self._give(signed_in) if may_have else VarlinkError("TicketNotAvailable", says)
 
     async def destroy_ticket(self, caller: Caller) -> Outcome:
         self._signed_in()
@@ -5804,6 +5893,7 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
     """What `login --json` prints: uid, cn, ticket (None if the session is not kept), role or None, roles, session."""
     known = dataclasses.asdict(signed_in.session)
     limits = {name: known.pop(name) for name in ("max_minutes", "idle_minutes", "logout_url")}
+    del known["session_url"]
     role = dataclasses.asdict(signed_in.role) if signed_in.role else None
     return known | {"ticket": known["ticket"] if kept else None, "role": role, "session": limits}
 
@@ -5815,7 +5905,6 @@ HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 DIGESTS = {digest.value: digest for digest in Digest}
 LEVELS = {level: level for level in ("debug", "info", "warning", "error")}
-PARKED_PROGRAMS = {what: what for what in ("stop", "end")}
 
 
 def about(
@@ -5852,9 +5941,6 @@ class Settings:
     )
     parked_minutes: int = field(
         default=15, metadata=about("N", "how long a session waits while others use the PC", within=range(1, 1441))
-    )
-    parked_programs: str = field(
-        default="stop", metadata=about("WHAT", "stop or end the programs of a session that waits", PARKED_PROGRAMS)
     )
     ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
     language: str = field(default="en", metadata=about("CODE", "of the window: en or cy", {"en": "en", "cy": "cy"}))

@@ -27,6 +27,7 @@ pytest_plugins = [
         "spine",
         "emulator",
         "agent",
+        "kept",
         "two_readers",
         "agent_socket",
         "ticket_socket",

@@ -36,14 +36,14 @@ BUDGET = {
     "Card session": 712,
     "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
-    "Broker client": 280,
+    "Broker client": 305,
     "Login table": 330,
-    "Worker bridge": 940,
+    "Worker bridge": 975,
     "Front ends": 1740,
-    "Ticket socket": 784,
+    "Ticket socket": 795,
     "Configuration and logging": 480,
 }
-MOST_LINES = 6289
+MOST_LINES = 6375
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
