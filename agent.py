@@ -101,6 +101,9 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LONGEST_ORDER = 64 << 10  # bytes that the guardian is told at once; ticket and address have LONGEST_PARAMETER each
+# Freed memory is overwritten (glibc's manual, Memory Allocation Tunables), and Python frees all of its own there.
+FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"}
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 KEEP_ALIVE_SECONDS = 60  # between two times that the broker is told of a session's use
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
@@ -554,6 +557,8 @@ class Passcode:
         if not PASSCODE.fullmatch(text):
             raise AgentError(Fault.NO_PASSCODE)
         self._digits = bytearray(text, "ascii")
+        kept = (ctypes.c_char * len(text)).from_buffer(self._digits)
+        ctypes.CDLL(None).mlock(kept, ctypes.sizeof(kept))  # never in swap, where the person's limit allows that
 
     def typed(self) -> bytearray:
         """A copy of the digits, for the caller to wipe. Raises NO_PASSCODE once forgotten."""
@@ -2069,12 +2074,18 @@ class Broker:
         can_cut: bool = False,
     ) -> tuple[str, str]:
         """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal."""
+<<<<<<< HEAD
         self._can_cut = can_cut
         if self._is_leaving:
             raise AgentError(Fault.INTERRUPTED)
         started, parts = time.perf_counter(), urlsplit(url)
         line = f"{method} {self._spine.removeprefix('https://')}{parts.path}"
         target = quote(parts._replace(scheme="", netloc="").geturl(), safe="%/?=&:;,+@~$!*'()")
+=======
+        started, path = time.perf_counter(), url.removeprefix(self._spine)  # urlsplit would keep it, and so the ticket
+        line = f"{method} {self._spine.removeprefix('https://')}{path.partition('?')[0]}"
+        target = quote(urlsplit(self._spine).path + path, safe="%/?=&:;,+@~$!*'()")
+>>>>>>> 649ac23 (agent: overwrite what is freed, and keep passcode digits out of Tk, because both passcode and ticket stayed in memory after the session)
         self._body.clear()
         try:
             connection = self._connect(seconds or ANSWER_SECONDS)
@@ -2546,15 +2557,15 @@ class Guardian:
 
     def tell(self, order: Order, session: Session) -> None:
         """From any thread. A guardian that is not there any more is started again."""
-        line = json.dumps([order, dataclasses.asdict(session), *self._broker]).encode() + b"\n"
+        message = json.dumps([order, session.uid, session.ticket, session.logout_url, *self._broker]).encode()
         with self._lock:
             try:
-                self._pipe.write(line)
-            except BrokenPipeError:
+                self._pipe.sendall(message)
+            except ConnectionError:
                 LOG.warning("the guardian was gone, and is started again")
                 self.close()
                 self._start([])
-                self._pipe.write(line)
+                self._pipe.sendall(message)
 
     def close(self, seconds: float = 0.1) -> None:
         """Nothing more comes: the guardian ends once it has nothing to do, which most often is at once."""
@@ -2563,14 +2574,14 @@ class Guardian:
             self.process.wait(seconds)
 
     def _start(self, scope: Sequence[str]) -> None:
-        reading, writing = os.pipe()  # no other process that the agent starts gets either end
-        self._pipe = os.fdopen(writing, "wb", buffering=0)
-        command = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND]
+        """No other process that the agent starts gets an end of the pipe, through which each message comes whole."""
+        self._pipe, its = socket.socketpair(type=socket.SOCK_SEQPACKET)
+        command, end = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND], its.fileno()
         silent = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            command, stdin=reading, stdout=silent, stderr=silent, cwd="/", start_new_session=True
+            command, stdin=end, stdout=silent, stderr=silent, cwd="/", start_new_session=True
         )
-        os.close(reading)
+        its.close()
 
 
 def own_scope() -> Sequence[str]:
@@ -2587,17 +2598,26 @@ def guard() -> int:
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
     held: dict[str, threading.Thread] = {}  # by ticket; each is started when its session is to end
-    for line in sys.stdin.buffer:
-        with contextlib.suppress(ValueError):  # the agent died while it wrote
-            order, known, *broker = json.loads(line)
-            held[known["ticket"]] = threading.Thread(target=insist, args=(Session(**known), *broker))
-            if order == Order.LOG_OUT:
-                held[known["ticket"]].start()
-            if order != Order.HOLD:
-                del held[known["ticket"]]
+    with socket.socket(fileno=sys.stdin.fileno()) as pipe:
+        while take_order(pipe.recv(LONGEST_ORDER), held):
+            pass
     for log_out in held.values():
         log_out.start()
     return 0  # when these threads have ended
+
+
+def take_order(message: bytes, held: dict[str, threading.Thread]) -> bool:
+    """Whether there was one. A function of its own, so that nothing of a message outlives it."""
+    if not message:
+        return False
+    order, uid, ticket, logout_url, *broker = json.loads(message)
+    log_out = threading.Thread(target=insist, args=(Session(uid, "", ticket, (), 0, 0, logout_url), *broker))
+    held.pop(ticket, None)
+    if order == Order.HOLD:
+        held[ticket] = log_out
+    elif order == Order.LOG_OUT:
+        log_out.start()
+    return True
 
 
 def insist(session: Session, spine: str, ca_file: Path | None) -> None:
@@ -2616,6 +2636,13 @@ def keep_memory_private() -> None:
     """Leaves no core dump, and lets no other program of this person read this one's memory (prctl(2))."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE of linux/prctl.h
+
+
+def forget_freed_memory() -> None:
+    """Starts this program anew, in the same process, unless it overwrites what it frees. See docs/safety.md."""
+    if not FORGETFUL.items() <= os.environ.items():
+        os.environ.update(FORGETFUL)
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606
 
 
 @dataclass(eq=False)
@@ -4623,6 +4650,42 @@ class LockedScreen(WaitingScreen):
         self.after(EARLY_TYPING_MS, self._forget)
 
 
+class PasscodeField:
+    """Shows a dot for each digit. The digits are never Tk's, which leaves what it frees as it was."""
+
+    def __init__(self, entry: tk.Entry) -> None:
+        self.entry, self._digits = entry, bytearray()
+        entry.bindtags([tag for tag in entry.bindtags() if tag != "Entry"])  # what any other field does with keys
+        entry.bind("<Key>", lambda event: self.type(event.char))
+        entry.bind("<Control-Key>", lambda event: None)
+        entry.bind("<Alt-Key>", lambda event: None)
+        entry.bind("<BackSpace>", lambda event: self.erase())
+        entry.bind("<Button-1>", lambda event: entry.focus_set())
+
+    def get(self) -> str:
+        return self._digits.decode()
+
+    def type(self, text: str) -> None:
+        """Digits, as many as a passcode has; anything else is not taken."""
+        if text.isascii() and text.isdigit():
+            self._digits += text[: LONGEST_PASSCODE - len(self._digits)].encode()
+            self._show()
+
+    def erase(self) -> None:
+        """The last digit."""
+        self._digits[-1:] = b""
+        self._show()
+
+    def clear(self) -> None:
+        wipe(self._digits)
+        self._digits.clear()
+        self._show()
+
+    def _show(self) -> None:
+        self.entry.delete(0, "end")
+        self.entry.insert(0, DOT * len(self._digits))
+
+
 class PasscodeScreen(Screen):
     """Stays while the card is read, so that what is typed early is kept, for this card only."""
 
@@ -4633,24 +4696,23 @@ class PasscodeScreen(Screen):
         self._whose = self.label("")
         self._notice = self.label("", "Quiet.TLabel")
         self._card: CardIn | None = None
-        self.first = self.entry = self._make_entry()
-        self.entry.insert(0, self.window.early_typing)
+        self.field = self._make_field()
+        self.field.type(self.window.early_typing)
         self.button(_("Sign in"), self._sign_in)
         self._pad = self._make_pad()
 
-    def _make_entry(self) -> tk.Entry:
+    def _make_field(self) -> PasscodeField:
         entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
-        fits = self.frame.register(lambda text: len(text) <= LONGEST_PASSCODE and not text.strip(digits))
-        entry.configure(validate="key", validatecommand=(fits, "%P"))
         entry.bind("<<Enter>>", self.deliberate(self._sign_in))
-        return entry
+        self.first = entry
+        return PasscodeField(entry)
 
     def _make_pad(self) -> ttk.Frame:
         """For those who only touch. What it does harms nobody, so it works at once, as the keyboard does."""
         pad = ttk.Frame(self.frame)
         clear = _("Clear")
         keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", clear, "0", "\u232b"]
-        commands = {clear: self._clear, "\u232b": lambda: self.entry.delete(len(self.entry.get()) - 1, "end")}
+        commands = {clear: self.field.clear, "\u232b": self.field.erase}
         for place, key in enumerate(keys):
             command = commands.get(key, lambda key=key: self.typed(key))
             button = ttk.Button(pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2")
@@ -4658,14 +4720,13 @@ class PasscodeScreen(Screen):
         return pad
 
     def typed(self, character: str) -> None:
-        if character in digits:
-            self.entry.insert("end", character)
+        self.field.type(character)
 
     def refresh(self) -> None:
         attempt = self.conductor.attempt
         if attempt and attempt.card is not self._card:
             if self._card:
-                self._clear()  # typed for the card before
+                self.field.clear()  # typed for the card before
             self._card = attempt.card
         self._whose.configure(text=describe_owner(self.conductor))
         text, style = self._most_pressing()
@@ -4685,17 +4746,14 @@ class PasscodeScreen(Screen):
         return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
 
     def _sign_in(self) -> None:
-        typed = self.entry.get()
-        self._clear()
+        typed = self.field.get()
+        self.field.clear()
         try:
             if typed and not self.conductor.type_passcode(typed):
-                self.entry.insert(0, typed)  # it is not known yet whose passcode it is
+                self.field.type(typed)  # it is not known yet whose passcode it is
         except AgentError as error:
             self._notice.configure(text=str(error), style="Red.TLabel")
             self.window.fit()
-
-    def _clear(self) -> None:
-        self.entry.delete(0, "end")
 
     def fit(self, width: int, height: int) -> None:
         """Without room for the number pad the keyboard is left."""
@@ -4705,7 +4763,7 @@ class PasscodeScreen(Screen):
             self._pad.pack_forget()
 
     def close(self) -> None:
-        self._clear()
+        self.field.clear()
         super().close()
 
 
@@ -4968,9 +5026,9 @@ class SigningScreen(PasscodeScreen):
         self._notice.pack(side="bottom")  # before what a program says: it never takes this line's room
         who = _("{who} asks for your signature:", who=request.who)
         self._text = self._make_text("\n".join(filter(None, (who, describe_program(request), request.question))))
-        self.first = self.entry = self._make_entry()
+        self.field = self._make_field()
         for key, step in (("<Up>", -1), ("<Down>", 1), ("<Prior>", -3), ("<Next>", 3)):
-            self.entry.bind(key, lambda event, step=step: self._text.yview_scroll(step, "units"))  # type: ignore[misc]
+            self.field.entry.bind(key, lambda event, step=step: self._text.yview_scroll(step, "units"))  # type: ignore[misc]
         self.button(_("Sign"), self._sign_in)
         self.button(_("Do not sign"), functools.partial(request.answer, False), "Quiet.TButton")
         self._pad = self._make_pad()
@@ -5022,13 +5080,13 @@ class SigningScreen(PasscodeScreen):
         self.window.fit()
 
     def _sign_in(self) -> None:
-        typed, facts = self.entry.get(), self._facts
+        typed, facts = self.field.get(), self._facts
         if facts is None or not (typed or facts.own_pad):
             return
         if self._text.yview()[1] < 1:
             self._ask_again(_("Read to the end of what you are to sign: it goes on below."), "TLabel")
             return
-        self._clear()
+        self.field.clear()
         try:
             passcode = None if facts.own_pad else Passcode(typed)
         except AgentError as error:
@@ -6355,6 +6413,8 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
     options = make_parser().parse_args()
+    if options.command not in ("config", "ticket"):  # which have no secret, or print it
+        forget_freed_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(options)

@@ -37,6 +37,7 @@ pytest_plugins = [
         "tokens",
         "lying_broker",
         "window",
+        "kiosk",
         "servers",
         "browser",
         "bridge_pc",

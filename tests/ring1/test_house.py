@@ -36,14 +36,14 @@ BUDGET = {
     "Card session": 712,
     "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
-    "Broker client": 305,
+    "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 975,
+    "Worker bridge": 985,
     "Front ends": 1740,
     "Ticket socket": 795,
     "Configuration and logging": 480,
 }
-MOST_LINES = 6375
+MOST_LINES = 6435
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},

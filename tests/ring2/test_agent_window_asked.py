@@ -9,7 +9,7 @@ import pytest
 from support.agent import Slot
 from support.window import WindowOnScreen, text_of
 
-from agent import MAY_HAVE, SETTLE_SECONDS, Request, State
+from agent import DOT, MAY_HAVE, SETTLE_SECONDS, Request, State
 
 ORIGIN = "https://app.example"
 PROGRAM = "/usr/bin/python3.11"
@@ -93,10 +93,10 @@ def test_digits_typed_before_stay_and_enter_refuses_nothing(window: WindowOnScre
     slot.insert("one-role")
     window.sees(State.PASSCODE)
     window.types("1234")
-    window.waits(lambda: window.passcode_field().get() == "1234")
+    window.waits(lambda: window.passcode_field().get() == DOT * 4)
     asked = Asked(window)
     window.types("56")
-    window.waits(lambda: window.passcode_field().get() == "123456")
+    window.waits(lambda: window.passcode_field().get() == DOT * 6)
     window.presses("Return")
     window.sees(State.SIGNED_IN)
     assert asked.answers == []

@@ -38,8 +38,12 @@ class Dialogue:
     def __init__(self, path: Path, seconds: float = 10) -> None:
         self.link = socket.socket(socket.AF_UNIX)
         self.link.settimeout(seconds)
-        self.link.connect(str(path))
         self._received = b""
+        try:
+            self.link.connect(str(path))
+        except OSError:
+            self.link.close()
+            raise
 
     def send(self, method: str, *, interface: str = AGENT, flags: dict[str, bool] | None = None, **values: Any) -> None:
         self.link.sendall(json.dumps({"method": interface + method, "parameters": values, **(flags or {})}).encode())
