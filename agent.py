@@ -99,6 +99,8 @@ CARDS_TOGETHER_SECONDS = 0.3  # the longest between the news of two cards that a
 CARD_BUSY_SECONDS = 10  # how long another program is given to be done with the card
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
+HOOKS_AWAY = "Nobody can sign in yet: what tidies up after each person is not running. Tell your service desk."
+PROGRAMS_END = "The programs of who was here before are being ended. Then signing in goes on by itself."
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LONGEST_ORDER = 64 << 10  # bytes that the guardian is told at once; ticket and address have LONGEST_PARAMETER each
@@ -2667,6 +2669,7 @@ class Attempt:
     out_since: float | None = None  # when the card was taken out and the session went on
     parked_since: float | None = None  # when another person's card came
     asked_at: float = 0.0  # when the broker was last told that the session is used
+    waited: float = 0.0  # seconds from the passcode on, without those in which the person chose a role
 
     def forget_passcode(self) -> None:
         if self.passcode:
@@ -2765,6 +2768,12 @@ class SessionEvent:
     signed_in: SignedIn
     reader: str
     reason: str | None = None
+    seconds: float = 0.0  # the person has waited, from the passcode on; at its end or lock: since the session began
+
+    @property
+    def leaves_programs(self) -> bool:
+        """Whether its person's programs are to be ended or stopped, before anybody else comes."""
+        return self.event == "signed_out" or self.reason == "parked"
 
 
 @dataclass(eq=False)
@@ -2799,6 +2808,12 @@ class Conductor:
         self.on_request: Callable[[], None] = lambda: None
         self.on_session: Callable[[SessionEvent], None] = lambda event: None
         self.on_show: Callable[[], None] = lambda: None  # the person is to look here
+        self.held = ""  # why nobody can sign in at present
+        self.notice = ""  # what has failed around the agent
+        self.on_notice: Callable[[], None] = lambda: None  # one of these two has changed
+        self.has_keyboard = True  # the screen gets what is typed
+        self._waits: tuple[Attempt, State] | None = None  # whose sign-in is held up
+        self._moved = self.clock()
         self._table = TABLES[self.mode]
         self._untold: list[SessionEvent] = []
         self._reason = ""  # of what happens now
@@ -2971,17 +2986,39 @@ class Conductor:
             return
         before, (self.state, action) = self.state, move
         self._reason = reason_of(event)
+        self._count_time(before)
         self._keep(event, self.attempt)
         self._actions[action]()
         if self.state is State.WAITING and self.locked:
             self.state = State.LOCKED
         if self.state is State.SIGNED_IN and self.attempt and not self.attempt.is_told:
             self.attempt.is_told = True
-            self._note("signed_in", self.attempt)
+            self._note("signed_in", self.attempt, seconds=self.attempt.waited)
         self.on_move(before, event)
         self._tell_programs()
         self.on_change(before)
         self._look_at_the_time()
+
+    def _count_time(self, before: State) -> None:
+        now, since = self.clock(), self._moved
+        self._moved = now
+        if self.attempt and before in (State.SIGNING_IN, State.SELECTING_ROLE):
+            self.attempt.waited += now - since
+        elif self.attempt and self.state is State.SIGNING_IN:
+            self.attempt.waited = 0.0
+
+    def hold(self, why: str) -> None:
+        """Nobody signs in, or goes on, until this is called with nothing; who has typed a passcode by then does."""
+        self.held = why
+        waits, self._waits = (None if why else self._waits), (self._waits if why else None)
+        if waits and waits == (self.attempt, self.state):
+            self._sign_in()
+        self.on_notice()
+
+    def warn(self, what: str) -> None:
+        """Show that something around the agent has failed, until the next person comes."""
+        self.notice = what
+        self.on_notice()
 
     def unexpected(self, error: BaseException) -> None:
         """Something failed on the owner's thread: log it, end the session and say so. What goes on, goes on."""
@@ -3148,6 +3185,10 @@ class Conductor:
         attempt = self.attempt
         if attempt is None or attempt.facts is None or (attempt.passcode is None and not attempt.facts.own_pad):
             return
+        self._tell_programs()  # of who was parked just now
+        if self.held:
+            self._waits = attempt, self.state
+            return
         certificate, passcode = attempt.facts.certificate, attempt.passcode
         if self.kept():
             self._run(self._card_lane, attempt, lambda: self._prove(attempt, certificate, passcode))
@@ -3228,7 +3269,7 @@ class Conductor:
         self._leave()
         self.attempt, self.locked = kept, None
         self.parked = {uid: each for uid, each in self.parked.items() if each is not kept}
-        self._note("resumed", kept)
+        self._note("resumed", kept, seconds=attempt.waited)
         if kept.signed_in:  # the broker may have ended it meanwhile
             self._keep_alive(kept, kept.signed_in.session)
 
@@ -3248,9 +3289,12 @@ class Conductor:
 
         self._run(self._card_lane, attempt, recognise)
 
-    def _note(self, event: str, attempt: Attempt, reason: str | None = None) -> None:
-        if attempt.signed_in:
-            self._untold.append(SessionEvent(event, attempt.signed_in, attempt.card.reader, reason))
+    def _note(self, event: str, attempt: Attempt, reason: str | None = None, seconds: float | None = None) -> None:
+        if signed_in := attempt.signed_in:
+            took = self.clock() - signed_in.started if seconds is None else seconds
+            self._untold.append(SessionEvent(event, signed_in, attempt.card.reader, reason, took))
+        if event in ("signed_in", "resumed"):
+            self.warn("")
 
     def _tell_programs(self) -> None:
         """Once what they would ask for then is as they are told."""
@@ -3985,6 +4029,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "Quiet.Session.TLabel": {"foreground": Colour.SECONDARY, "font": "fine"},
     "Amber.Session.TLabel": {"background": Colour.AMBER},
     "Session.TButton": {"font": "bar"},
+    "Notice.TLabel": {"background": Colour.RED, "foreground": Colour.WHITE, "padding": (40, 12)},
     "List.TLabel": {"background": Colour.WHITE, "padding": (12, 8)},
     "Header.TLabel": {"background": Colour.BLUE, "foreground": Colour.WHITE, "font": "pad", "padding": (40, 8)},
     "TButton": {"anchor": "center", "padding": (24, 12), "width": 0},
@@ -4108,6 +4153,7 @@ class Window:
         self.foot.pack(side="bottom", fill="x")
         self.bar = RequestBar(self)
         self.content.pack(side="left", fill="both", expand=True)
+        self.notice = ttk.Label(self.stage, style="Notice.TLabel")
         self.over: type[Screen] | None = None  # what covers the work of who is signed in
         self.cover = Cover(self) if kiosk else None
         self.session_bar = SessionBar(self, self.cover) if self.cover else None
@@ -4119,6 +4165,7 @@ class Window:
         conductor.on_change = self._state_changed
         conductor.on_cards = lambda: self.screen.refresh()
         conductor.on_request, conductor.on_show = self._requested, self.show
+        conductor.on_notice = self._notice_changed
         self.content.bind("<Configure>", lambda event: self.fit())
         self._bind_keys()
         if self.cover:
@@ -4221,6 +4268,21 @@ class Window:
             self.cover.step_aside() if works else self.cover.go_up()
             self.session_bar.show() if works else self.session_bar.hide()
 
+    def _notice_changed(self) -> None:
+        """Show it later: most that holds up a sign-in is over by then."""
+        self.root.after(PROGRESS_AFTER_MS, self._show_notice)
+
+    def _show_notice(self) -> None:
+        """What holds up a sign-in, or has failed around the agent."""
+        held = self.conductor.held if self.conductor.state is not State.SIGNED_IN else ""
+        text = " ".join(filter(None, [held and _(held), self.conductor.notice]))
+        self.notice.configure(text=text, wraplength=max(1, self.stage.winfo_width() - self.theme.px(80)))
+        if not text:
+            self.notice.pack_forget()
+        elif not self.notice.winfo_manager():
+            self.notice.pack(side="top", fill="x", before=self.content)
+        self.fit()
+
     def _requested(self) -> None:
         self.bar.refresh()
         if self.conductor.state is State.SIGNED_IN:
@@ -4285,7 +4347,7 @@ class Cover:
         """Let people work, and give the keyboard back to the window that had it."""
         if not self.is_up:
             return
-        self.is_up = False
+        self.is_up = self._window.conductor.has_keyboard = False
         self._root.grab_release()
         self._root.withdraw()
         for window in (self._x.PointerRoot, self._before):  # the latter may have gone
@@ -4367,6 +4429,7 @@ class Cover:
                 self._root.grab_set_global()
                 self._holds = True
         self._display.flush()
+        self._window.conductor.has_keyboard = self._holds
         if not self._holds:
             self._later = self._root.after(GRAB_AGAIN_MS, self._hold)
 
@@ -5190,12 +5253,18 @@ method GetTicketNoAuth(origin: ?string) -> (ticket: string)
 method GetNewTicket(origin: ?string, wait_seconds: ?int) -> (ticket: string)
 method DestroyTicket() -> ()
 # state: no_reader, no_card, working, passcode, choosing_role, signed_in, locked, signed_out (the card is in) or failed.
-method GetStatus() -> (state: string, uid: ?string, cn: ?string, role: ?Role, reader: ?string, seconds_left: ?int)
+# has_keyboard: no other program keeps it from the agent's screen.
+method GetStatus() -> (state: string, uid: ?string, cn: ?string, role: ?Role, reader: ?string, seconds_left: ?int,
+  has_keyboard: bool)
 # Called with more: what is so now (signed_in, locked or signed_out), then signed_in, locked, resumed, role_changed or
 # signed_out as it comes, of the session that is named. reason of locked: card_out, reader_lost, lock, desktop_locked,
 # passcode_due, other_card or parked; of signed_out: card_out, reader_lost, logged_out, time_up, idle, parked_too_long,
-# parked_too_many, ended_by_broker, failed or agent_ended.
-method Watch() -> (sequence: int, event: string, reason: ?string, session: ?string)
+# parked_too_many, ended_by_broker, failed or agent_ended. seconds: what the person waited after the passcode, for
+# signed_in and resumed; else how long the session has been. hooks: nobody signs in until these have called HooksDone.
+method Watch(hooks: ?bool) -> (sequence: int, event: string, reason: ?string, session: ?string, uid: ?string,
+  cn: ?string, role: ?Role, reader: ?string, seconds: ?float)
+# Everything is done that the events up to this one ask for. failed: what the person is told has gone wrong.
+method HooksDone(sequence: int, failed: ?string) -> ()
 # Ask the person who is signed in, who may say no.
 method Confirm(question: string, origin: ?string) -> (granted: bool)
 # Bring the window to the front.
@@ -5255,7 +5324,7 @@ METHODS = {  # their parameters, by full name: {"origin": "?string"}
 TYPES = {"string": str, "int": int, "bool": bool}
 LONGEST_MESSAGE, MOST_UNFINISHED = 1 << 20, 16 << 20  # bytes: one message, and of all callers what is not whole yet
 LONG_MESSAGE = 64 << 10  # bytes; from here on it matters what all callers have sent together
-MOST_CALLERS, MOST_OPEN_CALLS, MOST_EVENTS = 1200, 256, 100
+MOST_CALLERS, MOST_OPEN_CALLS, MOST_EVENTS, MOST_ERAS = 1200, 256, 100, 1000
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[\w.:\[\]-]{1,265}", re.ASCII)  # RFC 6454, section 6.2
 LONGEST_QUESTION, MOST_PAYLOADS = 500, 100
 WAIT_SECONDS, LONGEST_WAIT = 120, 3600
@@ -5264,6 +5333,7 @@ HANDED_OVER = 3  # the file descriptor that systemd begins with
 SO_PEERPIDFD = 77  # asm-generic/socket.h, from Linux 6.5
 MAY_HAVE = "May it know who you are, and use your sign-in?"
 ASKED_TO_SIGN_IN = "The agent asks you in its window: put your card in, and type your passcode there."
+BEGAN_BEFORE = "On a shared PC this is only for programs that were started after the person had signed in."
 LOG_IN = "Log in to this PC as its users do, or let systemd start the agent."
 
 
@@ -5379,12 +5449,28 @@ class Caller:
                 path = os.readlink(process / "exe")
             except PermissionError:  # as the agent's own processes do
                 path = " ".join((process / "cmdline").read_text(errors="replace").split("\0")[:3])
+            self._check_number()
+        except OSError:
+            return "a program that is not known"
+        return clean(path)
+
+    def began(self) -> float:
+        """When the process did, on the clock `boottime`; 0 where that is not known (proc(5), field 22 of stat)."""
+        try:
+            ticks = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
+            self._check_number()
+        except OSError:
+            return 0.0
+        return (int(ticks) + 1) / os.sysconf("SC_CLK_TCK")  # at the latest: they are rounded down
+
+    def _check_number(self) -> None:
+        """Raises OSError where the process has ended, so that its number may be another's by now."""
+        try:
             with open(self.link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD), "rb") as descriptor:
-                signal.pidfd_send_signal(descriptor.fileno(), 0)  # raises where the number may be another's by now
+                signal.pidfd_send_signal(descriptor.fileno(), 0)
         except OSError as error:
             if error.errno != errno.ENOPROTOOPT:
-                return "a program that is not known"
-        return clean(path)
+                raise
 
     async def next_call(self) -> Call:
         """Raises EOFError at the end, OSError, VarlinkError for what is no call."""
@@ -5490,10 +5576,18 @@ class TicketServer(threading.Thread):
         bridge: Bridge,
         ask_programs: bool = False,
         clock: Clock = boottime,
+        *,
+        kiosk: bool = False,
+        hooks: bool = False,
     ) -> None:
+        """`kiosk`: only programs get anything that began in this session. `hooks`: nobody signs in without these."""
         super().__init__(name="ticket socket", daemon=True)
         self._listener, self._conductor, self._bridge = listener, conductor, bridge
-        self._ask_programs, self._clock = ask_programs, clock
+        self._ask_programs, self._clock, self._kiosk, self._needs_hooks = ask_programs, clock, kiosk, hooks
+        self._hooks: Caller | None = None
+        self._awaited = 0  # the sequence number that the hooks are to answer
+        self._left, self._left_told = 0, 0  # how often somebody has left programs: the owner's count, and this thread's
+        self._eras: deque[tuple[float, str]] = deque(maxlen=MOST_ERAS)  # from when on each session was there
         self._loop = asyncio.new_event_loop()
         self._ends, self._changed = asyncio.Event(), asyncio.Event()
         self._callers: set[Caller] = set()
@@ -5507,7 +5601,9 @@ class TicketServer(threading.Thread):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * MOST_CALLERS)), hard))
         conductor.on_move = self._publish
-        conductor.on_session = functools.partial(self._call, self._tell)
+        conductor.on_session = self._session_news
+        if hooks:
+            conductor.hold(HOOKS_AWAY)
         self.start()
 
     # What the owner's thread does.
@@ -5519,6 +5615,18 @@ class TicketServer(threading.Thread):
         reader = attempt.card.reader if attempt else None
         self._known = Known(state, signed_in, reader, self._conductor.problem, reason_of(event))
         self._call(self._moved, old, self._known)
+
+    def _session_news(self, event: SessionEvent) -> None:
+        if event.leaves_programs:
+            self._left += 1
+            if self._needs_hooks:
+                self._conductor.hold(self._conductor.held or PROGRAMS_END)
+        self._call(self._tell, event)
+
+    def _programs_gone(self, left: int) -> None:
+        """The hooks have done what was to be done when somebody had left programs for this many times."""
+        if left == self._left:
+            self._conductor.hold("")
 
     def _show_person(self) -> None:
         """Show what is wanted; where that is a sign-in, have the passcode asked for of a card that is still in."""
@@ -5663,12 +5771,23 @@ class TicketServer(threading.Thread):
 
     def _tell(self, event: SessionEvent) -> None:
         self._sequence += 1
-        self._events.append(self._event(event.event, event.reason, event.signed_in))
+        session = event.signed_in.id
+        if event.event in ("signed_in", "resumed"):
+            self._eras.append((self._clock(), session))
+        if event.leaves_programs:
+            self._awaited, self._left_told = self._sequence, self._left_told + 1
+            if self._eras and self._eras[-1][1] == session:
+                self._eras.append((self._clock(), ""))
+        self._events.append({"sequence": self._sequence} | describe(event))
         self._wake()
 
-    def _event(self, event: str, reason: str | None = None, signed_in: SignedIn | None = None) -> Mapping[str, Any]:
-        session = signed_in.id if signed_in else None
-        return {"sequence": self._sequence, "event": event, "reason": reason, "session": session}
+    def _event_now(self, name: str, reason: str | None) -> Mapping[str, Any]:
+        """An event of who is here; of nobody, where nobody is."""
+        known, number = self._known, {"sequence": self._sequence}
+        if known.signed_in is None:
+            return number | {"event": name, "reason": reason}
+        seconds = self._clock() - known.signed_in.started
+        return number | describe(SessionEvent(name, known.signed_in, known.reader or "", reason, seconds))
 
     def _answered(self, call: OpenCall, answer: object) -> None:
         """The person has answered; who does not want to sign in does so for no program."""
@@ -5704,6 +5823,12 @@ class TicketServer(threading.Thread):
     def _may_have(self, caller: Caller, origin: str) -> bool:
         return not self._ask_programs or (origin, caller.program()) in self._allowed
 
+    def _is_of_before(self, caller: Caller) -> bool:
+        """Whether, on a shared PC, the program began before the session that is there: it may be another person's."""
+        began, here = caller.began() if self._kiosk else 0.0, self._known.signed_in
+        session = next((session for since, session in reversed(self._eras) if since <= began), "")
+        return self._kiosk and (here is None or session != here.id)
+
     # The methods of the interfaces. Each returns its reply's parameters, or raises or returns what went wrong.
 
     async def get_info(self, caller: Caller) -> Outcome:
@@ -5718,11 +5843,15 @@ class TicketServer(threading.Thread):
         return await self._until(call, lambda: self._ticket_for(call, since), wait_seconds)
 
     async def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome:
+        if self._kiosk:
+            raise VarlinkError("MethodNotSupported", "On a shared PC programs end with the session: sign in again.")
         call, since = OpenCall(caller, origin, other_than=self._known.ticket), self._known
         return await self._until(call, lambda: self._ticket_for(call, since), wait_seconds)
 
     def _ticket_for(self, call: OpenCall, since: Known) -> Outcome | None:
         known = self._known
+        if self._is_of_before(call.caller):
+            return VarlinkError("TicketNotAvailable", BEGAN_BEFORE)
         if call.answer is False:
             return AgentError(Fault.GIVEN_UP)
         if known.ticket and known.ticket != call.other_than:
@@ -5740,6 +5869,8 @@ class TicketServer(threading.Thread):
 
     async def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
         signed_in, says = self._signed_in(), "The person has to allow this program first: it must use GetTicket."
+        if self._is_of_before(caller):
+            raise VarlinkError("TicketNotAvailable", BEGAN_BEFORE)
         may_have = self._may_have(caller, origin)
         return self._give(signed_in) if may_have else VarlinkError("TicketNotAvailable", says)
 
@@ -5754,31 +5885,52 @@ class TicketServer(threading.Thread):
         return await self._until(OpenCall(caller), lambda: None if self._known.signed_in else {})
 
     async def get_status(self, caller: Caller) -> Outcome:
-        known = self._known
-        status = {"state": STATE_NAMES[known.state], "reader": known.reader}
+        known, has_keyboard = self._known, self._conductor.has_keyboard
+        status = {"state": STATE_NAMES[known.state], "reader": known.reader, "has_keyboard": has_keyboard}
         if signed_in := known.signed_in:
             session, left = signed_in.session, int(signed_in.limit()[0] - self._clock())
             role = dataclasses.asdict(signed_in.role) if signed_in.role else None
             return status | {"uid": session.uid, "cn": session.cn, "role": role, "seconds_left": left}
         return status
 
-    async def watch(self, caller: Caller) -> Outcome:
+    async def watch(self, caller: Caller, hooks: bool = False) -> Outcome:
         """Tell all events as they come; who reads too slowly misses some. The end of the agent is the outcome."""
         if not (caller.call and caller.call.more):
             raise VarlinkError("InvalidParameter", "Watch has more than one answer: call it with more.", "ExpectedMore")
         self._check_number()
+        if not hooks:
+            return await self._tell_all(caller)
+        if self._hooks:
+            raise VarlinkError("ServerBusy", "Other hooks are connected.")
+        self._hooks, self._awaited = caller, self._sequence
+        try:
+            return await self._tell_all(caller)
+        finally:
+            self._hooks = None
+            if self._needs_hooks:
+                self._bridge.call(self._conductor.hold, HOOKS_AWAY)
+
+    async def _tell_all(self, caller: Caller) -> Outcome:
         seen = self._sequence
-        signed_in = self._known.signed_in
-        now = "signed_in" if signed_in else "locked" if self._known.state is State.LOCKED else "signed_out"
-        await caller.reply(self._event(now, None, signed_in), continues=True)
+        now = "signed_in" if self._known.signed_in else "locked" if self._known.state is State.LOCKED else "signed_out"
+        await caller.reply(self._event_now(now, None), continues=True)
         while True:
             changed = self._changed
-            for event in [event for event in self._events if event["sequence"] > seen]:
-                seen = event["sequence"]
-                await caller.reply(event, continues=True)
+            for message in [message for message in self._events if message["sequence"] > seen]:
+                seen = message["sequence"]
+                await caller.reply(message, continues=True)
             if self._ends.is_set():
-                return self._event("signed_out", "agent_ended")
+                return self._event_now("signed_out", "agent_ended")
             await caller.stay_until(changed)
+
+    async def hooks_done(self, caller: Caller, sequence: int, failed: str = "") -> Outcome:
+        if self._hooks is None or self._hooks.pid != caller.pid:
+            raise VarlinkError("UserNotValid", "These are not the hooks that are connected.")
+        if failed:
+            self._bridge.call(self._conductor.warn, clean(failed, LONGEST_QUESTION))
+        if sequence >= self._awaited:
+            self._bridge.call(self._programs_gone, self._left_told)
+        return {}
 
     async def show(self, caller: Caller) -> Outcome:
         call = OpenCall(caller)
@@ -5826,6 +5978,8 @@ class TicketServer(threading.Thread):
             raise invalid(name)
         if not self._known.signed_in:
             raise VarlinkError("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
+        if self._is_of_before(call.caller):
+            raise VarlinkError("AuthenticationNotPossible", BEGAN_BEFORE)
         return await self._until(call, lambda: self._person_s_answer(call))
 
     def _person_s_answer(self, call: OpenCall) -> Outcome | None:
@@ -5834,6 +5988,14 @@ class TicketServer(threading.Thread):
             return AgentError(Fault.GIVEN_UP) if call.signing else {"granted": call.answer}
         outcome: Outcome | None = call.answer
         return outcome
+
+
+def describe(event: SessionEvent) -> dict[str, Any]:
+    """As programs are told; never the ticket."""
+    session, role = event.signed_in.session, event.signed_in.role
+    whose = {"session": event.signed_in.id, "uid": session.uid, "cn": session.cn, "reader": event.reader}
+    what = {"event": event.event, "reason": event.reason, "seconds": round(event.seconds, 3)}
+    return what | whose | {"role": dataclasses.asdict(role) if role else None}
 
 
 def as_signing(payloads: Sequence[str], digest: str, *, as_cms: bool) -> Signing:
@@ -6000,6 +6162,7 @@ class Settings:
     parked_minutes: int = field(
         default=15, metadata=about("N", "how long a session waits while others use the PC", within=range(1, 1441))
     )
+    hooks: bool = field(default=False, metadata=about("", "nobody signs in without `lanyard-kiosk hooks`", TRUTHS))
     ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
     language: str = field(default="en", metadata=about("CODE", "of the window: en or cy", {"en": "en", "cy": "cy"}))
     explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
@@ -6377,7 +6540,10 @@ def run_face(
             LISTENERS.append(lambda step: print(step, file=sys.stderr))
         stack.callback(conductor.close)
         if listener:
-            stack.callback(TicketServer(listener, conductor, bridge, settings.ask_programs).close)
+            rules = functools.partial(TicketServer, kiosk=settings.kiosk, hooks=settings.hooks)
+            stack.callback(rules(listener, conductor, bridge, settings.ask_programs).close)
+        elif settings.hooks and window:
+            conductor.hold(HOOKS_AWAY)
         if window:
             stack.callback(window.close)
         conductor.start()

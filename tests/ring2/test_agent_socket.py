@@ -175,7 +175,7 @@ def test_a_program_locks_the_session_and_nobody_gets_its_ticket_until_it_is_resu
 
 
 def test_the_status_of_a_session(live: LiveAgent) -> None:
-    assert live.call("GetStatus")["parameters"] == {"state": "no_card", "reader": None}
+    assert live.call("GetStatus")["parameters"] == {"state": "no_card", "reader": None, "has_keyboard": True}
     live.signs_in("three-roles")
     status = live.call("GetStatus")["parameters"]
     signed_in = live.conductor.signed_in()
@@ -183,6 +183,7 @@ def test_the_status_of_a_session(live: LiveAgent) -> None:
     assert status.pop("seconds_left") in range(1, 60 * signed_in.session.idle_minutes + 1)
     assert status == {
         "state": "signed_in",
+        "has_keyboard": True,
         "reader": live.conductor.cards[0].reader,
         "uid": signed_in.session.uid,
         "cn": signed_in.session.cn,
@@ -291,7 +292,8 @@ def test_the_end_of_the_agent_is_told(live: LiveAgent) -> None:
         caller.send("Confirm", question="Send it?")
         live.asks("Send it?")
         live.server.close()
-        ended = {"sequence": 2, "event": "signed_out", "reason": "agent_ended", "session": None}
-        assert watcher.receive() == {"parameters": ended}
+        ended = watcher.receive()["parameters"]
+        assert (ended["sequence"], ended["event"], ended["reason"]) == (2, "signed_out", "agent_ended")
+        assert ended["session"] == live.conductor.signed_in().id
         assert error_name(caller.receive()) == "NoServer"
         assert watcher.is_over()
