@@ -37,6 +37,7 @@ CertificatePath = tuple[x509.Certificate, ...]
 _REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", 23: "certificate-revoked"}
 """NOT_YET_VALID, HAS_EXPIRED and REVOKED, when they are said of the card's own certificate."""
 _NOT_TRUSTED = "certificate-not-trusted"
+_UNREADABLE_NAME = "a name that cannot be read"
 _LONGEST_NAME = 200
 _UNKNOWN_ISSUER = {2, 7, 18, 19, 20, 21}
 """No issuer (2, 20), a signature by another key (7, 21), self-signed (18, 19): the CA that made it is not there."""
@@ -167,7 +168,7 @@ def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
         if code in _UNKNOWN_ISSUER:
             return []
         reason = _REASONS.get(code) if depth == 0 else None
-        raise Refused(reason or _NOT_TRUSTED, f"{text}: {_name(exc.certificate.to_cryptography(), 'subject')}") from exc
+        raise Refused(reason or _NOT_TRUSTED, f"{text}: {_subject(exc.certificate)}") from exc
     finally:
         _forget_errors()
 
@@ -188,12 +189,19 @@ def _why_unknown(card: x509.Certificate, authorities: Sequence[x509.Certificate]
     return f"no CA here is called {issuer}"
 
 
+def _subject(certificate: crypto.X509) -> str:
+    try:
+        return _name(certificate.to_cryptography(), "subject")
+    except crypto.Error:  # OpenSSL 3.5 writes no certificate whose key it cannot read
+        return _UNREADABLE_NAME
+
+
 def _name(certificate: x509.Certificate, whose: Literal["subject", "issuer"]) -> str:
     """A name for the log, where it can break no line."""
     try:
         return repr(getattr(certificate, whose).rfc4514_string())[:_LONGEST_NAME]
     except ValueError:  # names are read only when they are asked for
-        return "a name that cannot be read"
+        return _UNREADABLE_NAME
 
 
 def _read_other(path: Path) -> Anchors:

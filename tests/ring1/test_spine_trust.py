@@ -12,7 +12,9 @@ from OpenSSL import crypto
 from support.spine import Desk
 from support.spine_client import Card, message, sign_cms
 
+from spine_stub.errors import Refused
 from spine_stub.folder import ISSUING, ISSUING_KEY
+from spine_stub.login.signed_data import CardCertificate
 from spine_stub.pki import authority
 from spine_stub.pki.demo_cards import Slot
 
@@ -48,6 +50,15 @@ def test_a_certificate_holds_to_its_last_second(desk: Desk) -> None:
 def test_a_certificate_that_is_not_yet_valid_is_refused(desk: Desk, issue: Issue) -> None:
     card = issue(UID, authority.ec_key(), lifetime=(1, 2))
     assert desk.refusal(desk.answer(card)) == "certificate-not-yet-valid"
+
+
+def test_a_certificate_with_broken_bytes_is_refused(desk: Desk) -> None:
+    """Wherever they are: OpenSSL takes a certificate whose key it cannot read, and from 3.5 on cannot write it again."""
+    whole = CardCertificate(desk.card().as_asn1.dump(), b"", (), frozenset(), None, b"", None)
+    for at in range(len(whole.der)):
+        broken = replace(whole, der=whole.der[:at] + bytes(3) + whole.der[at + 3 :])
+        with pytest.raises(Refused):
+            desk.broker.trust.check_chain(broken, desk.clock())
 
 
 def test_another_ca_with_the_same_names_is_not_trusted(desk: Desk, issue: Issue) -> None:
