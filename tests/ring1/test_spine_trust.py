@@ -53,7 +53,7 @@ def test_a_certificate_that_is_not_yet_valid_is_refused(desk: Desk, issue: Issue
 
 
 def test_a_certificate_with_broken_bytes_is_refused(desk: Desk) -> None:
-    """Wherever they are: OpenSSL takes a certificate whose key it cannot read, and from 3.5 on cannot write it again."""
+    """Wherever they are: OpenSSL takes a key that it cannot read, and from 3.5 on cannot write the certificate."""
     whole = CardCertificate(desk.card().as_asn1.dump(), b"", (), frozenset(), None, b"", None)
     for at in range(len(whole.der)):
         broken = replace(whole, der=whole.der[:at] + bytes(3) + whole.der[at + 3 :])
