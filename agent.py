@@ -4804,6 +4804,8 @@ class PasscodeScreen(Screen):
             return wrong, "Red.TLabel"
         if attempt is None or attempt.facts is None:
             return _("Your card is being read. You can type already."), "Quiet.TLabel"
+        if self.conductor.kept():
+            return _("Your session is locked. Your passcode lets you go on."), "TLabel"
         ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
         ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
         return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
@@ -4852,10 +4854,11 @@ class BusyScreen(Screen):
     def refresh(self) -> None:
         says = {
             State.READING_TYPED: _("Reading your card"),
-            State.SIGNING_IN: type_on_reader() if uses_own_pad(self.conductor) else _("Signing you in"),
+            State.SIGNING_IN: _("Opening your session again") if self.conductor.kept() else _("Signing you in"),
             State.SELECTING_ROLE: _("Starting your session"),
         }
-        self._title.configure(text=says[self.conductor.state])
+        on_reader = self.conductor.state is State.SIGNING_IN and uses_own_pad(self.conductor)
+        self._title.configure(text=type_on_reader() if on_reader else says[self.conductor.state])
 
     def _show_progress(self) -> None:
         self.label(leave_it_there(self.conductor), "Quiet.TLabel")
@@ -5013,8 +5016,12 @@ class TimeScreen(Screen):
             self.label(_("Your session ends in 2 minutes"), "Title.TLabel")
             self.label(_("Save your work now. You can sign in again at once."))
         says = _("Stay signed in") if fault is Fault.IDLE_TOO_LONG else _("Go on working")
-        self.button(says, lambda: self.window.come_over(None))
+        self.button(says, self._stay)
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
+
+    def _stay(self) -> None:
+        self.conductor.active()
+        self.window.come_over(None)
 
 
 WITHOUT_CARD = {
@@ -5045,7 +5052,7 @@ class SessionScreen(Screen):
         self.label(_(WITHOUT_CARD[self.conductor.mode]), "Quiet.TLabel")
         if self.window.cover:
             self.button(_("Go on working"), lambda: self.window.come_over(None))
-        if self.window.cover and len(signed_in.session.roles) > 1:
+        if len(signed_in.session.roles) > 1:
             self.button(_("Change role"), lambda: self.window.come_over(ChangeRoleScreen), "Quiet.TButton")
         self.button(_("Lock"), Cue.LOCK, "Quiet.TButton")
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
