@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 985,
+    "Worker bridge": 1027,
     "Front ends": 1740,
-    "Ticket socket": 795,
-    "Configuration and logging": 480,
+    "Ticket socket": 888,
+    "Configuration and logging": 481,
 }
-MOST_LINES = 6435
+MOST_LINES = 6608
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
