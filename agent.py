@@ -2076,18 +2076,12 @@ class Broker:
         can_cut: bool = False,
     ) -> tuple[str, str]:
         """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal."""
-<<<<<<< HEAD
         self._can_cut = can_cut
         if self._is_leaving:
             raise AgentError(Fault.INTERRUPTED)
-        started, parts = time.perf_counter(), urlsplit(url)
-        line = f"{method} {self._spine.removeprefix('https://')}{parts.path}"
-        target = quote(parts._replace(scheme="", netloc="").geturl(), safe="%/?=&:;,+@~$!*'()")
-=======
         started, path = time.perf_counter(), url.removeprefix(self._spine)  # urlsplit would keep it, and so the ticket
         line = f"{method} {self._spine.removeprefix('https://')}{path.partition('?')[0]}"
         target = quote(urlsplit(self._spine).path + path, safe="%/?=&:;,+@~$!*'()")
->>>>>>> 649ac23 (agent: overwrite what is freed, and keep passcode digits out of Tk, because both passcode and ticket stayed in memory after the session)
         self._body.clear()
         try:
             connection = self._connect(seconds or ANSWER_SECONDS)
