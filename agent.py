@@ -39,6 +39,7 @@ import dataclasses
 import errno
 import fcntl
 import functools
+import gc
 import gettext
 import hashlib
 import html
@@ -2992,6 +2993,8 @@ class Conductor:
         self._tell_programs()
         self.on_change(before)
         self._look_at_the_time()
+        if action in (Action.GIVE_UP, Action.END_SESSION) or isinstance(event, LogOutEnded):
+            self.bridge.call(gc.collect)  # an error and its frames keep each other, and with them a reply with a ticket
 
     def _count_time(self, before: State) -> None:
         now, since = self.clock(), self._moved
@@ -6550,6 +6553,7 @@ def run_face(
         conductor.start()
         started(window)
         bridge.interrupt_on_signals()
+        gc.freeze()  # what is here by now is never garbage, and need not be looked at
         if window:
             window.root.mainloop()
         else:
