@@ -168,7 +168,9 @@ def test_who_waits_when_the_agent_is_killed_sees_its_end_at_once(
         watcher.receive()
         waiting.send("GetNewTicket")
         window.kill()
-        assert watcher.is_over()
+        with contextlib.suppress(EOFError):  # what happened before is told before
+            while watcher.receive():
+                pass
         with contextlib.suppress(EOFError):
             assert error_name(waiting.receive()) in ("UserAbort", "TicketNotAvailable")
     ended = run_agent("ticket", "--no-auth")
