@@ -2080,9 +2080,10 @@ class Broker:
         self._can_cut = can_cut
         if self._is_leaving:
             raise AgentError(Fault.INTERRUPTED)
-        started, path = time.perf_counter(), url.removeprefix(self._spine)  # urlsplit would keep it, and so the ticket
-        line = f"{method} {self._spine.removeprefix('https://')}{path.partition('?')[0]}"
-        target = quote(urlsplit(self._spine).path + path, safe="%/?=&:;,+@~$!*'()")
+        # By hand: urlsplit would keep it, and so the ticket.
+        started, path = time.perf_counter(), "/" + url.partition("://")[2].partition("/")[2]
+        line = f"{method} {urlsplit(self._spine).netloc}{path.partition('?')[0]}"
+        target = quote(path, safe="%/?=&:;,+@~$!*'()")
         self._body.clear()
         try:
             connection = self._connect(seconds or ANSWER_SECONDS)
