@@ -28,6 +28,7 @@ COMMANDS = (
     ["agent.py"],
     ["agent.py", "login"],
     ["agent.py", "ticket"],
+    ["agent.py", "doctor"],
     *(["-m", "bridge", name] for name in ("authorize", "doctor", "native-host", "serve")),
     ["-m", "emulator"],
     *(["-m", "emulator", name] for name in ("run", "insert", "remove", "list", "status", "trace")),
