@@ -107,6 +107,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LONGEST_ORDER = 64 << 10  # bytes that the guardian is told at once; ticket and address have LONGEST_PARAMETER each
 # Freed memory is overwritten (glibc's manual, Memory Allocation Tunables), and Python frees all of its own there.
 FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"}
+DESKTOP_ANSWER_SECONDS = 10
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 KEEP_ALIVE_SECONDS = 60  # between two times that the broker is told of a session's use
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
@@ -2837,6 +2838,8 @@ class Conductor:
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="reader", daemon=True).start()
+        if self.mode is Mode.ENHANCED_NORMAL:
+            threading.Thread(target=self._watch_desktop, name="desktop", daemon=True).start()
 
     def close(self, seconds: float = 5) -> None:
         """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
@@ -3072,6 +3075,22 @@ class Conductor:
                 return
             except Exception as error:
                 report(ReaderLost(told("the reader's thread", error)))
+            self._closed.wait(WATCH_AGAIN_SECONDS)
+
+    def _watch_desktop(self) -> None:
+        """Runs in a thread of its own. Where the desktop does not tell, the agent's own Lock is left."""
+        told_of = ""
+        while not self._closed.is_set():
+            try:
+                watch_desktop(functools.partial(self.bridge.call, self.handle, Cue.DESKTOP_LOCKED))
+            except Exception as error:
+                if type(error).__name__ != told_of:
+                    told_of = type(error).__name__
+                    tell(
+                        "The desktop does not say when it is locked",
+                        clean(f"{told_of}: {error}"),
+                        level=logging.WARNING,
+                    )
             self._closed.wait(WATCH_AGAIN_SECONDS)
 
     def _reader_news(self, news: ReaderNews) -> None:
@@ -3439,6 +3458,42 @@ class Conductor:
         says = f"uid {session.uid}, roles: {roles}, minutes: {session.max_minutes}"
         tell(f"Signed in as {session.cn}", says, level=logging.INFO)
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
+
+
+LOGIND = "org.freedesktop.login1"
+
+
+def watch_desktop(has_locked: Callable[[], object]) -> NoReturn:
+    """Call this each time that the desktop locks its screen, by logind's LockedHint, which GNOME and KDE set.
+
+    The signal Lock is a request, and proves nothing. Raises ImportError without jeepney (python3-jeepney), OSError and
+    DBusErrorResponse where there is no system bus, no logind, or no session of this desktop.
+    """
+    from jeepney import DBusAddress, MatchRule, Properties, message_bus, new_method_call
+    from jeepney.io.blocking import open_dbus_connection
+    from jeepney.wrappers import unwrap_msg
+
+    with open_dbus_connection("SYSTEM") as bus:
+
+        def ask(message: Any) -> Any:
+            return unwrap_msg(bus.send_and_get_reply(message, timeout=DESKTOP_ANSWER_SECONDS))[0]
+
+        manager = DBusAddress("/org/freedesktop/login1", LOGIND, f"{LOGIND}.Manager")
+        if number := os.environ.get("XDG_SESSION_ID"):
+            path = ask(new_method_call(manager, "GetSession", "s", (number,)))
+        else:  # as a unit of the user's systemd we are in no session: it is the one with the display
+            user = DBusAddress(ask(new_method_call(manager, "GetUser", "u", (os.getuid(),))), LOGIND, f"{LOGIND}.User")
+            path = ask(Properties(user).get("Display"))[1][1]
+        changes = MatchRule(type="signal", interface="org.freedesktop.DBus.Properties", path=path)
+        bus.send_and_get_reply(message_bus.AddMatch(changes), timeout=DESKTOP_ANSWER_SECONDS)
+        hint, was_locked = Properties(DBusAddress(path, LOGIND, f"{LOGIND}.Session")).get("LockedHint"), False
+        with bus.filter(changes) as signals:
+            while True:
+                is_locked = ask(hint)[1]
+                if is_locked and not was_locked:
+                    has_locked()
+                was_locked = is_locked
+                bus.recv_until_filtered(signals)
 
 
 def is_of(attempt: Attempt, certificate: Certificate) -> bool:

@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1029,
+    "Worker bridge": 1083,
     "Front ends": 1740,
     "Ticket socket": 888,
     "Configuration and logging": 482,
 }
-MOST_LINES = 6608
+MOST_LINES = 6662
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},

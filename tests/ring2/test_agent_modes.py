@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.kept import Start
+from support.machine import wait_until
 
 import agent
 from agent import AgentError, Fault, Mode, State
@@ -221,4 +222,30 @@ def test_a_card_that_cannot_be_read_ends_no_session(start: Start, monkeypatch: p
     person.slot.insert("no-role")
     person.waits(asked.is_set, "look at the card")
     person.pulls(State.SIGNED_IN)
+    assert person.session.ticket == ticket
+
+
+# Enhanced Normal (beside logind: ring3/test_agent_desktop_lock.py)
+
+
+def test_a_desktop_that_tells_nothing_leaves_the_lock_button_and_is_said_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[int] = []
+
+    def missing(has_locked: object) -> None:
+        asked.append(1)
+        raise ModuleNotFoundError("No module named 'jeepney'")
+
+    monkeypatch.setattr(agent, "WATCH_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(agent, "watch_desktop", missing)
+    person = start(Mode.ENHANCED_NORMAL)
+    ticket = person.signs_in()
+    wait_until(lambda: len(asked) > 2, what="more than one try")
+    assert [record.message for record in caplog.records if "jeepney" in record.message] == [
+        "The desktop does not say when it is locked  [ModuleNotFoundError: No module named 'jeepney']"
+    ]
+    person.conductor.lock()
+    person.types()
+    person.sees(State.SIGNED_IN)
     assert person.session.ticket == ticket
