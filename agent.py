@@ -45,6 +45,7 @@ import hashlib
 import html
 import http.client
 import io
+import itertools
 import json
 import logging
 import os
@@ -119,6 +120,7 @@ LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
 LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_ANSWER = 65548  # bytes that a reader may hand over at once: MAX_BUFFER_SIZE_EXTENDED of PCSC/pcsclite.h
+SHORTEST_NEW_PASSCODE = 6  # docs/protocol.md, section 7
 LONGEST_PASSCODE = 8  # SP 800-73-4 part 2, section 2.4.3
 PASSCODE = re.compile("[0-9]{4,8}")  # NHS passcodes have had 4 to 8 digits over the years
 CONTACTLESS = re.compile(r"(?i:contactless|picc|nfc)|(?:\b|\d)CL\b")  # in a reader's name
@@ -319,6 +321,7 @@ class Fault(Enum):
     CARD_NONSENSE = 4, "The card does not do what it is asked. Put it in again. If that fails, tell your service desk."
     WRONG_PASSCODE = 5, "That passcode is not right. Check your passcode and type it again."
     NO_PASSCODE = 5, "That cannot be a passcode, so it was not tried. A passcode has 4 to 8 digits."
+    WEAK_PASSCODE = 5, "Others could guess that passcode. Choose another one, of 6 to 8 digits."
     LAST_TRY_KEPT = 5, "The passcode was not tried: 1 try is left. Sign in where you can confirm that it is used."
     CARD_LOCKED = 6, "This card is locked. Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."
     NO_CERTIFICATE = 7, "This card is empty. Ask your local smartcard team to set it up."
@@ -582,6 +585,25 @@ class Passcode:
 
     def forget(self) -> None:
         wipe(self._digits)
+
+    def check_new(self, uid: str, old: Passcode | None = None) -> None:
+        """Raises WEAK_PASSCODE, with the reason, for what is not to become the passcode of that person's card."""
+        typed = self.typed()
+        steps = {(after - before) % 10 for before, after in itertools.pairwise(typed)}
+        repeats = any(
+            all(typed[n] == typed[n % size] for n in range(len(typed))) for size in range(1, len(typed) // 2 + 1)
+        )
+        reasons = (
+            (_("A new passcode has 6 to 8 digits."), len(typed) < SHORTEST_NEW_PASSCODE),
+            (_("That passcode repeats itself."), repeats),
+            (_("The digits of that passcode count up or down."), steps in ({1}, {9})),
+            (_("That passcode is part of your number, which is printed on the card."), typed in uid.encode()),
+            (_("That is the passcode that you have now."), old is not None and self.is_same(old)),
+        )
+        wipe(typed)
+        for says, is_so in reasons:
+            if is_so:
+                raise AgentError(Fault.WEAK_PASSCODE, says=says)
 
 
 @dataclass(frozen=True)
@@ -3941,13 +3963,21 @@ def ask_passcode(question: str) -> Passcode:
         raise AgentError(Fault.INTERRUPTED) from None
 
 
-def ask_new_passcode() -> Passcode:
-    """Twice at a terminal, until both are the same. Raises INTERRUPTED, NO_PASSCODE."""
-    new = ask_passcode("New passcode: ")
-    while sys.stdin.isatty() and not ask_passcode("New passcode again: ").is_same(new):
-        print("The two are not the same.", file=sys.stderr)
+def ask_new_passcode(uid: str, old: Passcode | None = None) -> Passcode:
+    """At a terminal until it will do, and twice. Raises INTERRUPTED, NO_PASSCODE, WEAK_PASSCODE."""
+    while True:
         new = ask_passcode("New passcode: ")
-    return new
+        try:
+            new.check_new(uid, old)
+        except AgentError as error:
+            new.forget()
+            if not sys.stdin.isatty():
+                raise
+            print(error, file=sys.stderr)
+            continue
+        if not sys.stdin.isatty() or ask_passcode("New passcode again: ").is_same(new):
+            return new
+        print("The two are not the same.", file=sys.stderr)
 
 
 def spend_last_try(facts: CardFacts) -> None:
@@ -3994,11 +4024,27 @@ def change_passcode(open_card: OpenCard, *_: object) -> None:
     if facts.tries_left == 0:
         raise AgentError(Fault.CARD_LOCKED, advice="Set a new passcode by the unblocking code: agent.py unlock")
     print(f"Card of {facts.certificate.uid}.{describe_tries(facts.tries_left)}", file=sys.stderr)
-    old, new = ask_passcode("Passcode: "), ask_new_passcode()
+    old = ask_passcode("Passcode: ")
+    new = ask_new_passcode(facts.certificate.uid, old)
     spend_last_try(facts)
     with open_card() as card:
         card.change_passcode(old, new)
     print("The passcode is changed.")
+
+
+def unblock(card: IdentityCard, code: Passcode, new: Passcode) -> None:
+    """As the card's own, with errors that speak of the unblocking code."""
+    try:
+        card.unblock(code, new)
+    except WrongPasscode as error:
+        says = _("That unblocking code is not right.") + describe_tries(error.tries_left)
+        advice = _("Check it and try again.")
+        raise AgentError(Fault.WRONG_PASSCODE, error.technical, says=says, advice=advice) from None
+    except AgentError as error:
+        if error.fault is not Fault.CARD_LOCKED:
+            raise
+        says, advice = _("The unblocking code is locked too."), _("Ask your local smartcard team for another card.")
+        raise AgentError(Fault.CARD_LOCKED, error.technical, says=says, advice=advice) from None
 
 
 def unlock(open_card: OpenCard, *_: object) -> None:
@@ -4006,18 +4052,10 @@ def unlock(open_card: OpenCard, *_: object) -> None:
     with open_card() as card:
         facts = card.facts()
     print(f"Card of {facts.certificate.uid}. A wrong unblocking code costs one of its own tries.", file=sys.stderr)
-    code, new = ask_passcode("Unblocking code: "), ask_new_passcode()
-    try:
-        with open_card() as card:
-            card.unblock(code, new)
-    except WrongPasscode as error:
-        says = f"That unblocking code is not right.{describe_tries(error.tries_left)}"
-        raise AgentError(Fault.WRONG_PASSCODE, error.technical, says=says, advice="Check it and try again.") from None
-    except AgentError as error:
-        if error.fault is not Fault.CARD_LOCKED:
-            raise
-        says, advice = "The unblocking code is locked too.", "Ask your local smartcard team for another card."
-        raise AgentError(Fault.CARD_LOCKED, error.technical, says=says, advice=advice) from None
+    code = ask_passcode("Unblocking code: ")
+    new = ask_new_passcode(facts.certificate.uid)
+    with open_card() as card:
+        unblock(card, code, new)
     print("The card has its new passcode.")
 
 
@@ -4207,7 +4245,7 @@ class Window:
         self.bar = RequestBar(self)
         self.content.pack(side="left", fill="both", expand=True)
         self.notice = ttk.Label(self.stage, style="Notice.TLabel")
-        self.over: type[Screen] | None = None  # what covers the work of who is signed in
+        self.over: type[Screen] | None = None  # what covers the state's screen, or the work of who is signed in
         self.cover = Cover(self) if kiosk else None
         self.session_bar = SessionBar(self, self.cover) if self.cover else None
         if not kiosk:
@@ -4287,22 +4325,20 @@ class Window:
             self.theme.resize(self.theme.scale)
             Sentences.speak(self._first_language)
             self.root.event_generate("<<NextPerson>>")
-        if before is State.SIGNED_IN:
+        if before is State.SIGNED_IN or before is not state:
             self.over = None
         self._renew()
         if state not in NO_CARD_IN:
             self.early_typing = ""
 
     def come_over(self, screen: type[Screen] | None) -> None:
-        """Have this screen cover the work of who is signed in; None: step back."""
+        """Have this screen cover that of the state, or the work of who is signed in; None: step back."""
         self.over = screen
         self._renew()
 
     def _wanted(self) -> type[Screen]:
         state, request = self.conductor.state, self.conductor.request
-        if state is not State.SIGNED_IN:
-            return SCREENS[state]
-        if request and request.question:
+        if state is State.SIGNED_IN and request and request.question:
             return SigningScreen if request.signing else QuestionScreen
         return self.over or SCREENS[state]
 
@@ -4815,7 +4851,12 @@ class PasscodeScreen(Screen):
         self.field = self._make_field()
         self.field.type(self.window.early_typing)
         self.button(_("Sign in"), self._sign_in)
+        self.button(_("Change passcode"), self._change, "Quiet.TButton")
         self._pad = self._make_pad()
+
+    def _change(self) -> None:
+        if self.conductor.state in (State.PASSCODE, State.LAST_TRY):
+            self.window.come_over(ChangeScreen)
 
     def _make_field(self) -> PasscodeField:
         entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
@@ -4883,6 +4924,145 @@ class PasscodeScreen(Screen):
     def close(self) -> None:
         self.field.clear()
         super().close()
+
+
+class ChangeScreen(PasscodeScreen):
+    """A new passcode for the card that is in: first the one that it has, then the new one twice."""
+
+    def build(self) -> None:
+        facts = self.conductor.attempt.facts if self.conductor.attempt else None
+        if facts is None:
+            raise AgentError(Fault.UNEXPECTED, "no card to change the passcode of")
+        self._facts = facts
+        self._known: Passcode | None = None
+        self._new: Passcode | None = None
+        self._waits = self._is_used = False  # for the card; it has been asked, so that what was read of it is stale
+        self._title = self.label("", "Title.TLabel")
+        self.label(describe_owner(self.conductor))
+        self._notice = self.label("", "Quiet.TLabel")
+        self.field = self._make_field()
+        self.button(_("Go on"), self._sign_in)
+        self.button(_("Cancel"), self._leave, "Quiet.TButton")
+        self._pad = self._make_pad()
+        self._begin(self._first_notice())
+
+    def refresh(self) -> None:
+        """Nothing of it changes by itself."""
+
+    def _first_question(self) -> str:
+        return _("Type the passcode that you have now")
+
+    def _first_notice(self) -> str:
+        last = _("A wrong passcode now locks the card.") if self._facts.tries_left == 1 else ""
+        return f"{describe_tries(self._facts.tries_left)} {last}".strip()
+
+    def _set(self, card: IdentityCard, known: Passcode, new: Passcode) -> None:
+        card.change_passcode(known, new)
+
+    def _begin(self, says: str, style: str = "Quiet.TLabel") -> None:
+        self._forget()
+        self._ask(self._first_question(), says, style)
+
+    def _ask(self, question: str, says: str, style: str = "Quiet.TLabel") -> None:
+        self.field.clear()
+        self._title.configure(text=question)
+        self._notice.configure(text=says, style=style)
+        self.settle()
+
+    def _sign_in(self) -> None:
+        typed = self.field.get()
+        if not typed or self._waits:
+            return
+        self.field.clear()
+        passcode = None
+        try:
+            passcode = Passcode(typed)
+            self._take(passcode)
+        except AgentError as error:
+            if passcode:
+                passcode.forget()
+            self._notice.configure(text=str(error), style="Red.TLabel")
+        self.window.fit()
+
+    def _take(self, typed: Passcode) -> None:
+        """Raises WEAK_PASSCODE."""
+        choose = _("Choose a new passcode")
+        if self._known is None:
+            self._known = typed
+            self._ask(choose, _("6 to 8 digits that others would not guess."))
+        elif self._new is None:
+            typed.check_new(self._facts.certificate.uid, self._known)
+            self._new = typed
+            self._ask(_("Type the new passcode again"), "")
+        elif typed.is_same(self._new):
+            typed.forget()
+            self._waits = self._is_used = True
+            self._ask(_("Setting your new passcode"), _("Leave your card in the reader."))
+            self.conductor.use_card(functools.partial(self._set, known=self._known, new=self._new), self._done)
+        else:
+            typed.forget()
+            self._new.forget()
+            self._new = None
+            self._ask(choose, _("The two were not the same."), "Red.TLabel")
+
+    def _done(self, outcome: AgentError | None) -> None:
+        if self.window.screen is not self:
+            return
+        if outcome is None:
+            self.window.come_over(ChangedScreen)
+            return
+        if isinstance(outcome, WrongPasscode):
+            self._facts = dataclasses.replace(self._facts, tries_left=outcome.tries_left)
+        self._waits = outcome.fault is Fault.CARD_LOCKED  # for nothing any more
+        self._begin(str(outcome), "Red.TLabel")
+        if self._waits:
+            self._ask(outcome.says, outcome.advice, "Red.TLabel")
+        self.window.fit()
+
+    def _leave(self) -> None:
+        """Back, to a card that is read again where it has been asked."""
+        if self._is_used and (self.conductor.state, Cue.DISMISSED) in TABLES[self.conductor.mode]:
+            self.conductor.handle(Cue.DISMISSED)
+        else:
+            self.window.come_over(None)
+
+    def _forget(self) -> None:
+        for passcode in filter(None, (self._known, self._new)):
+            passcode.forget()
+        self._known = self._new = None
+
+    def close(self) -> None:
+        if not self._waits:  # the card has them, and forgets them
+            self._forget()
+        super().close()
+
+
+class UnlockScreen(ChangeScreen):
+    """A new passcode for a card that is locked, by its unblocking code."""
+
+    def _first_question(self) -> str:
+        return _("Type the unblocking code of the card")
+
+    def _first_notice(self) -> str:
+        return _("Your local smartcard team has it. A wrong code costs one of its own tries.")
+
+    def _set(self, card: IdentityCard, known: Passcode, new: Passcode) -> None:
+        unblock(card, known, new)
+
+
+class ChangedScreen(Screen):
+    """The card has its new passcode."""
+
+    def build(self) -> None:
+        self.label(_("Your new passcode is set"), "Green.Title.TLabel")
+        self.label(_("Use it from now on. Tell it to nobody."))
+        self.button(_("Go on"), self._leave)
+
+    def _leave(self) -> None:
+        if (self.conductor.state, Cue.DISMISSED) in TABLES[self.conductor.mode]:
+            self.conductor.handle(Cue.DISMISSED)
+        else:
+            self.window.come_over(None)
 
 
 class ConfirmScreen(Screen):
@@ -5108,6 +5288,7 @@ class SessionScreen(Screen):
         if len(signed_in.session.roles) > 1:
             self.button(_("Change role"), lambda: self.window.come_over(ChangeRoleScreen), "Quiet.TButton")
         self.button(_("Lock"), Cue.LOCK, "Quiet.TButton")
+        self.button(_("Change passcode"), lambda: self.window.come_over(ChangeScreen), "Quiet.TButton")
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
 
@@ -5261,6 +5442,8 @@ class ProblemScreen(Screen):
         # A lost reader comes back by itself.
         if state is State.PROBLEM and problem.fault not in LASTING_FAULTS:
             self.button(_("Sign in again") if problem.fault in OVER else _("Try again"), Cue.DISMISSED)
+        if problem.fault is Fault.CARD_LOCKED and self.conductor.attempt:
+            self.button(_("Unlock with a code"), lambda: self.window.come_over(UnlockScreen), "Quiet.TButton")
         self._technical = f"{problem.fault.name} (exit code {problem.fault.exit_code})\n{problem.technical}"
         self._more = self.button(_("Technical detail"), self._show_detail, "Quiet.TButton")
 
@@ -5359,7 +5542,13 @@ TICKET_ERRORS: dict[str, Sequence[Fault]] = {  # what each fault is to TicketAPI
     "TransactionFailed": (Fault.CARD_MUTE, Fault.NO_CARD, Fault.CARD_BUSY, Fault.CARD_NONSENSE, Fault.CARD_REMOVED),
     "NoCertificate": (Fault.NO_CERTIFICATE,),
     "UserAbort": (Fault.GIVEN_UP, Fault.INTERRUPTED),
-    "AuthenticationFailed": (Fault.BROKER_REFUSED, Fault.WRONG_PASSCODE, Fault.NO_PASSCODE, Fault.LAST_TRY_KEPT),
+    "AuthenticationFailed": (
+        Fault.BROKER_REFUSED,
+        Fault.WRONG_PASSCODE,
+        Fault.NO_PASSCODE,
+        Fault.WEAK_PASSCODE,
+        Fault.LAST_TRY_KEPT,
+    ),
     "UserNotValid": (Fault.ROLE_REFUSED,),
     "ServerNotAvailable": (Fault.UNREACHABLE, Fault.NOT_TRUSTED),
     "DataSyntax": (Fault.BROKER_NONSENSE,),

@@ -111,8 +111,12 @@ class WindowOnScreen:
         return "\n".join(filter(None, map(text_of, self.widgets())))
 
     def passcode_field(self) -> Any:
-        (field,) = (widget for widget in self.widgets() if widget.winfo_name() == "passcode")
+        (field,) = self.widgets_called("passcode")
         return field
+
+    def widgets_called(self, name: str) -> list[Any]:
+        """Those of the Tk name that can be seen."""
+        return [widget for widget in self.widgets() if widget.winfo_name() == name]
 
     def picture(self, name: str) -> None:
         """Keep a picture of the screen under build/pictures/."""
