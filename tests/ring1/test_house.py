@@ -33,17 +33,17 @@ SECTIONS = (
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
     "": 570,  # everything before the cards
-    "Card session": 712,
+    "Card session": 730,
     "PKCS#11 tokens": 420,
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1083,
-    "Front ends": 1740,
-    "Ticket socket": 888,
+    "Front ends": 1899,
+    "Ticket socket": 897,
     "Configuration and logging": 482,
 }
-MOST_LINES = 6662
+MOST_LINES = 6861
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},

@@ -23,7 +23,7 @@ def card_of(data: Path, name: str) -> dict[str, Any]:
 def enters(window: WindowOnScreen, *typed: str) -> None:
     for each in typed:
         window.types(each)
-        window.waits(lambda each=each: window.passcode_field().get() == each)
+        window.waits(lambda each=each: len(window.passcode_field().get()) == len(each))
         window.presses("Return")
         window.waits(lambda: not any(map(text_of, window.widgets_called("passcode"))))
 
