@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ SYSTEM_FILE = Path("/etc/lanyard/kiosk.toml")
 STOP, END = "stop", "end"
 LONGEST_SECONDS = 60
 MOST_PROGRAMS = 50
+
+_EXTENSION = re.compile(r"[a-p]{32};(?:https|file)://\S+")
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def read_programs(value: object) -> tuple[Program, ...]:
 
 
 def _read_program(table: dict[str, object]) -> Program:
-    known = {"name": _read_line, "command": _read_command, "at": _read_happening, "seconds": read_seconds}
+    known = {"name": _read_line, "command": read_command, "at": _read_happening, "seconds": read_seconds}
     for name in table:
         if name not in known:
             raise ValueError(f"has a program with {name}, which there is not")
@@ -76,13 +79,14 @@ def _read_line(value: object) -> str:
     return value
 
 
-def _read_command(value: object) -> tuple[str, ...]:
+def read_command(value: object) -> tuple[str, ...]:
+    """Return the words of a command, which are at least one. Raises ValueError."""
     if (
         not isinstance(value, list)
         or not value
         or not all(isinstance(word, str) and "\0" not in word for word in value)
     ):
-        raise ValueError("has a program whose command is not a list of texts")
+        raise ValueError("is or has a command that is not a list of texts")
     return tuple(value)
 
 
@@ -97,6 +101,15 @@ def read_texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError("is not a list of texts")
     return tuple(value)
+
+
+def read_extensions(value: object) -> tuple[str, ...]:
+    """Return a list's extensions, as Chromium's ExtensionInstallForcelist has them. Raises ValueError."""
+    texts = read_texts(value)
+    for each in texts:
+        if not _EXTENSION.fullmatch(each):
+            raise ValueError(f'names "{each}", which is not an id, a semicolon and an address')
+    return texts
 
 
 def read_seconds(value: object) -> float:
@@ -144,7 +157,9 @@ class Settings:
     """Where the record goes; to journald where this is empty."""
     audit_megabytes: int = setting(read_size, 10)
     """Size of the file from which on it is rotated; nine older ones are kept."""
-    browser: tuple[str, ...] = setting(read_texts, ("chromium",))
+    extensions: tuple[str, ...] = setting(read_extensions, ())
+    """What Chromium's policies install, each as its id, a semicolon, and the address of its update file."""
+    browser: tuple[str, ...] = setting(read_command, ("chromium",))
     """Chromium's command, with whatever else it is to be told."""
     places: Mapping[str, Path] = field(default_factory=dict, compare=False)
 

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.hooks import NAME, UID, A, B, Kept, processes_with, python, states
+from support.hooks import NAME, UID, A, B, Kept, python, states
 from support.machine import wait_until
 
 SLEEPS = ["sleep", "1000"]
@@ -19,12 +19,8 @@ MANY = "import os, time\nfor n in range(199):\n if not os.fork(): break\ntime.sl
 KINDS = {"daemon": DAEMON, "keeps forking": KEEPS_FORKING, "stubborn": STUBBORN, "many": MANY}
 
 
-def mark(kept: Kept, session: str = A) -> str:
-    return f"LANYARD_SESSION_DIR={kept.session_folder(session)}"
-
-
 def running(kept: Kept, session: str = A) -> list[int]:
-    return processes_with(mark(kept, session))
+    return kept.running(session)
 
 
 def test_programs_start_and_end_with_the_session(kept: Kept) -> None:
@@ -257,7 +253,7 @@ def test_rubbish_ends_all_and_is_said(kept: Kept, rubbish: bytes) -> None:
     kept.tell("signed_in")
     number = len(kept.done)
     kept.now = {"event": "signed_out"}
-    kept._watching.sendall(rubbish)
+    kept.send(rubbish)
     wait_until(lambda: len(kept.done) > number, what="hooks that have come back")
     assert running(kept) == []
     assert "ERROR The agent" in kept.log.read_text()

@@ -19,6 +19,8 @@ from support.native_host import allow
 from support.pages import Page, command_blocks
 from support.source import ROOT
 
+from kiosk.chromium.policies import policies
+
 ID = "abcdefghijklmnopabcdefghijklmnop"
 NO_POLICY_INSTALLS = "--disable-background-networking"
 # The page asks by itself, because chromedriver lets no policy install anything; it is new until the extension is there.
@@ -69,7 +71,7 @@ def test_a_policy_installs_it_and_a_listed_page_gets_the_ticket(
     install_host(profile, tmp_path, extension_id=packed.id)
     update.write_text(documented("gupdate", {ID: packed.id, "file:///opt/lanyard/extension.crx": packed.crx.as_uri()}))
     changed = {ID: packed.id, "file:///opt/lanyard/update.xml": update.as_uri(), "https://app.example": page.origin}
-    policy = json.loads(documented("ExtensionInstallForcelist", changed))
+    policy = policies([]) | json.loads(documented("ExtensionInstallForcelist", changed))  # and those of a shared PC
     usual = [each for each in QUIET if each != NO_POLICY_INSTALLS]
     command = [*TIED_TO_THE_RUN, under_policy(tmp_path, policy), "--headless", *usual, f"--user-data-dir={profile}"]
     environment = os.environ | settings | {"HOME": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""`python -m kiosk hooks` for tests, with a scripted agent in front of it; the fixture is `kept`."""
+"""`python -m kiosk hooks` for tests, with a scripted agent in front of it (fixture `kept`) or a real one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kiosk.hooks import process_tree
 from support.agent_socket import Message, SocketServer
 from support.machine import TIED_TO_THE_RUN, stop, wait_until
 from support.source import ROOT
@@ -28,21 +28,55 @@ def toml(program: dict[str, Any]) -> str:
     return "[[programs]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in program.items())
 
 
-class Kept:
-    """The program under test, and what the agent in front of it tells and hears."""
+class Hooks:
+    """The program under test, which serves the agent that listens in a runtime folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.config, self.log = folder / "kiosk.toml", folder / "log"
+        self.config.write_text("")
+        self.environment: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, *programs: dict[str, Any], **settings: Any) -> None:
+        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+        self.config.write_text(lines + "".join(map(toml, programs)))
+
+    def launch(self) -> None:
+        command = [*TIED_TO_THE_RUN, sys.executable, "-m", "kiosk", "hooks", "--config", str(self.config)]
+        surroundings = os.environ | {"XDG_RUNTIME_DIR": str(self.folder)} | self.environment
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=surroundings, stderr=log)
+
+    def session_folder(self, session: str = A) -> Path:
+        return self.folder / "lanyard-kiosk" / session
+
+    def running(self, session: str = "") -> list[int]:
+        """The living processes of a session, or of all sessions."""
+        return processes_with(f"LANYARD_SESSION_DIR={self.session_folder(session)}")
+
+    def tree(self) -> list[int]:
+        """All processes that descend from the program's reapers, also those whose environment cannot be seen."""
+        assert self.process
+        pid = self.process.pid
+        return [process.pid for process in process_tree.descendants(pid) if process.parent != pid]
+
+    def close(self) -> None:
+        if self.process:
+            stop(self.process)
+
+
+class Kept(Hooks):
+    """The program under test, with a scripted agent: what that tells and hears."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.agent = SocketServer(folder)
         self.agent.answers = self._answer
-        self.config = folder / "kiosk.toml"
-        self.config.write_text("")
         self.done: list[Message] = []
         self.sequence = 0
         self.now: Message = {"event": "signed_out"}
         self.status: Message = {"has_keyboard": True}
-        self._said = threading.Lock()
-        self.process: subprocess.Popen[bytes] | None = None
 
     def _answer(self, request: Message) -> object:
         method, parameters = request["method"].removeprefix("lanyard.Agent."), request["parameters"]
@@ -57,17 +91,10 @@ class Kept:
     def _event(self, event: Message) -> Message:
         return {"parameters": {"sequence": self.sequence, "reader": "A reader", **event}}
 
-    def configure(self, *programs: dict[str, Any], **settings: Any) -> None:
-        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
-        self.config.write_text(lines + "".join(map(toml, programs)))
-
     def start(self) -> None:
         """Start the program, and wait until it has told the agent that it is ready."""
-        command = [*TIED_TO_THE_RUN, sys.executable, "-m", "kiosk", "hooks", "--config", str(self.config)]
-        environment = os.environ | {"XDG_RUNTIME_DIR": str(self.folder)}
-        number, self.log = len(self.done), self.folder / "log"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
+        number = len(self.done)
+        self.launch()
         wait_until(lambda: len(self.done) > number, what="ready hooks")
 
     def tell(self, event: str, session: str = A, reason: str | None = None, **more: Any) -> Message:
@@ -76,17 +103,17 @@ class Kept:
         number = len(self.done)
         whose = {"session": session, "uid": UID, "cn": NAME, "role": ROLE, "seconds": 1.5}
         told = self._event({"event": event, "reason": reason, **whose, **more}) | {"continues": True}
-        self._watching.sendall(json.dumps(told).encode() + b"\0")
+        self.send(json.dumps(told).encode() + b"\0")
         wait_until(lambda: len(self.done) > number, 20, f"an answer to {event}")
         assert self.done[-1]["sequence"] == self.sequence
         return self.done[-1]
 
-    def session_folder(self, session: str = A) -> Path:
-        return self.folder / "lanyard-kiosk" / session
+    def send(self, data: bytes) -> None:
+        """Send bytes to who watches."""
+        self._watching.sendall(data)
 
     def close(self) -> None:
-        if self.process:
-            stop(self.process)
+        super().close()
         self.agent.close()
 
 
