@@ -3583,6 +3583,8 @@ with contextlib.suppress(ImportError):  # a PC for the terminal only: see wants_
     import tkinter as tk
     from tkinter import font as tkfont
     from tkinter import ttk
+with contextlib.suppress(ImportError):  # for screen readers: see Voice
+    import accesskit
 
 
 def describe_time_left(seconds: float) -> str:
@@ -4095,6 +4097,7 @@ FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "m
 BAR_FONT_SIZES = {"bar": 18, "fine": 14}
 COLUMN = 880  # the widest that a screen with text of the usual size gets: it is in the middle of a wide monitor
 TOUCH = 44  # the least height of a button (WCAG 2.2, 2.5.5)
+DELETE = "\u232b"  # what the key with this on it does
 DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
 PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
@@ -4109,6 +4112,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "Title.TLabel": {"font": "title"},
     "Heading.TLabel": {"font": "heading"},
     "Quiet.TLabel": {"foreground": Colour.SECONDARY},
+    "Time.TLabel": {"foreground": Colour.SECONDARY},
     "Red.TLabel": {"foreground": Colour.RED},
     "Red.Title.TLabel": {"foreground": Colour.RED},
     "Green.Title.TLabel": {"foreground": Colour.GREEN},
@@ -4214,6 +4218,202 @@ class Theme:
         return field
 
 
+# What is not told of by itself: what always stands there, and the time while there is much of it.
+SILENT = {"Header.TLabel", "Mono.TLabel", "Session.TLabel", "Quiet.Session.TLabel", "Time.TLabel"}
+
+
+class View:
+    """What can be seen of the window now, as accesskit's nodes: each widget in the order of Tab, each row of a list."""
+
+    def __init__(self, root: tk.Tk, known: Mapping[tuple[str, str], int], unused: Iterator[int]) -> None:
+        """`known`: the numbers of nodes in the view before, by widget and row. A number is never used again."""
+        self.numbers: dict[tuple[str, str], int] = {}
+        self._known, self._unused = known, unused
+        self._nodes: list[tuple[int, Any]] = []
+        self._role, self._focus, self._heading = accesskit.Role, root.focus_get(), ""
+        window = accesskit.Node(self._role.WINDOW)
+        window.set_label(root.title())
+        window.set_children([number for widget in visible(root) for number in self._tell_of(widget)])
+        focused = str(self._focus), first_selected(self._focus)
+        self.update = accesskit.TreeUpdate(self.numbers.get(focused, 0))
+        self.update.tree = accesskit.Tree(0)
+        self.update.nodes.extend([(0, window), *self._nodes])
+
+    def _tell_of(self, widget: Any) -> Iterator[int]:
+        match widget.winfo_class():
+            case "TLabel":
+                yield from self._sentence(widget, str(widget.cget("text")), str(widget.cget("style")))
+            case "Text":
+                yield from self._sentence(widget, widget.get("1.0", "end").strip(), "")
+            case "TButton":
+                yield self._button(widget)
+            case "Entry":
+                yield self._field(widget)
+            case "Treeview":
+                yield from self._list(widget)
+            case "TProgressbar":
+                yield self._node(self._role.PROGRESS_INDICATOR, widget)[0]
+
+    def _node(self, role: Any, widget: Any, row: str = "", label: str = "") -> tuple[int, Any]:
+        number = self._known.get((str(widget), row)) or next(self._unused)
+        node = accesskit.Node(role)
+        node.set_label(label or self._heading)
+        self.numbers[str(widget), row] = number
+        self._nodes.append((number, node))
+        return number, node
+
+    def _sentence(self, widget: Any, text: str, style: str, row: str = "") -> Iterator[int]:
+        """What is new of it is announced, and before everything else where it is red or amber."""
+        if not text:
+            return
+        is_heading = "Title" in style or "Heading" in style
+        number, node = self._node(self._role.HEADING if is_heading else self._role.LABEL, widget, row, text)
+        node.set_value(text)  # the name of a label, as that of a heading is its label
+        if is_heading:
+            self._heading = text
+        if style not in SILENT:
+            pressing = re.search("Red|Amber", style)
+            node.set_live(accesskit.Live.ASSERTIVE if pressing else accesskit.Live.POLITE)
+        yield number
+
+    def _button(self, widget: Any) -> int:
+        text = str(widget.cget("text"))
+        number, node = self._node(self._role.BUTTON, widget, label=_("Delete") if text == DELETE else text)
+        node.add_action(accesskit.Action.CLICK)
+        if widget.instate(["disabled"]):
+            node.set_disabled()
+        else:
+            node.add_action(accesskit.Action.FOCUS)
+        return number
+
+    def _field(self, widget: Any) -> int:
+        """With its text in a node of its own, as accesskit wants it. Of a passcode that is as many dots."""
+        hidden = str(widget.cget("show"))
+        names = {"passcode": _("Passcode"), "search": _("Find")}
+        role = self._role.PASSWORD_INPUT if hidden else self._role.TEXT_INPUT
+        text = hidden * len(widget.get()) if hidden else widget.get()
+        number, node = self._node(role, widget, label=names.get(widget.winfo_name(), ""))
+        run_number, run = self._node(self._role.TEXT_RUN, widget, "text")
+        run.clear_label()
+        run.set_value(text)
+        run.set_character_lengths([len(each.encode()) for each in text])
+        caret = accesskit.TextPosition(run_number, min(widget.index("insert"), len(text)))
+        node.set_text_selection(accesskit.TextSelection(caret, caret))
+        node.push_child(run_number)
+        node.add_action(accesskit.Action.FOCUS)
+        return number
+
+    def _list(self, widget: Any) -> Iterator[int]:
+        """While the keyboard is in the field that searches it, the row that is chosen is announced."""
+        number, node = self._node(self._role.LIST_BOX, widget)
+        rows, chosen = widget.get_children(), first_selected(widget)
+        node.set_size_of_set(len(rows))
+        for place, row in enumerate(rows):
+            text = ", ".join(widget.item(row, "text").splitlines())
+            row_number, option = self._node(self._role.LIST_BOX_OPTION, widget, row, text)
+            option.set_position_in_set(place)
+            option.set_selected(row == chosen)
+            option.add_action(accesskit.Action.CLICK)
+            node.push_child(row_number)
+            if row == chosen and widget is not self._focus:
+                yield from self._sentence(widget, text, "", "chosen")
+        yield number
+
+
+def visible(widget: tk.Misc) -> Iterator[tk.Misc]:
+    """All below it that can be seen, in the order of Tab. The window itself can be hidden while its bar shows."""
+    for child in widget.winfo_children():
+        if child.winfo_viewable():
+            yield child
+        yield from visible(child)
+
+
+def first_selected(widget: Any) -> str:
+    """The row that is chosen in a list, empty where none is, or it is no list."""
+    return next(iter(widget.selection()), "") if isinstance(widget, ttk.Treeview) else ""
+
+
+class Voice:
+    """What a screen reader is told of the window, by accesskit (extra a11y) through AT-SPI, while one listens.
+
+    A widget's name is its own text; a sentence that is new is announced; of a passcode only its length is told. What
+    a screen reader presses is pressed as by hand: too soon after the screen came, it does nothing.
+
+    Accesskit calls its handlers in a thread of its own, holding a lock that `update_if_active` waits for while it
+    keeps all other Python code from running. Python code in a handler could be interrupted just then, for ever: so
+    the handlers are a queue's `put`, which is not.
+    """
+
+    CHANGES = "<FocusIn>", "<KeyRelease>", "<ButtonRelease>", "<<TreeviewSelect>>", "<<Fit>>"
+
+    def __init__(self, root: tk.Tk, bridge: Bridge) -> None:
+        self._root, self._bridge = root, bridge
+        self._listens, self._timer = False, ""
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._unused = itertools.count(1)
+        self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()  # True: somebody listens; an Event: nobody; requests
+        begins = functools.partial(self._news.put, True)
+        self._adapter = accesskit.unix.Adapter(begins, self._news.put, self._falls_silent)
+        threading.Thread(target=self._forward, name="voice", daemon=True).start()
+        for event in self.CHANGES:
+            root.bind_all(event, lambda event: self._look(50), add="+")
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._listens = False
+        self._news.put(None)
+
+    def _falls_silent(self) -> None:
+        """Called without that lock. Nobody can begin to listen again before the owner's thread knows of this."""
+        known = threading.Event()
+        self._news.put(known)
+        known.wait(5)
+
+    def _forward(self) -> None:
+        while (news := self._news.get()) is not None:
+            self._bridge.call(self._hear, news)
+
+    def _hear(self, news: Any) -> None:
+        if news is True or isinstance(news, threading.Event):
+            self._listens = news is True
+            self._look(0)
+        if isinstance(news, threading.Event):
+            news.set()
+        elif news is not True and self._listens:
+            self._act(news.target, news.action)
+
+    def _act(self, number: int, action: Any) -> None:
+        """What a screen reader does for its person. What has gone from the window meanwhile is not known any more."""
+        path, row = next((key for key, each in self._numbers.items() if each == number), ("", ""))
+        if not path or not self._root.tk.getboolean(self._root.tk.call("winfo", "exists", path)):
+            return
+        widget: Any = self._root.nametowidget(path)
+        if isinstance(widget, ttk.Treeview) and widget.exists(row):
+            widget.selection_set(row)
+            widget.focus(row)
+        if isinstance(widget, ttk.Button) and action == accesskit.Action.CLICK:
+            widget.invoke()
+        elif action in (accesskit.Action.CLICK, accesskit.Action.FOCUS):
+            widget.focus_set()
+
+    def _look(self, milliseconds: int) -> None:
+        """Soon, and then each second: not every text that changes makes an event."""
+        if self._timer:
+            self._root.after_cancel(self._timer)
+        self._timer = self._root.after(milliseconds, self._tell) if self._listens else ""
+
+    def _tell(self) -> None:
+        try:
+            view = View(self._root, self._numbers, self._unused)
+            self._numbers = view.numbers
+            self._adapter.update_if_active(lambda: view.update)
+            self._adapter.update_window_focus_state(self._root.focus_displayof() is not None)
+        except BaseException as error:  # a panic of accesskit's is no Exception; the window goes on without a voice
+            self._listens = False
+            told("the voice", error)
+        self._look(1000)
+
+
 class Window:
     """The agent's window: one screen for each state of the table."""
 
@@ -4259,6 +4459,7 @@ class Window:
         conductor.on_notice = self._notice_changed
         self.content.bind("<Configure>", lambda event: self.fit())
         self._bind_keys()
+        self._voice = Voice(self.root, bridge) if "accesskit" in sys.modules else None
         if self.cover:
             self.cover.go_up()
 
@@ -4307,6 +4508,8 @@ class Window:
             self.screen.first.focus_force()
 
     def close(self) -> None:
+        if self._voice:
+            self._voice.close()
         if self.cover:
             self.cover.close()
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
@@ -4868,8 +5071,8 @@ class PasscodeScreen(Screen):
         """For those who only touch. What it does harms nobody, so it works at once, as the keyboard does."""
         pad = ttk.Frame(self.frame)
         clear = _("Clear")
-        keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", clear, "0", "\u232b"]
-        commands = {clear: self.field.clear, "\u232b": self.field.erase}
+        keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", clear, "0", DELETE]
+        commands = {clear: self.field.clear, DELETE: self.field.erase}
         for place, key in enumerate(keys):
             command = commands.get(key, lambda key=key: self.typed(key))
             button = ttk.Button(pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2")
@@ -5279,7 +5482,7 @@ class SessionScreen(Screen):
         else:
             self.label(_("You have no role at any organisation, so most applications will not let you in."))
             self.advice(_("Ask your local smartcard team to give you a role."), "Quiet.TLabel")
-        self._time = self.label("", "Quiet.TLabel")
+        self._time = self.label("", "Time.TLabel")
         if ends := describe_expiry(signed_in.certificate, datetime.now(UTC)):
             self.advice(ends, "Red.TLabel")
         self.label(_(WITHOUT_CARD[self.conductor.mode]), "Quiet.TLabel")
@@ -5295,7 +5498,8 @@ class SessionScreen(Screen):
     def _show_time(self) -> None:
         """Changes once a minute, when the minutes do."""
         left = self.conductor.seconds_left()
-        self._time.configure(text=_("Time left: {time}", time=describe_time_left(left)))
+        style = "Red.TLabel" if left <= AMBER_SECONDS else "Time.TLabel"
+        self._time.configure(text=_("Time left: {time}", time=describe_time_left(left)), style=style)
         self.after(int((left % 60 or 60) * 1000) + 50, self._show_time)
 
 

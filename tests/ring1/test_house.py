@@ -46,6 +46,7 @@ BUDGET = {
 MOST_LINES = 6861
 # The sections of agent.py that may name a library.
 HOME_OF = {
+    "accesskit": {"Front ends"},
     "ctypes": {"Card session", "PKCS#11 tokens", "Worker bridge"},
     "PyKCS11": {"PKCS#11 tokens"},
     "tkinter": {"Front ends"},
