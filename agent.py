@@ -4244,7 +4244,7 @@ class View:
             case "TLabel":
                 yield from self._sentence(widget, str(widget.cget("text")), str(widget.cget("style")))
             case "Text":
-                yield from self._sentence(widget, widget.get("1.0", "end").strip(), "")
+                yield from self._sentence(widget, widget.get("1.0", "end").strip(), widget.winfo_name())
             case "TButton":
                 yield self._button(widget)
             case "Entry":
@@ -4793,7 +4793,6 @@ class SessionBar:
         self._window, self._cover = window, cover
         self._bar = tk.Toplevel(window.root)
         self._bar.withdraw()
-        self._bar.title(_("Lanyard: your session"))
         self._bar.attributes("-type", "dock")
         self._bar.protocol("WM_DELETE_WINDOW", lambda: None)
         self._frame = ttk.Frame(self._bar, style="Bar.TFrame")
@@ -4803,21 +4802,21 @@ class SessionBar:
         self._role = ttk.Label(self._frame, style="Quiet.Session.TLabel")
         self._time = ttk.Label(self._frame, padding=(8, 0))
         self._buttons = ttk.Frame(self._frame, style="Bar.TFrame")
-        self._button(_("Lock"), lambda: window.conductor.handle(Cue.LOCK))
-        self._change = self._button(_("Change role"), lambda: window.come_over(ChangeRoleScreen))
-        self._button(_("Log out"), lambda: window.conductor.handle(Cue.LOG_OUT))
+        self._lock = self._button(lambda: window.conductor.handle(Cue.LOCK))
+        self._change = self._button(lambda: window.come_over(ChangeRoleScreen))
+        self._log_out = self._button(lambda: window.conductor.handle(Cue.LOG_OUT))
         window.root.bind("<<Monitors>>", lambda event: self._place())
         self._session: Session | None = None
         self._shown = self._asked = False
         self._settled, self._timer = 0.0, ""
 
-    def _button(self, text: str, does: Callable[[], object]) -> ttk.Button:
+    def _button(self, does: Callable[[], object]) -> ttk.Button:
         def press() -> None:
             if self._window.clock() >= self._settled:
                 does()
 
         look = {"style": "Session.TButton", "cursor": "hand2", "takefocus": False}
-        button = ttk.Button(self._buttons, text=text, command=press, **look)  # type: ignore[arg-type]
+        button = ttk.Button(self._buttons, command=press, **look)  # type: ignore[arg-type]
         button.pack(side="left", padx=(4, 0))
         return button
 
@@ -4826,6 +4825,10 @@ class SessionBar:
         session = self._window.conductor.signed_in().session
         if session is not self._session:
             self._session, self._asked = session, False
+            self._bar.title(_("Lanyard: your session"))
+            self._lock.configure(text=_("Lock"))
+            self._change.configure(text=_("Change role"))
+            self._log_out.configure(text=_("Log out"))
             self._cover.forget_selections()
         if not self._shown:
             self._settled = self._window.clock() + SETTLE_SECONDS
@@ -5349,7 +5352,7 @@ class RolesScreen(Screen):
 
     def give_up(self) -> None:
         """The button for who wants none of them."""
-        self.button("Log out", Cue.LOG_OUT, "Quiet.TButton")
+        self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
 
     def choose(self, role: Role) -> None:
         """Go on with this one."""

@@ -47,6 +47,7 @@ def _of_tables() -> Iterator[str]:
         yield from filter(None, (fault.says, fault.advice))
     yield from (*agent.FOREIGN_ATRS.values(), *agent.FOREIGN_APPLICATIONS.values(), agent.OWN_CARD)
     yield from (*agent.WITHOUT_CARD.values(), agent.MAY_HAVE)
+    yield from (agent.RolesScreen.TITLE, agent.ChangeRoleScreen.TITLE)
     yield from calendar.month_name[1:]
 
 
