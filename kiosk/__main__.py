@@ -12,7 +12,7 @@ from . import __version__
 from .errors import KioskError
 
 # Each has `add_to(subcommands)`, which sets `do`: called with the options, it returns an exit code or None.
-COMMANDS = ("hooks.cli", "chromium.cli")
+COMMANDS = ("hooks.cli", "audit.cli", "chromium.cli")
 EXIT_UNREAD = 1
 EXIT_INTERRUPTED = 130
 

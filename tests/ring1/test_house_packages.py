@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "agent_socket settings",
         "errors registrations",
     ),
-    "kiosk": ("__main__", "doctor", "hooks chromium", "agent_socket settings", "events", "errors"),
+    "kiosk": ("__main__", "doctor", "hooks audit chromium", "agent_socket settings", "events", "errors"),
     "emulator": (
         "__main__ pytest_plugin",
         "cli testing",
