@@ -111,6 +111,7 @@ FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=2
 DESKTOP_ANSWER_SECONDS = 10
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 KEEP_ALIVE_SECONDS = 60  # between two times that the broker is told of a session's use
+DOCTOR_SECONDS = 90  # for what `doctor` starts and waits for
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
 MOST_CALLS_AT_ONCE = 20  # of the worker threads, before the window is drawn again
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
@@ -4426,8 +4427,11 @@ class Window:
         contacts: Contacts = Contacts(),
         contrast: bool = False,
         language: str = "en",
+        doctor: Sequence[str] = (),
     ) -> None:
+        """`doctor`: the command that looks at this PC, where there is one."""
         self.conductor = conductor
+        self.doctor = doctor
         self.bridge = bridge
         self.contacts = contacts
         self.clock = clock
@@ -4963,6 +4967,10 @@ class Screen:
         if where := self.window.contacts.beside(sentence):
             self.label(where)
 
+    def offer_doctor(self) -> None:
+        if self.window.doctor:
+            self.button(_("Check this PC"), functools.partial(self.window.come_over, DoctorScreen), "Quiet.TButton")
+
     def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
         command = self.deliberate(does if callable(does) else lambda: self.conductor.handle(does))
         return ttk.Button(self.actions, text=text, command=command, style=style, cursor="hand2")
@@ -4981,6 +4989,7 @@ class WaitingScreen(Screen):
         for language, name in LANGUAGES.items():
             if language != Sentences.language and (language == "en" or find_catalogue(language)):
                 self.button(name, functools.partial(self.window.speak, language), "Quiet.TButton")
+        self.offer_doctor()
         self.after(EARLY_TYPING_MS, self._forget)
 
     def refresh(self) -> None:
@@ -5651,12 +5660,54 @@ class ProblemScreen(Screen):
             self.button(_("Sign in again") if problem.fault in OVER else _("Try again"), Cue.DISMISSED)
         if problem.fault is Fault.CARD_LOCKED and self.conductor.attempt:
             self.button(_("Unlock with a code"), lambda: self.window.come_over(UnlockScreen), "Quiet.TButton")
+        if state is State.NO_READER:
+            self.offer_doctor()
         self._technical = f"{problem.fault.name} (exit code {problem.fault.exit_code})\n{problem.technical}"
         self._more = self.button(_("Technical detail"), self._show_detail, "Quiet.TButton")
 
     def _show_detail(self) -> None:
         self._more.destroy()
         self.label(self._technical, "Mono.TLabel")
+        self.window.fit()
+
+
+class DoctorScreen(Screen):
+    """What is wrong with this PC, as `agent.py doctor` says it: in English, for whoever looks after the PC."""
+
+    fills = stays = True
+
+    def build(self) -> None:
+        self._title = self.label(_("Checking this PC"), "Title.TLabel")
+        self._says = tk.Text(
+            self.frame, font=self.window.theme.fonts["small"], wrap="word", relief="flat", height=1, bd=0
+        )
+        self._says.configure(background=self.window.theme.colour(Colour.WHITE), state="disabled", insertofftime=0)
+        self._says.configure(
+            foreground=self.window.theme.colour(Colour.TEXT), padx=self.px(12), pady=self.px(8), highlightthickness=0
+        )
+        bar = ttk.Scrollbar(self.frame, command=self._says.yview)
+        bar.pack(side="right", fill="y")
+        self._says.pack(fill="both", expand=True)
+        self._says.configure(yscrollcommand=bar.set)
+        self.button(_("Back"), functools.partial(self.window.come_over, None), "Quiet.TButton")
+        threading.Thread(target=self._ask, name="doctor", daemon=True).start()
+
+    def _ask(self) -> None:
+        try:
+            done = subprocess.run(self.window.doctor, capture_output=True, timeout=DOCTOR_SECONDS, check=False)
+            found = [each for each in json.loads(done.stdout) if each["verdict"] != "good"]
+            lines = [f"{each['subject']}: {each['says']}\n{each['cure']}\n" for each in found]
+        except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
+            lines = [f"The check failed: {type(error).__name__}. Start it in a terminal: lanyard doctor"]
+        self.window.bridge.call(self._show, lines)
+
+    def _show(self, lines: Sequence[str]) -> None:
+        if self.window.screen is not self:
+            return
+        self._title.configure(text=_("This was found") if lines else _("Nothing is wrong with this PC"))
+        self._says.configure(state="normal")
+        self._says.insert("end", "\n".join(lines))
+        self._says.configure(state="disabled")
         self.window.fit()
 
 
@@ -6948,10 +6999,25 @@ def become_demonstration() -> NoReturn:
     os.execv(sys.executable, [sys.executable, str(program), *sys.argv[1:]])  # noqa: S606
 
 
+def has_doctor() -> bool:
+    """Whether the kiosk's programs were copied along."""
+    return Path(__file__).resolve().with_name("kiosk").joinpath("doctor").is_dir()
+
+
+def doctor_command(settings: Settings) -> list[str]:
+    """What looks at this PC with these settings; empty where it was not copied along."""
+    if not has_doctor():
+        return []
+    told = {name: getattr(settings, name) for name in ("spine", "ca_file", "reader")}
+    options = [f"{option(name)}={value}" for name, value in told.items() if value]
+    options += ["--kiosk"] if settings.kiosk else []
+    return [sys.executable, str(Path(__file__).resolve()), *options, "doctor", "--json"]
+
+
 def become_doctor() -> NoReturn:
     """Go on as kiosk/doctor, with the same arguments. Raises UsageError where it was not copied along."""
     folder = Path(__file__).resolve().parent
-    if not (folder / "kiosk/doctor").is_dir():
+    if not has_doctor():
         raise UsageError(f"`doctor` is not on this PC: {folder / 'kiosk'} is missing.", "Copy that folder there.")
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-P", "-m", "kiosk.doctor", *sys.argv[1:]]
@@ -6990,7 +7056,7 @@ def run_face(
             parked_minutes=settings.parked_minutes,
         )
         look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
-        look |= {"language": settings.language}
+        look |= {"language": settings.language, "doctor": doctor_command(settings)}
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, **look)
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))

@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1083,
-    "Front ends": 2103,
+    "Front ends": 2153,
     "Ticket socket": 897,
-    "Configuration and logging": 482,
+    "Configuration and logging": 497,
 }
-MOST_LINES = 7058
+MOST_LINES = 7124
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
