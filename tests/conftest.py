@@ -46,6 +46,7 @@ pytest_plugins = [
         "programs",
         "installed",
         "kiosk_pc",
+        "screen_reader",
     )
     if importlib.util.find_spec(f"support.{name}")
 ] + ["emulator.pytest_plugin", "spine_stub.pytest_plugin"]
