@@ -3,9 +3,9 @@
 
     dbus-run-session /usr/bin/python3 tests/examples/eyes_shut.py WRONG RIGHT
 
-Needs python3-pyatspi, at-spi2-core and xdotool (Debian), and accesskit where the agent runs. Types a wrong passcode, hears how
-many tries are left, types the right one, takes the second role, and hears how much time is left. Prints what it hears
-and does, a line each. This file is an example and a test.
+Needs python3-pyatspi, at-spi2-core and xdotool (Debian), and accesskit where the agent runs. Types a wrong passcode,
+hears how many tries are left, types the right one, takes the second role, and hears how much time is left. Prints what
+it hears and does, a line each. This file is an example and a test.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def test_who_sees_nothing_signs_in_and_hears_tries_roles_and_the_time(
     spine = spine_factory(max_session=timedelta(minutes=5))
     with window(spine, desktop, tmp_path / "said") as address:
         insert("three-roles", address)
-        done = subprocess.run([*EYES_SHUT, "987654", "123456"], env=desktop, capture_output=True, text=True, timeout=100)
+        command = [*EYES_SHUT, "987654", "123456"]
+        done = subprocess.run(command, env=desktop, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     heard = [line.removeprefix("hears: ") for line in done.stdout.splitlines() if line.startswith("hears: ")]
     assert "That passcode is not right. 2 tries left. Check your passcode and type it again." in heard
