@@ -100,6 +100,7 @@ class Windows:
             self._display.ungrab_keyboard(now)
         if pointer == self._x.GrabSuccess:
             self._display.ungrab_pointer(now)
+        self._display.sync()
         return bool(keyboard == pointer == self._x.GrabSuccess)
 
     def _clients(self, pids: Collection[int]) -> list[tuple[int, int, int]]:

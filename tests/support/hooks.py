@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class Kept(Hooks):
         self.done: list[Message] = []
         self.sequence = 0
         self.now: Message = {"event": "signed_out"}
-        self.status: Message = {"has_keyboard": True}
+        self.has_keyboard: Callable[[], bool] = lambda: True
 
     def _answer(self, request: Message) -> object:
         method, parameters = request["method"].removeprefix("lanyard.Agent."), request["parameters"]
@@ -86,7 +86,7 @@ class Kept(Hooks):
             return self._event(self.now) | {"continues": True}
         if method == "HooksDone":
             self.done.append(parameters)
-        return {"parameters": self.status if method == "GetStatus" else {}}
+        return {"parameters": {"has_keyboard": self.has_keyboard()} if method == "GetStatus" else {}}
 
     def _event(self, event: Message) -> Message:
         return {"parameters": {"sequence": self.sequence, "reader": "A reader", **event}}
