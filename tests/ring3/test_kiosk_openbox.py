@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+
 from support.hooks import Kept, python
 from support.machine import TIED_TO_THE_RUN, need, stop, wait_until
 from support.screen import Display, own_display
