@@ -44,6 +44,7 @@ pytest_plugins = [
         "hooks",
         "extension",
         "programs",
+        "debian",
         "installed",
         "kiosk_pc",
         "screen_reader",

@@ -16,10 +16,10 @@ import kiosk
 import spine_stub
 
 SUFFIXES = (".css", ".html", ".ini", ".js", ".md", ".py", ".toml", ".txt", ".yaml")
-FOLDERS = ("bridge", "docs", "emulator", "kiosk", "spine_stub", "tests")
+FOLDERS = ("bridge", "docs", "emulator", "kiosk", "packaging", "spine_stub", "tests")
 ADDRESS = re.compile(r"https?://\S+")
 DOCUMENT = re.compile(r"[\w./-]*\w\.md\b")
-PATH = re.compile(r"(?<![\w/.~*-])(?:bridge|docs|emulator|kiosk|spine_stub|tests|\.ci)/[\w./-]*\w(?![\w*{])")
+PATH = re.compile(r"(?<![\w/.~*-])(?:bridge|docs|emulator|kiosk|packaging|spine_stub|tests|\.ci)/[\w./-]*\w(?![\w*{])")
 MODULE = re.compile(r"(?<![\w./*{-])(?:[a-z_]+/)*[a-z_0-9]+\.py\b")
 # A docstring that leans on another one says nothing to whoever reads it alone.
 LEANING = re.compile(r"\blikewise\b|\bthe same for\b|\bdone ahead\b|\bditto\b", re.IGNORECASE)
