@@ -109,6 +109,8 @@ LONGEST_ORDER = 64 << 10  # bytes that the guardian is told at once; ticket and 
 # Freed memory is overwritten (glibc's manual, Memory Allocation Tunables), and Python frees all of its own there.
 FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"}
 DESKTOP_ANSWER_SECONDS = 10
+BROKER_AGAIN_SECONDS = 10  # while the broker is away
+SETTINGS_AGAIN_SECONDS = 5  # while there is a mistake in them
 WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
 KEEP_ALIVE_SECONDS = 60  # between two times that the broker is told of a session's use
 DOCTOR_SECONDS = 90  # for what `doctor` starts and waits for
@@ -2705,12 +2707,14 @@ class Attempt:
 
     # What runs on the lane.
 
-    def prefetch(self) -> None:
-        """While the person types. A failure is not theirs yet: it is tried again after Enter."""
+    def prefetch(self) -> AgentError | None:
+        """While the person types. A failure, which is returned, is not theirs yet: it is tried again after Enter."""
         try:
             self.challenge()
         except AgentError as error:
             tell("The sign-in service does not answer yet; it is tried again after the passcode", error.technical)
+            return error
+        return None
 
     def challenge(self) -> Challenge:
         """One that is fresh. Raises AgentError."""
@@ -2821,6 +2825,7 @@ class Conductor:
         self.readers: tuple[str, ...] = ()
         self.cards: list[CardIn] = []  # those that are in
         self.owners: dict[CardIn, CardFacts] = {}  # whose they are, as far as they have been read
+        self.broker_away: AgentError | None = None  # it did not answer when it was last asked
         self.on_change: Callable[[State], None] = lambda before: None
         self.on_cards: Callable[[], None] = lambda: None  # another card came or went
         self.on_move: Callable[[State, Event], None] = lambda before, event: None
@@ -2839,6 +2844,7 @@ class Conductor:
         self._reason = ""  # of what happens now
         self._timer: threading.Timer | None = None
         self._card: CardIn | None = None  # the one that all is about
+        self._broker_timer: threading.Timer | None = None
         self._unusable: set[CardIn] = set()
         self._asked: set[CardIn] = set()  # those among which the person has chosen
         self._card_lane = Lane("card")
@@ -2872,6 +2878,8 @@ class Conductor:
         self._end_session()
         for attempt in self.parked.values():
             self._end(attempt)
+        if self._broker_timer:
+            self._broker_timer.cancel()
         self._card_lane.submit(None)
         ends = time.monotonic() + seconds
         for lane in self._lanes:
@@ -3212,8 +3220,32 @@ class Conductor:
             return
         logged_out = functools.partial(self.bridge.call, self.handle)
         attempt = self.attempt = Attempt(card, self.new_broker(), self.guard, logged_out)
-        attempt.lane.submit(attempt.prefetch)
+        attempt.lane.submit(lambda: self.bridge.call(self._broker_seen, attempt.prefetch()))
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
+
+    def look_for_broker(self) -> None:
+        """Have it known whether the broker answers, before anybody comes; while it does not, every few seconds."""
+        self._broker_timer = None
+
+        def look() -> None:
+            away = None
+            try:
+                with contextlib.closing(self.new_broker()) as broker:
+                    broker.activate()
+            except AgentError as error:
+                away = error
+            self.bridge.call(self._broker_seen, away)
+
+        Lane("broker check").submit(look, None)
+
+    def _broker_seen(self, away: AgentError | None) -> None:
+        self.broker_away = away
+        if self._broker_timer:
+            self._broker_timer.cancel()
+        again = away is not None and not self._closed.is_set()
+        function = BROKER_AGAIN_SECONDS, self.bridge.call, self.look_for_broker
+        self._broker_timer = start_timer(*function) if again else None
+        self.on_cards()
 
     def _give_up(self) -> None:
         if self.attempt:
@@ -3654,6 +3686,14 @@ def leave_it_there(conductor: Conductor) -> str:
     """What is said while the card is in use."""
     held = [is_contactless(reader) for reader in conductor.readers]
     return _("Leave your card on the reader.") if held and all(held) else _("Leave your card in the reader.")
+
+
+def describe_broker(conductor: Conductor) -> str:
+    """What is wrong with the broker, said before a passcode is typed; empty for who goes on without it."""
+    away = conductor.broker_away
+    if away is None or conductor.kept():
+        return ""
+    return f"{away.says} {_('It is asked again every few seconds.')}"
 
 
 def uses_own_pad(conductor: Conductor) -> bool:
@@ -4458,7 +4498,7 @@ class Window:
         self.screen: Screen = SCREENS[conductor.state](self)
         self.screen.refresh()
         conductor.on_change = self._state_changed
-        conductor.on_cards = lambda: self.screen.refresh()
+        conductor.on_cards = self._cards_changed
         conductor.on_request, conductor.on_show = self._requested, self.show
         conductor.on_notice = self._notice_changed
         self.content.bind("<Configure>", lambda event: self.fit())
@@ -4577,6 +4617,10 @@ class Window:
             self.notice.pack_forget()
         elif not self.notice.winfo_manager():
             self.notice.pack(side="top", fill="x", before=self.content)
+        self.fit()
+
+    def _cards_changed(self) -> None:
+        self.screen.refresh()
         self.fit()
 
     def _requested(self) -> None:
@@ -4982,6 +5026,7 @@ class WaitingScreen(Screen):
     def build(self) -> None:
         self._title = self.label("", "Title.TLabel")
         self.label(_("Then type your passcode. You can start typing straight away."), "Quiet.TLabel")
+        self._broker = self.label("", "Red.TLabel")
         if self.conductor.log_out_confirmed is False:
             self.label(_("The last log-out was not confirmed. It is asked for again, for 10 minutes."), "Red.TLabel")
         if Sentences.language != "en":
@@ -4994,6 +5039,7 @@ class WaitingScreen(Screen):
 
     def refresh(self) -> None:
         self._title.configure(text=put_card_in(self.conductor))
+        self._broker.configure(text=describe_broker(self.conductor))
 
     def typed(self, character: str) -> None:
         if character in digits:
@@ -5015,6 +5061,9 @@ class LockedScreen(WaitingScreen):
             self.label(_("{name}: put your card in and type your passcode to go on.", name=name))
         self.label(_("Anybody else: put your own card in to sign in."), "Quiet.TLabel")
         self.after(EARLY_TYPING_MS, self._forget)
+
+    def refresh(self) -> None:
+        """Nothing of it changes by itself."""
 
 
 class PasscodeField:
@@ -5106,7 +5155,7 @@ class PasscodeScreen(Screen):
 
     def _most_pressing(self) -> tuple[str, str]:
         attempt, state = self.conductor.attempt, self.conductor.state
-        wrong = str(self.conductor.problem) if self.conductor.problem else ""
+        wrong = describe_broker(self.conductor) or str(self.conductor.problem or "")
         if state is State.LAST_TRY:
             return f"{wrong or _('One try left.')} {_('A wrong passcode now locks the card.')}", "Red.TLabel"
         if wrong:
@@ -6714,7 +6763,7 @@ def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
     The option `config` is a file that is read in place of the two. What is under [locked] in /etc/lanyard/agent.toml
     holds against all of them. Raises UsageError naming file and key.
     """
-    own = Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "lanyard/agent.toml")
+    own = own_file(environment)
     system = _read_toml(SYSTEM_FILE, may_be_missing=True)
     locked = system.pop("locked", {})
     if not isinstance(locked, dict):
@@ -6732,6 +6781,22 @@ def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
     given += [(name, value, f"{SYSTEM_FILE}: locked.{name}") for name, value in locked.items()]
     values = {name: _setting(name, value, place) for name, value, place in given}
     return Settings(**values, places={name: place for name, _, place in given}, ignored=ignored)
+
+
+def own_file(environment: Mapping[str, str]) -> Path:
+    """The person's settings."""
+    return Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "lanyard/agent.toml")
+
+
+def wants_kiosk(environment: Mapping[str, str], options: Mapping[str, Any]) -> bool:
+    """As far as that can be known of settings with a mistake in them."""
+    if options.get("kiosk") or TRUTHS.get(environment.get("LANYARD_KIOSK", "").lower()):
+        return True
+    texts = []
+    for path in filter(None, (SYSTEM_FILE, own_file(environment), options.get("config"))):
+        with contextlib.suppress(OSError):
+            texts.append(path.read_text("utf-8-sig", errors="replace"))
+    return re.search(r"^\s*kiosk\s*=\s*true\b", "\n".join(texts), re.MULTILINE) is not None
 
 
 def _setting(name: str, value: object, place: str) -> Any:
@@ -6793,16 +6858,21 @@ def check_spine(settings: Settings) -> None:
 
 def set_up_logging(settings: Settings) -> None:
     """Our own log, to stderr or to a file. Raises UsageError where that cannot be written."""
-    try:
-        handler = logging.StreamHandler(open_log(settings.log_file) if settings.log_file else None)
-    except OSError as error:
-        raise settings.mistake("log_file", f"which cannot be written: {error.strerror}") from None
+    handler = log_handler(settings)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     LOG.addHandler(handler)
     LOG.setLevel(settings.log_level.upper())
     LOG.propagate = False
     for name, place in settings.ignored:
         LOG.warning("%s does not count, because %s holds", place, settings.places[name])
+
+
+def log_handler(settings: Settings) -> logging.StreamHandler[TextIO]:
+    """Raises UsageError where its file cannot be written."""
+    try:
+        return logging.StreamHandler(open_log(settings.log_file) if settings.log_file else None)
+    except OSError as error:
+        raise settings.mistake("log_file", f"which cannot be written: {error.strerror}") from None
 
 
 def open_log(path: Path) -> TextIO:
@@ -6960,25 +7030,111 @@ def run(options: argparse.Namespace) -> None:
     """Sign in with a card in a reader of this PC, or hand over to doctor or demonstration. Raises AgentError."""
     if options.command == "doctor":
         become_doctor()
-    settings = load_settings(os.environ, vars(options))
     if options.command == "config":
-        print(*settings.lines(), sep="\n")
+        print(*load_settings(os.environ, vars(options)).lines(), sep="\n")
         return
     if options.command == "ticket":
         print(fetch_ticket(no_auth=options.no_auth, new=options.new))
         return
-    if options.demo or settings.reader.partition(":")[0] == "embedded":
-        become_demonstration()
-    if options.command not in CARD_COMMANDS:
-        check_spine(settings)
-    is_token = settings.reader.startswith("pkcs11:")
-    reader = TokenReader(settings.reader) if is_token else PcscReader(settings.reader)
+    settings, reader = prepare_or_wait(options)
     contacts = settings.contacts()
     try:
         run_face(settings, options, reader, wants_terminal(options))
     except AgentError as error:
         advice = f"{error.advice} {contacts.beside(error.advice)}".strip()
         raise AgentError(error.fault, error.technical, says=error.says, advice=advice) from None
+
+
+def prepare(options: argparse.Namespace) -> tuple[Settings, CardSource]:
+    """The settings, without a mistake, and the readers that they name. Raises AgentError."""
+    settings = load_settings(os.environ, vars(options))
+    if options.demo or settings.reader.partition(":")[0] == "embedded":
+        become_demonstration()
+    if options.command not in CARD_COMMANDS:
+        check_spine(settings)
+    if settings.log_file:
+        log_handler(settings).close()
+    is_token = settings.reader.startswith("pkcs11:")
+    return settings, TokenReader(settings.reader) if is_token else PcscReader(settings.reader)
+
+
+def prepare_or_wait(options: argparse.Namespace) -> tuple[Settings, CardSource]:
+    """In a kiosk a mistake is said on the screen until it is put right. Elsewhere raises AgentError."""
+    try:
+        return prepare(options)
+    except AgentError as error:
+        if options.command or not wants_kiosk(os.environ, vars(options)) or wants_terminal(options):
+            raise
+        print(error, file=sys.stderr)
+        mistake = Mistake(error, functools.partial(prepare, options))
+    try:
+        ask_agent("Show", 1)
+    except AgentError:
+        return mistake.stay()
+    raise AgentError(Fault.RUNS_ALREADY)
+
+
+class Mistake:
+    """In the place of readers, while a kiosk is not set up correctly: its window says so, until that is put right."""
+
+    def __init__(self, error: AgentError, prepare: Callable[[], tuple[Settings, CardSource]]) -> None:
+        self._error, self._prepare = error, prepare
+        self._closed = threading.Event()
+        self.prepared: tuple[Settings, CardSource] | None = None
+        self.put_right: Callable[[], object] = lambda: None
+
+    def stay(self) -> tuple[Settings, CardSource]:
+        """Blocks until then. Raises UsageError where there is no window for it."""
+        bridge = Bridge()
+        conductor = Conductor(self, self._no_broker, bridge, Digest.SHA256)
+        window = Window(conductor, bridge, kiosk=True)
+        self.put_right = functools.partial(bridge.call, window.root.quit)
+        conductor.start()
+        handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+        bridge.interrupt_on_signals()
+        try:
+            window.root.mainloop()
+        finally:
+            window.close()
+            conductor.close()
+            for number, handler in handlers:
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(-1)
+        if self.prepared is None:
+            raise self._error
+        return self.prepared
+
+    def watch(self, report: Report) -> None:
+        report(ReaderLost(self._said()))
+        while not self._closed.wait(SETTINGS_AGAIN_SECONDS):
+            try:
+                self.prepared = self._prepare()
+            except AgentError as error:
+                if str(error) != str(self._error):
+                    self._error = error
+                    report(ReaderReady())
+                    report(ReaderLost(self._said()))
+            else:
+                self.put_right()
+                return
+
+    def _said(self) -> AgentError:
+        """For the person in front; the sentence with file and key is for whom they ask."""
+        advice = _(
+            "Tell your service desk: {mistake} This PC goes on by itself once that is right.", mistake=self._error
+        )
+        says = _("This PC is not set up correctly.")
+        return AgentError(self._error.fault, self._error.technical, says=says, advice=advice)
+
+    @staticmethod
+    def _no_broker() -> NoReturn:
+        raise AgentError(Fault.UNEXPECTED, "no settings")
+
+    def open(self, card: CardIn) -> NoReturn:
+        raise AgentError(Fault.CARD_REMOVED)
+
+    def close(self) -> None:
+        self._closed.set()
 
 
 def open_socket(stack: contextlib.ExitStack) -> socket.socket | None:
@@ -7069,6 +7225,8 @@ def run_face(
         if window:
             stack.callback(window.close)
         conductor.start()
+        if window and settings.kiosk:
+            conductor.look_for_broker()
         started(window)
         bridge.interrupt_on_signals()
         gc.freeze()  # what is here by now is never garbage, and need not be looked at
