@@ -4651,10 +4651,11 @@ class Cover:
     def __init__(self, window: Window) -> None:
         try:
             import Xlib.display
+            from Xlib.error import XError
             from Xlib.ext import randr
         except ImportError:
             raise UsageError("A kiosk needs python-xlib (python3-xlib), which is not installed.") from None
-        self._x, self._window, self._root = Xlib.X, window, window.root
+        self._x, self._window, self._root, self._error = Xlib.X, window, window.root, XError
         self._display = Xlib.display.Display(self._root.winfo_screen())
         self._display.set_error_handler(lambda *what: None)  # about a window that has just gone
         self._screen = self._display.screen().root
@@ -4763,8 +4764,8 @@ class Cover:
             return
         self._root.deiconify()
         self._display.set_input_focus(self._of(self._root), self._x.RevertToPointerRoot, self._x.CurrentTime)
-        if not self._holds and self._nobody_grabs():
-            with contextlib.suppress(tk.TclError):
+        with contextlib.suppress(tk.TclError, self._error):  # the latter: X does not know a new window yet
+            if not self._holds and self._nobody_grabs():
                 self._root.grab_release()
                 self._root.grab_set_global()
                 self._holds = True

@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1083,
-    "Front ends": 2153,
+    "Worker bridge": 1116,
+    "Front ends": 2174,
     "Ticket socket": 897,
-    "Configuration and logging": 497,
+    "Configuration and logging": 609,
 }
-MOST_LINES = 7124
+MOST_LINES = 7293
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

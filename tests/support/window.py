@@ -41,7 +41,7 @@ class WindowOnScreen:
             demo.Story(self.window)
         self.root = self.window.root
         self.conductor.start()
-        self.sees(State.WAITING)
+        self.sees(State.WAITING, State.NO_READER)
         self.waits(self.root.winfo_viewable)
 
     @property
