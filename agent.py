@@ -4734,6 +4734,7 @@ class Cover:
 
     def _of(self, widget: tk.Misc) -> Any:
         """The X window of a Tk one. Its parent is what a window manager sees."""
+        widget.winfo_pointerx()  # an answer from X: what Tk asked of it before, it has done
         return self._display.create_resource_object("window", widget.winfo_id())
 
     def _watch(self, others: bool) -> None:
@@ -4746,6 +4747,8 @@ class Cover:
         ours, lost = self._of(self._top).query_tree().parent, False
         while self._display.pending_events():
             event = self._display.next_event()
+            if event.type == self._x.MappingNotify:  # of the keyboard, and of no window: every program gets it
+                continue
             if event.window == self._screen:
                 self._follow_monitors()
             elif event.type == self._x.FocusOut:
@@ -4889,6 +4892,10 @@ class SessionBar:
         """While something covers the work, or nobody is signed in."""
         self._shown = False
         self._bar.withdraw()
+        for label in (self._who, self._role, self._time):
+            label.configure(text="")
+        if self._window.conductor.state is not State.SIGNED_IN:
+            self._session = None
 
     def _place(self) -> None:
         """Name, role and time beside the buttons, or over them where the text is large and the monitor small."""
@@ -5422,7 +5429,7 @@ class RolesScreen(Screen):
         row.pack(fill="x", pady=self.px(0, 12))
         ttk.Label(row, text=_("Find")).pack(side="left", padx=self.px(0, 12))
         self._sought = tk.StringVar(self.frame)
-        self._sought.trace_add("write", lambda *_: self._search())
+        self._trace = self._sought.trace_add("write", lambda *_: self._search())
         search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
         search.bind("<Down>", lambda event: self._move(1))
         search.bind("<Up>", lambda event: self._move(-1))
@@ -5445,6 +5452,11 @@ class RolesScreen(Screen):
     def typed(self, character: str) -> None:
         self.search.insert("end", character)
         self.search.focus_set()
+
+    def close(self) -> None:
+        """Tcl would keep the trace, and so the screen with all that it shows."""
+        self._sought.trace_remove("write", self._trace)
+        super().close()
 
     def _search(self) -> None:
         """List the roles that have all words."""

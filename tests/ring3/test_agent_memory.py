@@ -83,7 +83,7 @@ def test_a_wrong_passcode_and_then_the_right_one(kiosk: Kiosk, data: Path) -> No
     kiosk.slot.insert("one-role")
     kiosk.sees("passcode")
     kiosk.display.type(WRONG)
-    kiosk.presses_enter_until(lambda: tries_left_on_disk(data / "cards" / "one-role") == 2)
+    kiosk.presses_until(lambda: tries_left_on_disk(data / "cards" / "one-role") == 2)
     kiosk.sees("passcode")
     leaves_nothing(kiosk, WRONG)
     kiosk.types(PASSCODE)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ WORKING = "working", "passcode", "choosing_role"
 class Kiosk:
     """`options` are the agent's, beside those that name the broker."""
 
-    def __init__(self, display: Display, slot: Slot, spine: Any, runtime: Path, *options: str) -> None:
+    def __init__(
+        self, display: Display, slot: Slot, spine: Any, runtime: Path, *options: str, program: Sequence[str] = AGENT
+    ) -> None:
         self.display, self.slot, self.spine = display, slot, spine
         self.log = runtime / "agent.log"
         self._socket = runtime / "lanyard" / "agent"
         self._environment = {"XDG_RUNTIME_DIR": str(runtime), "XDG_CONFIG_HOME": str(runtime)}
-        self._command = [*AGENT, "--spine", spine.url, "--ca-file", str(spine.ca_file), *options]
+        self._command = [*program, "--spine", spine.url, "--ca-file", str(spine.ca_file), *options]
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -49,20 +52,27 @@ class Kiosk:
     def status(self) -> dict[str, Any]:
         """What GetStatus says, with the state `not_running` where nobody answers."""
         try:
-            with Dialogue(self._socket) as dialogue:
-                return dict(dialogue.call("GetStatus")["parameters"])
+            return self.asks("GetStatus")
         except (OSError, EOFError):
             return {"state": "not_running"}
 
+    def asks(self, method: str) -> dict[str, Any]:
+        """Raises OSError, EOFError where the agent does not answer, KeyError where it refuses."""
+        with Dialogue(self._socket) as dialogue:
+            return dict(dialogue.call(method)["parameters"])
+
     def sees(self, *states: str, deadline: float = 20) -> str:
         """Wait for one of these states; return it."""
-        seen = [""]
+        ends = time.monotonic() + deadline
+        while (state := self.status()["state"]) not in states:
+            if time.monotonic() > ends:
+                pytest.fail(f"it is {state} and not one of {states}; ended: {self.process.poll()}\n{self.says()}")
+            time.sleep(0.005)
+        return str(state)
 
-        def is_there() -> str:
-            seen[0] = str(self.status()["state"])
-            return seen[0] if seen[0] in states else ""
-
-        return wait_until(is_there, deadline, f"one of {states}, it is {seen}, ended {self.process.poll()}")
+    def says(self) -> str:
+        """What a person who looks into it has to go by."""
+        return self.log.read_text()[-2000:]
 
     def focuses(self) -> None:
         """Give the window the keyboard, as a person's click does: no window manager runs here."""
@@ -72,31 +82,30 @@ class Kiosk:
     def types(self, passcode: str) -> None:
         """Type it and press Enter, until it was taken: a key that comes too soon is meant for the screen before."""
         self.sees("passcode")
-        self.focuses()
         self.display.type(passcode)
         self.enters("passcode")
 
-    def enters(self, state: str) -> None:
-        """Press Enter until the agent is in that state no longer."""
-        self.presses_enter_until(lambda: self.status()["state"] != state)
+    def enters(self, state: str, *keys: str) -> None:
+        """Press these keys, or Enter, until the agent is in that state no longer."""
+        self.presses_until(lambda: self.status()["state"] != state, *keys)
 
-    def presses_enter_until(self, condition: Callable[[], bool]) -> None:
+    def presses_until(self, condition: Callable[[], bool], *keys: str) -> None:
+        """Again and again: what comes too soon is meant for the screen before."""
+
         def holds() -> bool:
-            self.display.key("Return")
+            self.display.key(*keys or ("Return",))
             return condition()
 
-        wait_until(holds, 20, "what Enter is for")
+        wait_until(holds, 20, f"what {keys} is for")
 
     def chooses_a_role(self) -> None:
-        """The first one."""
+        """One of the first."""
         self.sees("choosing_role")
-        self.display.key("Down")
-        self.enters("choosing_role")
+        self.enters("choosing_role", "Down", "Return")
         self.sees("signed_in")
 
     def ticket(self) -> str:
-        with Dialogue(self._socket) as dialogue:
-            return str(dialogue.call("GetTicketNoAuth")["parameters"]["ticket"])
+        return str(self.asks("GetTicketNoAuth")["ticket"])
 
     def family(self) -> list[int]:
         """The agent and its children: the guardian, and with PKCS#11 the process with the module."""
