@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1116,
-    "Front ends": 2174,
+    "Front ends": 2183,
     "Ticket socket": 897,
     "Configuration and logging": 609,
 }
-MOST_LINES = 7293
+MOST_LINES = 7295
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
