@@ -70,7 +70,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import Enum, IntEnum, StrEnum, auto
 from getpass import getpass
 from pathlib import Path
@@ -121,6 +121,7 @@ LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 ro
 LONGEST_DOCUMENT = 100 << 20  # bytes that `sign` signs
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
+LONGEST_NOTICES = 1 << 20  # characters
 LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_ANSWER = 65548  # bytes that a reader may hand over at once: MAX_BUFFER_SIZE_EXTENDED of PCSC/pcsclite.h
 SHORTEST_NEW_PASSCODE = 6  # docs/protocol.md, section 7
@@ -686,6 +687,9 @@ class Certificate:
 
     def days_left(self, now: datetime) -> int:
         return (self.not_after - now).days
+
+    def ends_soon(self, now: datetime) -> bool:
+        return self.days_left(now) <= EXPIRY_WARNING_DAYS
 
 
 def _in_utc(moment: object) -> datetime:
@@ -2669,6 +2673,51 @@ def forget_freed_memory() -> None:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606
 
 
+class Notices:
+    """Of whose card ends soon, who has been told so today: as salted hashes, of certificates, in a file of one day.
+
+    A file that cannot be read, or not written, is as none: then this agent's memory does until it ends.
+    """
+
+    def __init__(self, path: Path | None = None, today: Callable[[], date] = date.today) -> None:
+        self._path, self._today = path, today
+        self._day, self._salt, self._told = "", b"", set[str]()
+        if path:
+            with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
+                self._read(path)
+
+    def is_due(self, certificate: Certificate) -> bool:
+        hashed = self._hash(certificate)
+        return hashed not in self._told
+
+    def told(self, certificate: Certificate) -> None:
+        """From now on it is not due, until tomorrow."""
+        hashed = self._hash(certificate)  # first: it may begin a new day
+        self._told.add(hashed)
+        if self._path:
+            with contextlib.suppress(OSError):
+                self._write(self._path)
+
+    def _hash(self, certificate: Certificate) -> str:
+        if self._day != (today := self._today().isoformat()):
+            self._day, self._salt, self._told = today, secrets.token_bytes(16), set()
+        return hashlib.sha256(self._salt + certificate.der).hexdigest()
+
+    def _read(self, path: Path) -> None:
+        with path.open(encoding="utf-8") as file:
+            kept = json.loads(file.read(LONGEST_NOTICES))
+        salt, told = bytes.fromhex(kept["salt"]), {str(each) for each in kept["told"]}
+        self._day, self._salt, self._told = str(kept["day"]), salt, told
+
+    def _write(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            json.dump({"day": self._day, "salt": self._salt.hex(), "told": sorted(self._told)}, file)
+        new.rename(path)
+
+
 @dataclass(eq=False)
 class Attempt:
     """Everything of one person, from card in to card out; dropped whole, so that nothing reaches the next.
@@ -2688,6 +2737,7 @@ class Attempt:
     unsigned_data: Callable[..., cms.ContentInfo] = field(default_factory=lambda: functools.lru_cache(1)(unsigned_data))
     stays_open: bool = False  # whoever got the ticket ends the session
     is_told: bool = False  # programs know of the session
+    ends_soon: bool = False  # its certificate, of which the person is told today
     out_since: float | None = None  # when the card was taken out and the session went on
     parked_since: float | None = None  # when another person's card came
     asked_at: float = 0.0  # when the broker was last told that the session is used
@@ -2814,6 +2864,7 @@ class Conductor:
     mobility_minutes: int = 30
     parked_sessions: int = 3
     parked_minutes: int = 15
+    notices: Notices = field(default_factory=Notices)
 
     def __post_init__(self) -> None:
         self.state = State.WAITING
@@ -2902,6 +2953,15 @@ class Conductor:
     def sessions(self) -> list[Attempt]:
         """All that are open: of who is here, and of those whose cards are awaited."""
         return [each for each in (self.attempt, self.locked, *self.parked.values()) if each and each.signed_in]
+
+    def must_tell_of_end(self) -> bool:
+        """Whether who is signed in is to be told that the card ends soon; from then on not again today."""
+        attempt = self.attempt
+        if attempt is None or attempt.facts is None or not attempt.ends_soon:
+            return False
+        attempt.ends_soon = False
+        self.notices.told(attempt.facts.certificate)
+        return True
 
     def kept(self) -> Attempt | None:
         """Whose session waits for the card that is in: the same certificate, not only the same name."""
@@ -3468,7 +3528,9 @@ class Conductor:
 
     def _ready(self, attempt: Attempt, facts: CardFacts) -> Cue:
         """Raises AgentError where the card cannot be used."""
-        facts.check(datetime.now(UTC))
+        now = datetime.now(UTC)
+        facts.check(now)
+        attempt.ends_soon = facts.certificate.ends_soon(now) and self.notices.is_due(facts.certificate)
         attempt.lane.submit(functools.partial(self._prepare, attempt, facts.certificate))
         if facts.own_pad:
             return Cue.CARD_READ_OWN_PAD_LAST_TRY if facts.tries_left == 1 else Cue.CARD_READ_OWN_PAD
@@ -3635,9 +3697,9 @@ def describe_date(moment: datetime) -> str:
 
 def describe_expiry(certificate: Certificate, now: datetime) -> str:
     """The sentence for a card that ends soon, empty for one that does not."""
-    days = certificate.days_left(now)
-    if days > EXPIRY_WARNING_DAYS:
+    if not certificate.ends_soon(now):
         return ""
+    days = certificate.days_left(now)
     soon = {0: _("today"), 1: _("tomorrow")}
     when, date = soon.get(days) or _("in {days}", days=counted(days, "day")), describe_date(certificate.not_after)
     return _("Your card expires {when}, on {date}. Renew it before then.", when=when, date=date)
@@ -4574,6 +4636,8 @@ class Window:
             self.root.event_generate("<<NextPerson>>")
         if before is State.SIGNED_IN or before is not state:
             self.over = None
+        if state is State.SIGNED_IN is not before and self.conductor.must_tell_of_end() and self.cover:
+            self.over = EndsSoonScreen
         self._renew()
         if state not in NO_CARD_IN:
             self.early_typing = ""
@@ -5172,7 +5236,7 @@ class PasscodeScreen(Screen):
             return _("Your card is being read. You can type already."), "Quiet.TLabel"
         if self.conductor.kept():
             return _("Your session is locked. Your passcode lets you go on."), "TLabel"
-        ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC))
+        ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC)) if attempt.ends_soon else ""
         ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
         return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
 
@@ -5532,6 +5596,16 @@ class TimeScreen(Screen):
     def _stay(self) -> None:
         self.conductor.active()
         self.window.come_over(None)
+
+
+class EndsSoonScreen(Screen):
+    """Over the work of who is signed in, once a day: the card is to be renewed."""
+
+    def build(self) -> None:
+        certificate = self.conductor.signed_in().certificate
+        self.label(_("Your card ends soon"), "Title.TLabel")
+        self.advice(describe_expiry(certificate, datetime.now(UTC)))
+        self.button(_("Go on working"), lambda: self.window.come_over(None))
 
 
 WITHOUT_CARD = {
@@ -6801,6 +6875,11 @@ def own_file(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config"), "lanyard/agent.toml")
 
 
+def notices_file(environment: Mapping[str, str]) -> Path:
+    """Where it is remembered who was told today that their card ends."""
+    return Path(environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "lanyard/notices.json")
+
+
 def wants_kiosk(environment: Mapping[str, str], options: Mapping[str, Any]) -> bool:
     """As far as that can be known of settings with a mistake in them."""
     if options.get("kiosk") or TRUTHS.get(environment.get("LANYARD_KIOSK", "").lower()):
@@ -7223,6 +7302,7 @@ def run_face(
             mobility_minutes=settings.mobility_minutes,
             parked_sessions=settings.parked_sessions,
             parked_minutes=settings.parked_minutes,
+            notices=Notices(notices_file(os.environ) if isinstance(reader, PcscReader) else None),
         )
         look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
         look |= {"language": settings.language, "doctor": doctor_command(settings)}

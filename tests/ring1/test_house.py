@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1116,
-    "Front ends": 2183,
+    "Worker bridge": 1174,
+    "Front ends": 2198,
     "Ticket socket": 897,
-    "Configuration and logging": 609,
+    "Configuration and logging": 615,
 }
-MOST_LINES = 7295
+MOST_LINES = 7385
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
