@@ -4744,7 +4744,8 @@ class Cover:
         self.is_up, self._holds, self._top = True, False, self._root
         self._before = self._display.get_input_focus().focus
         self._root.deiconify()
-        self._of(self._root).change_attributes(event_mask=self._x.FocusChangeMask)
+        self._frame = self._frame_of(self._root)
+        self._frame.change_attributes(event_mask=self._x.FocusChangeMask)
         self._watch(others=True)
         self._hold()
 
@@ -4754,9 +4755,9 @@ class Cover:
             return
         self.is_up = self._window.conductor.has_keyboard = False
         self._root.grab_release()
+        self._display.set_input_focus(self._before, self._x.RevertToPointerRoot, self._x.CurrentTime)
+        self._display.sync()  # where that window has gone, it is for X to say who has the keyboard
         self._root.withdraw()
-        for window in (self._x.PointerRoot, self._before):  # the latter may have gone
-            self._display.set_input_focus(window, self._x.RevertToPointerRoot, self._x.CurrentTime)
         self._watch(others=False)
 
     def reserve(self, bar: tk.Toplevel, height: int) -> None:
@@ -4765,17 +4766,15 @@ class Cover:
         Where there is no window manager, the bar is kept on top. (Extended Window Manager Hints 1.3.)
         """
         left, top, width = self.monitor[:3]
-        wrapper = self._of(bar).query_tree().parent
+        self._top, self._frame = bar, self._frame_of(bar)
         properties = {
             "_NET_WM_STRUT_PARTIAL": [0, 0, top + height, 0, 0, 0, 0, 0, left, left + width - 1, 0, 0],
             "_NET_WM_DESKTOP": [0xFFFFFFFF],
         }
         for name, numbers in properties.items():
             atoms = self._display.intern_atom(name), self._display.intern_atom("CARDINAL")
-            wrapper.change_property(*atoms, 32, numbers)
-        self._display.sync()
+            self._frame.change_property(*atoms, 32, numbers)
         managed = self._screen.get_full_property(self._display.intern_atom("_NET_SUPPORTING_WM_CHECK"), 0)
-        self._top = bar
         self._watch(others=managed is None)
 
     def idle_seconds(self) -> float:
@@ -4789,35 +4788,46 @@ class Cover:
         nobody = self._display.create_resource_object("window", self._x.NONE)
         for name in ("PRIMARY", "SECONDARY", "CLIPBOARD"):
             nobody.set_selection_owner(self._display.intern_atom(name), self._x.CurrentTime)
-        self._display.flush()
+        self._send()
 
     def close(self) -> None:
         """Let go of the screen."""
         self._root.tk.deletefilehandler(self._display)
         self._display.close()
 
-    def _of(self, widget: tk.Misc) -> Any:
-        """The X window of a Tk one. Its parent is what a window manager sees."""
-        widget.winfo_pointerx()  # an answer from X: what Tk asked of it before, it has done
-        return self._display.create_resource_object("window", widget.winfo_id())
+    def _frame_of(self, widget: tk.Misc) -> Any:
+        """What X and window managers take for this window of Tk's."""
+        window = self._display.create_resource_object("window", widget.winfo_id())
+        self._wait_for_x()
+        return window.query_tree().parent
+
+    def _wait_for_x(self) -> None:
+        """Until it has done all that Tk asked for, so that what is asked here comes after that."""
+        self._root.update_idletasks()
+        self._root.winfo_pointerx()  # has to have an answer
 
     def _watch(self, others: bool) -> None:
         """Be told of the screen's changes, and of those of the windows on it."""
         mask = self._x.StructureNotifyMask | (self._x.SubstructureNotifyMask if others else 0)
         self._screen.change_attributes(event_mask=mask)
+        self._send()
+
+    def _send(self) -> None:
+        """Let X have what it was asked. What it told while it answered wakes nobody."""
         self._display.flush()
+        if self._display.pending_events():
+            self._root.after_idle(self._x_tells)
 
     def _x_tells(self) -> None:
-        ours, lost = self._of(self._top).query_tree().parent, False
+        lost = False
         while self._display.pending_events():
             event = self._display.next_event()
-            if event.type == self._x.MappingNotify:  # of the keyboard, and of no window: every program gets it
-                continue
-            if event.window == self._screen:
+            window = getattr(event, "window", self._frame)  # a change of the keyboard has none
+            if window == self._screen:
                 self._follow_monitors()
             elif event.type == self._x.FocusOut:
                 lost |= event.mode in (self._x.NotifyNormal, self._x.NotifyWhileGrabbed)
-            elif event.window != ours:
+            elif window != self._frame:
                 lost |= event.type in (self._x.MapNotify, self._x.ConfigureNotify, self._x.CirculateNotify)
             elif event.type == self._x.UnmapNotify:
                 lost, self._holds = True, False
@@ -4830,22 +4840,22 @@ class Cover:
         if not self.is_up:
             return
         self._root.deiconify()
-        self._display.set_input_focus(self._of(self._root), self._x.RevertToPointerRoot, self._x.CurrentTime)
-        with contextlib.suppress(tk.TclError, self._error):  # the latter: X does not know a new window yet
-            if not self._holds and self._nobody_grabs():
+        self._display.set_input_focus(self._frame, self._x.RevertToPointerRoot, self._x.CurrentTime)
+        if not self._holds and self._nobody_grabs():
+            with contextlib.suppress(tk.TclError):
                 self._root.grab_release()
                 self._root.grab_set_global()
                 self._holds = True
-        self._display.flush()
         self._window.conductor.has_keyboard = self._holds
+        self._send()
         if not self._holds:
             self._later = self._root.after(GRAB_AGAIN_MS, self._hold)
 
     def _nobody_grabs(self) -> bool:
         """Whether another program holds neither keyboard nor pointer. (Tk would wait a second for the pointer.)"""
-        window, now, mode = self._of(self._root), self._x.CurrentTime, self._x.GrabModeAsync
-        pointer = window.grab_pointer(True, 0, mode, mode, self._x.NONE, self._x.NONE, now)
-        keyboard = window.grab_keyboard(True, mode, mode, now)
+        now, mode = self._x.CurrentTime, self._x.GrabModeAsync
+        pointer = self._frame.grab_pointer(True, 0, mode, mode, self._x.NONE, self._x.NONE, now)
+        keyboard = self._frame.grab_keyboard(True, mode, mode, now)
         self._display.ungrab_pointer(now)
         self._display.ungrab_keyboard(now)
         self._display.sync()

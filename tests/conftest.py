@@ -37,7 +37,7 @@ pytest_plugins = [
         "tokens",
         "lying_broker",
         "window",
-        "kiosk",
+        "desktop",
         "servers",
         "browser",
         "bridge_pc",
