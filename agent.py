@@ -4886,7 +4886,6 @@ class RequestBar:
         self._who = ttk.Label(self._frame, style="Bar.TLabel")
         self._program = ttk.Label(self._frame, style="Quiet.Bar.TLabel")
         self._refuse = ttk.Button(self._frame, style="Quiet.TButton", command=self._refused, cursor="hand2")
-        self._refuse.pack(side="right", padx=window.theme.px(16, 0))
         self._who.pack(fill="x")
         self._program.pack(fill="x")
         self._settled = 0.0
@@ -4903,8 +4902,11 @@ class RequestBar:
         self._frame.pack(side="top", fill="x", before=self._window.content)
 
     def fit(self, width: int) -> None:
+        room, button = width - self._window.theme.px(100), self._refuse.winfo_reqwidth()
+        beside = button < room // 3
+        self._refuse.pack(side="right" if beside else "bottom", anchor="w", before=self._who)
         for label in (self._who, self._program):
-            label.configure(wraplength=max(1, width - self._window.theme.px(100) - self._refuse.winfo_reqwidth()))
+            label.configure(wraplength=max(1, room - button if beside else room))
 
     def _refused(self) -> None:
         request = self._window.conductor.request
@@ -5036,6 +5038,7 @@ class Screen:
         self.frame.pack(fill="both" if self.fills else "x", expand=self.fills)
         self.actions = ttk.Frame(self.frame)
         self.actions.pack(side="bottom", fill="x")  # packed first: where there is too little room, they still show
+        self._rows: list[ttk.Frame] = []  # of the buttons
         self.first: tk.Misc = self.frame  # has the keyboard on arrival
         self._timer = ""
         self.settle()
@@ -5064,14 +5067,27 @@ class Screen:
         self.frame.destroy()
 
     def fit(self, width: int, height: int) -> None:
-        """Make do with that many pixels: buttons that do not fit side by side stand in a column."""
+        """Make do with that many pixels: buttons that do not fit side by side stand in several rows."""
         buttons = [each for each in self.actions.winfo_children() if isinstance(each, (ttk.Button, tk.Entry))]
         room, apart = width - self.px(84), self.px(0, 16)
         self.window.theme.style.configure("TButton", wraplength=max(1, room - self.px(64)))  # less a button's padding
-        across = sum(button.winfo_reqwidth() + apart[1] for button in buttons) <= room
+        for row in self._rows:
+            row.destroy()
+        self._rows, left = [], 0
         for button in buttons:
-            button.pack(side="left" if across else "top", anchor="w", fill="y", padx=apart, pady=self.px(8, 0))
-        self.frame.update_idletasks()
+            wide = button.winfo_reqwidth() + apart[1]
+            if wide > left:
+                self._rows.append(ttk.Frame(self.actions))
+                self._rows[-1].pack(anchor="w")
+                left = room
+            left -= wide
+            button.pack(in_=self._rows[-1], side="left", fill="y", padx=apart, pady=self.px(8, 0))
+            button.lift()
+        for margin in 24, 4:
+            self.frame.configure(padding=self.px(40, margin))
+            self.frame.update_idletasks()
+            if self.frame.winfo_reqheight() <= height:
+                break
 
     def settle(self) -> None:
         """From now on the buttons mean something new."""

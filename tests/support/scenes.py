@@ -1,8 +1,8 @@
 """Every screen of the agent's window, set up without card, reader or broker: for pictures, and for what must fit.
 
-    stage = Stage(kiosk=False)
-    stage.shows("locked")
-    stage.close()
+stage = Stage(kiosk=False)
+stage.shows("locked")
+stage.close()
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from agent import (
     Signing,
     State,
 )
+from support.window import text_of
 
 UID, NAME = "555000000001", "Alexandra Fitzgerald-Montgomery"
 READERS = "HP USB Smart Card Keyboard 00 00", "Gemalto PC Twin Reader (A1B2C3D4) 01 00"
@@ -86,6 +87,7 @@ class Stage:
         conductor.log_out_confirmed, conductor.cards, conductor.owners = None, [], {}
         conductor.readers = READERS[:1]
         self.window.over = None
+        self.window.bar.refresh()
         SCENES[name](self)
         self.root.update()
 
@@ -100,9 +102,9 @@ class Stage:
         self.root.update()
 
     def press(self, text: str) -> None:
-        (button,) = (each for each in self.window.screen.actions.winfo_children() if each.cget("text") == agent._(text))
+        (button,) = (each for each in agent.visible(self.window.screen.frame) if text_of(each) == agent._(text))
         self.window.screen._settled = 0
-        button.invoke()
+        self.root.tk.call(button, "invoke")
 
     def close(self) -> None:
         self.window.close()
