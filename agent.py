@@ -4715,11 +4715,10 @@ class Cover:
     def __init__(self, window: Window) -> None:
         try:
             import Xlib.display
-            from Xlib.error import XError
             from Xlib.ext import randr
         except ImportError:
             raise UsageError("A kiosk needs python-xlib (python3-xlib), which is not installed.") from None
-        self._x, self._window, self._root, self._error = Xlib.X, window, window.root, XError
+        self._x, self._window, self._root = Xlib.X, window, window.root
         self._display = Xlib.display.Display(self._root.winfo_screen())
         self._display.set_error_handler(lambda *what: None)  # about a window that has just gone
         self._screen = self._display.screen().root

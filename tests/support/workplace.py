@@ -1,6 +1,6 @@
-"""A kiosk's desktop: a screen with other programs' windows, with openbox or without a window manager.
+"""A kiosk's workplace: a screen with other programs' windows, with openbox or without a window manager.
 
-Fixtures: `desktop` (the test's parameter is the window manager, or none), `kiosk` (the agent's window on it).
+Fixtures: `workplace` (the test's parameter is the window manager, or none), `covering` (the agent's window on it).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ signal.pause()
 """
 
 
-class Desktop:
+class Workplace:
     """What else is on the screen, and what an eye sees of it."""
 
     def __init__(self, display: Display, folder: Path, programs: contextlib.ExitStack) -> None:
@@ -126,33 +126,35 @@ class Desktop:
 
 
 @pytest.fixture
-def desktop(
+def workplace(
     request: pytest.FixtureRequest, displays: Callable[[str], Display], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Desktop]:
+) -> Iterator[Workplace]:
     """A screen with the window manager that the test's parameter names, or without one."""
     need("tkinter", "Xlib", "xdotool")
     manager, size = getattr(request, "param", ""), "1280x800"
     display = displays(size)
     monkeypatch.setenv("DISPLAY", display.name)
     with contextlib.ExitStack() as programs:
-        desktop = Desktop(display, tmp_path, programs)
+        workplace = Workplace(display, tmp_path, programs)
         if manager:
-            desktop.manage(manager)
-        yield desktop
+            workplace.manage(manager)
+        yield workplace
 
 
-class Kiosk(WindowOnScreen):
-    """The window of a kiosk on a desktop."""
+class KioskWindow(WindowOnScreen):
+    """The window of a kiosk at a workplace."""
 
-    def __init__(self, desktop: Desktop, reader: EmbeddedReader, spine: Spine, **look: Any) -> None:
-        self.desktop = desktop
-        super().__init__(desktop.display, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, **look)
+    def __init__(self, workplace: Workplace, reader: EmbeddedReader, spine: Spine, **look: Any) -> None:
+        self.workplace = workplace
+        super().__init__(workplace.display, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True, **look)
 
     def covers(self) -> bool:
         """Whether the whole screen shows nothing but the agent's cover."""
-        size = self.desktop.root.get_geometry()
+        size = self.workplace.root.get_geometry()
         corners = [(x, y) for x in (0, size.width - 1) for y in (0, size.height - 1)]
-        return {self.desktop.on_top(*corner) for corner in corners} == {self.desktop.outermost(self.root.winfo_id())}
+        return {self.workplace.on_top(*corner) for corner in corners} == {
+            self.workplace.outermost(self.root.winfo_id())
+        }
 
     def has_keyboard(self) -> bool:
         """Whether what is typed now is typed here."""
@@ -166,8 +168,8 @@ class Kiosk(WindowOnScreen):
 
 
 @pytest.fixture
-def kiosk(desktop: Desktop, reader: EmbeddedReader, slot: Slot, spine: Spine) -> Iterator[Kiosk]:
+def covering(workplace: Workplace, reader: EmbeddedReader, slot: Slot, spine: Spine) -> Iterator[KioskWindow]:
     """The window of a kiosk, waiting for a card from `slot`."""
-    kiosk = Kiosk(desktop, reader, spine)
-    yield kiosk
-    kiosk.close()
+    window = KioskWindow(workplace, reader, spine)
+    yield window
+    window.close()
