@@ -39,7 +39,7 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1174,
-    "Front ends": 2198,
+    "Front ends": 2204,
     "Ticket socket": 897,
     "Configuration and logging": 615,
 }
