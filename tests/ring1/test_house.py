@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1174,
-    "Front ends": 2204,
+    "Front ends": 2220,
     "Ticket socket": 897,
     "Configuration and logging": 615,
 }
-MOST_LINES = 7385
+MOST_LINES = 7400
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
