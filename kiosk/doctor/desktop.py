@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 from .findings import Finding, Findings, Trouble
 from .surroundings import Surroundings
@@ -11,7 +12,8 @@ SUBJECT = "desktop"
 _TELLS_OF_LOCKS = {"GNOME", "KDE"}  # which set logind's LockedHint
 _GDM = ("/usr/sbin/gdm3", "/usr/sbin/gdm")
 _GDM_KEYS = "/etc/dconf/db/gdm.d/*"
-_GDM_DATABASE = "/etc/dconf/db/gdm"
+_GDM_DATABASE, _GDM_PROFILE = "/etc/dconf/db/gdm", "/etc/dconf/profile/gdm"
+_DEBIANS_KEYS = ("/etc/gdm3/greeter.dconf-defaults", "/usr/share/gdm/dconf/*")  # which GDM itself reads as it starts
 _OFF = "enable-smartcard-authentication=false"
 
 
@@ -53,13 +55,24 @@ def _desktop_sign_in(around: Surroundings) -> Finding:
     subject = "desktop's own smartcard sign-in"
     if not around.has(*_GDM):
         return Finding(subject, "GDM, which has one, is not installed.")
-    keys = [path for path in around.find(_GDM_KEYS) if path.is_file() and _OFF in path.read_text(errors="replace")]
+    if _switched_off(around, *_DEBIANS_KEYS):
+        return Finding(subject, "It is switched off for GDM.")
+    keys = _switched_off(around, _GDM_KEYS)
     if not keys:
         return Finding(subject, "GDM takes any card in the reader for its own.", Trouble.DESKTOP_SIGN_IN)
+    if "system-db:gdm" not in around.text(_GDM_PROFILE):
+        says = f"It is switched off in {keys[0]}, which {_GDM_PROFILE} does not name."
+        return Finding(subject, says, Trouble.DESKTOP_SIGN_IN)
     database = around.path(_GDM_DATABASE)
     if not database.exists() or database.stat().st_mtime < keys[0].stat().st_mtime:
         return Finding(subject, f"It is switched off in {keys[0]}, which does not count yet.", Trouble.DCONF_STALE)
     return Finding(subject, "It is switched off for GDM.")
+
+
+def _switched_off(around: Surroundings, *patterns: str) -> list[Path]:
+    """Return the files with a line that switches it off."""
+    files = [path for path in around.find(*patterns) if path.is_file()]
+    return [path for path in files if _OFF in path.read_text(errors="replace").splitlines()]
 
 
 def _lock_seen(around: Surroundings) -> Finding:

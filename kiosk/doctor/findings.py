@@ -106,7 +106,11 @@ class Trouble(Enum):
     NO_XLIB = BAD, 2, "Install it: apt install python3-xlib"
     WAYLAND = DOUBTFUL, 2, "Choose an X11 session at the log-in (GNOME on Xorg, or openbox)."
     WAYLAND_KIOSK = BAD, 2, "Choose an X11 session at the log-in: on Wayland no program can cover the screen."
-    DESKTOP_SIGN_IN = DOUBTFUL, 3, f"Put the dconf files of {_FILES} into /etc/dconf/db/gdm.d, then: dconf update"
+    DESKTOP_SIGN_IN = (
+        DOUBTFUL,
+        3,
+        "Switch it off: step 6 of docs/kiosk.md (the dconf files of kiosk/files; dconf update)",
+    )
     DCONF_STALE = DOUBTFUL, 3, "Make the settings count: dconf update"
     DESKTOP_LOCK_UNSEEN = DOUBTFUL, 2, "Use the agent's own Lock button, or a desktop that tells (GNOME, KDE)."
     # this PC's safety

@@ -17,6 +17,7 @@ from support.kiosk_pc import READER, SharedPC
 from support.lying_broker import Authority, authority, http, tls_1_1
 from support.machine import need
 from support.screen import Display
+from support.source import ROOT
 
 import agent
 from agent import PcscResult
@@ -200,9 +201,46 @@ def gdm(pc: SharedPC) -> None:
     pc.write("/usr/sbin/gdm3", "")
 
 
+KEYS = "[org/gnome/login-screen]\nenable-smartcard-authentication=false\n"
+
+
 def gdm_without_update(pc: SharedPC) -> None:
     gdm(pc)
-    pc.write("/etc/dconf/db/gdm.d/10-lanyard", "[org/gnome/login-screen]\nenable-smartcard-authentication=false\n")
+    pc.write("/etc/dconf/db/gdm.d/10-lanyard", KEYS)
+    pc.write("/etc/dconf/profile/gdm", "user-db:user\nsystem-db:gdm\n")
+
+
+@pytest.mark.parametrize(
+    ("places", "trouble"),
+    [
+        (["/etc/gdm3/greeter.dconf-defaults"], None),
+        (["/usr/share/gdm/dconf/95-lanyard"], None),
+        (["/etc/dconf/db/gdm.d/10-lanyard"], Trouble.DESKTOP_SIGN_IN),  # which no profile names
+    ],
+)
+def test_where_gdm_is_told_to_leave_cards_alone(
+    places: list[str], trouble: Trouble | None, shared_pc: SharedPC, screen: Display
+) -> None:
+    gdm(shared_pc)
+    shared_pc.environment["DISPLAY"] = screen.name
+    for place in places:
+        shared_pc.write(place, KEYS)
+    assert shared_pc.troubles("desktop") == ([trouble] if trouble else [])
+
+
+def test_a_line_that_is_a_comment_tells_gdm_nothing(shared_pc: SharedPC) -> None:
+    gdm(shared_pc)
+    shared_pc.write("/etc/gdm3/greeter.dconf-defaults", "# enable-smartcard-authentication=false\n")
+    assert Trouble.DESKTOP_SIGN_IN in shared_pc.troubles("desktop")
+
+
+def test_the_files_of_the_kiosk_are_seen_to_count(shared_pc: SharedPC) -> None:
+    gdm(shared_pc)
+    files = ROOT / "kiosk" / "files" / "dconf"
+    shared_pc.write("/etc/dconf/db/gdm.d/10-lanyard", (files / "gdm").read_text())
+    shared_pc.write("/etc/dconf/profile/gdm", (files / "gdm-profile").read_text())
+    shared_pc.write("/etc/dconf/db/gdm", "made by dconf update")
+    assert not {Trouble.DESKTOP_SIGN_IN, Trouble.DCONF_STALE} & set(shared_pc.troubles("desktop"))
 
 
 DESKTOP: dict[Trouble, Make] = {

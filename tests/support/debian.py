@@ -28,6 +28,7 @@ root=$1 cache=$2
 shift 2
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --bind "$cache" "$root/var/cache/apt/archives"
 mkdir -m 700 "$root/run/user" && chmod 755 "$root/run/user"
 exec "$@"
