@@ -4674,8 +4674,8 @@ class Window:
 
     def _show_notice(self) -> None:
         """What holds up a sign-in, or has failed around the agent."""
-        held = self.conductor.held if self.conductor.state is not State.SIGNED_IN else ""
-        text = " ".join(filter(None, [held and _(held), self.contacts.beside(held), self.conductor.notice]))
+        held = _(self.conductor.held) if self.conductor.held and self.conductor.state is not State.SIGNED_IN else ""
+        text = " ".join(filter(None, [held, self.contacts.beside(held), self.conductor.notice]))
         self.notice.configure(text=text, wraplength=max(1, self.stage.winfo_width() - self.theme.px(80)))
         if not text:
             self.notice.pack_forget()
