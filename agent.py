@@ -4206,6 +4206,7 @@ PROGRESS_AFTER_MS = 300
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
 NO_CARD_IN = State.WAITING, State.LOCKED
 RETAKE_MS, GRAB_AGAIN_MS = 5, 50  # after a window came before a kiosk's; while another program holds a grab
+TOUCHED_SECONDS = 60  # whoever has touched keyboard or pointer since then is there
 AMBER_SECONDS, ASK_SECONDS = 300, 120  # before a session's end: the time is marked; the person is asked
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
 
@@ -4706,6 +4707,11 @@ def describe_program(request: Request) -> str:
     return _("Program: {program}", program=request.program) if request.origin else ""
 
 
+def is_wayland(environment: Mapping[str, str]) -> bool:
+    """Whether the desktop is one where no program can cover the screen, take the keyboard or keep an edge free."""
+    return bool(environment.get("WAYLAND_DISPLAY")) or environment.get("XDG_SESSION_TYPE") == "wayland"
+
+
 class Cover:
     """A kiosk's hold on an X11 screen, by python-xlib: over every monitor, on top, with keyboard and pointer.
 
@@ -4734,6 +4740,7 @@ class Cover:
                 self._root.unbind_class(kind, event)
         self._screen.xrandr_select_input(randr.RRScreenChangeNotifyMask)
         self._follow_monitors()
+        self._gone = Xlib.error.ConnectionClosedError
         self._root.tk.createfilehandler(self._display, tk.READABLE, lambda *_: self._x_tells())
 
     def go_up(self) -> None:
@@ -4818,6 +4825,15 @@ class Cover:
             self._root.after_idle(self._x_tells)
 
     def _x_tells(self) -> None:
+        """Nothing that goes wrong here ends the window, but that X has gone."""
+        try:
+            self._handle_events()
+        except self._gone:
+            raise
+        except Exception as error:
+            self._window.bridge.on_error(error)
+
+    def _handle_events(self) -> None:
         lost = False
         while self._display.pending_events():
             event = self._display.next_event()
@@ -5003,6 +5019,8 @@ class SessionBar:
         self._timer = ""
         if self._window.conductor.state is not State.SIGNED_IN:
             return
+        if self._cover.idle_seconds() < TOUCHED_SECONDS:
+            self._window.conductor.active()
         left = self._window.conductor.seconds_left()
         style = "Amber.Session.TLabel" if left <= AMBER_SECONDS else "Quiet.Session.TLabel"
         self._time.configure(text=_("Time left: {time}", time=describe_time_left(left)), style=style)
@@ -7254,6 +7272,9 @@ class Mistake:
         self._closed.set()
 
 
+ON_WAYLAND = "This is a Wayland session, where a kiosk cannot cover the screen. Choose an X11 session at the log-in."
+
+
 def open_socket(stack: contextlib.ExitStack) -> socket.socket | None:
     """The ticket socket until the stack closes, or None where there is no place: a person can sign in without it."""
     try:
@@ -7331,6 +7352,8 @@ def run_face(
         )
         look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
         look |= {"language": settings.language, "doctor": doctor_command(settings)}
+        if settings.kiosk and not in_terminal and is_wayland(os.environ):
+            print(ON_WAYLAND, file=sys.stderr)
         window = None if in_terminal else Window(conductor, bridge, settings.kiosk, **look)
         if window and settings.explain:
             LISTENERS.append(lambda step: print(step, file=sys.stderr))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from agent import is_wayland
+
 from .findings import Finding, Findings, Trouble
 from .surroundings import Surroundings
 
@@ -44,7 +46,7 @@ def _display(around: Surroundings) -> Finding:
 
 def _session(around: Surroundings) -> Finding:
     says = around.environment.get("XDG_SESSION_TYPE", "")
-    if not around.environment.get("WAYLAND_DISPLAY") and says != "wayland":
+    if not is_wayland(around.environment):
         return Finding("session", "It is an X11 session." if says == "x11" else "It is no Wayland session.")
     trouble = Trouble.WAYLAND_KIOSK if around.settings.kiosk else Trouble.WAYLAND
     return Finding("session", "It is a Wayland session, where no program can cover the screen.", trouble)
