@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1174,
-    "Front ends": 2220,
+    "Front ends": 2238,
     "Ticket socket": 897,
-    "Configuration and logging": 615,
+    "Configuration and logging": 617,
 }
-MOST_LINES = 7400
+MOST_LINES = 7423
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
