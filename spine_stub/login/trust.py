@@ -164,13 +164,12 @@ def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
     try:
         return crypto.X509StoreContext(store, card).get_verified_chain()
     except crypto.X509StoreContextError as exc:
+        _forget_errors()
         code, depth, text = exc.errors
         if code in _UNKNOWN_ISSUER:
             return []
         reason = _REASONS.get(code) if depth == 0 else None
         raise Refused(reason or _NOT_TRUSTED, f"{text}: {_subject(exc.certificate)}") from exc
-    finally:
-        _forget_errors()
 
 
 def _forget_errors() -> None:

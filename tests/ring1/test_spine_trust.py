@@ -82,6 +82,8 @@ def test_a_refusal_leaves_nothing_behind_in_the_thread(desk: Desk, issue: Issue)
     usual = errors()
     assert desk.refusal(desk.answer(forged)) == "certificate-not-trusted"
     assert errors() == usual
+    assert desk.broker.validate(desk.answer()).ticket
+    assert errors() == usual
 
 
 def test_a_card_cannot_issue_cards(desk: Desk, issue: Issue) -> None:
