@@ -26,7 +26,8 @@ from .errors import DataError
 from .pki.first_start import fill
 from .stub import Stub
 from .web import log
-from .web.server import Server
+from .web.endpoints import CONTROLS
+from .web.server import THREADS, Server
 from .web.tls import Greeting
 
 _log = logging.getLogger("spine_stub")
@@ -79,7 +80,9 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _listen(app: Flask, stub: Stub, options: argparse.Namespace) -> Server:
     names = dict.fromkeys((*LOOPBACK, socket.gethostname(), options.host))
-    server = Server(app, options.host, options.port, None if options.http else Greeting(stub, names))
+    greeting = None if options.http else Greeting(stub, names)
+    threads = THREADS if stub.broker.config.asks_others else 1
+    server = Server(app, options.host, options.port, greeting, threads=threads, aside=CONTROLS)
     server.prepare()
     _warn_unless_loopback(options.host)
     return server

@@ -59,3 +59,8 @@ class Config:
     idle: timedelta = timedelta(minutes=600)
     max_body: int = 64 * 1024
     """Largest request body in bytes; a real answer with its certificates is under 10,000."""
+
+    @property
+    def asks_others(self) -> bool:
+        """Whether requests wait for other servers: an LDAP directory, or redis."""
+        return bool(self.directory) or self.store not in ("sqlite", "memory")

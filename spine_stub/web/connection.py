@@ -84,7 +84,8 @@ class Connection:
             body = await self._body(request)
         environ = wsgi.environment(request, body, self._server, self._client, self._address)
         loop = asyncio.get_running_loop()
-        reply = await loop.run_in_executor(self._server.workers, wsgi.call, self._server.app, environ)
+        threads = self._server.threads_for(environ["PATH_INFO"])
+        reply = await loop.run_in_executor(threads, wsgi.call, self._server.app, environ)
         if reply.delivery:
             await self._deliver(reply, reply.delivery)
             return False

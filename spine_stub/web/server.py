@@ -2,7 +2,11 @@
 
 One event loop accepts connections, shakes hands, reads requests and sends replies, so that a client
 that is slow, silent or gone costs a little memory and nothing else. A request that is there as a
-whole is answered in one of a few threads. connection.py has what happens on one connection.
+whole is answered in a thread. connection.py has what happens on one connection.
+
+Python runs one thread at a time. Threads that only compute take the interpreter from each other at every
+call into SQLite or OpenSSL, some 90 times in a sign-in, and a fifth of the processor's time goes into that. So an
+application that waits for no other machine is given one thread, and its slow pages are answered aside.
 """
 
 from __future__ import annotations
@@ -27,8 +31,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("spine_stub")
 
 THREADS = 16
+"""For applications whose requests wait for other machines."""
 STREAMS = 48
-"""Replies that are sent as they are made, such as open timelines: each has a thread while its next part is made."""
+"""Replies that are sent as they are made, such as open timelines: each has a thread while its next part is made.
+Pages that are answered aside share these threads."""
 BACKLOG = 128
 """How many may knock at once; one too many tries again after a whole second."""
 MOST_CONNECTIONS = 800
@@ -50,16 +56,24 @@ class Server:
     """A web server. `prepare` it, then `serve` in any thread until somebody calls `stop`."""
 
     def __init__(
-        self, app: WSGIApplication, host: str, port: int, greeting: Greeting | None, underscored: Container[str] = ()
+        self,
+        app: WSGIApplication,
+        host: str,
+        port: int,
+        greeting: Greeting | None,
+        underscored: Container[str] = (),
+        threads: int = THREADS,
+        aside: str | None = None,
     ) -> None:
         """`greeting` is None for HTTP without TLS; port 0 takes any free one.
 
         `underscored` are the headers, in small letters, that the application gets although their names have an
-        underscore.
+        underscore. Paths that begin with `aside` are those of its slow pages.
         """
         self.app = app
+        self._aside = aside
         self.underscored = underscored
-        self.workers = ThreadPoolExecutor(THREADS, "worker")
+        self._workers = ThreadPoolExecutor(threads, "worker")
         self.streams = ThreadPoolExecutor(STREAMS, "stream")
         self.scheme = "https" if greeting else "http"
         self.host, self.port = host, port
@@ -74,6 +88,11 @@ class Server:
         """Where the server listens; the port is the real one after `prepare`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
+
+    def threads_for(self, path: str) -> ThreadPoolExecutor:
+        """The threads that answer a request for this path."""
+        is_slow = self._aside is not None and path.startswith(self._aside)
+        return self.streams if is_slow else self._workers
 
     def prepare(self) -> None:
         """Begin to listen; raises DataError."""
@@ -117,7 +136,7 @@ class Server:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)  # for the sockets to close
-        for pool in (self.workers, self.streams):
+        for pool in (self._workers, self.streams):
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _accept(self) -> None:

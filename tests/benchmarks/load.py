@@ -47,6 +47,8 @@ from support.machine import stop  # noqa: E402
 from support.servers import own_port, running_redis  # noqa: E402
 from support.spine_client import Card  # noqa: E402
 
+from spine_stub.web.server import THREADS  # noqa: E402
+
 TARGET = 0.45
 ROUNDS = 25
 SIGN_INS = 128
@@ -70,7 +72,7 @@ def route(path):
     return Response(replies["/" + path], content_type="text/xml")
 bare.add_url_rule("/<path:path>", "bare", route, methods=["GET", "POST"])
 context = context_of((data / "load" / "tls.pem").read_bytes())
-server = Server(bare, "127.0.0.1", 0, lambda _: context)
+server = Server(bare, "127.0.0.1", 0, lambda _: context, threads=int(sys.argv[2]))
 server.prepare()
 print("ready", server.url, flush=True)
 server.serve()
@@ -129,7 +131,8 @@ class Round(NamedTuple):
 def measure(data: Path, store: str, processes: int, clients: int, count: int, crypto: float) -> tuple[list[Round], int]:
     """Let bare route and broker take turns; returns the rounds, and how many tickets were given."""
     rounds: list[Round] = []
-    command = [sys.executable, "-c", BARE, str(data)]
+    threads = THREADS if store == "redis" else 1  # as the broker has
+    command = [sys.executable, "-c", BARE, str(data), str(threads)]
     with (
         servers(command, processes) as bare_server,
         brokers(data, store, processes) as broker,
