@@ -33,9 +33,10 @@ def events(stub: Stub) -> Response:
     return Response(listener, content_type="text/event-stream", direct_passthrough=True)
 
 
-def publish(app: Flask, stub: Stub, sign_in: SignIn) -> None:
+def publish(app: Flask, stub: Stub, number: int) -> None:
     """Tell the open timelines of a sign-in that has begun or gone on."""
-    if stub.events.count:
+    sign_in = stub.record.sign_in(number) if stub.events.count else None
+    if sign_in:
         with app.app_context():
             stub.events.publish("sign-in", _row(sign_in))
 

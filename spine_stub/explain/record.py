@@ -71,10 +71,9 @@ class Exchange(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        texts = (
-            text for fields in (self.query, self.headers, self.message) for item in fields.items() for text in item
-        )
-        return _OVERHEAD + len(self.reply) + sum(map(len, texts))
+        kept = (self.query, self.headers, self.message)
+        texts = sum(len("".join(fields)) + len("".join(fields.values())) for fields in kept)
+        return _OVERHEAD + len(self.reply) + texts
 
     @property
     def issued_challenge(self) -> str:
@@ -168,8 +167,8 @@ class SignIn:
         return self.exchanges[0].time
 
 
-Listener = Callable[[SignIn], None]
-"""Is told of a sign-in that has begun or gone on."""
+Listener = Callable[[int], None]
+"""Is told the number of a sign-in that has begun or gone on."""
 
 
 class Record:
@@ -205,10 +204,9 @@ class Record:
                 self._sign_in_of[exchange.number] = sign_in
             while len(self._exchanges) > self._most_requests or self._size > self._most_bytes:
                 self._forget_oldest()
-            shown = sign_in.copy() if sign_in and self.listener else None
             self._changed.notify_all()
-        if self.listener and shown:
-            self.listener(shown)
+        if sign_in and self.listener:
+            self.listener(sign_in.number)
 
     def exchanges(self, endpoint: str | None = None, after: int = 0) -> list[Exchange]:
         """The kept requests, oldest first, of one endpoint or of all."""

@@ -45,6 +45,8 @@ class SqliteStore:
     def __init__(self, database: Path | str, limits: Limits, clock: Clock) -> None:
         """Open a database, or make it; raises DataError."""
         self.limits = limits
+        lengths = {"absolute": limits.absolute, "idle": limits.idle, "skew": CLOCK_SKEW}
+        self._seconds = {name: length.total_seconds() for name, length in lengths.items()}
         self._clock = clock
         self._lock = threading.Lock()
         self._opened = 0
@@ -82,11 +84,11 @@ class SqliteStore:
 
     def open(self, key: str, uid: str, challenge: bytes, keep_for: timedelta) -> Session | None:
         now = self._now()
-        with self._locked() as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self._locked() as connection:
             self._opened += 1
             if self._opened % _SWEEP_EVERY == 0:
                 self._sweep(connection, now)
+            # Two transactions: a process that ends between them has used up a challenge, and given no ticket for it.
             claim = (challenge, now + keep_for.total_seconds())
             if not connection.execute("INSERT OR IGNORE INTO used_challenge VALUES (?, ?)", claim).rowcount:
                 return None
@@ -135,9 +137,7 @@ class SqliteStore:
         connection.execute(f"DELETE FROM session WHERE NOT ({_LIVE})", self._limits(now))  # noqa: S608
 
     def _limits(self, now: float) -> dict[str, float]:
-        limits = self.limits
-        lengths = {"absolute": limits.absolute, "idle": limits.idle, "skew": CLOCK_SKEW}
-        return {"now": now, **{name: length.total_seconds() for name, length in lengths.items()}}
+        return {"now": now, **self._seconds}
 
     def _now(self) -> float:
         return self._clock().timestamp()

@@ -96,7 +96,8 @@ def _traits(stub: Stub, asked: BrokerRequest) -> Traits:
 
 
 def _exchange(stub: Stub, asked: BrokerRequest, reply: Response) -> Exchange:
-    noted, message = asked.noted, kept_parameters(asked.known_message())
+    noted, query = asked.noted, kept_parameters(asked.args)
+    message = query if asked.is_in_query else kept_parameters(asked.known_message())
     content = reply.get_data() if reply.is_sequence else None
     return Exchange(
         number=asked.number,
@@ -105,7 +106,7 @@ def _exchange(stub: Stub, asked: BrokerRequest, reply: Response) -> Exchange:
         method=asked.method,
         path=kept_path(asked.path),
         client=asked.remote_addr or "",
-        query=kept_parameters(asked.args),
+        query=query,
         headers=kept_headers(asked.headers),
         message=message,
         body_size=asked.content_length or 0,

@@ -61,10 +61,13 @@ class BrokerRequest(Request):
     def message(self) -> gpobject.Message:
         """The parameters, from the body or, for a GET without one, from the query; raises InvalidInput."""
         if self._message is None:
-            body = self.get_data()
-            is_query = not body and self.method in ("GET", "HEAD")
-            self._message = self.args.to_dict() if is_query else gpobject.parse(body)
+            self._message = self.args.to_dict() if self.is_in_query else gpobject.parse(self.get_data())
         return self._message
+
+    @property
+    def is_in_query(self) -> bool:
+        """Whether the parameters are those of the address: of a GET without a body."""
+        return self.method in ("GET", "HEAD") and not self.get_data()
 
     def known_message(self) -> gpobject.Message:
         """The parameters, or none when they cannot be read."""
