@@ -3101,14 +3101,19 @@ class Conductor:
 
     def hold(self, why: str) -> None:
         """Nobody signs in, or goes on, until this is called with nothing; who has typed a passcode by then does."""
-        self.held = why
-        waits, self._waits = (None if why else self._waits), (self._waits if why else None)
-        if waits and waits == (self.attempt, self.state):
-            self._sign_in()
+        self.held, waits = why, self._waits
+        if why:
+            LOG.info("%s", why)
+        elif waits:
+            self._waits = None
+            if waits == (self.attempt, self.state):
+                self._sign_in()
         self.on_notice()
 
     def warn(self, what: str) -> None:
         """Show that something around the agent has failed, until the next person comes."""
+        if what:
+            LOG.warning("%s", what)
         self.notice = what
         self.on_notice()
 
@@ -3336,7 +3341,7 @@ class Conductor:
         if attempt is None or attempt.signed_in is None or attempt.signed_in.role is None:
             return
         session, role = attempt.signed_in.session, attempt.signed_in.role
-        tell(f"The role is {role.name}", f"id {role.id}", level=logging.INFO)
+        tell(f"The role is {role.name}", f"id {role.id}")
 
         def select() -> Event:
             attempt.broker.select_role(session, role)
@@ -3357,7 +3362,7 @@ class Conductor:
 
     def _end(self, attempt: Attempt) -> None:
         if attempt.signed_in:
-            tell("The session is over", self._reason, level=logging.INFO)
+            tell("The session is over", self._reason)
         if attempt.is_told:
             self._note("signed_out", attempt, self._reason)
         attempt.end()
@@ -3424,6 +3429,8 @@ class Conductor:
     def _note(self, event: str, attempt: Attempt, reason: str | None = None, seconds: float | None = None) -> None:
         if signed_in := attempt.signed_in:
             took = self.clock() - signed_in.started if seconds is None else seconds
+            what = f"Session {signed_in.id}: {event.replace('_', ' ')}{f', {reason}' if reason else ''}"
+            tell(what, f"{took:.1f} s, {attempt.card.reader}", level=logging.INFO)  # no name: for administrators
             self._untold.append(SessionEvent(event, signed_in, attempt.card.reader, reason, took))
         if event in ("signed_in", "resumed"):
             self.warn("")
@@ -3573,7 +3580,7 @@ class Conductor:
             patience.cancel()
         roles = len(session.roles)
         says = f"uid {session.uid}, roles: {roles}, minutes: {session.max_minutes}"
-        tell(f"Signed in as {session.cn}", says, level=logging.INFO)
+        tell(f"Signed in as {session.cn}", says)
         return {0: ValidatedNoRole, 1: ValidatedOneRole}.get(roles, Validated)(session)
 
 
@@ -7336,6 +7343,9 @@ def run_face(
     check_spine(settings)
     bridge = Bridge()
     with contextlib.closing(Guardian(settings.spine, settings.ca_file)) as guardian, contextlib.ExitStack() as stack:
+        mode = Mode.NORMAL if in_terminal else settings.mode()  # at a terminal a session never outlives its card
+        LOG.info("Lanyard %s: broker %s, reader %s, mode %s", VERSION, settings.spine, settings.reader, mode.name)
+        stack.callback(LOG.info, "Lanyard has ended")
         listener = None if options.command else open_socket(stack)
         new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
         conductor = Conductor(
@@ -7344,7 +7354,7 @@ def run_face(
             bridge,
             settings.digest,
             guard=guardian.tell,
-            mode=Mode.NORMAL if in_terminal else settings.mode(),  # at a terminal a session never outlives its card
+            mode=mode,
             mobility_minutes=settings.mobility_minutes,
             parked_sessions=settings.parked_sessions,
             parked_minutes=settings.parked_minutes,
