@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1174,
+    "Worker bridge": 1178,
     "Front ends": 2238,
     "Ticket socket": 897,
-    "Configuration and logging": 617,
+    "Configuration and logging": 620,
 }
-MOST_LINES = 7423
+MOST_LINES = 7433
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
