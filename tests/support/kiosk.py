@@ -143,7 +143,13 @@ def kiosk_slot(data: Path, pcscd: Pcscd) -> Iterator[Slot]:
 
 
 @pytest.fixture
-def kiosk(display: Display, kiosk_slot: Slot, spine: Spine, tmp_path: Path) -> Iterator[Kiosk]:
+def start_kiosk(display: Display, kiosk_slot: Slot, spine: Spine, tmp_path: Path) -> Iterator[Callable[..., Kiosk]]:
+    """start_kiosk("--kiosk", ...) starts the agent with these options; it ends with the test."""
     need("xdotool", "tkinter")
-    with running(Kiosk(display, kiosk_slot, spine, tmp_path)) as kiosk:
-        yield kiosk
+    with contextlib.ExitStack() as stack:
+        yield lambda *options: stack.enter_context(running(Kiosk(display, kiosk_slot, spine, tmp_path, *options)))
+
+
+@pytest.fixture
+def kiosk(start_kiosk: Callable[..., Kiosk]) -> Kiosk:
+    return start_kiosk()
