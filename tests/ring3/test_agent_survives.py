@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from support.agent import Slot
+from support.agent_program import free_port
 from support.emulator import PASSCODE
-from support.kiosk import Kiosk
+from support.kiosk import Kiosk, running
 from support.machine import need, wait_until
 from support.reader import Pcscd, vpcd_has_a_card
-from support.spine import Spine
+from support.screen import Display
+from support.spine import SpineFactory
 
 from spine_stub.stub import Stub
 
@@ -65,31 +70,40 @@ def test_the_smartcard_service(
     leaves(kiosk, sessions)
 
 
-@pytest.mark.parametrize("is_signed_in", [True, False])
-def test_the_reader_is_unplugged(is_signed_in: bool, kiosk: Kiosk, pcscd: Pcscd, sessions: Callable[[], int]) -> None:
-    if is_signed_in:
-        signs_in(kiosk)
-    with pcscd.unplugged():
-        kiosk.sees("no_reader")
-        wait_until(lambda: not sessions(), what="the end of the session")
+def test_the_broker_goes_while_the_passcode_is_typed_and_comes_back(
+    display: Display, kiosk_slot: Slot, spine_factory: SpineFactory, tmp_path: Path
+) -> None:
+    """As when the network goes: with the challenge, and the connection that brought it."""
+    port = free_port()
+    first = spine_factory(port=port)
+    with running(Kiosk(display, kiosk_slot, first, tmp_path)) as kiosk:
+        kiosk.slot.insert("one-role")
+        kiosk.sees("passcode")
+        wait_until(lambda: first.requests("authactivate"), what="the challenge")
+        first.stop()
+        kiosk.types(PASSCODE)
+        kiosk.sees("failed")
+        second = spine_factory(port=port)
         kiosk.slot.pull()
-    kiosk.sees("no_card")
-    signs_in(kiosk)
-    leaves(kiosk, sessions)
+        kiosk.sees("no_card")
+        signs_in(kiosk)
+        leaves(kiosk, lambda: len(Stub.of(second.app).broker.store.sessions()))
 
 
-def test_the_network_goes_and_comes_back(kiosk: Kiosk, spine: Spine, sessions: Callable[[], int]) -> None:
-    """With the connection that was made while the card was read."""
-    kiosk.slot.insert("one-role")
-    kiosk.sees("passcode")
-    wait_until(lambda: spine.requests("authactivate"), what="the challenge")
-    spine.faults.always("drop")
-    kiosk.types(PASSCODE)
-    kiosk.sees("failed", "passcode")
-    spine.faults.clear()
-    leaves(kiosk, sessions)
-    signs_in(kiosk)
-    leaves(kiosk, sessions)
+def test_the_broker_is_away_when_a_card_comes_and_is_there_soon(
+    display: Display, kiosk_slot: Slot, spine_factory: SpineFactory, tmp_path: Path
+) -> None:
+    """Nobody presses anything: the passcode that is typed by then is taken."""
+    port = free_port()
+    away = spine_factory(port=port)
+    broker = SimpleNamespace(url=away.url, ca_file=away.ca_file)
+    away.stop()
+    with running(Kiosk(display, kiosk_slot, broker, tmp_path)) as kiosk:
+        kiosk.slot.insert("one-role")
+        kiosk.sees("passcode")
+        spine_factory(port=port)
+        kiosk.types(PASSCODE)
+        kiosk.sees("signed_in")
 
 
 def test_a_disk_that_is_full(start_kiosk: Start, sessions: Callable[[], int]) -> None:

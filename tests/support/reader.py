@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import random
-import signal
 import socket
 import string
 import subprocess
@@ -163,21 +162,6 @@ class Pcscd:
         assert self._process
         self._process.kill()
         self._process.wait()
-
-    @contextlib.contextmanager
-    def unplugged(self) -> Iterator[None]:
-        """Have no reader meanwhile, while the daemon goes on (pcscd(8), --hotplug; SIGUSR1 is what that sends)."""
-        entry = self._readers_conf / "vpcd"
-        before = entry.read_bytes()
-        entry.write_bytes(b"")
-        os.kill(self.pid, signal.SIGUSR1)
-        wait_until(lambda: not self.readers, what="the readers' end")
-        try:
-            yield
-        finally:
-            entry.write_bytes(before)
-            os.kill(self.pid, signal.SIGUSR1)
-            wait_until(lambda: self.readers, what="readers")
 
     def restart(self) -> None:
         """Stop and start, on the same ports."""
