@@ -19,8 +19,9 @@ PRESSES = ("Return", "KP_Enter", "space")
 
 def situation(window: WindowOnScreen) -> tuple[object, ...]:
     """What a key or a click may harm."""
-    attempt = window.conductor.attempt
-    return window.conductor.state, window.conductor.problem, attempt, attempt and attempt.signed_in
+    conductor, attempt = window.conductor, window.conductor.attempt
+    shown = type(window.window.screen), conductor.request
+    return conductor.state, conductor.problem, attempt, attempt and attempt.signed_in, shown
 
 
 def presses_everything_twice(window: WindowOnScreen, after: float) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
 
-from agent import State
+import pytest
+
+from agent import CardFacts, CardIn, CardSource, Digest, IdentityCard, Purpose, Report, Request, Signing, State
 from support.agent import Slot
 from support.window import WindowOnScreen
 
@@ -74,6 +79,90 @@ def waiting(window: WindowOnScreen, slot: Slot) -> None:
     window.sees(State.WAITING)
 
 
+class SeveralCertificates:
+    """A source of cards with a second certificate that would do, as tokens can have."""
+
+    def __init__(self, source: CardSource) -> None:
+        self._source = source
+
+    @contextlib.contextmanager
+    def open(self, card: CardIn) -> Iterator[IdentityCard]:
+        with self._source.open(card) as identity:
+            read: Callable[..., CardFacts] = identity.facts
+
+            def facts(purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
+                found = read(purpose)
+                return dataclasses.replace(found, others=(dataclasses.replace(found.certificate, label="Another"),))
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(identity, "facts", facts)
+                yield identity
+
+    def watch(self, report: Report) -> None:
+        self._source.watch(report)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def choosing_certificate(window: WindowOnScreen, slot: Slot) -> None:
+    window.conductor.source = SeveralCertificates(window.conductor.source)
+    slot.insert("one-role")
+    window.sees(State.CHOOSING_CERTIFICATE)
+
+
+def ask(window: WindowOnScreen, question: str, signing: Signing | None = None) -> None:
+    """Whatever the person answers, the question is gone then."""
+    ends = functools.partial(window.conductor.ask, None)
+    window.conductor.ask(Request("https://app.example", "a browser", question, lambda answer: ends(), signing))
+
+
+def asked_to_sign(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("prescriber")
+    window.signs_in()
+    window.sees(State.SIGNED_IN)
+    signing = Signing([b"a prescription", b"another"], Digest.SHA256, as_cms=False)
+    ask(window, "Prescription for Jo Bloggs", signing)
+    window.waits(lambda: "You sign as" in window.text())
+
+
+def asked(window: WindowOnScreen, slot: Slot) -> None:
+    signed_in(window, slot)
+    ask(window, "Is it you?")
+    window.waits(lambda: "Is it you?" in window.text())
+
+
+def new_passcode(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("one-role")
+    window.sees(State.PASSCODE)
+    window.clicks("Change passcode")
+    for typed in ("123456", "802917"):
+        window.types(typed)
+        window.waits(lambda typed=typed: len(window.passcode_field().get()) == len(typed))  # type: ignore[misc]
+        window.presses("Return")
+        window.waits(lambda: not window.passcode_field().get())
+    window.waits(lambda: "again" in window.text())
+
+
+def new_passcode_set(window: WindowOnScreen, slot: Slot) -> None:
+    new_passcode(window, slot)
+    window.types("802917")
+    window.presses("Return")
+    window.waits(lambda: "is set" in window.text())
+
+
+def locked_card(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("locked")
+    window.sees(State.PROBLEM)
+
+
+def unlocking(window: WindowOnScreen, slot: Slot) -> None:
+    locked_card(window, slot)
+    window.clicks("Unlock with a code")
+    window.waits(window.passcode_field)
+
+
 VISITS = [
-    waiting, passcode, wrong_passcode, last_try, confirming, choosing_role, signed_in, without_role, signed_out, problem
+    waiting, passcode, wrong_passcode, last_try, confirming, choosing_role, signed_in, without_role, signed_out,
+    problem, choosing_certificate, asked_to_sign, asked, new_passcode, new_passcode_set, locked_card, unlocking,
 ]  # fmt: skip
