@@ -394,6 +394,12 @@ def describe_tries(left: int | None) -> str:
     return "" if left is None else " " + _("{tries} left.", tries=counted(left, "try", "tries"))
 
 
+def given_up(seconds: int, technical: str) -> AgentError:
+    """For a card that has not answered for so long."""
+    says = _("The card was given up, because it has not answered for {seconds} seconds.", seconds=seconds)
+    return AgentError(Fault.CARD_MUTE, f"{technical} within {seconds} s", says=says)
+
+
 class WrongPasscode(AgentError):
     def __init__(self, tries_left: int | None) -> None:
         """`tries_left`: None where the card does not say."""
@@ -786,7 +792,7 @@ class PivCard:
     def transmit(self, apdu: bytearray) -> bytes:
         """As its link, but not beyond the end of the operation, however short each command was."""
         if self._clock() >= self._ends:
-            raise AgentError(Fault.CARD_MUTE, f"not done within {CARD_OPERATION_SECONDS} s")
+            raise given_up(CARD_OPERATION_SECONDS, "not done")
         return self._link.transmit(apdu)
 
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
@@ -1072,8 +1078,10 @@ class PcscContext:
             result = results.get(timeout=seconds or (CARD_BUSY_SECONDS if shares else CARD_ANSWER_SECONDS))
         except queue.Empty:
             self.close()
-            fault = Fault.CARD_BUSY if shares else Fault.CARD_MUTE
-            raise AgentError(fault, f"{function} does not come back") from None
+            technical = f"{function} does not come back"
+            if shares:
+                raise AgentError(Fault.CARD_BUSY, technical) from None
+            raise given_up(CARD_ANSWER_SECONDS, technical) from None
         if result not in (PcscResult.SUCCESS, *expected):
             self.close()
             fault = next((fault for fault, results in PCSC_FAULTS.items() if result in results), Fault.CARD_MUTE)
@@ -4210,6 +4218,7 @@ TOUCH = 44  # the least height of a button (WCAG 2.2, 2.5.5)
 DELETE = "\u232b"  # what the key with this on it does
 DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
 PROGRESS_AFTER_MS = 300
+CARD_SLOW_MS = 2000  # until a card that is being read is called slow
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
 NO_CARD_IN = State.WAITING, State.LOCKED
 RETAKE_MS, GRAB_AGAIN_MS = 5, 50  # after a window came before a kiosk's; while another program holds a grab
@@ -5234,11 +5243,19 @@ class PasscodeScreen(Screen):
         self._whose = self.label("")
         self._notice = self.label("", "Quiet.TLabel")
         self._card: CardIn | None = None
+        self._is_slow = False
+        self.after(CARD_SLOW_MS, self._say_slow)
         self.field = self._make_field()
         self.field.type(self.window.early_typing)
         self.button(_("Sign in"), self._sign_in)
         self.button(_("Change passcode"), self._change, "Quiet.TButton")
         self._pad = self._make_pad()
+
+    def _say_slow(self) -> None:
+        if self.conductor.attempt and self.conductor.attempt.facts is None:
+            self._is_slow = True
+            self.refresh()
+            self.window.fit()
 
     def _change(self) -> None:
         if self.conductor.state in (State.PASSCODE, State.LAST_TRY):
@@ -5282,6 +5299,12 @@ class PasscodeScreen(Screen):
             return f"{wrong or _('One try left.')} {_('A wrong passcode now locks the card.')}", "Red.TLabel"
         if wrong:
             return wrong, "Red.TLabel"
+        if (attempt is None or attempt.facts is None) and self._is_slow:
+            says = _(
+                "Your card is slow. If it does not answer, it is given up after {seconds} seconds.",
+                seconds=CARD_OPERATION_SECONDS,
+            )
+            return says, "TLabel"
         if attempt is None or attempt.facts is None:
             return _("Your card is being read. You can type already."), "Quiet.TLabel"
         if self.conductor.kept():

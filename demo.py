@@ -49,6 +49,7 @@ from agent import (
     ReaderReady,
     Report,
     UsageError,
+    given_up,
     tell,
 )
 
@@ -160,7 +161,7 @@ class EmbeddedLink:
             answer = self._answers.get(timeout=CARD_ANSWER_SECONDS)
         except queue.Empty:
             self._mute = True
-            raise AgentError(Fault.CARD_MUTE, f"no answer within {CARD_ANSWER_SECONDS} s") from None
+            raise given_up(CARD_ANSWER_SECONDS, "no answer") from None
         if answer is None:
             self._answers.put(None)
             raise AgentError(Fault.CARD_REMOVED)

@@ -11,6 +11,7 @@ from support.spine import Spine
 from support.two_readers import TwoReaders
 from support.window import WindowOnScreen, text_of
 
+import agent
 from agent import SETTLE_SECONDS, Broker, State, describe_card
 
 PRESSES = ("Return", "KP_Enter", "space")
@@ -109,3 +110,17 @@ def test_with_the_longest_names_each_can_be_read_and_reached(
         assert button.winfo_rootx() + button.winfo_width() <= width, text_of(button)
         assert button.winfo_rooty() + button.winfo_height() <= height, text_of(button)
         assert button.winfo_width() >= button.winfo_reqwidth(), text_of(button)
+
+
+def test_of_a_card_that_is_slow_it_is_said_when_it_is_given_up(
+    window: WindowOnScreen, slots: list[Slot], source: TwoReaders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "CARD_SLOW_MS", 50)
+    source.go.clear()
+    slots[0].insert("one-role")
+    window.waits(lambda: "Your card is slow." in window.text())
+    assert "given up after 20 seconds" in window.text()
+    window.picture("card-slow")
+    source.go.set()
+    window.sees(State.PASSCODE)
+    assert "slow" not in window.text()

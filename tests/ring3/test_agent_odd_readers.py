@@ -158,7 +158,10 @@ def test_a_card_that_is_mute(person: Person, slot: Slot) -> None:
     person.sees(State.PASSCODE)
     slot.card.faults.add(Mute())
     person.conductor.type_passcode("123456")
-    assert person.problem().fault is agent.Fault.CARD_MUTE
+    problem = person.problem()
+    assert problem.fault is agent.Fault.CARD_MUTE
+    assert problem.says == "The card was given up, because it has not answered for 3 seconds."
+    assert "Check that the chip is clean" in problem.advice
     slot.pull()
     person.sees(State.WAITING)
     slot.insert("one-role")
