@@ -355,6 +355,10 @@ class Fault(Enum):
         self.exit_code, self.says, self.advice = exit_code, what.rstrip(".") + ".", "".join(advice)
 
 
+HELD_ON_ADVICE = {  # where the card is contactless
+    Fault.CARD_MUTE: "Hold it flat on the reader, and leave it there until you are asked to take it away.",
+    Fault.CARD_NONSENSE: "Put it into a reader that takes the whole card: some cards do not sign otherwise.",
+}
 CARD_FAULTS = {fault for fault in Fault if fault.exit_code in (4, 7)}  # another card may do
 LASTING_FAULTS = {fault for fault in Fault if fault.exit_code in (6, 7)}  # nothing helps here
 OVER = Fault.TIME_UP, Fault.IDLE_TOO_LONG, Fault.PARKED_TOO_LONG, Fault.ENDED_BY_BROKER  # of a session
@@ -3525,8 +3529,8 @@ class Conductor:
                 tell(error.fault.says, f"{error.fault.name} {error.technical}", level=logging.INFO)
                 self.handle(Cue.CARD_UNUSABLE)
                 return
-        if error.fault is Fault.CARD_MUTE and attempt.card.is_held_on:
-            advice = _("Hold it flat on the reader, and leave it there until you are asked to take it away.")
+        if error.fault in HELD_ON_ADVICE and attempt.card.is_held_on:
+            advice = _(HELD_ON_ADVICE[error.fault])
             error = AgentError(error.fault, error.technical, says=error.says, advice=advice)
         if len(self.cards) > 1:
             which = _("(This is about the card in {reader}.)", reader=attempt.card.reader)

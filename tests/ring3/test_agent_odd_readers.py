@@ -13,7 +13,7 @@ from support.reader import VPCD_NAME, Pcscd, vpcd_has_a_card
 from support.spine import Spine
 
 import agent
-from agent import Broker, Cue, PcscReader, State
+from agent import Broker, Cue, PcscReader, State, put_card_in
 from emulator import VirtualCard
 from emulator.faults import Mute
 from emulator.testing import VpcdSlot
@@ -167,3 +167,30 @@ def test_a_card_that_is_mute(person: Person, slot: Slot) -> None:
     slot.insert("one-role")
     person.types()
     person.sees(State.SIGNED_IN)
+
+
+class DeafCard(VirtualCard):
+    """Takes no passcode, as many a card where it is only held on the reader."""
+
+    def respond(self, raw: bytes) -> Reply:
+        return Reply(b"\x69\x82") if raw[1] == 0x20 and len(raw) > 5 else super().respond(raw)
+
+
+def test_a_contactless_reader(pcscd: Pcscd, spine: Spine, data: Path) -> None:
+    """A card is held on it, and one that answers badly then is sent to another kind of reader."""
+    with pcscd.with_name(b"Virtual PiCC"):
+        person = Person(PcscReader(), lambda: Broker(spine.url, spine.ca_file))
+        person.waits(lambda: person.conductor.readers, "readers")
+        assert put_card_in(person.conductor) == "Hold your card on the reader"
+        slot = VpcdSlot(pcscd.vpcd)
+        slot.insert(VirtualCard.open(data / "cards" / "one-role"))
+        person.types()
+        person.sees(State.SIGNED_IN)
+        slot.insert(DeafCard.open(data / "cards" / "three-roles"))
+        person.sees(State.PASSCODE)
+        person.types()
+        problem = person.problem()
+        assert problem.fault is agent.Fault.CARD_NONSENSE
+        assert "Put it into a reader that takes the whole card" in problem.advice
+        person.close()
+        slot.close()

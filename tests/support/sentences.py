@@ -46,6 +46,7 @@ def _of_tables() -> Iterator[str]:
     for fault in agent.Fault:
         yield from filter(None, (fault.says, fault.advice))
     yield from (*agent.FOREIGN_ATRS.values(), *agent.FOREIGN_APPLICATIONS.values(), agent.OWN_CARD)
+    yield from agent.HELD_ON_ADVICE.values()
     yield from (*agent.WITHOUT_CARD.values(), agent.MAY_HAVE, agent.HOOKS_AWAY, agent.PROGRAMS_END)
     yield from (agent.RolesScreen.TITLE, agent.ChangeRoleScreen.TITLE)
     yield from calendar.month_name[1:]
