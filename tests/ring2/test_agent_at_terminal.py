@@ -209,3 +209,30 @@ def test_a_second_enter_answers_no_question_that_nobody_has_read(data: Path) -> 
     terminal.sees("Logged out.")
     assert terminal.ends() == 0
     terminal.close()
+
+
+def test_a_weak_new_passcode_is_refused_with_the_reason_and_asked_again(data: Path, port: int, slot: Slot) -> None:
+    need("setsid")
+    slot.insert("one-role")
+    terminal = AtTerminal("--reader", f"embedded:{port}", "passcode")
+    terminal.sees("Passcode: ")
+    terminal.types("123456\n")
+    for weak, why in (
+        ("1357", "6 to 8 digits"),
+        ("777777", "repeats itself"),
+        ("123456", "count up"),
+        ("55500000", "number"),
+    ):
+        terminal.sees("New passcode: ")
+        terminal.types(f"{weak}\n")
+        terminal.sees(why)
+    for again in ("802918", "802917"):
+        terminal.sees("New passcode: ")
+        terminal.types("802917\n")
+        terminal.sees("New passcode again: ")
+        terminal.types(f"{again}\n")
+    terminal.sees("The passcode is changed.")
+    assert terminal.ends() == 0
+    assert "802917" not in terminal.shown
+    terminal.close()
+    assert json.loads((data / "cards" / "one-role" / "card.json").read_text())["passcode"] == "802917"

@@ -133,7 +133,7 @@ def test_the_passcode_is_not_changed_by_a_wrong_one_and_the_last_try_is_kept(des
     assert kept.stderr.splitlines()[-1].startswith("The passcode was not tried: 1 try is left.")
 
 
-@pytest.mark.parametrize("new", ["12", "123456789", "letters", ""])
+@pytest.mark.parametrize("new", ["12", "123456789", "letters", "", "1357", "222222", "87654321"])
 def test_a_new_passcode_that_is_none_costs_nothing(new: str, desk: Desk) -> None:
     assert desk.run("one-role", "passcode", stdin=f"000000\n{new}\n").returncode == 5
     assert tries_left_on_disk(desk.data / "cards" / "one-role") == 3
