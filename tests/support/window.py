@@ -14,7 +14,7 @@ import pytest
 
 import agent
 import demo
-from agent import Bridge, Broker, CardSource, Conductor, Digest, State
+from agent import Bridge, Broker, CardSource, Conductor, Digest, Mode, State
 from demo import EmbeddedReader
 from support.agent import Slot
 from support.machine import need, wait_until
@@ -30,11 +30,18 @@ class WindowOnScreen:
     The window's clock stands still, but for a second that passes before each key and click.
     """
 
-    def __init__(self, display: Display, reader: CardSource, new_broker: Callable[[], Broker], **look: Any) -> None:
+    def __init__(
+        self,
+        display: Display,
+        reader: CardSource,
+        new_broker: Callable[[], Broker],
+        mode: Mode = Mode.NORMAL,
+        **look: Any,
+    ) -> None:
         self.display = display
         self.now = 0.0
         self.bridge = Bridge()
-        self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
+        self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256, mode=mode)
         look = {"kiosk": False, "clock": lambda: self.now} | look
         self.window = agent.Window(self.conductor, self.bridge, **look)
         if not look["kiosk"]:
