@@ -1299,6 +1299,7 @@ def shown(reader: bytes) -> str:
 
 # A module is other people's code: it runs in a child process, which may hang or crash. Names are of PKCS#11 2.40.
 MODULE_SECONDS, MODULE_SLOW_SECONDS = 60, 2  # the longest that a module may take, and until that is told
+MODULE_START_SECONDS = 10  # the longest at the start: until then no card is noticed
 # p11-kit's: a file of the latter folder replaces one of the same name in the former (pkcs11.conf(5)).
 MODULE_FOLDERS = Path("/usr/share/p11-kit/modules"), Path("/etc/pkcs11/modules")
 TOKEN_FIELDS = {"token": "label", "manufacturer": "manufacturerID", "model": "model", "serial": "serialNumber"}
@@ -1414,8 +1415,10 @@ class TokenCard:
 
     CHILD = "pkcs11-module"  # a command of agent.py; for this class, not for people
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, seconds: float) -> None:
+        """`seconds`: the longest that an answer may take."""
         self.passcode_shown = False
+        self._seconds = seconds
         self._keys: list[TokenKey] = []
         self._module = module
         self._pipe, its = socket.socketpair()
@@ -1464,7 +1467,7 @@ class TokenCard:
         raise AgentError(Fault.CARD_NOT_USABLE, "its certificate is another one than before")
 
     def _ask(self, what: str, *passcodes: Passcode | None, **arguments: object) -> Any:
-        """The child's answer within MODULE_SECONDS. Raises MODULE_FAILED, and the error that the module tells of.
+        """The child's answer, in time. Raises MODULE_FAILED, and the error that the module tells of.
 
         A passcode that is None is typed on the reader.
         """
@@ -1472,7 +1475,7 @@ class TokenCard:
         self.passcode_shown = self.passcode_shown or bool(passcodes)
         started, line = time.perf_counter(), b""
         with contextlib.suppress(OSError):  # it has ended
-            self._pipe.settimeout(MODULE_SECONDS)
+            self._pipe.settimeout(self._seconds)
             self._pipe.sendall(json.dumps([self._module, what, arguments, len(typed)]).encode() + b"\n")
             for passcode in typed:
                 self._send(passcode)
@@ -1480,8 +1483,9 @@ class TokenCard:
             try:
                 self._pipe.recv(1, socket.MSG_PEEK)
             except TimeoutError:
-                tell("The card's own software is slow; it is given a minute", self._module, level=logging.WARNING)
-            self._pipe.settimeout(MODULE_SECONDS - MODULE_SLOW_SECONDS)
+                given = f"{self._module} is given {self._seconds} s"
+                tell("The card's own software is slow", given, level=logging.WARNING)
+            self._pipe.settimeout(max(0.1, self._seconds - MODULE_SLOW_SECONDS))
             line = self._answers.readline(LONGEST_REPLY)
         for passcode in typed:
             passcode.forget()
@@ -1528,7 +1532,7 @@ class TokenReader(PcscReader):
     def watch(self, report: Report) -> None:
         fixed = CardIn("no reader", b"")
         try:
-            self._find(fixed)
+            self._find(fixed, MODULE_START_SECONDS)
         except AgentError as error:
             if error.fault.exit_code == 3 and len(self._modules) == 1:
                 raise
@@ -1561,18 +1565,20 @@ class TokenReader(PcscReader):
                 self._forget()
                 self._reset(card)
 
-    def _find(self, card: CardIn) -> TokenCard:
-        """What the first module shows that can sign in. Raises AgentError."""
+    def _find(self, card: CardIn, seconds: float | None = None) -> TokenCard:
+        """What the first module shows that can sign in; one that has failed is asked last. Raises AgentError."""
         if self._token and self._is_found and self._token_of is card:
             return self._token
         problem = AgentError(Fault.CARD_NOT_USABLE, "no PKCS#11 module of this PC knows it")
         for module in self._modules:
             self._forget()
-            self._token, self._token_of = TokenCard(module), card
+            self._token, self._token_of = TokenCard(module, seconds or MODULE_SECONDS), card
             try:
                 self._token.find(removable=bool(card.atr), reader=card.reader, uri=self._uri)
             except AgentError as error:
                 problem = error if problem.fault is Fault.CARD_NOT_USABLE else problem
+                if error.fault is Fault.MODULE_FAILED:
+                    self._modules = [*(each for each in self._modules if each != module), module]
             else:
                 self._is_found = True
                 return self._token

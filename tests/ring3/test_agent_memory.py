@@ -65,7 +65,10 @@ def test_the_search_finds_what_is_there(kiosk: Kiosk, data: Path) -> None:
     assert copies(guardian, kiosk.ticket())
 
 
-def test_a_session(kiosk: Kiosk) -> None:
+@pytest.mark.parametrize("option", ["--kiosk", "--contrast"])
+def test_a_session(option: str, start_kiosk: Callable[..., Kiosk]) -> None:
+    """At a kiosk, with its bar, and elsewhere."""
+    kiosk = start_kiosk(option)
     kiosk.slot.insert("three-roles")
     kiosk.types(PASSCODE)
     kiosk.sees("choosing_role")
@@ -77,6 +80,24 @@ def test_a_session(kiosk: Kiosk) -> None:
     kiosk.sees("no_card")
     leaves_nothing(kiosk, PASSCODE, ticket)
     assert not [secret for secret in (PASSCODE, ticket) if secret.encode() in kiosk.log.read_bytes()]
+
+
+def test_a_session_that_is_kept_and_gone_on_with(start_kiosk: Callable[..., Kiosk]) -> None:
+    kiosk = start_kiosk("--kiosk", "--session-lock-persistence")
+    kiosk.slot.insert("one-role")
+    kiosk.types(PASSCODE)
+    kiosk.sees("signed_in")
+    ticket = kiosk.ticket()
+    kiosk.slot.pull()
+    kiosk.sees("locked")
+    leaves_nothing(kiosk, PASSCODE)
+    kiosk.slot.insert("one-role")
+    kiosk.types(PASSCODE)
+    kiosk.sees("signed_in")
+    leaves_nothing(kiosk, PASSCODE)
+    kiosk.asks("DestroyTicket")
+    kiosk.sees("signed_out")
+    leaves_nothing(kiosk, PASSCODE, ticket)
 
 
 def test_a_wrong_passcode_and_then_the_right_one(kiosk: Kiosk, data: Path) -> None:

@@ -167,6 +167,19 @@ def test_a_module_that_fails_from_the_start_is_a_missing_reader(
     person.sees(State.PASSCODE)
 
 
+def test_a_module_that_hangs_does_not_keep_the_others_from_a_card(
+    odd: Callable[[str], str], soft_token: SoftToken, spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start it has a moment, and is asked last from then on."""
+    monkeypatch.setattr(agent, "MODULE_START_SECONDS", 0.5)
+    hanging = odd("hang:C_GetSlotList").partition("module-path=")[2]
+    monkeypatch.setattr(agent, "pkcs11_modules", lambda: [hanging, str(SOFTHSM)])
+    person = Person(TokenReader("pkcs11:"), lambda: Broker(spine.url, spine.ca_file))
+    person.types()
+    person.sees(State.SIGNED_IN)
+    person.close()
+
+
 def test_a_slow_module_is_told_of(odd: Callable[[str], str], hurried: None, caplog: pytest.LogCaptureFixture) -> None:
     reader = TokenReader(odd("hang:C_Sign"))
     with fails(Fault.MODULE_FAILED), reader.open(TOKEN) as token:

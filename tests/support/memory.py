@@ -38,7 +38,6 @@ def forms(secret: str) -> dict[str, bytes]:
         "form": quote_plus(secret).encode(),
         "bytes": raw,
         "UTF-16": secret.encode("utf-16-le"),
-        "UTF-32": secret.encode("utf-32-le"),
         "base64": base64.b64encode(raw).rstrip(b"=")[:-1],
         "hex": raw.hex().encode(),
     }

@@ -26,10 +26,11 @@ from support.agent_program import ROOT
 from support.emulator import PASSCODE, tries_left_on_disk
 from support.kiosk import Kiosk
 from support.machine import wait_until
-from support.reader import Pcscd, vpcd_has_a_card
+from support.reader import Pcscd
 from support.screen import own_display
 
 CARDS = ("three-roles", "one-role", "no-role", "expiring", "prescriber")
+LOOK_SECONDS = 0.5  # pcscd looks every 0.4 s; a card that is out for less, after a pull in mid-command, it misses
 LOST_SECONDS = 20.0  # a log-out that the broker spoils is tried again after 1, 2 and 4 s
 FAULTS = ("drop", "half-body", "http-503", "not-xml", "invalid-input", "missing-field")
 LEFT_OPEN = {"authvalidate": ("http-503", "invalid-input", "not-xml")}  # the others lose a ticket on its way
@@ -224,7 +225,7 @@ def pulls_early(soak: Soak) -> None:
     time.sleep(soak.random.uniform(0, 0.3))
     soak.kiosk.slot.pull()
     soak.kiosk.sees("no_card")
-    wait_until(lambda: not vpcd_has_a_card(soak.pcscd.vpcd), what="a reader that has seen it")
+    time.sleep(LOOK_SECONDS)
     soak.is_over()
 
 
@@ -280,7 +281,7 @@ def agent_is_killed(soak: Soak) -> None:
     soak.kiosk.is_killed()
     soak.kiosk.slot.pull()
     soak.kiosk.sees("no_card")
-    wait_until(lambda: not vpcd_has_a_card(soak.pcscd.vpcd), what="a reader that has seen it")
+    time.sleep(LOOK_SECONDS)
     soak.is_over()
 
 
@@ -290,7 +291,7 @@ def x_server_restarts(soak: Soak) -> None:
     soak.kiosk.loses_its_screen()
     soak.kiosk.slot.pull()
     soak.kiosk.sees("no_card")
-    wait_until(lambda: not vpcd_has_a_card(soak.pcscd.vpcd), what="a reader that has seen it")
+    time.sleep(LOOK_SECONDS)
     soak.is_over()
 
 
