@@ -4224,6 +4224,7 @@ CONTRAST = {
 FONT_SIZES = {"title": 30, "heading": 22, "body": 18, "small": 14, "pad": 24, "mono": 12, "dots": 34}
 BAR_FONT_SIZES = {"bar": 18, "fine": 14}
 COLUMN = 880  # the widest that a screen with text of the usual size gets: it is in the middle of a wide monitor
+SQUEEZES = 1.0, 0.9, 0.8, 0.7, 0.6, 0.5  # how much of large text is tried, until a screen fits
 TOUCH = 44  # the least height of a button (WCAG 2.2, 2.5.5)
 DELETE = "\u232b"  # what the key with this on it does
 DOT = "\u2022"  # in every font narrower than the digit by which a field is measured
@@ -4275,7 +4276,7 @@ class Theme:
     def __init__(self, root: tk.Tk, kiosk: bool, contrast: bool) -> None:
         self._kiosk, self._colours = kiosk, CONTRAST if contrast else {}
         self._dense = max(1.0, round(float(root.tk.call("tk", "scaling")) / (96 / 72), 1))
-        self.scale = self.zoom = 1.0
+        self.scale = self.zoom = self.squeeze = 1.0
         sans = "Arial" if "Arial" in tkfont.families(root) else "sans-serif"
         self.fonts = {name: tkfont.Font(root, name=name, family=sans) for name in FONT_SIZES | BAR_FONT_SIZES}
         self.fonts["mono"].configure(family="monospace")
@@ -4316,13 +4317,17 @@ class Theme:
             self.style.configure(name, **(options | sizes | colours))
         self.resize(self.scale * larger)
 
-    def resize(self, zoom: float) -> None:
-        """Larger or smaller text, 75 % to 250 %; what is large already grows no further than it must."""
-        self.zoom = min(2.5 * self.scale, max(0.75 * self.scale, zoom))
-        largest = max(self._largest, round(FONT_SIZES["body"] * self.zoom))
+    def resize(self, zoom: float, squeeze: float = 1.0) -> None:
+        """Larger or smaller text, 75 % to 250 %; what is large already grows no further than it must.
+
+        `squeeze`: of larger text, how much a screen has room for.
+        """
+        self.zoom, self.squeeze = min(2.5 * self.scale, max(0.75 * self.scale, zoom)), squeeze
+        text = max(min(self.zoom, self.scale), self.zoom * squeeze)
+        largest = max(self._largest, round(FONT_SIZES["body"] * text))
         for name, pixels in FONT_SIZES.items():
             if name != "pad":  # as large as the screen allows, where it must stay for those who only touch
-                self.fonts[name].configure(size=-min(largest, round(pixels * self.zoom)))
+                self.fonts[name].configure(size=-min(largest, round(pixels * text)))
         slim = max(self._dense, 0.65 * self.scale)
         for name, pixels in BAR_FONT_SIZES.items():
             self.fonts[name].configure(size=-round(pixels * slim * self.zoom / self.scale))
@@ -4590,7 +4595,7 @@ class Window:
         conductor.on_cards = self._cards_changed
         conductor.on_request, conductor.on_show = self._requested, self.show
         conductor.on_notice = self._notice_changed
-        self.content.bind("<Configure>", lambda event: self.fit())
+        self.content.bind("<Configure>", lambda event: self.fit(afresh=False))
         self._bind_keys()
         self._voice = Voice(self.root, bridge) if "accesskit" in sys.modules else None
         if self.cover:
@@ -4614,8 +4619,11 @@ class Window:
         Sentences.speak(language)
         self._state_changed(self.conductor.state)
 
-    def fit(self) -> None:
-        """Have the screen make do with the room there is. Who puts something beside it is asked first."""
+    def fit(self, afresh: bool = True) -> None:
+        """Have the screen make do with the room there is. Who puts something beside it is asked first.
+
+        Not `afresh`: text that was made smaller to fit stays so, or its growing and shrinking would never end.
+        """
         self.root.update_idletasks()
         self.root.event_generate("<<Fit>>")
         self.bar.fit(self.stage.winfo_width())
@@ -4623,7 +4631,13 @@ class Window:
         width, height = self.content.winfo_width(), self.content.winfo_height()
         side = max(0, width - round(COLUMN * self.theme.zoom)) // 2
         self.screen.frame.pack_configure(padx=side)
-        self.screen.fit(width - 2 * side, height)
+        for squeeze in (each for each in SQUEEZES if afresh or each <= self.theme.squeeze):
+            if squeeze != self.theme.squeeze:
+                self.theme.resize(self.theme.zoom, squeeze)
+                self.root.update_idletasks()
+            self.screen.fit(width - 2 * side, height)
+            if self.screen.frame.winfo_reqheight() <= height:
+                break
         if not self.screen.fills:
             self.screen.frame.pack_configure(pady=(max(0, height - self.screen.frame.winfo_reqheight()) // 3, 0))
 
@@ -5019,7 +5033,9 @@ class SessionBar:
         if not self._shown:
             return
         signed_in, fonts = self._window.conductor.signed_in(), self._window.theme.fonts
-        (self._change.pack if len(signed_in.session.roles) > 1 else self._change.pack_forget)()
+        self._change.pack_forget()
+        if len(signed_in.session.roles) > 1:
+            self._change.pack(side="left", padx=(4, 0), before=self._log_out)
         left, top, width = self._cover.monitor[:3]
         self._bar.update_idletasks()
         beside = self._time.winfo_reqwidth() + self._buttons.winfo_reqwidth()
@@ -5167,11 +5183,11 @@ class WaitingScreen(Screen):
     def build(self) -> None:
         self._title = self.label("", "Title.TLabel")
         self.label(_("Then type your passcode. You can start typing straight away."), "Quiet.TLabel")
-        self._broker = self.label("", "Red.TLabel")
         if self.conductor.log_out_confirmed is False:
             self.label(_("The last log-out was not confirmed. It is asked for again, for 10 minutes."), "Red.TLabel")
         if Sentences.language != "en":
             self.label(_("No speaker of this language has checked these words yet."), "Quiet.TLabel")
+        self._broker = self.label("", "Red.TLabel")
         for language, name in LANGUAGES.items():
             if language != Sentences.language and (language == "en" or find_catalogue(language)):
                 self.button(name, functools.partial(self.window.speak, language), "Quiet.TButton")

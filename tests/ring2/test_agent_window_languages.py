@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.agent import Slot
+from support.machine import need
 from support.scenes import CONTACTS, NAME, READERS, ROLES, SCENES, UID, Stage
 from support.screen import Display
 from support.window import WindowOnScreen, text_of
@@ -66,10 +67,13 @@ def test_all_that_people_see_goes_through_the_catalogue(stage: Stage, monkeypatc
 
 
 @pytest.mark.parametrize("display", ["1024x768"], indirect=True)
+@pytest.mark.parametrize("kiosk", [False, True], ids=["window", "kiosk"])
 @pytest.mark.parametrize("percent", [100, 200])
 @pytest.mark.parametrize("language", agent.LANGUAGES)
-def test_nothing_is_cut_off(language: str, percent: int, stage: Stage) -> None:
-    stage.window.speak(language)
+def test_nothing_is_cut_off(language: str, percent: int, kiosk: bool, screen: Display) -> None:
+    if kiosk:
+        need("Xlib")
+    stage = Stage(kiosk=kiosk, language=language)
     stage.window.zoom(percent / 100)
     cut = []
     for name in SCENES:
@@ -80,6 +84,7 @@ def test_nothing_is_cut_off(language: str, percent: int, stage: Stage) -> None:
             is_text = widget.winfo_class() in ("TLabel", "TButton")
             if right > 1024 or bottom > 768 or (is_text and max(short) > 0):
                 cut.append((name, text_of(widget), right, bottom, short))
+    stage.close()
     assert not cut
 
 

@@ -1,21 +1,25 @@
 """Every screen of the agent's window, set up without card, reader or broker: for pictures, and for what must fit.
 
-stage = Stage(kiosk=False)
-stage.shows("locked")
-stage.close()
+As a program
+it takes a picture of each, in each language and size of text, of the screen that $DISPLAY names:
+
+    python -m support.scenes FOLDER
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import agent
 from agent import (
     AgentError,
+    Attempt,
     Bridge,
     CardFacts,
     CardIn,
@@ -31,6 +35,7 @@ from agent import (
     Signing,
     State,
 )
+from support.screen import Display
 from support.window import text_of
 
 UID, NAME = "555000000001", "Alexandra Fitzgerald-Montgomery"
@@ -60,10 +65,9 @@ def signed_in(minutes: int = 600, roles: tuple[Role, ...] = ROLES, days: int = 9
     return SignedIn(session, roles[0] if roles else None, certificate(days), now, now)
 
 
-def attempt(tries: int | None = 3, days: int = 900, **more: Any) -> Any:
-    card = CardIn(READERS[0], b"")
-    known = {"facts": CardFacts(certificate(days), tries), "signed_in": None, "passcode": None, "parked_since": None}
-    return SimpleNamespace(card=card, **(known | more))
+def attempt(tries: int | None = 3, days: int = 900, **more: Any) -> Attempt:
+    known = {"facts": CardFacts(certificate(days), tries), "lane": Mock(), "ends_soon": days < 90}
+    return Attempt(CardIn(READERS[0], b""), Mock(), Mock(), Mock(), **(known | more))
 
 
 class Stage:
@@ -222,6 +226,7 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "signed-in": lambda stage: stage.goes(State.SIGNED_IN, attempt=attempt(signed_in=signed_in())),
     "signed-in-over-work": _over("SessionScreen"),
     "signed-in-expiring": _over("SessionScreen", days=14),
+    "card-ends-soon": _over("EndsSoonScreen", days=14),
     "signed-in-no-role": _over("SessionScreen", roles=()),
     "signed-in-4-minutes": lambda stage: stage.goes(State.SIGNED_IN, attempt=attempt(signed_in=signed_in(4))),
     "change-role": _over("ChangeRoleScreen"),
@@ -243,3 +248,22 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "technical-detail": _detail,
     **{f"problem-{fault.name.lower().replace('_', '-')}": _problem(fault) for fault in Fault},
 }
+
+
+def take_pictures(folder: Path) -> None:
+    """Of every scene on a shared PC: FOLDER/LANGUAGE-PERCENT/SCENE.png."""
+    display = Display(os.environ["DISPLAY"])
+    for language in agent.LANGUAGES:
+        for percent in (100, 200):
+            stage = Stage(kiosk=True, language=language)
+            stage.window.zoom(percent / 100)
+            into = folder / f"{language}-{percent}"
+            into.mkdir(parents=True, exist_ok=True)
+            for name in SCENES:
+                stage.shows(name)
+                display.screenshot(into / f"{name}.png")
+            stage.close()
+
+
+if __name__ == "__main__":
+    take_pictures(Path(sys.argv[1]))
