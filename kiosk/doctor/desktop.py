@@ -26,7 +26,7 @@ def look_at_desktop(around: Surroundings) -> Findings:
     if around.settings.kiosk and not find_spec("Xlib"):
         yield Finding("python3-xlib", "It is missing, and the kiosk covers the screen by it.", Trouble.NO_XLIB)
     yield _desktop_sign_in(around)
-    if getattr(around.settings, "enhanced_normal", False):
+    if around.settings.enhanced_normal:
         yield _lock_seen(around)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .cards import look_at_cards
 from .desktop import look_at_desktop
 from .findings import Finding, Findings, Stop, Trouble, Verdict
-from .installation import look_at_bridge, look_at_settings
+from .installation import look_at_bridge, look_at_running, look_at_settings
 from .network import look_at_network
 from .safety import look_at_safety
 from .software import look_at_modules, look_at_programs, look_at_service
@@ -15,6 +15,7 @@ from .surroundings import Surroundings
 
 LOOKS: dict[str, Callable[[Surroundings], Findings]] = {
     "settings": look_at_settings,
+    "agent": look_at_running,
     "smartcard service": look_at_service,
     "cards": look_at_cards,
     "other programs": look_at_programs,

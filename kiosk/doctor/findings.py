@@ -26,6 +26,10 @@ class Trouble(Enum):
     # settings
     SETTINGS_BROKEN = BAD, 2, "Mend that line; `python agent.py config` shows every setting and where it comes from."
     NO_BROKER = BAD, 2, 'Name the sign-in service in /etc/lanyard/agent.toml: spine = "https://HOST"'
+    # what runs
+    AGENT_NOT_RUNNING = DOUBTFUL, 12, "Start it: systemctl --user start lanyard-agent, or: lanyard --kiosk"
+    HOOKS_NOT_RUNNING = BAD, 2, "Start them: systemctl --user start lanyard-hooks, or: lanyard-kiosk hooks"
+    KEYBOARD_TAKEN = DOUBTFUL, 1, "End the program that holds it, most often an open menu or a screen locker."
     # smartcard service
     NO_LIBRARY = BAD, 3, "Install it: apt install libpcsclite1"
     SERVICE_NOT_INSTALLED = BAD, 3, "Install it: apt install pcscd"

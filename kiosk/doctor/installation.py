@@ -1,4 +1,4 @@
-"""This installation of Lanyard: its settings, and the bridge, which is a program of its own and is asked as one."""
+"""This installation of Lanyard: its settings, agent and hooks as they run, and the bridge, asked as a program."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import subprocess
 from importlib.util import find_spec
 from typing import Any
 
-from agent import AgentError, check_spine, clean
+from agent import AgentError, ask_agent, check_spine, clean
 
 from .findings import Finding, Findings, Stop, Trouble
 from .surroundings import Surroundings
 
+_PATIENCE = 3.0  # seconds
 _OFF = "no-origins"  # what `bridge doctor` calls a bridge that no page may use
 
 
@@ -32,6 +33,28 @@ def look_at_settings(around: Surroundings) -> Findings:
         yield Finding("settings", f"{place} does not count: {settings.places[name]} holds.")
     if contacts.service_desk:
         yield Finding("settings", f"People are sent to: {contacts.service_desk}.")
+
+
+def look_at_running(around: Surroundings) -> Findings:
+    """Yield whether agent and hooks run, and whether another program keeps the keyboard from the agent."""
+    try:
+        status = ask_agent("GetStatus", _PATIENCE)
+    except AgentError:
+        trouble = Trouble.AGENT_NOT_RUNNING if around.settings.kiosk else None
+        yield Finding("agent", "It does not run for this user now.", trouble)
+    else:
+        yield Finding("agent", f"It runs: {clean(str(status.get('state')), 40)}.")
+        if status.get("has_keyboard") is False:
+            yield Finding("keyboard", "Another program keeps it from the agent.", Trouble.KEYBOARD_TAKEN)
+    if around.settings.hooks and not _hooks_run(around):
+        says = "They do not run, and nobody can sign in without them."
+        yield Finding("hooks", says, Trouble.HOOKS_NOT_RUNNING)
+
+
+def _hooks_run(around: Surroundings) -> bool:
+    folders = (f"/{folder.relative_to(around.root)}" for folder, _ in around.processes())
+    commands = (around.text(f"{folder}/cmdline").split("\0") for folder in folders)
+    return any("hooks" in words and any("kiosk" in word for word in words) for words in commands)
 
 
 def look_at_bridge(around: Surroundings) -> Findings:

@@ -14,13 +14,14 @@ from support.screen import Display
 from support.source import ROOT
 
 import agent
-from kiosk.doctor import network
+from kiosk.doctor import installation, network
 from kiosk.doctor.examine import LOOKS, examine, exit_code
 from kiosk.doctor.findings import Trouble, Verdict
 
 
-def test_a_pc_where_all_is_well(shared_pc: SharedPC, screen: Display) -> None:
+def test_a_pc_where_all_is_well(shared_pc: SharedPC, screen: Display, monkeypatch: pytest.MonkeyPatch) -> None:
     need("Xlib")
+    monkeypatch.setattr(installation, "ask_agent", lambda *_: {"state": "no_card", "has_keyboard": True})
     shared_pc.environment["DISPLAY"] = screen.name
     shared_pc.set(kiosk=True)
     findings = list(examine(shared_pc.around))
@@ -145,6 +146,34 @@ def test_a_guardian_that_ends_with_an_error(shared_pc: SharedPC, monkeypatch: py
 def test_no_folder_of_the_session(shared_pc: SharedPC, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "XDG_RUNTIME_DIR", folder)
     assert shared_pc.troubles("safety") == [Trouble.NO_SESSION_FOLDER]
+
+
+@pytest.mark.parametrize(
+    ("desktop", "troubles"), [("ubuntu:GNOME", []), ("KDE", []), ("sway", [Trouble.DESKTOP_LOCK_UNSEEN])]
+)
+def test_whether_the_desktop_tells_of_its_lock(
+    desktop: str, troubles: list[Trouble], shared_pc: SharedPC, screen: Display
+) -> None:
+    shared_pc.set(enhanced_normal=True)
+    shared_pc.environment.update(XDG_CURRENT_DESKTOP=desktop, DISPLAY=screen.name)
+    assert shared_pc.troubles("desktop") == troubles
+
+
+def test_a_kiosk_whose_agent_or_hooks_do_not_run(shared_pc: SharedPC) -> None:
+    shared_pc.set(kiosk=True, hooks=True)
+    assert shared_pc.troubles("agent") == [Trouble.AGENT_NOT_RUNNING, Trouble.HOOKS_NOT_RUNNING]
+    process(shared_pc, "lanyard-kiosk", cmdline="/usr/bin/python3\0-P\0/usr/bin/lanyard-kiosk\0hooks\0")
+    assert shared_pc.troubles("agent") == [Trouble.AGENT_NOT_RUNNING]
+
+
+@pytest.mark.parametrize(("has_keyboard", "troubles"), [(True, []), (False, [Trouble.KEYBOARD_TAKEN])])
+def test_an_agent_that_runs(
+    has_keyboard: bool, troubles: list[Trouble], shared_pc: SharedPC, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"state": "no_card", "cn": "Anna Smith", "has_keyboard": has_keyboard}
+    monkeypatch.setattr(installation, "ask_agent", lambda *_: answer)
+    assert shared_pc.troubles("agent") == troubles
+    assert "Anna" not in repr(shared_pc.looks("agent"))
 
 
 def test_what_cannot_be_looked_at_hides_nothing_else(shared_pc: SharedPC, monkeypatch: pytest.MonkeyPatch) -> None:
