@@ -50,6 +50,8 @@ class Program:
     command: tuple[str, ...]
     at: Happening = Happening.SIGNED_IN
     seconds: float = 10.0
+    restart: bool = False
+    """Whether it is started again where it ends before its session does: a browser that was closed."""
 
 
 def read_programs(value: object) -> tuple[Program, ...]:
@@ -64,6 +66,7 @@ def read_programs(value: object) -> tuple[Program, ...]:
 
 def _read_program(table: dict[str, object]) -> Program:
     known = {"name": _read_line, "command": read_command, "at": _read_happening, "seconds": read_seconds}
+    known |= {"restart": _read_restart}
     for name in table:
         if name not in known:
             raise ValueError(f"has a program with {name}, which there is not")
@@ -88,6 +91,12 @@ def read_command(value: object) -> tuple[str, ...]:
     ):
         raise ValueError("is or has a command that is not a list of texts")
     return tuple(value)
+
+
+def _read_restart(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("has a program whose restart is neither true nor false")
+    return value
 
 
 def _read_happening(value: object) -> Happening:

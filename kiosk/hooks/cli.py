@@ -34,6 +34,7 @@ Programs are named in {SYSTEM_FILE}:
   [[locked.programs]]
   name = "browser"
   command = ["lanyard-kiosk", "chromium", "https://app.example"]
+  restart = true                            start it again where it ends before the session does
 
   [[locked.programs]]
   name = "clean the scanner's folder"

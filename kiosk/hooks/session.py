@@ -38,6 +38,7 @@ class SessionPrograms:
         self.is_stopped = False
         self._exits: list[str] = []
         self._unread = b""
+        self._number = 0
         try:
             folder.mkdir(mode=0o700)
         except OSError as error:
@@ -50,7 +51,8 @@ class SessionPrograms:
 
     def start(self, program: Program, event: Event) -> str:
         """Start a program that runs on. Returns a sentence where it cannot be started; raises ReaperLost."""
-        return str(self._ask(0, order="start", **self._about(program, event))["failed"])
+        about = self._about(program, event)
+        return str(self._ask(0, order="start", restart=program.restart, **about)["failed"])
 
     def run(self, program: Program, event: Event) -> str:
         """Start a program and wait for its end. Returns a sentence where it fails; raises ReaperLost."""
@@ -100,16 +102,19 @@ class SessionPrograms:
         return {"name": program.name, "command": program.command, "environment": environment(event, self.folder)}
 
     def _ask(self, patience: float, **order: Any) -> dict[str, Any]:
+        self._number += 1
         try:
-            os.write(self._orders, json.dumps(order).encode() + b"\n")
+            os.write(self._orders, json.dumps({"number": self._number, **order}).encode() + b"\n")
         except OSError:
             raise ReaperLost("The session's reaper was killed.") from None
         ends = time.monotonic() + patience + ANSWER_SECONDS
-        while (answer := self._take()) is None:
+        while True:
+            while answer := self._take():
+                if answer["number"] == self._number:  # any other is to an order that was cut short
+                    return answer
             if not select.select([self._answers], [], [], max(ends - time.monotonic(), 0))[0]:
                 raise ReaperLost("The session's reaper does not answer.")
             self._read()
-        return answer
 
     def _read(self) -> None:
         piece = os.read(self._answers, 1 << 16)

@@ -21,7 +21,7 @@ from kiosk.errors import AgentBroken
 from kiosk.events import Event, Happening
 from kiosk.hooks.session import environment
 
-CASES = int(os.environ.get("FUZZ_WATCH_CASES", "2000"))
+CASES = int(os.environ.get("FUZZ_WATCH_CASES", "1000"))
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 FOLDER = Path("/run/user/1000/lanyard-kiosk")
 ANYTHING = st.recursive(

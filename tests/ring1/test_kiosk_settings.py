@@ -66,6 +66,7 @@ def test_without_files_all_is_as_usual(tmp_path: Path) -> None:
         ("[[programs]]\nname = 'x'\ncommand = ['x']\nseconds = 61", "from 0 to 60"),
         ("[[programs]]\nname = 'x'\ncommand = ['x']\nseconds = nan", "from 0 to 60"),
         ("[[programs]]\nname = 'x'\ncommand = ['x']\nas_root = true", "as_root, which there is not"),
+        ("[[programs]]\nname = 'x'\ncommand = ['x']\nrestart = 1", "restart is neither true nor false"),
         (PROGRAM + PROGRAM, "names a program twice"),
         ("parked_programs = 'leave'", 'is neither "stop" nor "end"'),
         ("grace_seconds = true", "from 0 to 60"),

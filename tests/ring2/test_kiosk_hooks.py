@@ -106,6 +106,48 @@ def test_a_program_that_fails_later_is_told_too(kept: Kept) -> None:
     wait_until(lambda: kept.done[-1].get("failed") == "p has ended with exit code 3.", what="its failure")
 
 
+def test_a_program_that_is_closed_is_started_again(kept: Kept) -> None:
+    kept.configure({"name": "p", "command": SLEEPS, "restart": True})
+    kept.start()
+    kept.tell("signed_in")
+    (first,) = running(kept)
+    os.kill(first, signal.SIGTERM)
+    wait_until(lambda: running(kept) not in ([], [first]), what="the program anew")
+    kept.tell("signed_out")
+    assert running(kept) == []
+
+
+def test_one_that_ends_again_and_again_is_left_alone(kept: Kept) -> None:
+    ran = kept.folder / "ran"
+    kept.configure({"name": "p", "command": ["sh", "-c", f"echo x >> {ran}; exit 4"], "restart": True})
+    kept.start()
+    kept.tell("signed_in")
+    wait_until(lambda: "again and again" in str(kept.done[-1]), what="that it is told")
+    assert len(ran.read_text().split()) == 6
+
+
+def test_hooks_that_come_while_a_session_is_locked_start_its_programs_when_it_goes_on(kept: Kept) -> None:
+    kept.configure({"name": "p", "command": SLEEPS})
+    kept.now = {"event": "locked"}
+    kept.start()
+    kept.tell("resumed")
+    assert len(running(kept)) == 1
+
+
+def test_hooks_that_are_stopped_in_the_middle_of_an_order_end_everything(kept: Kept) -> None:
+    kept.configure({"name": "p", "command": SLEEPS}, {"name": "slow", "command": SLEEPS, "at": "locked", "seconds": 5})
+    kept.start()
+    kept.tell("signed_in")
+    kept.sequence += 1
+    kept.send(b'{"parameters": {"event": "locked", "sequence": 2, "session": "%s"}}\0' % A.encode())
+    wait_until(lambda: len(running(kept)) == 2, what="the slow one")
+    assert kept.process
+    kept.process.terminate()
+    assert kept.process.wait(20) == 130
+    assert running(kept) == []
+    assert "Traceback" not in kept.log.read_text()
+
+
 def test_a_parked_session_is_stopped_whole_and_goes_on(kept: Kept) -> None:
     kept.configure({"name": "many", "command": python(MANY)}, {"name": "daemon", "command": python(DAEMON)})
     kept.start()
