@@ -4332,7 +4332,7 @@ class Theme:
         for name, pixels in BAR_FONT_SIZES.items():
             self.fonts[name].configure(size=-round(pixels * slim * self.zoom / self.scale))
         above = max(2, round(TOUCH * slim) - self.fonts["bar"].metrics("linespace")) // 2
-        self.style.configure("Session.TButton", padding=(above + 4, above))
+        self.style.configure("Session.TButton", padding=(round(14 * slim), above))
         self.style.configure("Treeview", rowheight=2 * self.fonts["body"].metrics("linespace") + self.px(16))
 
     def button(self, name: str, background: Colour, foreground: Colour) -> None:
@@ -4627,6 +4627,8 @@ class Window:
         self.root.update_idletasks()
         self.root.event_generate("<<Fit>>")
         self.bar.fit(self.stage.winfo_width())
+        if self.session_bar:
+            self.session_bar.place()
         self.root.update_idletasks()
         width, height = self.content.winfo_width(), self.content.winfo_height()
         side = max(0, width - round(COLUMN * self.theme.zoom)) // 2
@@ -4696,6 +4698,9 @@ class Window:
 
     def _renew(self) -> None:
         wanted = self._wanted()
+        works = wanted is SCREENS[State.SIGNED_IN] and not self.over
+        if self.session_bar and not works:
+            self.session_bar.hide()
         if type(self.screen) is not wanted or not wanted.stays:
             self.screen.close()
             for left in self.content.winfo_children():  # of a screen that could not be built
@@ -4704,10 +4709,11 @@ class Window:
         self.root.title(_("Lanyard: sign in with your smartcard"))
         self.screen.refresh()
         self.fit()
-        if self.cover and self.session_bar:
-            works = wanted is SCREENS[State.SIGNED_IN] and not self.over
-            self.cover.step_aside() if works else self.cover.go_up()
-            self.session_bar.show() if works else self.session_bar.hide()
+        if self.cover and self.session_bar and works:
+            self.cover.step_aside()
+            self.session_bar.show()
+        elif self.cover:
+            self.cover.go_up()
 
     def _notice_changed(self) -> None:
         """Show it later: most that holds up a sign-in is over by then."""
@@ -4923,7 +4929,7 @@ class Cover:
         self._root.geometry(f"{whole.width}x{whole.height}+0+0")
         self._window.stage.place(x=left, y=top, width=width, height=height)
         self._window.theme.fit(width, height)
-        self._root.event_generate("<<Monitors>>")
+        self._root.after_idle(self._window.fit)
 
     def _first_monitor(self) -> tuple[int, int, int, int] | None:
         with contextlib.suppress(AttributeError):  # an X server from before RandR 1.5 (2015)
@@ -4988,7 +4994,6 @@ class SessionBar:
         self._lock = self._button(lambda: window.conductor.handle(Cue.LOCK))
         self._change = self._button(lambda: window.come_over(ChangeRoleScreen))
         self._log_out = self._button(lambda: window.conductor.handle(Cue.LOG_OUT))
-        window.root.bind("<<Monitors>>", lambda event: self._place())
         self._session: Session | None = None
         self._shown = self._asked = False
         self._settled, self._timer = 0.0, ""
@@ -5017,7 +5022,7 @@ class SessionBar:
             self._settled = self._window.clock() + SETTLE_SECONDS
         self._shown = True
         self._tell_time()
-        self._place()
+        self.place()
 
     def hide(self) -> None:
         """While something covers the work, or nobody is signed in."""
@@ -5028,7 +5033,7 @@ class SessionBar:
         if self._window.conductor.state is not State.SIGNED_IN:
             self._session = None
 
-    def _place(self) -> None:
+    def place(self) -> None:
         """Name, role and time beside the buttons, or over them where the text is large and the monitor small."""
         if not self._shown:
             return
@@ -5047,7 +5052,8 @@ class SessionBar:
         self._who.grid(row=0, column=0, sticky="w", padx=(8, 0))
         self._role.grid(row=1, column=0, sticky="w", padx=(8, 0))
         self._time.grid(row=0, column=1, rowspan=2, sticky="ns")
-        self._buttons.grid(row=0 if across else 2, column=2 if across else 0, rowspan=2 if across else 1)
+        where = {"row": 0, "column": 2, "rowspan": 2} if across else {"row": 2, "column": 0, "columnspan": 2}
+        self._buttons.grid(**where, sticky="w")  # type: ignore[arg-type]
         self._bar.update_idletasks()
         height = self._frame.winfo_reqheight()
         self._bar.geometry(f"{width}x{height}+{left}+{top}")
@@ -5142,7 +5148,7 @@ class Screen:
             left -= wide
             button.pack(in_=self._rows[-1], side="left", fill="y", padx=apart, pady=self.px(8, 0))
             button.lift()
-        for margin in 24, 4:
+        for margin in 24, 4, 0:
             self.frame.configure(padding=self.px(40, margin))
             self.frame.update_idletasks()
             if self.frame.winfo_reqheight() <= height:
