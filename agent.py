@@ -2746,7 +2746,7 @@ class Attempt:
     card: CardIn
     broker: Broker
     guard: Guard
-    logged_out: Callable[[Event], None]  # called on the lane, with LogOutEnded
+    logged_out: Callable[[Attempt, LogOutEnded], None]  # called on the lane
     lane: Lane = field(default_factory=lambda: Lane("broker"))
     facts: CardFacts | None = None
     passcode: Passcode | None = None
@@ -2810,7 +2810,7 @@ class Attempt:
         elif session:
             confirmed = self._is_ended(session)
             self.guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
-            self.logged_out(LogOutEnded(confirmed))
+            self.logged_out(self, LogOutEnded(confirmed))
 
     def _is_ended(self, session: Session) -> bool:
         try:
@@ -3301,7 +3301,7 @@ class Conductor:
         if card is None:
             self.bridge.call(self.handle, Cue.NO_CARD_LEFT)
             return
-        logged_out = functools.partial(self.bridge.call, self.handle)
+        logged_out = functools.partial(self.bridge.call, self._log_out_ended)
         attempt = self.attempt = Attempt(card, self.new_broker(), self.guard, logged_out)
         attempt.lane.submit(lambda: self.bridge.call(self._broker_seen, attempt.prefetch()))
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
@@ -3366,6 +3366,11 @@ class Conductor:
             return Cue.ROLE_SELECTED
 
         self._run(attempt.lane, attempt, select)
+
+    def _log_out_ended(self, attempt: Attempt, event: LogOutEnded) -> None:
+        """Of one that was parked whoever is here is told nothing."""
+        if attempt.parked_since is None:
+            self.handle(event)
 
     def _leave(self) -> None:
         if self.attempt:

@@ -10,7 +10,7 @@ from support.kept import Start
 from support.machine import wait_until
 
 import agent
-from agent import AgentError, Fault, Mode, State
+from agent import AgentError, Cue, Fault, Mode, State
 
 # Session Lock Persistence
 
@@ -150,6 +150,31 @@ def test_the_longest_parked_one_makes_room(start: Start, most: int) -> None:
     assert len(person.conductor.parked) == most
     assert person.told().count("signed_out parked_too_many") == 1
     assert not any(map(person.spine.is_over, tickets[1:]))
+
+
+def test_a_log_out_that_is_not_confirmed_is_told_to_its_owner_alone(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE, parked_minutes=1)
+    ticket = person.signs_in("one-role")
+    person.pulls(State.LOCKED)
+    person.signs_in("no-role")
+    asked = threading.Event()
+    log_out = agent.Broker.log_out
+
+    def first_is_away(broker: agent.Broker, session: agent.Session) -> None:
+        if session.ticket == ticket:
+            asked.set()
+            raise AgentError(Fault.UNREACHABLE)
+        log_out(broker, session)
+
+    monkeypatch.setattr(agent.Broker, "log_out", first_is_away)
+    person.clock.now += 60
+    person.conductor.handle(Cue.LOG_OUT)
+    person.waits(lambda: person.conductor.log_out_confirmed is not None and asked.is_set(), "both outcomes")
+    person.bridge.wait(0.05)
+    assert person.state is State.SIGNED_OUT
+    assert person.conductor.log_out_confirmed is True
 
 
 def test_the_end_of_the_agent_ends_them_all(start: Start) -> None:
