@@ -4994,6 +4994,9 @@ class SessionBar:
         self._frame.columnconfigure(0, weight=1)
         self._who = ttk.Label(self._frame, style="Session.TLabel")
         self._role = ttk.Label(self._frame, style="Quiet.Session.TLabel")
+        for label in (self._who, self._role):
+            label.configure(cursor="hand2")
+            label.bind("<Button-1>", lambda event: self._press(self._show_all))
         self._time = ttk.Label(self._frame, padding=(8, 0))
         self._buttons = ttk.Frame(self._frame, style="Bar.TFrame")
         self._lock = self._button(lambda: window.conductor.handle(Cue.LOCK))
@@ -5004,14 +5007,18 @@ class SessionBar:
         self._settled, self._timer = 0.0, ""
 
     def _button(self, does: Callable[[], object]) -> ttk.Button:
-        def press() -> None:
-            if self._window.clock() >= self._settled:
-                does()
-
         look = {"style": "Session.TButton", "cursor": "hand2", "takefocus": False}
-        button = ttk.Button(self._buttons, command=press, **look)  # type: ignore[arg-type]
+        button = ttk.Button(self._buttons, command=functools.partial(self._press, does), **look)  # type: ignore[arg-type]
         button.pack(side="left", padx=(4, 0))
         return button
+
+    def _press(self, does: Callable[[], object]) -> None:
+        if self._window.clock() >= self._settled:
+            does()
+
+    def _show_all(self) -> None:
+        """What else there is to know and to do of the session, over the work."""
+        self._window.come_over(SCREENS[State.SIGNED_IN])
 
     def show(self) -> None:
         """While the person works."""

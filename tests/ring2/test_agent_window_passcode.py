@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.agent import Slot
+from support.screen import Display
+from support.spine import Spine
 from support.window import WindowOnScreen, text_of
 
-from agent import SETTLE_SECONDS, Fault, State
+from agent import SETTLE_SECONDS, Broker, Fault, State
+from demo import EmbeddedReader
 
 OLD, NEW, CODE = "123456", "802917", "12345678"
 
@@ -26,6 +30,11 @@ def enters(window: WindowOnScreen, *typed: str) -> None:
         window.waits(lambda each=each: len(window.passcode_field().get()) == len(each))
         window.presses("Return")
         window.waits(lambda: not any(map(text_of, window.widgets_called("passcode"))))
+
+
+def labelled(window: WindowOnScreen, text: str) -> Any:
+    """The widget that says this, if any can be seen."""
+    return next((each for each in window.widgets() if text_of(each) == text), None)
 
 
 def changing(window: WindowOnScreen, slot: Slot, card: str = "one-role") -> None:
@@ -174,3 +183,24 @@ def test_with_the_largest_text_all_can_be_reached(window: WindowOnScreen, slot: 
         for widget in (*window.buttons(), *window.widgets_called("passcode")):
             assert widget.winfo_rootx() + widget.winfo_width() <= width, text_of(widget)
             assert widget.winfo_rooty() + widget.winfo_height() <= height, text_of(widget)
+
+
+def test_in_a_kiosk_the_name_in_the_bar_leads_there_but_not_by_a_click_that_comes_too_soon(
+    screen: Display, spine: Spine, reader: EmbeddedReader, slot: Slot
+) -> None:
+    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), kiosk=True)
+    with contextlib.closing(window):
+        slot.insert("one-role")
+        window.signs_in()
+        window.sees(State.SIGNED_IN)
+        window.waits(lambda: labelled(window, window.session.cn))
+        for after, shown in ((0.1, False), (1, True)):
+            window.now += after
+            name = labelled(window, window.session.cn)
+            window.display.click(name.winfo_rootx() + 4, name.winfo_rooty() + 4)
+            window.catches_up()
+            assert ("Change passcode" in window.text()) == shown
+        window.clicks("Change passcode")
+        window.waits(lambda: "that you have now" in window.text())
+        window.clicks("Cancel")
+        window.waits(lambda: labelled(window, window.session.cn))
