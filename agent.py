@@ -4791,7 +4791,7 @@ class Cover:
                 self._root.unbind_class(kind, event)
         self._screen.xrandr_select_input(randr.RRScreenChangeNotifyMask)
         self._follow_monitors()
-        self._gone = Xlib.error.ConnectionClosedError
+        self._gone, self._bad_window = Xlib.error.ConnectionClosedError, Xlib.error.BadDrawable
         self._root.tk.createfilehandler(self._display, tk.READABLE, lambda *_: self._x_tells())
 
     def go_up(self) -> None:
@@ -4831,8 +4831,15 @@ class Cover:
         for name, numbers in properties.items():
             atoms = self._display.intern_atom(name), self._display.intern_atom("CARDINAL")
             self._frame.change_property(*atoms, 32, numbers)
-        managed = self._screen.get_full_property(self._display.intern_atom("_NET_SUPPORTING_WM_CHECK"), 0)
-        self._watch(others=managed is None)
+        self._watch(others=not self._is_managed())
+
+    def _is_managed(self) -> bool:
+        """Whether a window manager runs: what one that has died said of itself is still there."""
+        name = self._display.intern_atom("_NET_SUPPORTING_WM_CHECK")
+        says = self._screen.get_full_property(name, 0)
+        with contextlib.suppress(self._bad_window):
+            return bool(says and self._display.create_resource_object("window", says.value[0]).get_geometry())
+        return False
 
     def idle_seconds(self) -> float:
         """How long nobody has touched keyboard or pointer, as X's screen saver extension says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.agent import Slot
@@ -144,3 +145,73 @@ def test_nobody_can_paste_what_somebody_before_them_copied(
     covering.signs_in()
     covering.works()
     assert not workplace.selections()
+
+
+def bar_of(window: KioskWindow) -> Any:
+    (bar,) = (each for each in window.root.winfo_children() if each.winfo_class() == "Toplevel")
+    return bar
+
+
+@pytest.mark.parametrize("workplace", ["openbox"], indirect=True)
+def test_maximised_windows_leave_room_for_the_bar_on_every_desktop(
+    workplace: Workplace, covering: KioskWindow, slot: Slot
+) -> None:
+    slot.insert("one-role")
+    covering.signs_in()
+    covering.works()
+    workplace.xterm("-maximized")
+    bar = bar_of(covering)
+    covering.waits(lambda: workplace.on_top(5, 5) == workplace.outermost(bar.winfo_id()))
+    covering.waits(lambda: workplace.on_top(5, bar.winfo_height() + 5) == workplace.outermost(workplace.window("work")))
+    covering.picture("bar-openbox")
+    workplace.tool("wmctrl", "-s", "1")
+    covering.waits(lambda: not workplace.window("work"))
+    covering.waits(lambda: workplace.on_top(5, 5) == workplace.outermost(bar.winfo_id()))
+    workplace.tool("wmctrl", "-s", "0")
+
+
+def test_without_a_window_manager_the_bar_stays_on_top(workplace: Workplace, covering: KioskWindow, slot: Slot) -> None:
+    slot.insert("one-role")
+    covering.signs_in()
+    covering.works()
+    bar = workplace.outermost(bar_of(covering).winfo_id())
+    work = workplace.xterm("-geometry", "200x60+0+0")
+    covering.waits(lambda: workplace.on_top(5, 5) == bar)
+    workplace.tool("xdotool", "windowraise", str(work))
+    covering.waits(lambda: workplace.on_top(5, 5) == bar)
+    assert workplace.on_top(5, 100) == work
+
+
+def test_on_two_monitors_both_are_covered_and_the_first_shows_the_screen(
+    workplace: Workplace, covering: KioskWindow, slot: Slot
+) -> None:
+    workplace.tool("xrandr", "--setmonitor", "*RIGHT", "640/200x800/200+640+0", "screen")
+    workplace.tool("xrandr", "--setmonitor", "LEFT", "640/200x800/200+0+0", "none")
+    try:
+        stage = covering.window.stage
+        covering.waits(lambda: (stage.winfo_rootx(), stage.winfo_width()) == (640, 640))
+        assert covering.covers()
+        slot.insert("one-role")
+        covering.signs_in()
+        covering.works()
+        bar = bar_of(covering)
+        covering.waits(lambda: (bar.winfo_rootx(), bar.winfo_width()) == (640, 640))
+    finally:
+        for monitor in ("LEFT", "RIGHT"):
+            workplace.tool("xrandr", "--delmonitor", monitor)
+    covering.waits(lambda: (stage.winfo_x(), stage.winfo_width()) == (0, 1280))
+
+
+@pytest.mark.parametrize("works", [False, True], ids=["waiting", "signed in"])
+def test_a_monitor_that_comes_back_at_another_size_is_followed(
+    workplace: Workplace, covering: KioskWindow, slot: Slot, works: bool
+) -> None:
+    if works:
+        slot.insert("one-role")
+        covering.signs_in()
+        covering.works()
+    for wide, mode in ((1000, workplace.smaller()), (1280, "1280x800")):
+        workplace.tool("xrandr", "--output", "screen", "--mode", mode)
+        shown = bar_of(covering) if works else covering.window.stage
+        covering.waits(lambda shown=shown, wide=wide: shown.winfo_width() == wide)  # type: ignore[misc]
+        assert works or covering.covers()

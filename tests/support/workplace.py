@@ -74,8 +74,11 @@ class Workplace:
     def window(self, title: str) -> int:
         """The id of the window with this title that shows, 0 where there is none."""
         command = ["xdotool", "search", "--onlyvisible", "--name", f"^{title}$"]
-        found = subprocess.run(command, env=self.display.environment, capture_output=True, text=True, timeout=10)
-        return int(found.stdout.split()[0]) if found.stdout else 0
+        found = self._run(*command)
+        return int(found.split()[0]) if found else 0
+
+    def _run(self, *command: str) -> str:
+        return subprocess.run(command, env=self.display.environment, capture_output=True, text=True, timeout=10).stdout
 
     def typed(self) -> str:
         """What other programs have had of the keyboard."""
@@ -92,6 +95,14 @@ class Workplace:
         with process.stdout:
             assert process.stdout.readline() == b"held\n"
         return process
+
+    def smaller(self) -> str:
+        """A mode of 1000x700 pixels that the monitor has from now on."""
+        modes = self._run("xrandr")
+        if "small " not in modes:
+            self.tool("xrandr", "--newmode", "small", "30", *map(str, (1000, 1016, 1112, 1264, 700, 703, 709, 748)))
+            self.tool("xrandr", "--addmode", "screen", "small")
+        return "small"
 
     def outermost(self, window: int) -> int:
         """The id of the child of the root that this window is in."""
@@ -130,7 +141,7 @@ def workplace(
     request: pytest.FixtureRequest, displays: Callable[[str], Display], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Workplace]:
     """A screen with the window manager that the test's parameter names, or without one."""
-    need("tkinter", "Xlib", "xdotool")
+    need("tkinter", "Xlib", "xdotool", "xrandr")
     manager, size = getattr(request, "param", ""), "1280x800"
     display = displays(size)
     monkeypatch.setenv("DISPLAY", display.name)
