@@ -39,7 +39,7 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1183,
-    "Front ends": 2285,
+    "Front ends": 2289,
     "Ticket socket": 897,
     "Configuration and logging": 620,
 }
