@@ -91,8 +91,7 @@ class SessionPrograms:
         for descriptor in (self._orders, self._answers):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
-        _wait_for(self.pid)
-        if not process_tree.end_orphans([*others]):
+        if not _has_ended_well(self.pid) and not process_tree.end_orphans([*others]):
             raise ProgramFailed("A program of the session that has ended cannot be ended.")
         if number := process_tree.end_marked(mark(self.folder)):
             LOG.warning("processes of the session that had left its tree, and were ended: %d", number)
@@ -181,11 +180,13 @@ def _fork_reaper() -> tuple[int, int, int]:
         os.close(orders)
         os.close(answers)
         return pid, ordering, answering
+    exit_code = 1
     try:
         _close_all_but(orders, answers)
         reaper.serve(orders, answers)
+        exit_code = 0
     finally:
-        os._exit(0)
+        os._exit(exit_code)
 
 
 def _close_all_but(*kept: int) -> None:
@@ -197,13 +198,15 @@ def _close_all_but(*kept: int) -> None:
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
-def _wait_for(pid: int) -> None:
-    """Wait for a reaper, which ends with its pipe; one that does not is killed."""
+def _has_ended_well(pid: int) -> bool:
+    """Wait for a reaper, which ends with its pipe, and return whether it has left nothing; a slow one is killed."""
     ends = time.monotonic() + ANSWER_SECONDS
-    with contextlib.suppress(ChildProcessError):
-        while not os.waitpid(pid, os.WNOHANG)[0]:
+    try:
+        while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
             if time.monotonic() > ends:
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return
+                return os.waitpid(pid, 0)[1] == 0
             time.sleep(0.001)
+    except ChildProcessError:
+        return False
+    return ended[1] == 0
