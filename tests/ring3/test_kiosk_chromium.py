@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from support.browser import QUIET, own_chromium
 from support.extension import LOAD, Pages, under_policy
-from support.hooks import Hooks
+from support.hooks import B, Hooks, Kept
 from support.machine import TIED_TO_THE_RUN, need, stop, wait_until
 from support.screen import Display
 from support.ticket_socket import LiveAgent
 
 from agent import State
 from kiosk.chromium.policies import policies
+from kiosk.hooks import process_tree
 
 CHROMIUM = [sys.executable, "-m", "kiosk", "chromium"]
 # Tells what is there of who was here before, and leaves something.
@@ -76,7 +77,38 @@ def test_each_session_has_an_empty_browser_that_is_gone_within_a_second(
         live.pull()
         live.sees(State.WAITING)
         wait_until(lambda: hooks.tree() == [], 1.0, "the end of every process")
-        wait_until(lambda session=session: not hooks.session_folder(session).exists(), 1.0, "an empty folder")
+        wait_until(lambda session=session: not hooks.session_folder(session).exists(), what="its folder wiped")
+
+
+TICKS = """<!doctype html><title>App</title><body style="background: #ff0000"><script>
+setInterval(() => fetch("/", { method: "POST", body: "tick" }), 100);
+</script>"""
+
+
+def test_a_parked_persons_browser_stands_still_out_of_sight_and_goes_on(
+    kept: Kept, page: Pages, displays: Callable[[str], Display]
+) -> None:
+    need("chromium", "Xlib")
+    screen = displays("1024x768")
+    kept.environment = {"DISPLAY": screen.name}
+    page.page = TICKS
+    command = [*CHROMIUM, "--config", str(kept.config), "--full-screen", page.origin]
+    kept.configure({"name": "browser", "command": command}, browser=["chromium", *QUIET])
+    kept.start()
+    kept.tell("signed_in")
+    wait_until(lambda: page.posted and "#FF0000" in screen.colours(), 60, "the page in Chromium")
+    assert "failed" not in kept.tell("locked", reason="parked")
+    assert "#FF0000" not in screen.colours()
+    page.posted.clear()
+    kept.tell("signed_in", B)
+    wait_until(lambda: page.posted, 60, "the other person's page")
+    kept.tell("signed_out", B)
+    page.posted.clear()
+    assert {process.state for process in process_tree.descendants(kept.reapers()[0])} == {"T"}
+    assert not page.posted
+    kept.tell("resumed")
+    wait_until(lambda: page.posted, what="the page again")
+    wait_until(lambda: "#FF0000" in screen.colours(), 20, "its window again")
 
 
 SIDE_LOADED = {

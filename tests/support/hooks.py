@@ -55,6 +55,11 @@ class Hooks:
         """The living processes of a session, or of all sessions."""
         return processes_with(f"LANYARD_SESSION_DIR={self.session_folder(session)}")
 
+    def reapers(self) -> list[int]:
+        """The processes that each start a session's programs."""
+        assert self.process
+        return [each.pid for each in process_tree.processes() if each.parent == self.process.pid]
+
     def tree(self) -> list[int]:
         """All processes that descend from the program's reapers, also those whose environment cannot be seen."""
         assert self.process
