@@ -6,6 +6,8 @@ seven of them has all. A ticket is sought in pieces, as part of a freed piece of
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +18,9 @@ from support.machine import need, wait_until
 from support.memory import Copy, copies
 from support.spine import Spine
 
-from agent import EARLY_TYPING_MS
+from agent import EARLY_TYPING_MS, SETTLE_SECONDS
 
-PASSCODE, WRONG = "83915274", "61940738"
+PASSCODE, WRONG, NEW = "83915274", "61940738", "47208593"
 ENDS_WITHIN = 5  # seconds until a log-out has been confirmed, and its thread has ended
 
 
@@ -110,6 +112,26 @@ def test_a_wrong_passcode_and_then_the_right_one(kiosk: Kiosk, data: Path) -> No
     kiosk.types(PASSCODE)
     kiosk.sees("signed_in")
     leaves_nothing(kiosk, WRONG, PASSCODE)
+
+
+def test_a_passcode_that_is_changed(kiosk: Kiosk, data: Path) -> None:
+    """The old one, and the new one, which is typed twice."""
+    card = data / "cards" / "one-role"
+    kiosk.slot.insert("one-role")
+    kiosk.sees("passcode")
+    enters_deliberately(kiosk, "Tab", "Tab", "Return")  # Sign in, Change passcode
+    for typed in (PASSCODE, NEW, NEW):
+        kiosk.display.type(typed)
+        enters_deliberately(kiosk, "Return")
+    wait_until(lambda: json.loads((card / "card.json").read_text())["passcode"] == NEW, what="the new passcode")
+    leaves_nothing(kiosk, PASSCODE, NEW)
+
+
+def enters_deliberately(kiosk: Kiosk, *keys: str) -> None:
+    """Press the last of them until no screen takes it for a key of the one before; with no digits it does nothing."""
+    settled = time.monotonic() + 2 * SETTLE_SECONDS
+    kiosk.display.key(*keys[:-1] or ("Shift_L",))
+    kiosk.presses_until(lambda: time.monotonic() > settled, keys[-1])
 
 
 def corrects(kiosk: Kiosk) -> None:
