@@ -4258,6 +4258,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "Quiet.Bar.TLabel": {"foreground": Colour.SECONDARY, "font": "small"},
     "Session.TLabel": {"background": Colour.WHITE, "font": "bar"},
     "Quiet.Session.TLabel": {"foreground": Colour.SECONDARY, "font": "fine"},
+    "Red.Session.TLabel": {"foreground": Colour.RED, "font": "fine"},
     "Amber.Session.TLabel": {"background": Colour.AMBER},
     "Session.TButton": {"font": "bar"},
     "Notice.TLabel": {"background": Colour.RED, "foreground": Colour.WHITE, "padding": (40, 12)},
@@ -4734,6 +4735,8 @@ class Window:
         elif not self.notice.winfo_manager():
             self.notice.pack(side="top", fill="x", before=self.content)
         self.fit()
+        if self.session_bar:
+            self.session_bar.place()
 
     def _cards_changed(self) -> None:
         self.screen.refresh()
@@ -5067,7 +5070,9 @@ class SessionBar:
         room = width - (beside if across else self._time.winfo_reqwidth()) - 16
         role = describe_role(signed_in.role) if signed_in.role else _("No role")
         self._who.configure(text=shorten(signed_in.session.cn, fonts["bar"], room))
-        self._role.configure(text=shorten(role, fonts["fine"], room))
+        failed = self._window.conductor.notice
+        style = "Red.Session.TLabel" if failed else "Quiet.Session.TLabel"
+        self._role.configure(text=shorten(failed or role, fonts["fine"], room), style=style)
         self._who.grid(row=0, column=0, sticky="w", padx=(8, 0))
         self._role.grid(row=1, column=0, sticky="w", padx=(8, 0))
         self._time.grid(row=0, column=1, rowspan=2, sticky="ns")
