@@ -1,16 +1,22 @@
 """Makes the pictures of README and docs/ anew, from the programs as they are.
 
-    python tests/pictures.py [window] [roles] [console] [clinic] [tray]
+    python tests/pictures.py [window] [roles] [console] [clinic] [tray] [screens]
 
 Needs what the window and the pages are tested with: Xvfb, xdotool, imagemagick, chromium, chromium-driver, selenium and
 aiohttp. Look at what comes out before it is committed.
+
+`screens` (tox -e pictures) are all screens of a shared PC, in each language, size of text and of monitor, under
+build/screens/, with a sheet of each kind; those that README shows go to docs/pictures/.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,11 +35,15 @@ from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
 from support.screen import Display, own_display  # noqa: E402
 from support.spine_client import Card, Client  # noqa: E402
 
+from agent import LANGUAGES  # noqa: E402
 from emulator.service.control import request  # noqa: E402
 from spine_stub import SpineStub  # noqa: E402
 from spine_stub.clinic.service import Application  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
+SCREENS = ROOT / "build" / "screens"
+MONITORS = "1024x768", "1920x1080", "3840x2160"
+SHOWN = {"passcode-wrong": "en", "change-role": "en", "locked": "en", "waiting": "cy"}  # what README shows of them
 SETTLED = 1.0  # seconds until a window or page has drawn what it knows
 APDUS = (
     f"{SELECT_PIV}00",
@@ -137,12 +147,29 @@ def tray() -> None:
             stop(emulator.process)
 
 
+def screens() -> None:
+    """Every screen of a shared PC, and the sheets."""
+    for monitor in MONITORS:
+        with own_display(monitor) as screen:
+            environment = screen.environment | {"PYTHONPATH": os.pathsep.join(sys.path[:2])}
+            for language, percent in itertools.product(LANGUAGES, ("100", "200")):
+                kind = SCREENS / monitor / f"{language}-{percent}"
+                command = [sys.executable, "-m", "support.scenes", str(kind), language, percent]
+                subprocess.run([*TIED_TO_THE_RUN, *command], env=environment, check=True)
+                pictures = sorted(map(str, kind.glob("*.png")))
+                sheet = ["-tile", "8x", "-geometry", "480x+4+4", str(SCREENS / f"{monitor}-{kind.name}.jpg")]
+                subprocess.run(["montage", "-label", "%t", *pictures, *sheet], check=True)
+    for scene, language in SHOWN.items():
+        shutil.copy(SCREENS / MONITORS[0] / f"{language}-100" / f"{scene}.png", PICTURES / f"kiosk-{scene}.png")
+
+
 MAKERS: dict[str, Callable[[], None]] = {
     "window": lambda: with_demonstration(window),
     "roles": lambda: with_demonstration(roles),
     "console": console,
     "clinic": clinic,
     "tray": tray,
+    "screens": screens,
 }
 
 

@@ -1,9 +1,9 @@
 """Every screen of the agent's window, set up without card, reader or broker: for pictures, and for what must fit.
 
 As a program
-it takes a picture of each, in each language and size of text, of the screen that $DISPLAY names:
+it takes a picture of each, of the screen that $DISPLAY names, in a language, with text of so many percent:
 
-    python -m support.scenes FOLDER
+    python -m support.scenes FOLDER LANGUAGE PERCENT
 """
 
 from __future__ import annotations
@@ -250,20 +250,17 @@ SCENES: dict[str, Callable[[Stage], None]] = {
 }
 
 
-def take_pictures(folder: Path) -> None:
-    """Of every scene on a shared PC: FOLDER/LANGUAGE-PERCENT/SCENE.png."""
+def take_pictures(folder: Path, language: str, percent: int) -> None:
+    """Of every scene on a shared PC: FOLDER/SCENE.png."""
     display = Display(os.environ["DISPLAY"])
-    for language in agent.LANGUAGES:
-        for percent in (100, 200):
-            stage = Stage(kiosk=True, language=language)
-            stage.window.zoom(percent / 100)
-            into = folder / f"{language}-{percent}"
-            into.mkdir(parents=True, exist_ok=True)
-            for name in SCENES:
-                stage.shows(name)
-                display.screenshot(into / f"{name}.png")
-            stage.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Stage(kiosk=True, language=language)
+    stage.window.zoom(percent / 100)
+    for name in SCENES:
+        stage.shows(name)
+        display.screenshot(folder / f"{name}.png")
+    stage.close()
 
 
 if __name__ == "__main__":
-    take_pictures(Path(sys.argv[1]))
+    take_pictures(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
