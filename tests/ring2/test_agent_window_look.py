@@ -11,6 +11,8 @@ import pytest
 from support.agent import Slot
 from support.agent_screens import VISITS, Visit, passcode, technical_detail, waiting
 from support.emulator import EmulatorProgram
+from support.machine import need
+from support.scenes import SCENES, Stage
 from support.screen import Display
 from support.spine import Spine
 from support.window import WindowOnScreen, text_of
@@ -66,29 +68,26 @@ def test_the_contrast_formula_gives_the_standards_own_values() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
-def test_every_text_has_a_contrast_of_at_least_4_5(window: WindowOnScreen, slot: Slot, visit: Visit) -> None:
-    visit(window, slot)
-    for widget in window.widgets():
-        if widget.winfo_class() in ("TLabel", "TButton", "Entry", "Text"):
-            ratio = contrast(*(colour_of(widget, part) for part in ("foreground", "background")))
-            assert ratio >= 4.5, f"{text_of(widget)!r}: {ratio:.2f}"
-
-
-@pytest.mark.parametrize("visit", VISITS, ids=lambda visit: visit.__name__)
-def test_with_the_contrast_theme_every_text_has_at_least_7(
-    screen: Display, spine: Spine, reader: demo.EmbeddedReader, slot: Slot, visit: Visit
+@pytest.mark.parametrize(("contrast_theme", "least"), [(False, 4.5), (True, 7)], ids=["usual theme", "contrast theme"])
+@pytest.mark.parametrize("kiosk", [False, True], ids=["window", "kiosk"])
+def test_every_text_of_every_screen_has_enough_contrast(
+    kiosk: bool, contrast_theme: bool, least: float, screen: Display
 ) -> None:
-    window = WindowOnScreen(screen, reader, lambda: Broker(spine.url, spine.ca_file), contrast=True)
-    try:
-        visit(window, slot)
-        window.picture(f"contrast-{visit.__name__}")
-        for widget in window.widgets():
-            if widget.winfo_class() in ("TLabel", "TButton", "Entry"):
-                ratio = contrast(*(colour_of(widget, part) for part in ("foreground", "background")))
-                assert ratio >= 7, f"{text_of(widget)!r}: {ratio:.2f}"
-    finally:
-        window.close()
+    """WCAG 2.2, 1.4.3 and 1.4.6."""
+    if kiosk:
+        need("Xlib")
+    stage, weak = Stage(kiosk=kiosk, contrast=contrast_theme), []
+    for name in SCENES:
+        stage.shows(name)
+        texts = (
+            each for each in agent.visible(stage.root) if each.winfo_class() in ("TLabel", "TButton", "Entry", "Text")
+        )
+        ratios = {
+            text_of(each): contrast(*(colour_of(each, part) for part in ("foreground", "background"))) for each in texts
+        }
+        weak += [(name, text, round(ratio, 2)) for text, ratio in ratios.items() if ratio < least]
+    stage.close()
+    assert not weak
 
 
 def colour_of(widget: Any, part: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import agent
 from agent import (
@@ -195,6 +195,14 @@ def _unlock(stage: Stage) -> None:
     stage.press("Unlock with a code")
 
 
+def _doctor(stage: Stage) -> None:
+    _problem(Fault.NO_READER)(stage)
+    found = "Reader: none is connected to this PC.\nPlug the card reader in, and look whether its lamp is on.\n"
+    with patch.object(agent.DoctorScreen, "_ask"):
+        stage.window.come_over(agent.DoctorScreen)
+    stage.window.screen._show([found])  # type: ignore[attr-defined]
+
+
 def _detail(stage: Stage) -> None:
     _problem(Fault.BROKER_FAULT)(stage)
     stage.press("Technical detail")
@@ -246,6 +254,7 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "signing-out": lambda stage: stage.goes(State.SIGNED_OUT, attempt=attempt()),
     "signed-out-here-only": lambda stage: stage.goes(State.SIGNED_OUT, log_out_confirmed=False, attempt=attempt()),
     "technical-detail": _detail,
+    "check-this-pc": _doctor,
     **{f"problem-{fault.name.lower().replace('_', '-')}": _problem(fault) for fault in Fault},
 }
 
