@@ -5,7 +5,7 @@ A person puts a card into the reader of a shared PC, types a passcode and is sig
 Broker; the card is pulled and the PC is clean for the next person.
 
     python agent.py --demo                          everything at once, no card, reader or network needed
-    python agent.py --spine https://HOST            the window, with the first smartcard reader
+    python agent.py --spine https://HOST            the window, with the smartcard readers of this PC
     python agent.py --spine https://HOST login      the same sign-in in the terminal
 
 How to read this file: each section uses only the ones above it.
@@ -2904,7 +2904,7 @@ class Conductor:
         self.on_show: Callable[[], None] = lambda: None  # the person is to look here
         self.held = ""  # why nobody can sign in at present
         self.notice = ""  # what has failed around the agent
-        self.on_notice: Callable[[], None] = lambda: None  # one of these two has changed
+        self.on_notice: Callable[[], None] = lambda: None  # one of these two has changed, or whether the broker is away
         self.has_keyboard = True  # the screen gets what is typed
         self._waits: tuple[Attempt, State] | None = None  # whose sign-in is held up
         self._moved = self.clock()
@@ -2914,6 +2914,8 @@ class Conductor:
         self._timer: threading.Timer | None = None
         self._card: CardIn | None = None  # the one that all is about
         self._broker_timer: threading.Timer | None = None
+        self._looking: Broker | None = None  # for the broker, while it is away
+        self._look_lock = threading.Lock()
         self._unusable: set[CardIn] = set()
         self._asked: set[CardIn] = set()  # those among which the person has chosen
         self._card_lane = Lane("card")
@@ -3313,8 +3315,11 @@ class Conductor:
         def look() -> None:
             away = None
             try:
-                with contextlib.closing(self.new_broker()) as broker:
-                    broker.activate()
+                with self._look_lock:
+                    self._looking = self._looking or self.new_broker()  # kept meanwhile: TLS takes long to set up
+                    self._looking.activate()
+                    self._looking.close()
+                    self._looking = None
             except AgentError as error:
                 away = error
             self.bridge.call(self._broker_seen, away)
@@ -3322,13 +3327,16 @@ class Conductor:
         Lane("broker check").submit(look, None)
 
     def _broker_seen(self, away: AgentError | None) -> None:
+        changed = str(away) != str(self.broker_away)
         self.broker_away = away
         if self._broker_timer:
             self._broker_timer.cancel()
         again = away is not None and not self._closed.is_set()
         function = BROKER_AGAIN_SECONDS, self.bridge.call, self.look_for_broker
         self._broker_timer = start_timer(*function) if again else None
-        self.on_cards()
+        if changed:
+            self.on_cards()
+            self.on_notice()
 
     def _give_up(self) -> None:
         if self.attempt:
@@ -4598,7 +4606,7 @@ class Window:
         self.screen: Screen = SCREENS[conductor.state](self)
         self.screen.refresh()
         conductor.on_change = self._state_changed
-        conductor.on_cards = self._cards_changed
+        conductor.on_cards = lambda: self.screen.refresh()
         conductor.on_request, conductor.on_show = self._requested, self.show
         conductor.on_notice = self._notice_changed
         self.content.bind("<Configure>", lambda event: self.fit(afresh=False))
@@ -4737,10 +4745,6 @@ class Window:
         self.fit()
         if self.session_bar:
             self.session_bar.place()
-
-    def _cards_changed(self) -> None:
-        self.screen.refresh()
-        self.fit()
 
     def _requested(self) -> None:
         self.bar.refresh()
