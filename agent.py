@@ -5539,6 +5539,7 @@ class ConfirmScreen(Screen):
 
     def build(self) -> None:
         self.label(_("This is the last try"), "Title.TLabel")
+        self.label(describe_owner(self.conductor))
         self.label(_("If this passcode is wrong too, your card is locked and you need help to unlock it."))
         self.button(_("No, let me type it again"), Cue.CANCELLED)
         self.button(_("Yes, use this passcode"), Cue.CONFIRMED, "Quiet.TButton")
@@ -5772,7 +5773,8 @@ class SessionScreen(Screen):
         if len(signed_in.session.roles) > 1:
             self.button(_("Change role"), lambda: self.window.come_over(ChangeRoleScreen), "Quiet.TButton")
         self.button(_("Lock"), Cue.LOCK, "Quiet.TButton")
-        self.button(_("Change passcode"), lambda: self.window.come_over(ChangeScreen), "Quiet.TButton")
+        if not uses_own_pad(self.conductor):
+            self.button(_("Change passcode"), lambda: self.window.come_over(ChangeScreen), "Quiet.TButton")
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         self._show_time()
 

@@ -124,3 +124,13 @@ def test_of_a_card_that_is_slow_it_is_said_when_it_is_given_up(
     source.go.set()
     window.sees(State.PASSCODE)
     assert "slow" not in window.text()
+
+
+def test_before_the_last_try_it_is_said_whose_card_would_lock(window: WindowOnScreen, slots: list[Slot]) -> None:
+    first, _ = choosing(window, slots)
+    window.clicks(first)
+    for _ in range(3):
+        window.signs_in("000000")
+        window.sees(State.PASSCODE, State.LAST_TRY, State.CONFIRMING)
+    window.sees(State.CONFIRMING)
+    window.waits(lambda: "Card of 555000000002 in embedded reader" in window.text())
