@@ -2908,7 +2908,6 @@ class Conductor:
         self.has_keyboard = True  # the screen gets what is typed
         self._waits: tuple[Attempt, State] | None = None  # whose sign-in is held up
         self._moved = self.clock()
-        self._table = TABLES[self.mode]
         self._untold: list[SessionEvent] = []
         self._reason = ""  # of what happens now
         self._timer: threading.Timer | None = None
@@ -2997,7 +2996,9 @@ class Conductor:
         It is not while one of several cards is being read: nobody has been told yet whose passcode it would be.
         """
         unknown = self.state is State.READING and len(self.cards) > 1
-        if unknown or (self.attempt and self._must_ask(self.attempt)) or (self.state, PasscodeTyped) not in self._table:
+        if unknown or (self.attempt and self._must_ask(self.attempt)):
+            return False
+        if (self.state, PasscodeTyped) not in TABLES[self.mode]:
             return False
         self.handle(PasscodeTyped(Passcode(text)))
         return True
@@ -3091,7 +3092,7 @@ class Conductor:
 
     def handle(self, event: Event) -> None:
         """Move as the table says, act, and tell the face."""
-        move = self._table.get((self.state, kind(event)))
+        move = TABLES[self.mode].get((self.state, kind(event)))
         if move is None:
             return
         before, (self.state, action) = self.state, move

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agent import CardFacts, CardIn, CardSource, Digest, IdentityCard, Purpose, Report, Request, Signing, State
+from agent import CardFacts, CardIn, CardSource, Digest, IdentityCard, Mode, Purpose, Report, Request, Signing, State
 from support.agent import Slot
 from support.window import WindowOnScreen
 
@@ -162,7 +162,29 @@ def unlocking(window: WindowOnScreen, slot: Slot) -> None:
     window.waits(window.passcode_field)
 
 
+def locked(window: WindowOnScreen, slot: Slot) -> None:
+    window.conductor.mode = Mode.SESSION_LOCK_PERSISTENCE
+    signed_in(window, slot)
+    slot.pull()
+    window.sees(State.LOCKED)
+
+
+def unlocking_session(window: WindowOnScreen, slot: Slot) -> None:
+    signed_in(window, slot)
+    window.clicks("Lock")
+    window.waits(lambda: "Your session is locked" in window.text())
+
+
+def changing_role(window: WindowOnScreen, slot: Slot) -> None:
+    choosing_role(window, slot)
+    window.presses("Down", "Return")
+    window.sees(State.SIGNED_IN)
+    window.clicks("Change role")
+    window.waits(lambda: "Change your role" in window.text())
+
+
 VISITS = [
     waiting, passcode, wrong_passcode, last_try, confirming, choosing_role, signed_in, without_role, signed_out,
     problem, choosing_certificate, asked_to_sign, asked, new_passcode, new_passcode_set, locked_card, unlocking,
+    locked, unlocking_session, changing_role,
 ]  # fmt: skip
