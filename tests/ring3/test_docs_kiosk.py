@@ -29,6 +29,10 @@ SESSION = """\
 export XDG_RUNTIME_DIR=/tmp/session DISPLAY=:7
 mkdir -m 700 -p $XDG_RUNTIME_DIR
 Xvfb :7 -screen 0 1024x768x24 -nolisten tcp >/dev/null 2>&1 &
+for n in $(seq 150); do
+    python3 /packages/windows.py >/dev/null 2>&1 && break
+    sleep 0.2
+done
 /usr/share/lanyard/kiosk/files/sessions/{name} >/tmp/session.log 2>&1 &
 for n in $(seq 150); do
     python3 /packages/windows.py 2>/dev/null | grep -qx '1024 768' && break

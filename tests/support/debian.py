@@ -41,6 +41,7 @@ class BareDebian:
     def __init__(self, root: Path, cache: Path, packages: Path) -> None:
         self.root, self._cache = root, cache
         shutil.copytree(packages, root / "packages")
+        (root / "packages").chmod(0o755)  # the tests' own folder is closed to other users
         for name, text in HASTE.items():
             (root / name).write_text(text)
         (root / "usr/sbin/policy-rc.d").write_text(NO_DAEMONS)
