@@ -4365,7 +4365,21 @@ class Theme:
         dark, grey = self.colour(Colour.TEXT), self.colour(Colour.SECONDARY)
         field.configure(background=Colour.WHITE, foreground=dark, exportselection=False)
         field.configure(highlightthickness=self.px(4), highlightcolor=dark, highlightbackground=grey)
+        if tk_has_a_voice(field):
+            for what, value in ("set_acc_role", "Entry"), ("set_acc_name", describe_field(field)):
+                field.tk.call("tk", "accessible", what, field, value)
+            field.tk.call("tk", "accessible", "add_acc_object", field)
         return field
+
+
+def describe_field(field: tk.Misc) -> str:
+    """The name of a field to type in, for those who do not see what stands over it."""
+    return {"passcode": _("Passcode"), "search": _("Find")}.get(field.winfo_name(), "")
+
+
+def tk_has_a_voice(widget: tk.Misc) -> bool:
+    """Whether Tk tells screen readers of its widgets by itself, as it can from 9.1 on (TIP 733), fields without names."""
+    return bool(widget.tk.eval("info commands ::tk::accessible::check_screenreader"))
 
 
 # What is not told of by itself: what always stands there, and the time while there is much of it.
@@ -4439,10 +4453,9 @@ class View:
     def _field(self, widget: Any) -> int:
         """With its text in a node of its own, as accesskit wants it. Of a passcode that is as many dots."""
         hidden = str(widget.cget("show"))
-        names = {"passcode": _("Passcode"), "search": _("Find")}
         role = self._role.PASSWORD_INPUT if hidden else self._role.TEXT_INPUT
         text = hidden * len(widget.get()) if hidden else widget.get()
-        number, node = self._node(role, widget, label=names.get(widget.winfo_name(), ""))
+        number, node = self._node(role, widget, label=describe_field(widget))
         run_number, run = self._node(self._role.TEXT_RUN, widget, "text")
         run.clear_label()
         run.set_value(text)
@@ -4612,7 +4625,8 @@ class Window:
         conductor.on_notice = self._notice_changed
         self.content.bind("<Configure>", lambda event: self.fit(afresh=False))
         self._bind_keys()
-        self._voice = Voice(self.root, bridge) if "accesskit" in sys.modules else None
+        ours = "accesskit" in sys.modules and not tk_has_a_voice(self.root)
+        self._voice = Voice(self.root, bridge) if ours else None
         if self.cover:
             self.cover.go_up()
 

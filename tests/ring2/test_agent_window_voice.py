@@ -11,6 +11,8 @@ import pytest
 from support.agent import Slot
 from support.agent_screens import VISITS, Visit, choosing_role, confirming, passcode, signed_in, wrong_passcode
 from support.machine import need
+from support.scenes import Stage
+from support.screen import Display
 from support.window import WindowOnScreen, text_of
 
 import agent
@@ -165,6 +167,40 @@ def test_the_time_is_announced_when_little_is_left(heard: Listener, window: Wind
     window.conductor.clock = lambda: ends - 240
     window.window._state_changed(State.SIGNED_IN)
     assert finds(window, heard, "Time left: 4 minutes")[1].live == live.ASSERTIVE
+
+
+AS_IN_TK_9_1 = """
+    namespace eval ::tk::accessible {proc check_screenreader {} {return 1}}
+    proc ::tk::accessible args {lappend ::told $args}
+    set known [namespace ensemble configure tk -map]
+    namespace ensemble configure tk -map [dict merge $known {accessible ::tk::accessible}]
+    set ::told {}
+"""
+
+
+def test_where_tk_has_a_voice_of_its_own_it_is_given_the_names_of_the_fields(
+    screen: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys typed into the passcode's field are nothing that it hears: its bindings are those of the class Entry."""
+
+    class Tk(agent.tk.Tk):
+        def __init__(self, **options: str) -> None:
+            super().__init__(**options)  # type: ignore[arg-type]
+            self.tk.eval(AS_IN_TK_9_1)
+
+    monkeypatch.setattr(agent.tk, "Tk", Tk)
+    stage = Stage()
+    stage.shows("passcode")
+    entry = stage.window.screen.first
+    told = [stage.root.tk.splitlist(each) for each in stage.root.tk.splitlist(stage.root.tk.eval("set ::told"))]
+    assert told == [
+        ("set_acc_role", str(entry), "Entry"),
+        ("set_acc_name", str(entry), "Passcode"),
+        ("add_acc_object", str(entry)),
+    ]
+    assert "Entry" not in entry.bindtags()
+    assert stage.window._voice is None
+    stage.close()
 
 
 @pytest.mark.logs_errors
