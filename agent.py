@@ -4378,7 +4378,7 @@ def describe_field(field: tk.Misc) -> str:
 
 
 def tk_has_a_voice(widget: tk.Misc) -> bool:
-    """Whether Tk itself tells screen readers of its widgets, as it can from 9.1 on (TIP 733): of fields without names."""
+    """Whether Tk itself tells screen readers of its widgets, as it can from 9.1 on (TIP 733), fields without names."""
     return bool(widget.tk.eval("info commands ::tk::accessible::check_screenreader"))
 
 
