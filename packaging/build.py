@@ -52,7 +52,7 @@ PACKAGES = (
         "lanyard",
         ("agent.py", "bridge", "kiosk", "locale"),
         {"lanyard": "agent", "lanyard-bridge": "bridge.__main__", "lanyard-kiosk": "kiosk.__main__"},
-        ("docs/kiosk.md", "docs/applications.md"),
+        ("docs/kiosk.md", "docs/modes.md", "docs/safety.md", "docs/applications.md"),
         {
             "kiosk/files/systemd": "usr/lib/systemd/user",
             "kiosk/files/sessions/lanyard-openbox.desktop": "usr/share/xsessions/lanyard-openbox.desktop",
