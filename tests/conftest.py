@@ -27,6 +27,7 @@ pytest_plugins = [
         "spine",
         "emulator",
         "agent",
+        "agent_program",
         "kept",
         "two_readers",
         "agent_socket",

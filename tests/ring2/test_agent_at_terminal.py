@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import Slot
-from support.agent_program import AtTerminal, at, free_port
+from support.agent_program import AtTerminal, SitDown, at, free_port
 from support.emulator import tries_left_on_disk
-from support.machine import need
 from support.spine import Spine
 
 WELCOME = "Put your card into the reader."
@@ -30,13 +29,11 @@ def slot(data: Path, port: int) -> Iterator[Slot]:
 
 
 @pytest.fixture
-def terminal(spine: Spine, port: int, slot: Slot) -> Iterator[AtTerminal]:
+def terminal(spine: Spine, port: int, slot: Slot, at_terminal: SitDown) -> AtTerminal:
     """The agent in a terminal, waiting for a card."""
-    need("setsid")
-    terminal = AtTerminal(*at(spine, port), "login")
+    terminal = at_terminal(*at(spine, port), "login")
     terminal.sees(WELCOME)
-    yield terminal
-    terminal.close()
+    return terminal
 
 
 def asked_for_a_passcode(terminal: AtTerminal, slot: Slot, card: str) -> None:
@@ -68,9 +65,10 @@ def test_a_wrong_passcode_then_the_right_one_then_a_role(terminal: AtTerminal, s
     assert "AQIC" not in terminal.shown
 
 
-def test_the_question_stays_the_last_line_below_the_story(spine: Spine, slot: Slot, port: int) -> None:
-    need("setsid")
-    terminal = AtTerminal(*at(spine, port), "--explain", "login")
+def test_the_question_stays_the_last_line_below_the_story(
+    spine: Spine, slot: Slot, port: int, at_terminal: SitDown
+) -> None:
+    terminal = at_terminal(*at(spine, port), "--explain", "login")
     terminal.sees(WELCOME)
     slot.insert("one-role")
     terminal.sees("login/authactivate")
@@ -81,7 +79,6 @@ def test_the_question_stays_the_last_line_below_the_story(spine: Spine, slot: Sl
     terminal.sees("Passcode: ")
     terminal.types("123456\n")
     assert terminal.ends() == 0
-    terminal.close()
 
 
 def test_what_cannot_be_a_passcode_is_asked_again(terminal: AtTerminal, slot: Slot) -> None:
@@ -160,9 +157,8 @@ def test_the_last_try_is_asked_about(
     assert tries_left_on_disk(one_try_left) == left
 
 
-def test_json_at_a_terminal_and_the_session_is_over(spine: Spine, slot: Slot, port: int) -> None:
-    need("setsid")
-    terminal = AtTerminal(*at(spine, port), "login", "--json", "--role", "1")
+def test_json_at_a_terminal_and_the_session_is_over(spine: Spine, slot: Slot, port: int, at_terminal: SitDown) -> None:
+    terminal = at_terminal(*at(spine, port), "login", "--json", "--role", "1")
     terminal.sees(WELCOME)
     asked_for_a_passcode(terminal, slot, "three-roles")
     terminal.types("123456\n")
@@ -171,23 +167,19 @@ def test_json_at_a_terminal_and_the_session_is_over(spine: Spine, slot: Slot, po
     line = next(line for line in terminal.shown.splitlines() if line.startswith("{"))
     assert json.loads(line)["ticket"] is None
     assert any("authlogout" in line and "ended=True" in line for line in spine.log)
-    terminal.close()
 
 
-def test_the_card_is_in_already(spine: Spine, slot: Slot, port: int) -> None:
-    need("setsid")
+def test_the_card_is_in_already(spine: Spine, slot: Slot, port: int, at_terminal: SitDown) -> None:
     slot.insert("one-role")
-    terminal = AtTerminal(*at(spine, port), "login")
+    terminal = at_terminal(*at(spine, port), "login")
     terminal.sees("Passcode: ")
     terminal.types("123456\n")
     assert terminal.ends() == 0
-    terminal.close()
 
 
-def test_a_second_enter_answers_no_question_that_nobody_has_read(data: Path) -> None:
+def test_a_second_enter_answers_no_question_that_nobody_has_read(data: Path, at_terminal: SitDown) -> None:
     """At each of the three questions: the role, nothing that is a role, and the log-out."""
-    need("setsid")
-    terminal = AtTerminal("--demo", "--data", data)
+    terminal = at_terminal("--demo", "--data", data)
     terminal.sees("Passcode: ")
     terminal.types("123456\n2\n")
     terminal.sees("Which role? Number: ")
@@ -208,13 +200,13 @@ def test_a_second_enter_answers_no_question_that_nobody_has_read(data: Path) -> 
     terminal.types("\n")
     terminal.sees("Logged out.")
     assert terminal.ends() == 0
-    terminal.close()
 
 
-def test_a_weak_new_passcode_is_refused_with_the_reason_and_asked_again(data: Path, port: int, slot: Slot) -> None:
-    need("setsid")
+def test_a_weak_new_passcode_is_refused_with_the_reason_and_asked_again(
+    data: Path, port: int, slot: Slot, at_terminal: SitDown
+) -> None:
     slot.insert("one-role")
-    terminal = AtTerminal("--reader", f"embedded:{port}", "passcode")
+    terminal = at_terminal("--reader", f"embedded:{port}", "passcode")
     terminal.sees("Passcode: ")
     terminal.types("123456\n")
     for weak, why in (
@@ -234,5 +226,4 @@ def test_a_weak_new_passcode_is_refused_with_the_reason_and_asked_again(data: Pa
     terminal.sees("The passcode is changed.")
     assert terminal.ends() == 0
     assert "802917" not in terminal.shown
-    terminal.close()
     assert json.loads((data / "cards" / "one-role" / "card.json").read_text())["passcode"] == "802917"

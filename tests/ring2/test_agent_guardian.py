@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import AGENT, ROOT, AtTerminal, at, free_port, programs_with, run_agent
+from support.agent_program import AGENT, ROOT, AtTerminal, SitDown, at, free_port, programs_with, run_agent
 from support.emulator import EmulatorProgram
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 from support.screen import Display, own_display
@@ -46,18 +46,16 @@ def slot(data: Path, port: int) -> Iterator[Slot]:
 
 
 @pytest.fixture
-def terminal(spine: Spine, port: int, slot: Slot, sessions: Callable[[], int]) -> Iterator[AtTerminal]:
+def terminal(spine: Spine, port: int, slot: Slot, sessions: Callable[[], int], at_terminal: SitDown) -> AtTerminal:
     """The agent in a terminal; a person has signed in there, and is asked for a role."""
-    need("setsid")
-    terminal = AtTerminal(*at(spine, port), "login")
+    terminal = at_terminal(*at(spine, port), "login")
     terminal.sees("Put your card")
     slot.insert("three-roles")
     terminal.sees("Passcode: ")
     terminal.types("123456\n")
     terminal.sees("Which role? Number: ")
     assert sessions() == 1
-    yield terminal
-    terminal.close()
+    return terminal
 
 
 def guardian_of(parent: int) -> int:
@@ -217,11 +215,10 @@ def test_a_session_that_is_opened_too_late_is_ended(
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 def test_an_answer_that_comes_after_the_end_was_asked_for_opens_no_session(
-    how: str, spine: Spine, port: int, slot: Slot, stub: Stub, sessions: Callable[[], int]
+    how: str, spine: Spine, port: int, slot: Slot, stub: Stub, sessions: Callable[[], int], at_terminal: SitDown
 ) -> None:
-    need("setsid")
     stub.faults.once("delay", 7, endpoint="authvalidate")
-    terminal = AtTerminal(*at(spine, port), "login")
+    terminal = at_terminal(*at(spine, port), "login")
     terminal.sees("Put your card")
     slot.insert("one-role")
     terminal.sees("Passcode: ")
@@ -231,7 +228,6 @@ def test_an_answer_that_comes_after_the_end_was_asked_for_opens_no_session(
     terminal.sees(agent.MAY_OPEN)
     assert terminal.ends() == 130
     wait_until(lambda: sessions() == 0, what="the log-out")
-    terminal.close()
 
 
 # What it is not to do

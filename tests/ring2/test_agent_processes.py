@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.agent_program import AGENT, AtTerminal, environment, programs_with
-from support.machine import TIED_TO_THE_RUN, need, wait_until
+from support.agent_program import AGENT, SitDown, environment, programs_with
+from support.machine import TIED_TO_THE_RUN, wait_until
 
 
 @contextlib.contextmanager
@@ -69,16 +69,14 @@ def cmdline(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-def test_ctrl_c_at_a_terminal_is_not_the_programs_business(data: Path) -> None:
+def test_ctrl_c_at_a_terminal_is_not_the_programs_business(data: Path, at_terminal: SitDown) -> None:
     """They have a session of their own: the agent ends them, after it has logged out."""
-    need("setsid")
-    terminal = AtTerminal("--demo", "--data", data, "login")
+    terminal = at_terminal("--demo", "--data", data, "login")
     terminal.sees("Passcode: ")
     terminal.types("\x03")
     assert terminal.ends(5) == 130
     assert not programs_with(str(data))
     assert terminal.echoes
-    terminal.close()
 
 
 @pytest.mark.parametrize("variable", ["TMPDIR", "XDG_RUNTIME_DIR"])

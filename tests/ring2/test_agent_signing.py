@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from asn1crypto import cms
-from support.agent_program import AtTerminal, run_agent
+from support.agent_program import SitDown, run_agent
 from support.emulator import tries_left_on_disk
 from support.machine import need
 
@@ -156,8 +156,8 @@ def test_an_unblocking_code_that_is_locked_too(desk: Desk) -> None:
     assert (after.returncode, "unblocking code is locked too" in after.stderr) == (6, True)
 
 
-def test_at_a_terminal_the_new_passcode_is_typed_twice_and_shown_never(data: Path) -> None:
-    terminal = AtTerminal("--demo", "--data", data, "--card", "one-role", "passcode")
+def test_at_a_terminal_the_new_passcode_is_typed_twice_and_shown_never(data: Path, at_terminal: SitDown) -> None:
+    terminal = at_terminal("--demo", "--data", data, "--card", "one-role", "passcode")
     for question, typed in (
         ("Passcode: ", "123456"),
         ("New passcode: ", "246810"),
@@ -172,13 +172,12 @@ def test_at_a_terminal_the_new_passcode_is_typed_twice_and_shown_never(data: Pat
     terminal.sees("The passcode is changed.")
     assert terminal.ends() == 0
     assert "246810" not in terminal.shown
-    terminal.close()
 
 
-def test_the_last_try_is_confirmed_at_a_terminal(desk: Desk) -> None:
+def test_the_last_try_is_confirmed_at_a_terminal(desk: Desk, at_terminal: SitDown) -> None:
     for _ in range(2):
         desk.run("one-role", "passcode", stdin="000000\n246810\n")
-    terminal = AtTerminal("--demo", "--data", desk.data, "--card", "one-role", "passcode")
+    terminal = at_terminal("--demo", "--data", desk.data, "--card", "one-role", "passcode")
     terminal.sees("1 try left")
     for question, typed in (("Passcode: ", "123456"), ("New passcode: ", "246810"), ("again: ", "246810")):
         terminal.sees(question)
@@ -187,4 +186,3 @@ def test_the_last_try_is_confirmed_at_a_terminal(desk: Desk) -> None:
     terminal.reads()
     terminal.types("y\n")
     terminal.sees("The passcode is changed.")
-    terminal.close()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import Slot
-from support.agent_program import AGENT, ROOT, AtTerminal, at, free_port, run_agent
-from support.machine import TIED_TO_THE_RUN, need, unavailable, wait_until
+from support.agent_program import AGENT, ROOT, SitDown, at, free_port, run_agent
+from support.machine import TIED_TO_THE_RUN, unavailable, wait_until
 from support.screen import Display
 from support.spine import Spine
 from support.ticket_socket import Dialogue, LiveAgent, error_name
@@ -210,25 +210,21 @@ def test_a_frozen_agent_is_found_out(window: subprocess.Popen[bytes], monkeypatc
     window.send_signal(signal.SIGCONT)
 
 
-def test_a_session_in_the_terminal_serves_programs_too(runtime: Path) -> None:
+def test_a_session_in_the_terminal_serves_programs_too(runtime: Path, at_terminal: SitDown) -> None:
     """The demonstration on a PC without a display stays signed in until Enter is pressed."""
-    need("setsid")
-    terminal = AtTerminal("--demo", "--card", "one-role", "--reader", "embedded:0")
-    try:
-        wait_until((runtime / "lanyard/agent").is_socket, 60, "the socket")
-        with Dialogue(runtime / "lanyard/agent", 30) as caller:
-            caller.send("GetTicket", origin="https://app.example")
-            terminal.sees("https://app.example asks you to sign in.", 30)
-            terminal.sees("Passcode: ", 30)
-            terminal.reads()
-            terminal.types("123456\n")
-            assert "ticket" in caller.receive()["parameters"]
-            terminal.sees("Press Enter to log out")
-            caller.send("Confirm", question="Send it?", origin="https://app.example")
-            assert caller.receive() == {"parameters": {"granted": False}}
-            terminal.sees("https://app.example is refused")
-            terminal.reads()
-            terminal.types("\n")
-            assert terminal.ends() == 0
-    finally:
-        terminal.close()
+    terminal = at_terminal("--demo", "--card", "one-role", "--reader", "embedded:0")
+    wait_until((runtime / "lanyard/agent").is_socket, 60, "the socket")
+    with Dialogue(runtime / "lanyard/agent", 30) as caller:
+        caller.send("GetTicket", origin="https://app.example")
+        terminal.sees("https://app.example asks you to sign in.", 30)
+        terminal.sees("Passcode: ", 30)
+        terminal.reads()
+        terminal.types("123456\n")
+        assert "ticket" in caller.receive()["parameters"]
+        terminal.sees("Press Enter to log out")
+        caller.send("Confirm", question="Send it?", origin="https://app.example")
+        assert caller.receive() == {"parameters": {"granted": False}}
+        terminal.sees("https://app.example is refused")
+        terminal.reads()
+        terminal.types("\n")
+        assert terminal.ends() == 0

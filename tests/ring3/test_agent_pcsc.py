@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import OUTCOMES, AtTerminal, run_agent
+from support.agent_program import OUTCOMES, SitDown, run_agent
 from support.emulator import tries_left_on_disk
 from support.machine import need, wait_until
 from support.reader import Pcscd, vpcd_has_a_card
@@ -187,13 +187,11 @@ def test_without_a_card(spine: Spine, pcscd: Pcscd) -> None:
     assert done.returncode == 4, done.stderr
 
 
-def test_pulled_at_a_terminal(spine: Spine, slot: Slot, pcscd: Pcscd) -> None:
-    need("setsid")
-    terminal = AtTerminal("--spine", spine.url, "--ca-file", spine.ca_file, "login")
+def test_pulled_at_a_terminal(spine: Spine, slot: Slot, pcscd: Pcscd, at_terminal: SitDown) -> None:
+    terminal = at_terminal("--spine", spine.url, "--ca-file", spine.ca_file, "login")
     terminal.sees("Put your card into the reader.")
     slot.insert("one-role")
     terminal.sees("Passcode: ")
     slot.pull()
     assert terminal.ends(3) == 10
     assert terminal.echoes
-    terminal.close()

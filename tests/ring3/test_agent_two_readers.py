@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import AtTerminal, run_agent
+from support.agent_program import SitDown, run_agent
 from support.emulator import tries_left_on_disk
 from support.machine import need, wait_until
 from support.reader import VPCD_NAME, Pcscd, list_readers, vpcd_has_a_card
@@ -137,10 +137,9 @@ def test_nobody_chooses_for_a_script(spine: Spine, slots: list[Slot]) -> None:
     assert all(tries_left_on_disk(spine.data / "cards" / card) == 3 for card in CARDS)
 
 
-def test_a_person_at_a_terminal_is_asked(spine: Spine, slots: list[Slot]) -> None:
-    need("setsid")
+def test_a_person_at_a_terminal_is_asked(spine: Spine, slots: list[Slot], at_terminal: SitDown) -> None:
     insert_both(slots)
-    terminal = AtTerminal("--spine", spine.url, "--ca-file", spine.ca_file, "login")
+    terminal = at_terminal("--spine", spine.url, "--ca-file", spine.ca_file, "login")
     terminal.sees("Which card is yours? Number: ")
     terminal.reads()
     terminal.types("1\n")
@@ -148,13 +147,13 @@ def test_a_person_at_a_terminal_is_asked(spine: Spine, slots: list[Slot]) -> Non
     terminal.types("123456\n")
     terminal.sees("Signed in as")
     assert terminal.ends() == 0
-    terminal.close()
 
 
-def test_a_person_at_a_terminal_is_asked_whose_passcode_is_changed(spine: Spine, slots: list[Slot]) -> None:
-    need("setsid")
+def test_a_person_at_a_terminal_is_asked_whose_passcode_is_changed(
+    spine: Spine, slots: list[Slot], at_terminal: SitDown
+) -> None:
     insert_both(slots)
-    terminal = AtTerminal("passcode")
+    terminal = at_terminal("passcode")
     terminal.sees("Which card is yours? Number: ")
     terminal.types("2\n")
     terminal.sees("Card of 555000000001.")
@@ -163,6 +162,5 @@ def test_a_person_at_a_terminal_is_asked_whose_passcode_is_changed(spine: Spine,
         terminal.types("123456\n" if typed == "Passcode: " else "970531\n")
     terminal.sees("The passcode is changed.")
     assert terminal.ends() == 0
-    terminal.close()
     settings = json.loads((spine.data / "cards" / "three-roles" / "card.json").read_text())
     assert settings["passcode"] == "970531"

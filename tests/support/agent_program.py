@@ -11,13 +11,14 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
 from agent import SETTLE_SECONDS
-from support.machine import TIED_TO_THE_RUN
+from support.machine import TIED_TO_THE_RUN, need
 from support.spine import Spine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,3 +145,18 @@ class AtTerminal:
             return False
         self.shown += os.read(self._ours, 65536).decode(errors="replace")
         return True
+
+
+SitDown = Callable[..., AtTerminal]
+
+
+@pytest.fixture
+def at_terminal() -> Iterator[SitDown]:
+    """at_terminal(*arguments) starts agent.py in a terminal of its own; it ends with the test, however that ends."""
+    need("setsid")
+    with contextlib.ExitStack() as stack:
+
+        def sit_down(*arguments: str | Path, **changed: str) -> AtTerminal:
+            return stack.enter_context(contextlib.closing(AtTerminal(*arguments, **changed)))
+
+        yield sit_down
