@@ -1913,7 +1913,7 @@ def _parse_role(element: Element) -> Role | None:
 
 @dataclass(frozen=True)
 class Challenge:
-    """What the broker wants signed: 48 bytes on the real wire. `received` is time.monotonic()."""
+    """What the broker wants signed: 48 bytes on the real wire. `received` is boottime(): it ages while the PC sleeps."""
 
     encoded: str
     data: bytes
@@ -1984,6 +1984,7 @@ class Broker:
         self._spine = spine.rstrip("/")
         self._ca_file = ca_file
         self._body = bytearray()  # of the last reply, as far as it came
+        self._used = boottime()  # when the connection was, at last
         self.open_session: Session | None = None  # even by an answer that is of no use here
         self._can_cut = self._is_leaving = False  # the request under way opens nothing; only the log-out is asked yet
         self._log_session_id = "".join(secrets.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(10))
@@ -1999,7 +2000,7 @@ class Broker:
             raise AgentError(Fault.BROKER_NONSENSE, "the challenge is not base64") from None
         if not 16 <= len(data) <= 1024:
             raise AgentError(Fault.BROKER_NONSENSE, f"a challenge of {len(data)} bytes")
-        return Challenge(encoded, data, answer.required("signature"), time.monotonic())
+        return Challenge(encoded, data, answer.required("signature"), boottime())
 
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
         """Send the signed challenge back. Raises AgentError; there may be an `open_session` even then."""
@@ -2075,10 +2076,14 @@ class Broker:
         return http.client.HTTPSConnection(parts.hostname or "", parts.port, context=context)
 
     def _connect(self, seconds: float) -> http.client.HTTPSConnection:
-        """The connection, on which a reply may take so long; a new one where the broker has ended the last."""
-        connection = self._connection
-        if connection.sock and is_readable(connection.sock):
+        """The connection, on which a reply may take so long; a new one where the broker has ended the last.
+
+        One that has rested for long may have been forgotten on the way, while the PC slept: nobody would answer there.
+        """
+        connection, rested = self._connection, boottime() - self._used
+        if connection.sock and (rested > CHALLENGE_FRESH_SECONDS or is_readable(connection.sock)):
             connection.close()
+        self._used = boottime()
         if connection.sock is None:
             connection.timeout = CONNECT_SECONDS
             connection.connect()
@@ -2786,7 +2791,7 @@ class Attempt:
 
     def challenge(self) -> Challenge:
         """One that is fresh. Raises AgentError."""
-        stale = time.monotonic() - CHALLENGE_FRESH_SECONDS
+        stale = boottime() - CHALLENGE_FRESH_SECONDS
         if self.prefetched is None or self.prefetched.received < stale:
             self.prefetched = self.broker.activate()
         return self.prefetched
