@@ -1913,7 +1913,7 @@ def _parse_role(element: Element) -> Role | None:
 
 @dataclass(frozen=True)
 class Challenge:
-    """What the broker wants signed: 48 bytes on the real wire. `received` is boottime(): it ages while the PC sleeps."""
+    """What the broker wants signed: 48 bytes on the real wire. `received`, by boottime(): it ages in sleep too."""
 
     encoded: str
     data: bytes
