@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 897,
     "Configuration and logging": 620,
 }
-MOST_LINES = 7533
+MOST_LINES = 7538
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
