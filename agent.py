@@ -5033,6 +5033,8 @@ class SessionBar:
             label.bind("<Button-1>", lambda event: self._press(self._show_all))
         self._time = ttk.Label(self._frame, padding=(8, 0))
         self._buttons = ttk.Frame(self._frame, style="Bar.TFrame")
+        self.foot = ttk.Frame(self._bar)
+        self.foot.pack(side="bottom", fill="x")
         self._lock = self._button(lambda: window.conductor.handle(Cue.LOCK))
         self._change = self._button(lambda: window.come_over(ChangeRoleScreen))
         self._log_out = self._button(lambda: window.conductor.handle(Cue.LOG_OUT))
@@ -5103,7 +5105,7 @@ class SessionBar:
         where = {"row": 0, "column": 2, "rowspan": 2} if across else {"row": 2, "column": 0, "columnspan": 2}
         self._buttons.grid(**where, sticky="w")  # type: ignore[arg-type]
         self._bar.update_idletasks()
-        height = self._frame.winfo_reqheight()
+        height = self._frame.winfo_reqheight() + (self.foot.winfo_reqheight() if self.foot.winfo_children() else 0)
         self._bar.geometry(f"{width}x{height}+{left}+{top}")
         self._cover.reserve(self._bar, height)
         self._bar.deiconify()
@@ -6946,7 +6948,7 @@ class Settings:
     ca_file: Path | None = field(default=None, metadata=about("PEM", "trust this CA, not the system's"))
     reader: str = field(default="pcsc", metadata=about("WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of a name"))
     digest: Digest = field(default=Digest.SHA256, metadata=about("NAME", "digest to sign, sha256 or sha1", DIGESTS))
-    kiosk: bool = field(default=False, metadata=about("", "full screen, and nobody can close it", TRUTHS))
+    kiosk: bool = field(default=False, metadata=about("", "cover a shared PC, be a bar while somebody works", TRUTHS))
     contrast: bool = field(default=False, metadata=about("", "show all text with a contrast of 7:1", TRUTHS))
     mobility: bool = field(default=False, metadata=about("", "the session goes on without the card", TRUTHS))
     session_lock_persistence: bool = field(default=False, metadata=about("", "card out locks the session", TRUTHS))

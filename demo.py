@@ -390,11 +390,11 @@ class Story:
 class DemonstrationStrip:
     """Under the window, and not part of the agent: the hand that puts cards in and pulls them."""
 
-    def __init__(self, window: agent.Window, controls: Control) -> None:
+    def __init__(self, window: agent.Window, controls: Control, under: ttk.Frame | None = None) -> None:
         self._window = window
         self._lane = Lane("demonstration")
         self._set_styles(window.theme)
-        foot = ttk.Frame(window.foot, style="Strip.TFrame", padding=(8, 6))
+        foot = ttk.Frame(under or window.foot, style="Strip.TFrame", padding=(8, 6))
         foot.pack(fill="x")
         title = "DEMONSTRATION, not part of the agent. Put in a test card (passcode 123456):"
         ttk.Label(foot, text=title, style="Strip.TLabel").grid(row=0, column=0, columnspan=7, sticky="w", padx=4)
@@ -462,6 +462,8 @@ def demonstrate(settings: agent.Settings, options: argparse.Namespace, in_termin
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
             if window:
                 DemonstrationStrip(window, demonstration.control)
+            if window and window.session_bar:  # the window is not there while somebody works
+                DemonstrationStrip(window, demonstration.control, window.session_bar.foot)
             if window and explained:
                 Story(window)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.agent import Slot
+from support.agent_program import run_agent
 from support.agent_screens import VISITS, Visit
 from support.kiosk_screens import KIOSK_VISITS, asked_to_stay, session_bar
 from support.machine import need
@@ -13,7 +15,7 @@ from support.screen import Display
 from support.spine import Spine
 from support.window import WindowOnScreen, text_of
 
-from agent import SETTLE_SECONDS, TOUCH, Broker, Mode, State
+from agent import SETTLE_SECONDS, TOUCH, Broker, Mode, State, is_wayland
 from demo import EmbeddedReader
 
 MONITORS = ["1024x768", "1920x1080", "3840x2160"]
@@ -103,6 +105,21 @@ def test_a_role_is_changed_without_signing_in_again(kiosk_window: WindowOnScreen
     kiosk_window.waits(lambda: kiosk_window.conductor.signed_in().role != before)
     kiosk_window.waits(lambda: "Change role" in kiosk_window.text())
     assert kiosk_window.session.ticket == ticket
+
+
+def test_without_python_xlib_it_says_so(display: Display, tmp_path: Path) -> None:
+    (tmp_path / "Xlib.py").write_text("raise ImportError")
+    about = {"DISPLAY": display.name, "PYTHONPATH": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    done = run_agent("--spine", "https://127.0.0.1:9", "--kiosk", **about)
+    assert done.returncode == 2
+    assert "python3-xlib" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment", [{"WAYLAND_DISPLAY": "wayland-0"}, {"XDG_SESSION_TYPE": "wayland"}, {}], ids=["display", "type", ""]
+)
+def test_wayland_is_known_by_either_variable(environment: dict[str, str]) -> None:
+    assert is_wayland(environment) == bool(environment)
 
 
 def test_who_logs_out_in_the_bar_leaves_a_covered_screen(kiosk_window: WindowOnScreen, slot: Slot) -> None:
