@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1194,
-    "Front ends": 2306,
+    "Front ends": 2308,
     "Ticket socket": 897,
     "Configuration and logging": 620,
 }
-MOST_LINES = 7538
+MOST_LINES = 7540
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
