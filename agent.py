@@ -2950,6 +2950,7 @@ class Conductor:
         self._closed.set()
         self.on_change = lambda before: None
         self.handle(Cue.LOG_OUT)
+        self._reason = "agent_ended"
         self._end_session()
         for attempt in self.parked.values():
             self._end(attempt)
@@ -3046,6 +3047,9 @@ class Conductor:
         def taken() -> None:
             if attempt is self.attempt:
                 self.handle(RoleChosen(role))
+            else:  # locked meanwhile
+                self._keep_of(attempt, RoleChosen(role))
+                self._tell_programs()
 
         def change() -> None:
             try:
@@ -3385,6 +3389,8 @@ class Conductor:
         """Of one that was parked whoever is here is told nothing."""
         if attempt.parked_since is None:
             self.handle(event)
+        else:
+            gc.collect()
 
     def _leave(self) -> None:
         if self.attempt:

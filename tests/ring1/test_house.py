@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1194,
+    "Worker bridge": 1198,
     "Front ends": 2308,
     "Ticket socket": 897,
     "Configuration and logging": 620,
 }
-MOST_LINES = 7540
+MOST_LINES = 7546
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

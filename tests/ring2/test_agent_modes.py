@@ -10,7 +10,7 @@ from support.kept import Start
 from support.machine import wait_until
 
 import agent
-from agent import AgentError, Cue, Fault, Mode, State
+from agent import AgentError, Cue, Fault, Mode, RoleChosen, State
 
 # Session Lock Persistence
 
@@ -63,6 +63,33 @@ def test_a_card_that_cannot_sign_with_the_session_s_key_resumes_nothing(
     assert person.problem().fault is Fault.CARD_NONSENSE
     assert "resumed" not in person.told()
     person.pulls(State.LOCKED)
+
+
+def test_a_role_that_the_broker_takes_while_the_session_is_locked_is_that_of_the_session(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = start(Mode.SESSION_LOCK_PERSISTENCE)
+    person.slot.insert("three-roles")
+    person.types()
+    person.sees(State.CHOOSING_ROLE)
+    first, second, _ = person.session.roles
+    person.conductor.handle(RoleChosen(first))
+    person.sees(State.SIGNED_IN)
+    go, select = threading.Event(), agent.Broker.select_role
+
+    def slow(broker: agent.Broker, session: agent.Session, role: agent.Role) -> None:
+        go.wait(10)
+        select(broker, session, role)
+
+    monkeypatch.setattr(agent.Broker, "select_role", slow)
+    person.conductor.change_role(second, lambda error: None)
+    person.pulls(State.LOCKED)
+    go.set()
+    person.waits(lambda: "role_changed" in person.told(), "another role")
+    person.slot.insert("three-roles")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    assert person.conductor.signed_in().role == second
 
 
 def test_another_person_s_card_parks_it_and_each_gets_their_own_back(start: Start) -> None:
