@@ -12,9 +12,10 @@ from support.machine import wait_until
 from support.ticket_socket import NO_AUTH, Dialogue, LiveAgent, OtherProgram, error_name
 
 import agent
-from agent import Cue, State
+from agent import Cue, Mode, State
 
 KIOSK = pytest.mark.parametrize("live", [{"kiosk": True}], indirect=True)
+PARKS = pytest.mark.parametrize("live", [{"kiosk": True, "mode": Mode.SESSION_LOCK_PERSISTENCE}], indirect=True)
 HOOKS = pytest.mark.parametrize("live", [{"hooks": True}], indirect=True)
 
 
@@ -63,6 +64,25 @@ def test_a_program_that_began_while_nobody_was_there_gets_nothing(live: LiveAgen
     with OtherProgram(live) as between:
         live.signs_in()
         assert b"TicketNotAvailable" in between.call(NO_AUTH)
+
+
+@PARKS
+def test_each_persons_programs_get_their_own_ticket_and_no_other(live: LiveAgent) -> None:
+    """Also when the first person is back, whose session is older than the second one's programs."""
+    first = live.signs_in("one-role")
+    with OtherProgram(live) as firsts:
+        live.pull()
+        live.sees(State.LOCKED)
+        assert b"TicketNotAvailable" in firsts.call(NO_AUTH)
+        second = live.signs_in("three-roles")
+        with OtherProgram(live) as seconds:
+            assert answer(seconds, "GetTicketNoAuth") == {"parameters": {"ticket": second}}
+            assert b"TicketNotAvailable" in firsts.call(NO_AUTH)
+            live.pull()
+            live.sees(State.LOCKED)
+            assert live.signs_in("one-role") == first
+            assert b"TicketNotAvailable" in seconds.call(NO_AUTH)
+            assert answer(firsts, "GetTicketNoAuth") == {"parameters": {"ticket": first}}
 
 
 @KIOSK

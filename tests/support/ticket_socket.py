@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 import agent
-from agent import Bridge, Broker, CardSource, Conductor, Digest, State, TicketServer
+from agent import Bridge, Broker, CardSource, Conductor, Digest, Mode, State, TicketServer
 from demo import EmbeddedReader
 from support.agent import Slot
 from support.emulator import PASSCODE
@@ -96,14 +96,19 @@ class LiveAgent:
     """The agent behind its socket: its owner's thread turns here, and the person's hands are the test's."""
 
     def __init__(
-        self, reader: CardSource, new_broker: Callable[[], Broker], slot: Slot | None = None, **settings: Any
+        self,
+        reader: CardSource,
+        new_broker: Callable[[], Broker],
+        slot: Slot | None = None,
+        mode: Mode = Mode.NORMAL,
+        **settings: Any,
     ) -> None:
         self._slot = slot
         self._stack = contextlib.ExitStack()
         listener = self._stack.enter_context(agent.ticket_socket())
         self.path = agent.runtime_folder() / "agent"
         self.bridge = Bridge()
-        self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256)
+        self.conductor = Conductor(reader, new_broker, self.bridge, Digest.SHA256, mode=mode)
         self.server = TicketServer(listener, self.conductor, self.bridge, **settings)
         self.requests: list[agent.Request | None] = []
         self.shown = 0
