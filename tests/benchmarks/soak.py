@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from support.agent import Slot  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.soak import ProbedKiosk, Soak, second_reader  # noqa: E402
+from support.soak_visits import visits  # noqa: E402
 
 from spine_stub.stub import Stub  # noqa: E402
 from spine_stub.testing import SpineStub  # noqa: E402
@@ -58,14 +59,14 @@ def main() -> int:
 def soak(crowd: Soak, sign_ins: int) -> int:
     """Print the figures; return the exit code."""
     warm = min(WARM, sign_ins // 4)
-    crowd.run(sign_ins // 2)
+    crowd.run(sign_ins // 2, visits(crowd.kiosk.options, brutal=True))
     say(crowd)
-    crowd.brutal = False
-    crowd.run(warm)
+    gentle = visits(crowd.kiosk.options, brutal=False)
+    crowd.run(warm, gentle)
     before, commands = crowd.counts(), Counter(crowd.kiosk.look()["commands"])
     print(f"after {warm} sign-ins: {before}", flush=True)
     while crowd.sign_ins < sign_ins:
-        crowd.run(min(100, sign_ins - crowd.sign_ins))
+        crowd.run(min(100, sign_ins - crowd.sign_ins), gentle)
         say(crowd)
     after = crowd.counts()
     more = (after.memory / before.memory - 1) * 100
