@@ -16,7 +16,6 @@ import contextlib
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -147,20 +146,28 @@ def tray() -> None:
             stop(emulator.process)
 
 
+def make_sheet(folder: Path, sheet: Path) -> None:
+    """All pictures of a folder on one, small. They are made small one by one: together they are too much for memory."""
+    with tempfile.TemporaryDirectory() as small:
+        pictures = sorted(folder.glob("*.png"))
+        subprocess.run(["mogrify", "-path", small, "-resize", "480x", *map(str, pictures)], check=True)
+        shown = [f"{small}/{picture.name}" for picture in pictures]
+        tiles = ["-tile", "8x", "-geometry", "+4+4", str(sheet)]
+        subprocess.run(["montage", "-label", "%t", *shown, *tiles], check=True)
+
+
 def screens() -> None:
     """Every screen of a shared PC, and the sheets."""
-    for monitor in MONITORS:
+    for monitor, language, percent in itertools.product(MONITORS, LANGUAGES, ("100", "200")):
+        kind = SCREENS / monitor / f"{language}-{percent}"
+        command = [sys.executable, "-m", "support.scenes", str(kind), language, percent]
         with own_display(monitor) as screen:
             environment = screen.environment | {"PYTHONPATH": os.pathsep.join(sys.path[:2])}
-            for language, percent in itertools.product(LANGUAGES, ("100", "200")):
-                kind = SCREENS / monitor / f"{language}-{percent}"
-                command = [sys.executable, "-m", "support.scenes", str(kind), language, percent]
-                subprocess.run([*TIED_TO_THE_RUN, *command], env=environment, check=True)
-                pictures = sorted(map(str, kind.glob("*.png")))
-                sheet = ["-tile", "8x", "-geometry", "480x+4+4", str(SCREENS / f"{monitor}-{kind.name}.jpg")]
-                subprocess.run(["montage", "-label", "%t", *pictures, *sheet], check=True)
+            subprocess.run([*TIED_TO_THE_RUN, *command], env=environment, check=True)
+        make_sheet(kind, SCREENS / f"{monitor}-{kind.name}.jpg")
     for scene, language in SHOWN.items():
-        shutil.copy(SCREENS / MONITORS[0] / f"{language}-100" / f"{scene}.png", PICTURES / f"kiosk-{scene}.png")
+        taken = SCREENS / MONITORS[0] / f"{language}-100" / f"{scene}.png"
+        subprocess.run(["convert", str(taken), "-colors", "255", str(PICTURES / f"kiosk-{scene}.png")], check=True)
 
 
 MAKERS: dict[str, Callable[[], None]] = {

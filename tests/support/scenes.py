@@ -150,6 +150,7 @@ def _signing(stage: Stage) -> None:
 def _busy(state: State) -> Callable[[Stage], None]:
     def scene(stage: Stage) -> None:
         stage.goes(state, attempt=attempt())
+        stage.window.screen.after(3_600_000, lambda: None)  # in the place of its own timer
         stage.window.screen._show_progress()  # type: ignore[attr-defined]
 
     return scene
