@@ -28,7 +28,7 @@ for window in root.query_tree().children:
 SESSION = """\
 export XDG_RUNTIME_DIR=/tmp/session DISPLAY=:7
 mkdir -m 700 -p $XDG_RUNTIME_DIR
-Xvfb :7 -screen 0 1024x768x24 -nolisten tcp >/dev/null 2>&1 &
+Xvfb :7 -screen 0 1024x768x24 -nolisten tcp -noreset >/dev/null 2>&1 &
 for n in $(seq 150); do
     python3 /packages/windows.py >/dev/null 2>&1 && break
     sleep 0.2
