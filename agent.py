@@ -5340,7 +5340,7 @@ class PasscodeScreen(Screen):
         self._pad = self._make_pad()
 
     def _say_slow(self) -> None:
-        if self.conductor.attempt and self.conductor.attempt.facts is None:
+        if self.conductor.state is State.READING:
             self._is_slow = True
             self.refresh()
             self.window.fit()
@@ -5382,18 +5382,20 @@ class PasscodeScreen(Screen):
 
     def _most_pressing(self) -> tuple[str, str]:
         attempt, state = self.conductor.attempt, self.conductor.state
-        wrong = describe_broker(self.conductor) or str(self.conductor.problem or "")
+        problem = str(self.conductor.problem or "")
+        wrong = " ".join(filter(None, [problem, describe_broker(self.conductor)]))
         if state is State.LAST_TRY:
             return f"{wrong or _('One try left.')} {_('A wrong passcode now locks the card.')}", "Red.TLabel"
         if wrong:
             return wrong, "Red.TLabel"
-        if (attempt is None or attempt.facts is None) and self._is_slow:
+        is_read = attempt and attempt.facts and state is not State.READING
+        if not is_read and self._is_slow:
             says = _(
                 "Your card is slow. If it does not answer, it is given up after {seconds} seconds.",
                 seconds=CARD_OPERATION_SECONDS,
             )
             return says, "TLabel"
-        if attempt is None or attempt.facts is None:
+        if attempt is None or attempt.facts is None or not is_read:
             return _("Your card is being read. You can type already."), "Quiet.TLabel"
         if self.conductor.kept():
             return _("Your session is locked. Your passcode lets you go on."), "TLabel"
@@ -5407,6 +5409,7 @@ class PasscodeScreen(Screen):
         try:
             if typed and not self.conductor.type_passcode(typed):
                 self.field.type(typed)  # it is not known yet whose passcode it is
+                self._notice.configure(text=_("Your card is being read. You can type already."), style="Quiet.TLabel")
         except AgentError as error:
             self._notice.configure(text=str(error), style="Red.TLabel")
             self.window.fit()

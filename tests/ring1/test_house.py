@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1198,
-    "Front ends": 2308,
+    "Front ends": 2314,
     "Ticket socket": 897,
     "Configuration and logging": 620,
 }
-MOST_LINES = 7546
+MOST_LINES = 7559
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
