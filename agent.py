@@ -7030,8 +7030,10 @@ def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
     variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
     given += [(name, environment[each], each) for name, each in variables.items() if each in environment]
     given += [(name, options[name], option(name)) for name in SETTINGS if options.get(name) is not None]
-    ignored = [(name, place) for name, _, place in given if name in locked]
-    given += [(name, value, f"{SYSTEM_FILE}: locked.{name}") for name, value in locked.items()]
+    fixed = [(name, value, f"{SYSTEM_FILE}: locked.{name}") for name, value in locked.items()]
+    held = {name: _setting(name, value, place) for name, value, place in fixed}
+    ignored = [(n, place) for n, value, place in given if n in held and _setting(n, value, place) != held[n]]
+    given += fixed
     values = {name: _setting(name, value, place) for name, value, place in given}
     return Settings(**values, places={name: place for name, _, place in given}, ignored=ignored)
 

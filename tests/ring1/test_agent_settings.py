@@ -277,6 +277,11 @@ def test_what_is_overridden_is_said(system_file: Path, tmp_path: Path) -> None:
     assert "https://option" not in said
 
 
+def test_nothing_is_said_of_a_place_that_sets_the_same(system_file: Path) -> None:
+    written(system_file, LOCKED)
+    assert not load(environment={"LANYARD_KIOSK": "yes"}, kiosk=True, spine="https://locked").ignored
+
+
 @pytest.mark.parametrize(
     "content", ["locked = true", "[locked]\nspin = 1", "[locked]\nspine = 1", "[locked.locked]\nspine = '1'"]
 )
