@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.emulator import PASSCODE as DEMONSTRATION
 from support.emulator import tries_left_on_disk
 from support.kiosk import Kiosk, set_passcode
 from support.machine import need, wait_until
 from support.memory import Copy, copies
 from support.spine import Spine
+from support.tokens import SoftToken
 
 from agent import EARLY_TYPING_MS, SETTLE_SECONDS
 
@@ -176,3 +178,18 @@ def test_a_sign_in_that_the_broker_spoils(fault: str, kiosk: Kiosk, spine: Spine
     kiosk.types(PASSCODE)
     kiosk.sees("failed")
     leaves_nothing(kiosk, PASSCODE)
+
+
+def test_a_token_s_module(soft_token: SoftToken, start_kiosk: Callable[..., Kiosk]) -> None:
+    """Its process holds the passcode for as long as it signs, and ends then."""
+    soft_token.tool("--login", "--pin", DEMONSTRATION, "--change-pin", "--new-pin", PASSCODE)
+    kiosk = start_kiosk("--reader", soft_token.uri)
+    kiosk.sees("passcode")
+    assert len(kiosk.family()) == 3
+    kiosk.types(PASSCODE)
+    kiosk.sees("signed_in")
+    ticket = kiosk.ticket()
+    leaves_nothing(kiosk, PASSCODE)
+    kiosk.asks("DestroyTicket")
+    kiosk.sees("signed_out")
+    leaves_nothing(kiosk, PASSCODE, ticket)

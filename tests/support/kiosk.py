@@ -113,8 +113,11 @@ class Kiosk:
 
     def family(self) -> list[int]:
         """The agent and its children: the guardian, and with PKCS#11 the process with the module."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [self.process.pid, *map(int, children)]
+        family = [self.process.pid]
+        for thread in Path(f"/proc/{self.process.pid}/task").glob("*/children"):  # each has those that it started
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                family += map(int, thread.read_text().split())
+        return family
 
     def close(self) -> None:
         stop(self.process)
@@ -130,7 +133,7 @@ def set_passcode(data: Path, card: str, passcode: str) -> None:
 def running(kiosk: Kiosk) -> Iterator[Kiosk]:
     """Until the end of the block, with the window in front."""
     try:
-        kiosk.sees("no_card", "no_reader")
+        kiosk.sees("no_card", "no_reader", "passcode")
         kiosk.focuses()
         yield kiosk
     finally:
