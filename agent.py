@@ -5415,11 +5415,12 @@ class PasscodeScreen(Screen):
             self.window.fit()
 
     def fit(self, width: int, height: int) -> None:
-        """Without room for the number pad the keyboard is left."""
+        """Without room for the number pad the keyboard is left, by which text was made that large."""
         self._pad.pack(side="bottom", anchor="w", pady=self.px(20, 0), before=self.actions)
         super().fit(width, height)
         if self.frame.winfo_reqheight() > height:
             self._pad.pack_forget()
+            self.frame.update_idletasks()
 
     def close(self) -> None:
         self.field.clear()
