@@ -7,12 +7,12 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-STOPPING_SECONDS = 2.0
+STOPPING_SECONDS, QUIET_LOOKS = 2.0, 4
 STOPPED = ("T", "t")  # proc(5): by a signal, or by whoever traces it
 GONE = ("Z", "X")
 
@@ -75,20 +75,25 @@ def send(number: signal.Signals, targets: Collection[Process]) -> None:
             os.kill(process.pid, number)
 
 
-def stop_all() -> list[int] | None:
+def stop_all(reap: Callable[[], tuple[bool, bool]]) -> list[int] | None:
     """Stop every descendant, and return their numbers; None where new ones come faster than they can be stopped.
 
-    A stopped process starts no others. So all are stopped once two looks, one after the other, find the same ones,
-    each of them stopped.
+    A stopped process starts no others. A look at /proc can miss one that hands on to a new one and ends, but its end
+    is seen here, because whatever has lost its parent is this process's child. So all are stopped once QUIET_LOOKS
+    looks in a row find the same ones, each stopped, and nothing has ended meanwhile. `reap` waits for no child, and
+    returns whether any has ended, and whether there is any left.
     """
-    ends, before = time.monotonic() + STOPPING_SECONDS, None
+    ends, before, quiet = time.monotonic() + STOPPING_SECONDS, [0], 0
     while time.monotonic() < ends:
         found = descendants()
         running = [process for process in found if process.state not in STOPPED]
         pids = sorted(process.pid for process in found)
-        if not running and pids == before:
-            return pids
         send(signal.SIGSTOP, running)
+        has_ended, is_left = reap()
+        is_quiet = not running and not has_ended and pids == before and bool(pids) == is_left
+        quiet = quiet + 1 if is_quiet else 0
+        if quiet == QUIET_LOOKS:
+            return pids
         before = pids
         time.sleep(_PAUSE)
     return None

@@ -66,7 +66,7 @@ class Reaper:
         self._orders: Mapping[str, Callable[..., dict[str, Any]]] = {
             "start": self._start,
             "run": self._run,
-            "stop": lambda: {"stopped": process_tree.stop_all()},
+            "stop": lambda: {"stopped": process_tree.stop_all(self._tell_of_exits)},
             "continue": self._continue,
             "end": self._end,
         }
@@ -97,9 +97,12 @@ class Reaper:
     def _say(self, answer: dict[str, Any]) -> None:
         os.write(self._answers, json.dumps(answer).encode() + b"\n")
 
-    def _tell_of_exits(self) -> None:
-        for pid, code in process_tree.reap()[0].items():
+    def _tell_of_exits(self) -> tuple[bool, bool]:
+        """Return whether any child has ended, and whether there is any left."""
+        ended, is_left = process_tree.reap()
+        for pid, code in ended.items():
             self._tell_of_exit(*self._ended(pid, code), code)
+        return bool(ended), is_left
 
     def _tell_of_exit(self, started: Started | None, says: str, code: int) -> None:
         if started is None:

@@ -167,13 +167,20 @@ def test_a_parked_session_is_stopped_whole_and_goes_on(kept: Kept) -> None:
 
 
 def test_what_cannot_be_stopped_is_ended(kept: Kept) -> None:
-    kept.configure({"name": "p", "command": python(KEEPS_FORKING)})
+    """One process after another, each of which ends once it has started the next: stopped or gone, it does nothing."""
+    counts = kept.folder / "count"
+    script = f"import os\nwhile True:\n open({str(counts)!r}, 'a').write('x')\n if os.fork(): os._exit(0)"
+    kept.configure({"name": "p", "command": python(script)})
     kept.start()
-    kept.tell("signed_in")
-    wait_until(lambda: running(kept))
-    said = kept.tell("locked", reason="parked").get("failed", "")
-    assert states(running(kept)) <= {"T"}
-    assert bool(said) == (not running(kept))
+    for session in (f"{number:016x}" for number in range(10)):
+        kept.tell("signed_in", session)
+        wait_until(lambda session=session: running(kept, session))
+        failed = kept.tell("locked", session, reason="parked").get("failed")
+        before = counts.stat().st_size
+        assert bool(failed) == (not running(kept, session))
+        assert states(running(kept, session)) <= {"T"}
+        assert counts.stat().st_size == before
+        kept.tell("signed_out", session)
 
 
 def test_parked_programs_are_ended_where_that_is_configured(kept: Kept) -> None:
