@@ -4405,7 +4405,7 @@ class View:
         self.numbers: dict[tuple[str, str], int] = {}
         self._known, self._unused = known, unused
         self._nodes: list[tuple[int, Any]] = []
-        self._role, self._focus, self._heading = accesskit.Role, root.focus_get(), ""
+        self._role, self._focus, self._heading, self._pressing = accesskit.Role, root.focus_get(), "", ""
         window = accesskit.Node(self._role.WINDOW)
         window.set_label(root.title())
         window.set_children([number for widget in visible(root) for number in self._tell_of(widget)])
@@ -4447,8 +4447,9 @@ class View:
         if is_heading:
             self._heading = text
         if style not in SILENT:
-            pressing = re.search("Red|Amber", style)
-            node.set_live(accesskit.Live.ASSERTIVE if pressing else accesskit.Live.POLITE)
+            is_pressing = bool(re.search("Red|Amber", style))
+            node.set_live(accesskit.Live.ASSERTIVE if is_pressing else accesskit.Live.POLITE)
+            self._pressing = text if is_pressing else self._pressing
         yield number
 
     def _button(self, widget: Any) -> int:
@@ -4467,6 +4468,7 @@ class View:
         role = self._role.PASSWORD_INPUT if hidden else self._role.TEXT_INPUT
         text = hidden * len(widget.get()) if hidden else widget.get()
         number, node = self._node(role, widget, label=describe_field(widget))
+        node.set_description(self._pressing)  # Orca of Debian 12 says this, and no announcement
         run_number, run = self._node(self._role.TEXT_RUN, widget, "text")
         run.clear_label()
         run.set_value(text)

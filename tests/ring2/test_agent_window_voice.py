@@ -112,6 +112,7 @@ def test_a_wrong_passcode_is_announced_at_once_with_the_tries_left(
     wrong_passcode(window, slot)
     says = "That passcode is not right. 2 tries left. Check your passcode and type it again."
     assert finds(window, heard, says)[1].live == agent.accesskit.Live.ASSERTIVE
+    assert finds(window, heard, "Passcode")[1].description == says
 
 
 def test_a_role_is_chosen_and_used(heard: Listener, window: WindowOnScreen, slot: Slot) -> None:
