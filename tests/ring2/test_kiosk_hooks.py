@@ -235,10 +235,12 @@ def test_a_killed_reaper_leaves_nothing(kept: Kept) -> None:
 
 def test_yesterdays_programs_end_before_anybody_signs_in(kept: Kept) -> None:
     """Both hooks and reaper were killed, so that nobody was left to end them."""
-    kept.configure({"name": "daemon", "command": python(DAEMON)})
+    ready = kept.folder / "ready"
+    daemon = DAEMON.replace("time.sleep", f"open({str(ready)!r}, 'w').close(); time.sleep")
+    kept.configure({"name": "daemon", "command": python(daemon)})
     kept.start()
     kept.tell("signed_in")
-    wait_until(lambda: running(kept))
+    wait_until(ready.exists, what="a daemon")
     one = reaper(kept)
     os.kill(one, signal.SIGSTOP)
     assert kept.process

@@ -109,9 +109,11 @@ class Kept(Hooks):
         whose = {"session": session, "uid": UID, "cn": NAME, "role": ROLE, "seconds": 1.5}
         told = self._event({"event": event, "reason": reason, **whose, **more}) | {"continues": True}
         self.send(json.dumps(told).encode() + b"\0")
-        wait_until(lambda: len(self.done) > number, 20, f"an answer to {event}")
-        assert self.done[-1]["sequence"] == self.sequence
-        return self.done[-1]
+
+        def answers() -> list[Message]:
+            return [answer for answer in self.done[number:] if answer["sequence"] == self.sequence]
+
+        return wait_until(answers, 20, f"an answer to {event}")[0]
 
     def send(self, data: bytes) -> None:
         """Send bytes to who watches."""
