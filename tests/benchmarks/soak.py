@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from support.agent import Slot  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.soak import ProbedKiosk, Soak, second_reader  # noqa: E402
-from support.soak_visits import visits  # noqa: E402
+from support.soak_visits import calm, visits  # noqa: E402
 
 from spine_stub.stub import Stub  # noqa: E402
 from spine_stub.testing import SpineStub  # noqa: E402
@@ -63,11 +63,13 @@ def soak(crowd: Soak, sign_ins: int) -> int:
     say(crowd)
     gentle = visits(crowd.kiosk.options, brutal=False)
     crowd.run(warm, gentle)
+    crowd.run(1, calm(crowd.kiosk.options))
     before, commands = crowd.counts(), Counter(crowd.kiosk.look()["commands"])
     print(f"after {warm} sign-ins: {before}", flush=True)
     while crowd.sign_ins < sign_ins:
         crowd.run(min(100, sign_ins - crowd.sign_ins), gentle)
         say(crowd)
+    crowd.run(1, calm(crowd.kiosk.options))
     after = crowd.counts()
     more = (after.memory / before.memory - 1) * 100
     print(f"after {sign_ins - sign_ins // 2}: {after}; {more:+.1f} % memory, limit {LIMIT} %")

@@ -21,6 +21,11 @@ def visits(options: Collection[str], *, brutal: bool) -> dict[Visit, int]:
     return {visit: weight for visit, weight in every.items() if brutal or visit not in BRUTAL}
 
 
+def calm(options: Collection[str]) -> dict[Visit, int]:
+    """The one visit after which the window says nothing special: before a count."""
+    return {goes_out_and_comes_back if KEEPS in options else plain: 1}
+
+
 def plain(soak: Soak) -> None:
     soak.comes()
     soak.signs_in()
