@@ -161,11 +161,18 @@ def environment(event: Event, folder: Path) -> dict[str, str]:
 
 
 def wipe(folder: Path) -> None:
-    """Remove a folder with all that is in it. Raises ProgramFailed where something stays."""
+    """Remove a folder with all that is in it, or what is in its place. Raises ProgramFailed where something stays."""
+    if folder.is_symlink() or not folder.is_dir():
+        with contextlib.suppress(OSError):
+            folder.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():  # a program can have taken away its own right to write there
-        for inner, _, _ in os.walk(folder):
-            os.chmod(inner, 0o700)
+    if folder.exists():  # a program can have taken away its own right to read or write there
+        with contextlib.suppress(OSError):
+            folder.chmod(0o700)
+            for inner, folders, _ in os.walk(folder):
+                for each in (Path(inner, name) for name in folders):
+                    if not each.is_symlink():
+                        each.chmod(0o700)
         shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
         raise ProgramFailed(f"{folder} cannot be wiped.")

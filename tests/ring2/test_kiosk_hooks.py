@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 from support.hooks import NAME, UID, A, B, Kept, python, states
 from support.machine import wait_until
+
+from kiosk.hooks.session import wipe
 
 SLEEPS = ["sleep", "1000"]
 DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(1000)"
@@ -309,3 +312,37 @@ def test_rubbish_ends_all_and_is_said(kept: Kept, rubbish: bytes) -> None:
     assert running(kept) == []
     assert "ERROR The agent" in kept.log.read_text()
     assert "Traceback" not in kept.log.read_text()
+
+
+def test_what_a_program_has_put_beside_its_folder_is_removed_and_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "inner").mkdir(parents=True)
+    (elsewhere / "inner").chmod(0o750)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(elsewhere)
+    (tmp_path / "nowhere").symlink_to(tmp_path / "not there")
+    for name in ("file", "link", "nowhere"):
+        wipe(tmp_path / name)
+    assert [*tmp_path.iterdir()] == [elsewhere]
+    assert (elsewhere / "inner").stat().st_mode & 0o777 == 0o750
+
+
+def test_a_folder_that_nobody_may_read_is_wiped_too(tmp_path: Path) -> None:
+    inner = tmp_path / "session" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "file").touch()
+    script = """
+import os, sys
+from pathlib import Path
+from kiosk.hooks.session import wipe
+os.chdir(sys.argv[1])
+if os.getuid() == 0:  # who may read everything
+    for each in (".", "session", "session/inner", "session/inner/file"):
+        os.chown(each, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+os.chmod("session/inner", 0)
+os.chmod("session", 0)
+wipe(Path("session"))
+"""
+    subprocess.run([*python(script), tmp_path], check=True, cwd=Path(__file__).parents[2])
+    assert not (tmp_path / "session").exists()
