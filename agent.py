@@ -6758,6 +6758,8 @@ class TicketServer(threading.Thread):
         role = next((role for role in self._signed_in().session.roles if role.id == id), None)
         if role is None:
             raise invalid("id")
+        if self._is_of_before(caller):
+            raise VarlinkError("TicketNotAvailable", BEGAN_BEFORE)
         call = OpenCall(caller)
 
         def find() -> Outcome | None:

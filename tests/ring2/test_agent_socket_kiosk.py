@@ -37,7 +37,9 @@ def test_a_program_that_began_before_the_sign_in_gets_nothing(live: LiveAgent) -
             assert error_name(refused) == "TicketNotAvailable"
             assert "started after the person had signed in" in refused["parameters"]["says"]
         assert error_name(answer(before, "Confirm", question="Send it?")) == "AuthenticationNotPossible"
-        assert answer(before, "GetStatus")["parameters"]["state"] == "signed_in"
+        status = answer(before, "GetStatus")["parameters"]
+        assert status["state"] == "signed_in"
+        assert error_name(answer(before, "ChangeRole", id=status["role"]["id"])) == "TicketNotAvailable"
         with OtherProgram(live) as since:
             assert answer(since, "GetTicket") == {"parameters": {"ticket": ticket}}
             assert answer(since, "GetTicketNoAuth") == {"parameters": {"ticket": ticket}}
