@@ -7067,7 +7067,8 @@ def wants_kiosk(environment: Mapping[str, str], options: Mapping[str, Any]) -> b
 def _setting(name: str, value: object, place: str) -> Any:
     """The value as the table's type for it. Raises UsageError."""
     if name not in SETTINGS:
-        raise UsageError(f"{place}: there is no such setting.")
+        why = f" is only for {SYSTEM_FILE}." if name == "locked" else ": there is no such setting."
+        raise UsageError(place + why)
     if among := SETTINGS[name].metadata["among"]:
         if str(value).lower() not in among:
             raise UsageError(f"{place} must be one of: {', '.join(among)}.")

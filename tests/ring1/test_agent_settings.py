@@ -292,7 +292,7 @@ def test_a_bad_lock_is_refused_by_name(system_file: Path, content: str) -> None:
 
 def test_nobody_else_s_file_locks(system_file: Path, tmp_path: Path) -> None:
     file = written(tmp_path / "other.toml", "[locked]\nspine = 'https://other'")
-    with pytest.raises(UsageError, match=r"other\.toml: locked"):
+    with pytest.raises(UsageError, match=r"other\.toml: locked is only for"):
         load(file)
 
 
