@@ -422,7 +422,7 @@ class DemonstrationStrip:
             foot, text=agent.clean(text), command=press, style="Strip.TButton", takefocus=False, cursor="hand2"
         )
         button.grid(row=1, column=place, sticky="ew", padx=4, pady=(4, 0))
-        foot.columnconfigure(place, weight=1, uniform="cards")
+        foot.columnconfigure(place, weight=1)
 
     def _do(self, command: Callable[[], None]) -> None:
         failure = ""
