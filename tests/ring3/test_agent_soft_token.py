@@ -139,6 +139,7 @@ def test_what_a_module_says_is_a_fault(result: str, fault: Fault, odd: Callable[
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a module as long as a test has, not a minute."""
     monkeypatch.setattr(agent, "MODULE_SECONDS", 2)
+    monkeypatch.setattr(agent, "MODULE_START_SECONDS", 2)
     monkeypatch.setattr(agent, "MODULE_SLOW_SECONDS", 0.2)
 
 
