@@ -108,6 +108,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LONGEST_ORDER = 64 << 10  # bytes that the guardian is told at once; ticket and address have LONGEST_PARAMETER each
 # Freed memory is overwritten (glibc's manual, Memory Allocation Tunables), and Python frees all of its own there.
 FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"}
+FORGETFUL |= {"LD_BIND_NOW": "1"}  # or ld.so writes the CPU's registers to a thread's stack, and with them a ticket
 DESKTOP_ANSWER_SECONDS = 10
 BROKER_AGAIN_SECONDS = 10  # while the broker is away
 SETTINGS_AGAIN_SECONDS = 5  # while there is a mistake in them
@@ -1424,8 +1425,10 @@ class TokenCard:
         self._pipe, its = socket.socketpair()
         self._answers = self._pipe.makefile("rb")
         command, end = [sys.executable, str(Path(__file__).resolve()), self.CHILD], its.fileno()
-        silent = subprocess.DEVNULL
-        self._child = subprocess.Popen(command, stdin=end, stdout=end, stderr=silent, cwd="/", start_new_session=True)
+        silent, environment = subprocess.DEVNULL, os.environ | {"LD_BIND_NOW": ""}  # a module may lack what it names
+        self._child = subprocess.Popen(
+            command, stdin=end, stdout=end, stderr=silent, cwd="/", env=environment, start_new_session=True
+        )
         its.close()
 
     def find(self, **which: object) -> None:
