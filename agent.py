@@ -7081,9 +7081,9 @@ def _setting(name: str, value: object, place: str) -> Any:
         if type(number) is not int or number not in within:
             raise UsageError(f"{place} must be a whole number from {within[0]} to {within[-1]}.")
         return number
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise UsageError(f"{place} must be a text.")
-    return value if SETTINGS[name].default is not None else Path(value).expanduser()  # no default: a path
+    return value if SETTINGS[name].default is not None else Path(os.path.expanduser(value))  # no default: a path
 
 
 def option(name: str) -> str:
@@ -7098,7 +7098,7 @@ def _read_toml(path: Path, *, may_be_missing: bool = False) -> dict[str, Any]:
         if may_be_missing and isinstance(error, FileNotFoundError | NotADirectoryError):
             return {}
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}.") from None
 
 

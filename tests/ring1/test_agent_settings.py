@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -358,3 +359,16 @@ def test_what_is_no_such_number_is_refused_with_the_ones_that_do(content: str, t
 )
 def test_of_several_modes_the_official_order_decides(which: tuple[str, ...], mode: Mode) -> None:
     assert load(**dict.fromkeys(which, True)).mode() is mode
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 5000, "a = " + "9" * 5000, 'ca_file = "a\\u0000b"'])
+def test_a_file_that_was_made_to_harm_is_refused_by_name(content: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "agent.toml", content)
+    with pytest.raises(UsageError, match=re.escape(file)):
+        load(file)
+
+
+def test_a_path_of_a_user_that_is_not_there_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert load(written(tmp_path / "agent.toml", 'ca_file = "~nobody-here/ca.pem"')).ca_file == Path(
+        "~nobody-here/ca.pem"
+    )
