@@ -2607,19 +2607,25 @@ class Guardian:
     def __init__(self, spine: str, ca_file: Path | None) -> None:
         self._broker = spine, str(ca_file.absolute()) if ca_file else None
         self._lock = threading.Lock()
+        self._held: dict[str, bytes] = {}  # what it was told of each session that it holds, by ticket
         self._start(own_scope())
 
     def tell(self, order: Order, session: Session) -> None:
         """From any thread. A guardian that is not there any more is started again."""
         message = json.dumps([order, session.uid, session.ticket, session.logout_url, *self._broker]).encode()
         with self._lock:
+            self._held.pop(session.ticket, None)
+            others = [*self._held.values()]
+            if order is Order.HOLD:
+                self._held[session.ticket] = message
             try:
                 self._pipe.sendall(message)
             except ConnectionError:
                 LOG.warning("the guardian was gone, and is started again")
                 self.close()
                 self._start([])
-                self._pipe.sendall(message)
+                for each in (*others, message):
+                    self._pipe.sendall(each)
 
     def close(self, seconds: float = 0.1) -> None:
         """Nothing more comes: the guardian ends once it has nothing to do, which most often is at once."""

@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1198,
+    "Worker bridge": 1204,
     "Front ends": 2314,
     "Ticket socket": 897,
     "Configuration and logging": 623,
 }
-MOST_LINES = 7559
+MOST_LINES = 7563
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

@@ -254,6 +254,22 @@ def test_one_that_was_ended_is_started_again(spine: Spine, sessions: Callable[[]
     guardian.process.wait(10)
 
 
+def test_one_that_is_started_again_holds_the_earlier_sessions_too(spine: Spine, sessions: Callable[[], int]) -> None:
+    logout_url, before = f"{spine.url}/login/authlogout", sessions()
+    opened = [Session("555000000001", "", spine.login()[1], (), 10, 10, logout_url) for _ in range(2)]
+    over = Session("555000000001", "", "a ticket that is over", (), 10, 10, logout_url)
+    guardian, told = Guardian(spine.url, spine.ca_file), (Order.HOLD, Order.HOLD, Order.RELEASE)
+    for order, session in zip(told, (opened[0], over, over), strict=True):
+        guardian.tell(order, session)
+    guardian.process.kill()
+    guardian.process.wait()
+    guardian.tell(Order.HOLD, opened[1])
+    assert sessions() == before + 2
+    guardian.close()
+    wait_until(lambda: sessions() == before, what="the end of both")
+    guardian.process.wait(10)
+
+
 def test_no_other_program_of_its_person_can_read_its_memory(spine: Spine) -> None:
     """Neither a core dump nor, for a process that is not dumpable, /proc/PID/mem (proc(5))."""
     dumpable = "import ctypes, agent; agent.keep_memory_private(); print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
