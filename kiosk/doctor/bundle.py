@@ -20,6 +20,7 @@ from .surroundings import Surroundings
 
 PACKAGES = ("lanyard", "libccid", "libpcsclite1", "opensc", "p11-kit", "pcscd", "polkitd", "python3", "python3-tk")
 _UID = re.compile(r"\d{12}")
+_OWNER = re.compile(r"(?<=in the name of ).+?(?=\. \()|(?<=\"Of ).+?(?=, with a key of )")  # of a card that is not ours
 _SHORTEST_NAME = 3  # a shorter one would hide parts of other words
 
 
@@ -38,7 +39,7 @@ def redact(text: str, around: Surroundings) -> str:
     """Return a text without uids, this user's name and folder, and this PC's name, which may be a person's."""
     for secret, instead in _secrets(around):
         text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", instead, text, flags=re.IGNORECASE)
-    return _UID.sub("[uid]", text)
+    return _OWNER.sub("[name]", _UID.sub("[uid]", text))
 
 
 def _secrets(around: Surroundings) -> Iterator[tuple[str, str]]:

@@ -112,6 +112,22 @@ def test_a_name_that_is_part_of_many_words_hides_none(
     assert redact(text, shared_pc.around) == text
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        "ATR 3B: a card. It is not ours: it is in the name of Amina J. Khan. (the common name)",
+        "Of Amina J. Khan, with a key of RSA.",
+    ],
+)
+def test_the_bundle_does_not_name_the_owner_of_another_kind_of_card(
+    says: str, shared_pc: SharedPC, tmp_path: Path
+) -> None:
+    write_bundle(tmp_path / "bundle.json", [Finding("card", says)], shared_pc.around)
+    text = (tmp_path / "bundle.json").read_text()
+    assert "Khan" not in text
+    assert "[name]" in text
+
+
 def test_a_bundle_is_written_over_no_file_and_through_no_link(shared_pc: SharedPC, tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "theirs")
