@@ -122,6 +122,8 @@ class Keeper:
     def _run_all(self, event: Event) -> list[str]:
         """Run the programs for this event, one after another."""
         kept = self._sessions.get(event.session)
+        if kept and kept.is_parked and event.happening is Happening.ROLE_CHANGED:  # which the broker took late
+            return []
         to_run = self._settings.programs_at(event.happening) if kept else []
         return [failed for program in to_run if kept and (failed := kept.programs.run(program, event))]
 

@@ -346,3 +346,17 @@ wipe(Path("session"))
 """
     subprocess.run([*python(script), tmp_path], check=True, cwd=Path(__file__).parents[2])
     assert not (tmp_path / "session").exists()
+
+
+def test_nothing_is_run_for_a_role_that_the_broker_takes_while_somebody_else_is_here(kept: Kept) -> None:
+    ran = kept.folder / "ran"
+    touch = f"open({str(ran)!r}, 'w')"
+    kept.configure({"name": "role", "command": python(touch), "at": "role_changed"})
+    kept.start()
+    kept.tell("signed_in")
+    kept.tell("locked", reason="parked")
+    kept.tell("signed_in", session=B)
+    kept.tell("role_changed")
+    assert not ran.exists()
+    kept.tell("role_changed", session=B)
+    assert ran.exists()
