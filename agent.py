@@ -4708,10 +4708,10 @@ class Window:
             self.screen.first.focus_force()
 
     def close(self) -> None:
-        if self._voice:
-            self._voice.close()
-        if self.cover:
-            self.cover.close()
+        self.root.tk.deletefilehandler(self.bridge)  # Tcl has it for the whole thread, and the number may be another's
+        for part in (self._voice, self.cover):
+            if part:
+                part.close()
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
             self.root.destroy()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
+import tkinter as tk
 from collections.abc import Iterator
 
 import pytest
+from support.scenes import Stage
+from support.screen import Display
 from support.window import WindowOnScreen
 
 from agent import Bridge
@@ -55,3 +60,22 @@ def test_it_ends_the_window(number: signal.Signals, window: WindowOnScreen) -> N
     window.root.after(0, lambda: signal.raise_signal(number))
     with pytest.raises(KeyboardInterrupt):
         window.root.mainloop()
+
+
+def test_a_window_that_is_closed_is_not_called_for_what_has_its_number_next(screen: Display) -> None:
+    """What went wrong there came out of the next window's main loop: Tcl has file handlers for the whole thread."""
+    reading, writing = socket.socketpair()
+    stage = Stage()
+    number = stage.bridge.fileno()
+    stage.close()
+    called: list[bytes] = []
+    stage.bridge.run_pending = lambda: called.append(reading.recv(4))  # type: ignore[method-assign]
+    os.dup2(reading.fileno(), number)
+    writing.send(b"news")
+    root = tk.Tk()
+    root.update()
+    root.destroy()
+    os.close(number)
+    reading.close()
+    writing.close()
+    assert not called
