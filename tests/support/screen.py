@@ -43,6 +43,10 @@ class Display:
         """Press keys by their X names, one after another: Return, Tab, ctrl+a."""
         self._run("xdotool", "key", *names)
 
+    def point(self, x: int, y: int) -> None:
+        """Move the mouse to a point of the screen: without a window manager, its window has the keyboard."""
+        self._run("xdotool", "mousemove", str(x), str(y))
+
     def click(self, x: int, y: int) -> None:
         """Move the mouse to a point of the screen and press its first button."""
         self._run("xdotool", "mousemove", str(x), str(y), "click", "1")

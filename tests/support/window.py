@@ -133,11 +133,7 @@ class WindowOnScreen:
 
     def close(self) -> None:
         self.conductor.close()
-        # Tcl has file handlers for the whole thread: late news of this window would come in the next one's loop.
-        self.root.tk.deletefilehandler(self.bridge)
-        if self.window.cover:
-            self.window.cover.close()
-        self.root.destroy()
+        self.window.close()
         self.bridge.close()
         agent.LISTENERS.clear()
 
@@ -159,6 +155,7 @@ def screen(display: Display, monkeypatch: pytest.MonkeyPatch) -> Display:
     """A virtual screen that Tk in this process uses."""
     need("tkinter")
     monkeypatch.setitem(os.environ, "DISPLAY", display.name)
+    display.point(512, 384)  # within the window, wherever the test before has clicked on a larger screen
     return display
 
 
