@@ -167,7 +167,6 @@ def test_maximised_windows_leave_room_for_the_bar_on_every_desktop(
     workplace.tool("wmctrl", "-s", "1")
     covering.waits(lambda: not workplace.window("work"))
     covering.waits(lambda: workplace.on_top(5, 5) == workplace.outermost(bar.winfo_id()))
-    workplace.tool("wmctrl", "-s", "0")
 
 
 def test_without_a_window_manager_the_bar_stays_on_top(workplace: Workplace, covering: KioskWindow, slot: Slot) -> None:

@@ -58,8 +58,11 @@ class Workplace:
     def manage(self, manager: str) -> None:
         """Start this window manager."""
         need(manager, "wmctrl")
-        self.start(manager, stderr=subprocess.DEVNULL)
         check = self._x.intern_atom("_NET_SUPPORTING_WM_CHECK")
+        for left in (check, self._x.intern_atom("_NET_CURRENT_DESKTOP")):  # by the manager before, on any desktop
+            self.root.delete_property(left)
+        self._x.sync()
+        self.start(manager, stderr=subprocess.DEVNULL)
         wait_until(lambda: self.root.get_full_property(check, 0), what=manager)
 
     def xterm(self, *options: str) -> int:
