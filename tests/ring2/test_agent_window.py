@@ -14,7 +14,7 @@ from support.emulator import write_settings
 from support.spine import Spine
 from support.window import WindowOnScreen
 
-from agent import EARLY_TYPING_MS, State
+from agent import EARLY_TYPING_MS, LOG, State
 
 
 def role_assertion(spine: Spine, ticket: str) -> str:
@@ -164,7 +164,8 @@ def test_no_log_and_no_screen_ever_holds_passcode_or_ticket(
 ) -> None:
     write_settings(data / "cards" / "three-roles", passcode="739184")
     seen = []
-    with caplog.at_level(logging.NOTSET):
+    # Of the agent by name: a main() that another test ran in this process has set its level.
+    with caplog.at_level(logging.NOTSET), caplog.at_level(logging.DEBUG, LOG.name):
         slot.insert("three-roles")
         window.signs_in("000000")
         window.waits(lambda: "2 tries left" in window.text())
