@@ -147,7 +147,7 @@ def test_a_card_without_such_a_key_says_so(
     assert answer.fault is Fault.NO_CERTIFICATE
 
 
-LONG = "harmless words " * 30 + "and all my money"
+LONG = "harmless words " * 200 + "and all my money"  # too long for text that is made smaller, too
 
 
 def test_a_long_summary_leaves_room_for_the_passcode_and_is_read_to_its_end(
