@@ -34,7 +34,7 @@ SECTIONS = (
 BUDGET = {
     "": 570,  # everything before the cards
     "Card session": 730,
-    "PKCS#11 tokens": 421,
+    "PKCS#11 tokens": 423,
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 897,
     "Configuration and logging": 623,
 }
-MOST_LINES = 7563
+MOST_LINES = 7566
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
