@@ -6370,6 +6370,7 @@ class Known:
     reader: str | None = None
     problem: AgentError | None = None
     ended_by: str = ""  # why nobody is signed in any more
+    is_locked: bool = False  # nobody is signed in, and a session is kept
 
     def failure_since(self, earlier: Known) -> AgentError | None:
         """What has ended a sign-in meanwhile, or why there can be none."""
@@ -6434,7 +6435,8 @@ class TicketServer(threading.Thread):
         old, attempt, state = self._known, self._conductor.attempt, self._conductor.state
         signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
         reader = attempt.card.reader if attempt else None
-        self._known = Known(state, signed_in, reader, self._conductor.problem, reason_of(event))
+        is_locked = self._conductor.locked is not None
+        self._known = Known(state, signed_in, reader, self._conductor.problem, reason_of(event), is_locked)
         self._call(self._moved, old, self._known)
 
     def _session_news(self, event: SessionEvent) -> None:
@@ -6733,7 +6735,7 @@ class TicketServer(threading.Thread):
 
     async def _tell_all(self, caller: Caller) -> Outcome:
         seen = self._sequence
-        now = "signed_in" if self._known.signed_in else "locked" if self._known.state is State.LOCKED else "signed_out"
+        now = "signed_in" if self._known.signed_in else "locked" if self._known.is_locked else "signed_out"
         await caller.reply(self._event_now(now, None), continues=True)
         while True:
             changed = self._changed
@@ -7480,26 +7482,8 @@ def run_face(
         LOG.info("Lanyard %s: broker %s, reader %s, mode %s", VERSION, settings.spine, settings.reader, mode.name)
         stack.callback(LOG.info, "Lanyard has ended")
         listener = None if options.command else open_socket(stack)
-        new_broker = functools.partial(Broker, settings.spine, settings.ca_file)
-        conductor = Conductor(
-            reader,
-            new_broker,
-            bridge,
-            settings.digest,
-            guard=guardian.tell,
-            mode=mode,
-            mobility_minutes=settings.mobility_minutes,
-            parked_sessions=settings.parked_sessions,
-            parked_minutes=settings.parked_minutes,
-            notices=Notices(notices_file(os.environ) if isinstance(reader, PcscReader) else None),
-        )
-        look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
-        look |= {"language": settings.language, "doctor": doctor_command(settings)}
-        if settings.kiosk and not in_terminal and is_wayland(os.environ):
-            print(ON_WAYLAND, file=sys.stderr)
-        window = None if in_terminal else Window(conductor, bridge, settings.kiosk, **look)
-        if window and settings.explain:
-            LISTENERS.append(lambda step: print(step, file=sys.stderr))
+        conductor = make_conductor(settings, reader, bridge, guardian, mode)
+        window = None if in_terminal else make_window(settings, conductor, bridge)
         stack.callback(conductor.close)
         if listener:
             rules = functools.partial(TicketServer, kiosk=settings.kiosk, hooks=settings.hooks)
@@ -7518,6 +7502,34 @@ def run_face(
             window.root.mainloop()
         else:
             run_terminal(settings, conductor, bridge, options)
+
+
+def make_conductor(settings: Settings, reader: CardSource, bridge: Bridge, guardian: Guardian, mode: Mode) -> Conductor:
+    """What the settings make of it."""
+    return Conductor(
+        reader,
+        functools.partial(Broker, settings.spine, settings.ca_file),
+        bridge,
+        settings.digest,
+        guard=guardian.tell,
+        mode=mode,
+        mobility_minutes=settings.mobility_minutes,
+        parked_sessions=settings.parked_sessions,
+        parked_minutes=settings.parked_minutes,
+        notices=Notices(notices_file(os.environ) if isinstance(reader, PcscReader) else None),
+    )
+
+
+def make_window(settings: Settings, conductor: Conductor, bridge: Bridge) -> Window:
+    """Raises UsageError where the window cannot be shown, or cannot cover a kiosk's screen."""
+    if settings.kiosk and is_wayland(os.environ):
+        print(ON_WAYLAND, file=sys.stderr)
+    look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
+    look |= {"language": settings.language, "doctor": doctor_command(settings)}
+    window = Window(conductor, bridge, settings.kiosk, **look)
+    if settings.explain:
+        LISTENERS.append(lambda step: print(step, file=sys.stderr))
+    return window
 
 
 def run_card_command(

@@ -40,10 +40,10 @@ BUDGET = {
     "Login table": 330,
     "Worker bridge": 1204,
     "Front ends": 2314,
-    "Ticket socket": 897,
-    "Configuration and logging": 623,
+    "Ticket socket": 898,
+    "Configuration and logging": 633,
 }
-MOST_LINES = 7566
+MOST_LINES = 7578
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

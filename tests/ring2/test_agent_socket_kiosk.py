@@ -87,6 +87,18 @@ def test_each_persons_programs_get_their_own_ticket_and_no_other(live: LiveAgent
             assert answer(firsts, "GetTicketNoAuth") == {"parameters": {"ticket": first}}
 
 
+@PARKS
+def test_who_begins_to_watch_is_told_of_a_locked_session_while_a_card_is_read(live: LiveAgent) -> None:
+    live.signs_in("one-role")
+    live.pull()
+    live.sees(State.LOCKED)
+    live.insert("one-role")
+    live.sees(State.PASSCODE)
+    with live.dialogue() as watcher:
+        watcher.send("Watch", flags={"more": True})
+        assert event(watcher)["event"] == "locked"
+
+
 @KIOSK
 def test_a_new_ticket_is_nobodys_there(live: LiveAgent) -> None:
     ticket = live.signs_in()
