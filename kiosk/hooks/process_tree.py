@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ProgramFailed
+
 SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 STOPPING_SECONDS, QUIET_LOOKS = 2.0, 4
 STOPPED = ("T", "t")  # proc(5): by a signal, or by whoever traces it
@@ -159,9 +161,12 @@ def end_marked(mark: str, seconds: float = 5.0) -> int:
     """End this user's processes that began with this text in their environment; return how many there were.
 
     For programs that have left the tree, with a service manager's help, or whose reaper and hooks were both killed.
+    Raises ProgramFailed where some are still there after that many seconds.
     """
     ends, number = time.monotonic() + seconds, 0
-    while (found := _marked(mark.encode())) and time.monotonic() < ends:
+    while found := _marked(mark.encode()):
+        if time.monotonic() >= ends:
+            raise ProgramFailed(f"Processes that cannot be ended: {len(found)}.")
         number = max(number, len(found))
         send(signal.SIGKILL, found)
         time.sleep(_PAUSE)
