@@ -26,9 +26,12 @@ for window in root.query_tree().children:
         print(place.width, place.height)
 """
 SESSION = """\
-export XDG_RUNTIME_DIR=/tmp/session DISPLAY=:7
+export XDG_RUNTIME_DIR=/tmp/session
 mkdir -m 700 -p $XDG_RUNTIME_DIR
-Xvfb :7 -screen 0 1024x768x24 -nolisten tcp -noreset >/dev/null 2>&1 &
+mkfifo /tmp/number
+Xvfb -displayfd 3 -screen 0 1024x768x24 -nolisten tcp -noreset 3>/tmp/number >/dev/null 2>&1 &
+read number </tmp/number
+export DISPLAY=:$number
 for n in $(seq 150); do
     python3 /packages/windows.py >/dev/null 2>&1 && break
     sleep 0.2

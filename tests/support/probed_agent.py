@@ -44,12 +44,20 @@ def says(widget: Any) -> str:
     return str(widget.cget("text")) if "text" in widget.keys() else ""  # noqa: SIM118  no mapping
 
 
+def commands(root: Any) -> Counter[str]:
+    """Tcl's commands by kind, without those that timers will call: a timer that runs is nothing left over."""
+    tcl = root.tk.call
+    waiting = {root.tk.splitlist(tcl("after", "info", timer))[0] for timer in root.tk.splitlist(tcl("after", "info"))}
+    names = set(root.tk.splitlist(tcl("info", "commands"))) - waiting
+    return Counter(name.lstrip(digits) for name in names)
+
+
 def look(root: Any) -> dict[str, object]:
     every = widgets(root)
     return {
         "text": "\n".join(filter(None, map(says, every))),
         "widgets": len(every),
-        "commands": Counter(name.lstrip(digits) for name in root.tk.splitlist(root.tk.call("info", "commands"))),
+        "commands": commands(root),
         "threads": threading.active_count(),
     }
 
