@@ -44,6 +44,7 @@ pytest_plugins = [
         "browser",
         "bridge_pc",
         "hooks",
+        "settings",
         "extension",
         "programs",
         "debian",

@@ -21,6 +21,9 @@ from support.source import ROOT
 UID, NAME = "555000000101", "Amina Khan"
 ROLE = {"id": "100", "name": "Nurse", "org_code": "A99", "org_name": "Ward 9", "group": "g", "sub_group": "s"}
 A, B = "a" * 16, "b" * 16
+SLEEPS = ["sleep", "1000"]
+DAEMON = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(1000)"
+MANY = "import os, time\nfor n in range(199):\n if not os.fork(): break\ntime.sleep(1000)"
 
 
 def toml(program: dict[str, Any]) -> str:
@@ -141,6 +144,11 @@ def processes_with(mark: str) -> list[int]:
             except OSError:
                 continue
     return found
+
+
+def running(kept: Kept, session: str = A) -> list[int]:
+    """The living processes of one session."""
+    return kept.running(session)
 
 
 def states(pids: list[int]) -> set[str]:

@@ -169,8 +169,8 @@ def goes_out_and_comes_back(soak: Soak) -> None:
     soak.is_over()
 
 
-def is_parked(soak: Soak) -> None:
-    """Another person comes in between, who sees nothing of who was there before."""
+def another_comes(soak: Soak) -> str:
+    """While the session of the first is kept, whose card is returned."""
     first, second = soak.random.sample(CARDS, 2)
     soak.comes(card=first)
     soak.signs_in()
@@ -179,6 +179,12 @@ def is_parked(soak: Soak) -> None:
     soak.kiosk.slot.insert(second)
     soak.kiosk.sees("passcode")
     soak.signs_in(open_sessions=2)
+    return first
+
+
+def is_parked(soak: Soak) -> None:
+    """Another person comes in between, who sees nothing of who was there before."""
+    first = another_comes(soak)
     ends_for_good(soak, "no_card")
     comes_back(soak, first)
     ends_for_good(soak, "no_card")
@@ -186,14 +192,7 @@ def is_parked(soak: Soak) -> None:
 
 
 def is_killed_while_others_are_parked(soak: Soak) -> None:
-    first, second = soak.random.sample(CARDS, 2)
-    soak.comes(card=first)
-    soak.signs_in()
-    soak.kiosk.slot.pull()
-    soak.kiosk.sees("locked")
-    soak.kiosk.slot.insert(second)
-    soak.kiosk.sees("passcode")
-    soak.signs_in(open_sessions=2)
+    another_comes(soak)
     soak.kiosk.is_killed()
     soak.kiosk.slot.pull()
     soak.kiosk.sees("no_card")
