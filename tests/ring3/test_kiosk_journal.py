@@ -24,9 +24,11 @@ def test_journalctl_reads_what_audit_wrote() -> None:
     if not JOURNALD.exists():
         unavailable("not on this machine: systemd-journald")
     script = f"""
+        set -e
         mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal /run/log/journal
+        mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup  # a chroot has none
         {JOURNALD} & journald=$!
-        until [ -S /run/systemd/journal/socket ]; do sleep 0.05; done
+        until [ -S /run/systemd/journal/socket ]; do kill -0 $journald; sleep 0.05; done
         {shlex.quote(sys.executable)} -c {shlex.quote(WRITES)}
         until [ "$(journalctl -D /run/log/journal -t lanyard-audit -o cat | wc -l)" = 2 ]; do sleep 0.05; done
         journalctl -D /run/log/journal -t lanyard-audit -o cat
