@@ -57,6 +57,8 @@ class Config:
     challenge_age: timedelta = timedelta(minutes=5)
     max_session: timedelta = timedelta(minutes=600)
     idle: timedelta = timedelta(minutes=600)
+    control_token: Path | None = None
+    """A file with the token by which programs elsewhere use the console's API; none keeps it to this machine."""
     max_body: int = 64 * 1024
     """Largest request body in bytes; a real answer with its certificates is under 10,000."""
 

@@ -70,6 +70,7 @@ def make_config(options: argparse.Namespace) -> Config:
         challenge_age=timedelta(seconds=options.challenge_age),
         max_session=timedelta(minutes=options.max_session),
         idle=timedelta(minutes=options.idle),
+        control_token=options.control_token,
     )
 
 
@@ -152,6 +153,13 @@ def _add_program(group: argparse._ArgumentGroup) -> None:
         default=LogForm.TEXT.value,
         choices=[form.value for form in LogForm],
         help="lines for people, or one JSON object a line (default: %(default)s)",
+    )
+    add(
+        "--control-token",
+        type=Path,
+        metavar="FILE",
+        help="a file with a token of at least 16 characters: who sends it as `Authorization: Bearer` uses the "
+        "console's JSON API from elsewhere, too, such as from the host of a container",
     )
     add("--stop-with-stdin", action="store_true", help="end when standard input ends")
 

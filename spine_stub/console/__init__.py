@@ -14,8 +14,7 @@ from flask import Blueprint, Flask, Response, request
 from ..errors import DataError, Unavailable
 from ..stub import Stub
 from ..web import replies
-from ..web.endpoints import CONTROLS
-from . import api, guard, pages, people_pages, timeline
+from . import api, bearer, guard, pages, people_pages, timeline
 
 View = Callable[..., "Response | str"]
 
@@ -51,24 +50,24 @@ def _away(exc: Unavailable) -> Response:
     """Say on a page, or in JSON, that the store or the directory does not answer."""
     reply = replies.failure(exc)
     words = f"The {exc.reason.removesuffix('-unavailable')} does not answer: {exc.detail}."
-    if request.path.startswith(f"{CONTROLS}api/"):
+    if request.path.startswith(guard.API):
         return api.error(words, reply.status_code)
     return pages.notice("Not now", words, reply.status_code)
 
 
 def _wrong(exc: DataError) -> Response:
     """Say what was wrong with what somebody asked for."""
-    if request.path.startswith(f"{CONTROLS}api/"):
+    if request.path.startswith(guard.API):
         return api.error(str(exc))
     return pages.notice("Not done", str(exc), pages.BAD_REQUEST)
 
 
 def install(app: Flask, stub: Stub) -> None:
-    """Give the application the console."""
+    """Give the application the console; raises DataError."""
     console = Blueprint(
         "console", __name__, template_folder="templates", static_folder="static", static_url_path="/stub/static"
     )
-    console.before_request(guard.check)
+    console.before_request(partial(guard.check, bearer.read_token(stub.broker.config.control_token)))
     console.after_request(guard.protect)
     console.register_error_handler(Unavailable, _away)
     console.register_error_handler(DataError, _wrong)

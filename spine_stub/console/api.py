@@ -8,7 +8,7 @@
     GET  /stub/api/sessions
     POST /stub/api/sessions/end           {"session": "the first characters of its key"}
 
-A wrong request is 400 with {"error": "one sentence"}.
+A wrong request is 400 with {"error": "one sentence"}. Programs elsewhere need a token: bearer.py.
 """
 
 from __future__ import annotations

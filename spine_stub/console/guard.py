@@ -3,7 +3,8 @@
 There are no cookies and no passwords. What protects is: loopback only, and there only sockets of the
 same user; a Host header that names loopback, so that no other name can be pointed here (DNS
 rebinding); changes by POST only, and only from our own pages or from a program, which is known by
-JSON that no foreign form can send.
+JSON that no foreign form can send. The API, and no page, is open to others who have the control token
+(bearer.py), which no other site's page knows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from pathlib import Path
 from flask import Response, request
 
 from ..web import replies
+from ..web.endpoints import CONTROLS
+from . import bearer
 
+API = f"{CONTROLS}api/"
+"""What begins so is for programs."""
 _LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 _POLICY = "default-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -29,9 +34,10 @@ _ESTABLISHED = "01"
 """In all other states the socket may have no owner any more, which the table shows as root."""
 
 
-def check() -> Response | None:
-    """Return a refusal for a request to the console that must not be answered."""
-    problem = _wrong_place() or _foreign()
+def check(token: str = "") -> Response | None:
+    """Return a refusal for a request to the console that must not be answered; `token` opens the API to others."""
+    has_token = request.path.startswith(API) and bearer.is_given(token, request.headers.get("Authorization"))
+    problem = ("" if has_token else _wrong_place()) or _foreign()
     return replies.plain(f"The console says no: {problem}.", 403) if problem else None
 
 
