@@ -17,6 +17,7 @@ from .login.trust import Trust
 from .people.open import open_directory
 from .pki.registration import RegistrationAuthority
 from .sessions import Limits, Store
+from .sessions.endings import Endings
 from .sessions.sqlite import SqliteStore
 from .stub import EXTENSION, Stub
 from .web import endpoints, views
@@ -88,6 +89,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store,
         trust=trust,
         directory=open_directory(config),
         store=store,
+        endings=Endings(store),
         clock=clock,
         random=random,
     )

@@ -11,6 +11,7 @@ from .explain.record import Record
 from .faults import Faults
 from .login.broker import Broker
 from .pki.registration import RegistrationAuthority
+from .sessions.endings import Ending
 
 EXTENSION = "spine_stub"
 
@@ -37,4 +38,4 @@ class Stub:
         self.faults.clear()
         self.record.clear()
         for key in list(self.broker.store.sessions()):
-            self.broker.store.close(key)
+            self.broker.endings.close(key, Ending.ENDED)

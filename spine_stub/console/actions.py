@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import DataError
 from ..faults import Setting
 from ..sessions import Session
+from ..sessions.endings import Ending
 from ..stub import Stub
 
 _FAULT_FIELDS = {"fault", "value", "endpoint", "client", "times"}
@@ -44,7 +45,7 @@ def end_session(stub: Stub, values: Mapping[str, Any]) -> bool:
     if len(wanted) < 8:
         raise DataError("session: at least the first 8 characters of its key")
     found = [key for key in stub.broker.store.sessions() if key.startswith(wanted)]
-    return bool(found) and stub.broker.store.close(found[0])
+    return bool(found) and stub.broker.endings.close(found[0], Ending.ENDED)
 
 
 def _text(values: Mapping[str, Any], field: str) -> str:

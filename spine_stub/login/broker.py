@@ -8,6 +8,7 @@ from ..config import CLOCK_SKEW, Clock, Config, RandomBytes
 from ..errors import InvalidInput, Refused
 from ..people.directory import Directory, Person
 from ..sessions import Session, Store, new_ticket, session_key
+from ..sessions.endings import Ending, Endings
 from . import signed_data, trust
 from .challenge import Challenges
 from .checks import Check, Checks
@@ -38,6 +39,7 @@ class Broker:
     trust: trust.Trust
     directory: Directory
     store: Store
+    endings: Endings
     clock: Clock
     random: RandomBytes
 
@@ -90,10 +92,11 @@ class Broker:
         """End the session; saying so twice is no error. True when there was one to end."""
         if not ticket:
             raise InvalidInput("missing-ticket")
-        return self.store.close(session_key(ticket))
+        return self.endings.close(session_key(ticket), Ending.LOGGED_OUT)
 
     def release(self) -> None:
         """Let go of files and connections, when the broker is not needed any more."""
+        self.endings.release()
         self.store.release()
         self.directory.release()
 

@@ -17,6 +17,7 @@ from ..explain.redact import kept_headers, kept_parameters, kept_path, kept_repl
 from ..faults import Call, Traits
 from ..login.broker import Broker
 from ..sessions import session_key
+from ..sessions.endings import Ending
 from ..stub import Stub
 from . import log, replies
 from .request import BrokerRequest, current
@@ -84,7 +85,7 @@ def _end(stub: Stub, reply: Response) -> Response:
 def _end_session(stub: Stub, asked: BrokerRequest) -> None:
     ticket = asked.known_ticket()
     if ticket:
-        stub.broker.store.close(session_key(ticket))
+        stub.broker.endings.close(session_key(ticket), Ending.EXPIRED)
 
 
 def _traits(stub: Stub, asked: BrokerRequest) -> Traits:
