@@ -48,6 +48,10 @@ class Role:
         return (self.opened is None or self.opened <= today) and (self.closed is None or today <= self.closed)
 
 
+PROFESSIONS = ("consultant", "gdc", "gdp", "gmc", "gmp", "gphc", "nmc", "rcn")
+"""Whose numbers a person can have: names of councils and lists, as the claims of CIS2 have them before "_id"."""
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody with a smartcard; `cn` is the name as it is shown."""
@@ -57,6 +61,17 @@ class Person:
     roles: tuple[Role, ...]
     active: bool = True
     """Person status: who is not active does not sign in."""
+    title: str = ""
+    given_name: str = ""
+    """Empty: the first word of cn."""
+    middle_names: str = ""
+    family_name: str = ""
+    """Empty: the last word of cn."""
+    email: str = ""
+    identity_level: int = 3
+    """How well it is known who this is, 0 to 3: NHS England's identity assurance level."""
+    professional: Mapping[str, str] = field(default_factory=dict)
+    """Numbers by profession, one of PROFESSIONS each."""
 
     def role(self, role_id: str) -> Role | None:
         return next((role for role in self.roles if role.id == role_id), None)

@@ -1,6 +1,6 @@
 """People from an LDAP server that has the shape of the Spine Directory Service (`--directory ldap://...`).
 
-    uid=<uid>,ou=People,o=nhs                                    nhsPerson: cn, nhsPersonStatus (1: active)
+    uid=<uid>,ou=People,o=nhs                                    nhsPerson: cn, nhsPersonStatus (1: active), nhsGMC, ...
       uniqueIdentifier=<...>,uid=...                             nhsOrgPerson: nhsIDCode, o, open and close date
         uniqueIdentifier=<role profile>,uniqueIdentifier=...     nhsOrgPersonRole: nhsJobRole, nhsJobRoleCode, ...
 
@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import DataError, Unavailable
 from .directory import Person, Role
-from .ldif import BASE
+from .ldif import BASE, NAME_PARTS, PROFESSIONAL
 from .toml import PLAIN, TEXT, UID
 
 try:
@@ -46,8 +46,9 @@ _DATE_SIZE = len("YYYYMMDD")
 _CODED = ("nhsBusinessFunctions", "nhsAreaOfWork", "nhsWorkGroups")
 """Names are in the attribute, codes in that of the same name with "Codes" behind it, in the same order."""
 _ATTRIBUTES = [
-    "objectClass", "uid", "cn", "nhsPersonStatus", "uniqueIdentifier", "nhsIDCode", "o", "nhsJobRole",
+    "objectClass", "uid", "cn", "sn", "nhsPersonStatus", "uniqueIdentifier", "nhsIDCode", "o", "nhsJobRole",
     "nhsJobRoleCode", "nhsOrgOpenDate", "nhsOrgCloseDate", *_CODED, *(f"{name}Codes" for name in _CODED),
+    *NAME_PARTS.values(), *PROFESSIONAL.values(),
 ]  # fmt: skip
 
 
@@ -196,7 +197,27 @@ def read_person(entries: Iterable[Entry]) -> Person | None:
     organisations = [entry for entry in entries if entry.is_a("nhsOrgPerson")]
     roles = [_role(entry, organisations) for entry in entries if entry.is_a("nhsOrgPersonRole")]
     held = sorted((role for role in roles if role), key=lambda role: role.id)
-    return Person(uid, cn, tuple(held), active=person.first("nhsPersonStatus") in ("", _ACTIVE))
+    name_parts: dict[str, Any] = {part: _text(person, name) for part, name in NAME_PARTS.items()}
+    return Person(
+        uid,
+        cn,
+        tuple(held),
+        active=person.first("nhsPersonStatus") in ("", _ACTIVE),
+        family_name=_family_name(person),
+        professional={name: number for name, found in PROFESSIONAL.items() if (number := _text(person, found))},
+        **name_parts,
+    )
+
+
+def _text(entry: Entry, name: str) -> str:
+    value = entry.first(name)
+    return value if TEXT.fullmatch(value) else ""
+
+
+def _family_name(person: Entry) -> str:
+    """The sn, which inetOrgPerson demands; nothing where it is just the last word of the cn."""
+    name = _text(person, "sn")
+    return "" if name == person.first("cn").split()[-1] else name
 
 
 def _role(entry: Entry, organisations: Sequence[Entry]) -> Role | None:

@@ -13,6 +13,12 @@ from .directory import Person, Role
 
 BASE = "ou=People,o=nhs"
 """Where people are, unless the address of a directory says otherwise."""
+NAME_PARTS = {"title": "personalTitle", "given_name": "givenName", "middle_names": "nhsMiddleNames", "email": "mail"}
+PROFESSIONAL = {
+    "consultant": "nhsConsultant", "gdc": "nhsGDC", "gdp": "nhsGDP", "gmc": "nhsGMC", "gmp": "nhsGMP",
+    "gphc": "nhsRPSGB", "nmc": "nhsNMC", "rcn": "nhsRCN",
+}  # fmt: skip
+"""In which attribute each is. The pharmacists' council has another name since the attribute got its own."""
 _HEAD = """\
 dn: o=nhs
 objectClass: organization
@@ -38,7 +44,9 @@ def _entries(person: Person) -> Iterator[list[Attribute]]:
     dn = f"uid={person.uid},{BASE}"
     yield [
         ("dn", dn), ("objectClass", "nhsPerson"), ("uid", person.uid), ("cn", person.cn),
-        ("sn", person.cn.split()[-1]), ("nhsPersonStatus", "1" if person.active else "0"),
+        ("sn", person.family_name or person.cn.split()[-1]), ("nhsPersonStatus", "1" if person.active else "0"),
+        *((name, getattr(person, part)) for part, name in NAME_PARTS.items()),
+        *((name, person.professional.get(council)) for council, name in PROFESSIONAL.items()),
     ]  # fmt: skip
     organisations: dict[tuple[str | None, str], str] = {}
     for role in person.roles:

@@ -19,7 +19,7 @@ import tomlkit
 from tomlkit.items import AoT, InlineTable, Table
 
 from ..errors import DataError
-from .directory import Person, Role
+from .directory import PROFESSIONS, Person, Role
 
 UID = re.compile(r"[0-9]{12,14}")
 PLAIN = re.compile(r"[A-Za-z0-9:._-]+")
@@ -27,6 +27,8 @@ TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
 _ROLE_FIELDS = [field.name for field in fields(Role)]
 _PERSON_FIELDS = [field.name for field in fields(Person)]
+_NAME_PARTS = ("title", "given_name", "middle_names", "family_name", "email")
+_IDENTITY_LEVELS = range(4)
 _NOT_EDITABLE = "people.toml is written in a way that only a person can edit"
 
 People = Mapping[str, Person]
@@ -96,7 +98,28 @@ def _person(entry: dict[str, Any], place: str) -> Person:
     active = entry.get("active", True)
     if not isinstance(active, bool):
         raise ValueError(f"{place}: active is neither true nor false ({active!r})")
-    return Person(uid, _field(entry, "cn", TEXT, place), tuple(roles.values()), active)
+    return Person(
+        uid,
+        _field(entry, "cn", TEXT, place),
+        tuple(roles.values()),
+        active,
+        identity_level=_identity_level(entry, place),
+        professional=_professional(entry, place),
+        **{name: _field(entry, name, TEXT, place) for name in _NAME_PARTS if name in entry},
+    )
+
+
+def _identity_level(entry: dict[str, Any], place: str) -> int:
+    level = entry.get("identity_level", Person.identity_level)
+    if type(level) is not int or level not in _IDENTITY_LEVELS:
+        raise ValueError(f"{place}: identity_level is none of 0, 1, 2 and 3 ({level!r})")
+    return level
+
+
+def _professional(entry: dict[str, Any], place: str) -> Mapping[str, str]:
+    numbers = _names_by_code(entry, "professional", place)
+    _check_names(numbers, PROFESSIONS, f"{place}: professional")
+    return numbers
 
 
 def _role(entry: dict[str, Any], place: str, owner: str) -> Role:
@@ -119,7 +142,7 @@ def _role(entry: dict[str, Any], place: str, owner: str) -> Role:
     )
 
 
-def _check_names(entry: dict[str, Any], known: Container[str], place: str) -> None:
+def _check_names(entry: Mapping[str, Any], known: Container[str], place: str) -> None:
     if unknown := [name for name in entry if name not in known]:
         raise ValueError(f"{place}: there is no field {unknown[0]!r}; is it misspelt, or under the wrong heading?")
 
@@ -196,8 +219,13 @@ def _remarks(table: Table) -> str:
 def _person_table(person: Person) -> Table:
     table = tomlkit.table()
     table.update({"uid": person.uid, "cn": person.cn})
+    table.update({name: value for name in _NAME_PARTS if (value := getattr(person, name))})
     if not person.active:
         table["active"] = False
+    if person.identity_level != Person.identity_level:
+        table["identity_level"] = person.identity_level
+    if person.professional:
+        table["professional"] = _inline(person.professional)
     roles = tomlkit.array()
     roles.extend(map(_role_table, person.roles))
     table["roles"] = roles.multiline(bool(person.roles))

@@ -41,7 +41,10 @@ ROLE = Role(
     "7", None, 'THE "QUOTED" SURGERY, \\ & ÉCOLE', "G", "S", "N", "S8000:G8000:R8000", {"B:1": "One"},
     opened=date(2026, 4, 1), closed=date(2027, 3, 31),
 )  # fmt: skip
-NEW = Person("555000000011", "Zoë Ångström", (ROLE,), active=False)
+NEW = Person(
+    "555000000011", "Zoë Ångström", (ROLE,), active=False, title="Prof", given_name="Zoë", middle_names="Maud Ida",
+    family_name="Ångström", email="zoë@lanyard.example", identity_level=2, professional={"gmc": "1", "gphc": "2"},
+)  # fmt: skip
 
 
 @pytest.fixture
