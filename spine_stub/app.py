@@ -54,7 +54,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = stub = Stub(
         broker=broker,
-        faults=Faults(kinds.make, {rule.rpartition("/")[2] for rule, _, _ in ROUTES}),
+        faults=Faults(kinds.KINDS, [rule.rpartition("/")[2] for rule, _, _ in ROUTES]),
         registration=RegistrationAuthority(config.data, directory, broker.clock, random),
     )
     endpoints.install(app, stub, (*ROUTES, *openid_routes(broker)))

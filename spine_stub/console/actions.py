@@ -12,7 +12,6 @@ from ..sessions.endings import Ending
 from ..stub import Stub
 
 _FAULT_FIELDS = {"fault", "value", "endpoint", "client", "times"}
-ENDPOINTS = ("authactivate", "authvalidate", "RoleSelectionGP.jsp", "RoleAssertion", "ssoupdate", "authlogout")
 _LONGEST = 500
 
 

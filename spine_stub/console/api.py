@@ -21,7 +21,7 @@ from flask import Response, jsonify, request
 from ..errors import DataError
 from ..explain.explanation import Explanation, explain
 from ..explain.record import Exchange, SignIn
-from ..faults import Setting, kinds
+from ..faults import Setting
 from ..stub import Stub
 from . import actions
 
@@ -31,9 +31,8 @@ _NOT_FOUND = 404
 
 def faults(stub: Stub) -> Response:
     """What is set now, and what can be."""
-    offered = [
-        {"fault": kind.name, "title": kind.title, "value": kind.value, "default": kind.default} for kind in kinds.KINDS
-    ]
+    names = ("title", "value", "default", "endpoint")
+    offered = [{"fault": kind.name, **{name: getattr(kind, name) for name in names}} for kind in stub.faults.kinds]
     return jsonify(faults=[_setting(setting) for setting in stub.faults.settings()], kinds=offered)
 
 

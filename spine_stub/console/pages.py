@@ -9,7 +9,7 @@ from flask import Response, make_response, render_template, request
 
 from ..errors import DataError, Unavailable
 from ..explain.explanation import explain
-from ..faults import TLS, kinds
+from ..faults import TLS
 from ..people.directory import Person
 from ..stub import Stub
 from ..web.request import current
@@ -80,9 +80,9 @@ def faults(stub: Stub, problem: str = "") -> str:
     return render_template(
         "faults.html",
         settings=stub.faults.settings(),
-        kinds=kinds.KINDS,
-        titles={kind.name: kind.title for kind in kinds.KINDS},
-        endpoints=actions.ENDPOINTS,
+        kinds=stub.faults.kinds,
+        titles={kind.name: kind.title for kind in stub.faults.kinds},
+        endpoints=stub.faults.endpoints,
         tls=TLS,
         problem=problem,
         form=request.form,

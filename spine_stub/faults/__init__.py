@@ -1,14 +1,14 @@
 """Bad days, one mechanism: the one-shot queue first, then a standing fault, then the normal reply.
 
 A fault is a small callable, `(call) -> reply`. It may look at the normal reply with
-`call.proceed()` and change it, or make one of its own. kinds.py has those with a name, which
-the console and the JSON API offer; Python takes any callable, and no server change is needed.
+`call.proceed()` and change it, or make one of its own. A Kind is one with a name, which the console
+and the JSON API offer; Python takes any callable, and no server change is needed.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flask import Response
@@ -58,6 +58,31 @@ Fault = Callable[[Call], Response]
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A fault by name, with what can be said about it and how it is made from its value."""
+
+    name: str
+    title: str
+    make: Callable[[str], Fault]
+    """Raises ValueError for a value that is none."""
+    value: str = ""
+    """What the value means; nothing when the fault takes none."""
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    endpoint: str = ""
+    """Whose replies it changes where it is not set for another endpoint; nothing for all of them."""
+
+    def fault(self, value: str) -> Fault:
+        """Make a fault from its value, or the value's default; raises DataError."""
+        if value and not self.value:
+            raise DataError(f"the fault {self.name} takes no value")
+        try:
+            return self.make(value or self.default)
+        except ValueError as exc:
+            raise DataError(f"{value!r} is no value for {self.name}: {self.value}") from exc
+
+
+@dataclass(frozen=True)
 class Traits:
     """By what a fault knows a client: equal to one of `exact`, or part of one of `names`."""
 
@@ -95,14 +120,19 @@ class Setting:
 class Faults:
     """The faults that are set. All methods can be called from any thread."""
 
-    def __init__(self, make: Callable[[str, str], Fault], endpoints: Collection[str]) -> None:
-        """`make` turns a name and a value into a fault; it raises DataError. `endpoints` are all there are."""
-        self._make = make
-        self._endpoints = endpoints
+    def __init__(self, kinds: Iterable[Kind], endpoints: Iterable[str]) -> None:
+        """`endpoints` are all there are."""
+        self.kinds = list(kinds)
+        self.endpoints = list(dict.fromkeys(endpoints))
         self._lock = threading.Lock()
         self._settings: list[Setting] = []
         """In the order they were set."""
         self._next = 1
+
+    def offer(self, kinds: Iterable[Kind], endpoints: Iterable[str]) -> None:
+        """Add kinds and endpoints, as a part of the stub does that is not always there."""
+        self.kinds += kinds
+        self.endpoints = list(dict.fromkeys((*self.endpoints, *endpoints)))
 
     def once(
         self, fault: str | Fault, value: object = "", *, endpoint: str = "", client: str = "", times: int = 1
@@ -141,10 +171,13 @@ class Faults:
             return sorted(self._settings, key=lambda setting: setting.standing)
 
     def _add(self, fault: str | Fault, value: object, endpoint: str, client: str, standing: bool) -> Setting:
-        if endpoint and endpoint not in self._endpoints:
-            raise DataError(f"there is no endpoint {endpoint!r}; there are: {', '.join(sorted(self._endpoints))}")
-        made = self._make(fault, str(value)) if isinstance(fault, str) else fault
-        name = fault if isinstance(fault, str) else getattr(fault, "__name__", "fault")
+        if endpoint and endpoint not in self.endpoints:
+            raise DataError(f"there is no endpoint {endpoint!r}; there are: {', '.join(sorted(self.endpoints))}")
+        if isinstance(fault, str):
+            kind = self._kind(fault)
+            name, made, endpoint = kind.name, kind.fault(str(value)), endpoint or kind.endpoint
+        else:
+            name, made = getattr(fault, "__name__", "fault"), fault
         if getattr(made, "is_tls", False):
             endpoint = TLS
         with self._lock:
@@ -152,3 +185,9 @@ class Faults:
             self._next += 1
             self._settings.append(setting)
         return setting
+
+    def _kind(self, name: str) -> Kind:
+        kind = next((kind for kind in self.kinds if kind.name == name), None)
+        if kind is None:
+            raise DataError(f"there is no fault {name!r}; there are: {', '.join(kind.name for kind in self.kinds)}")
+        return kind

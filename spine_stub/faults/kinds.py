@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from flask import Response
 
-from ..errors import DataError, InvalidInput, Refused
-from . import Call, Delivery, Fault
+from ..errors import InvalidInput, Refused
+from . import Call, Delivery, Fault, Kind
 from .hostile_xml import DEEP, bomb, external, huge
 
 _XML = "text/xml; charset=UTF-8"
@@ -20,32 +20,6 @@ _AFTER_ROLES = '<gpPARAM name="gas_version">'
 """Roles stand before this parameter."""
 _UNREACHABLE = "http://192.0.2.1:8093/sessionmanager/session/update"
 """An address of TEST-NET-1 (RFC 5737), which nobody has, in the form that one capture shows."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A fault by name, with what can be said about it and how it is made from its value."""
-
-    name: str
-    title: str
-    make: Callable[[str], Fault]
-    value: str = ""
-    """What the value means; nothing when the fault takes none."""
-    default: str = ""
-    choices: tuple[str, ...] = ()
-
-
-def make(name: str, value: str) -> Fault:
-    """Make a fault from its name and value, or the value's default; raises DataError."""
-    kind = next((kind for kind in KINDS if kind.name == name), None)
-    if kind is None:
-        raise DataError(f"there is no fault {name!r}; there are: {', '.join(kind.name for kind in KINDS)}")
-    if value and not kind.value:
-        raise DataError(f"the fault {name} takes no value")
-    try:
-        return kind.make(value or kind.default)
-    except ValueError as exc:
-        raise DataError(f"{value!r} is no value for {name}: {kind.value}") from exc
 
 
 def delay(seconds: str) -> Fault:

@@ -17,7 +17,7 @@ from support.spine import Spine
 from support.spine_client import Client, field_of, gp_object, reason
 
 from spine_stub.errors import DataError
-from spine_stub.faults import Call, Faults
+from spine_stub.faults import Call, Faults, Kind
 from spine_stub.faults.hostile_xml import HUGE_SIZE
 from spine_stub.faults.kinds import KINDS
 from spine_stub.stub import Stub
@@ -278,6 +278,14 @@ def test_a_stop_does_not_wait_for_those_who_hang(faults: Faults, spine: Spine, c
     wait_until(lambda: stub.record.exchanges("authactivate"))
     assert seconds(spine.stop) < 2
     assert ended.wait(5)
+
+
+def test_a_kind_that_is_offered_later_waits_at_its_endpoint(faults: Faults, client: Client) -> None:
+    teapot = Kind("teapot", "A teapot", lambda _: lambda _: Response("short and stout", 418), endpoint="dtd")
+    faults.offer([teapot], ["spout"])
+    faults.once("teapot")
+    faults.once("http-500", endpoint="spout")
+    assert [client.get(path).status_code for path in (ACTIVATE, "/login/dtd", "/login/dtd")] == [200, 418, 200]
 
 
 def test_every_kind_is_tried_here() -> None:

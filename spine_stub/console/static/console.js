@@ -51,6 +51,7 @@ function explainFaults(form) {
     form.elements.value.placeholder = kind.dataset.default;
     form.elements.value.disabled = !kind.dataset.value;
     form.querySelector("#endpoint-line").hidden = isTls;
+    form.elements.endpoint.options[0].text = kind.dataset.endpoint || "every endpoint";
     form.querySelector("#tls-warning").hidden = !isTls;
     const options = kind.dataset.choices.split(" ").filter(Boolean).map((choice) => new Option(choice, choice));
     form.querySelector("#choices").replaceChildren(...options);
