@@ -72,6 +72,8 @@ class Person:
     """How well it is known who this is, 0 to 3: NHS England's identity assurance level."""
     professional: Mapping[str, str] = field(default_factory=dict)
     """Numbers by profession, one of PROFESSIONS each."""
+    ocs_pr_code: str = ""
+    """The OCS practitioner code (docs/protocol.md 6); empty when there is none."""
 
     def role(self, role_id: str) -> Role | None:
         return next((role for role in self.roles if role.id == role_id), None)

@@ -4,9 +4,10 @@
       uniqueIdentifier=<...>,uid=...                             nhsOrgPerson: nhsIDCode, o, open and close date
         uniqueIdentifier=<role profile>,uniqueIdentifier=...     nhsOrgPersonRole: nhsJobRole, nhsJobRoleCode, ...
 
-Dates are YYYYMMDD, and the last day still counts. A role is open while it and the nhsOrgPerson above
-it are. An attribute without a value says nothing against it. nhs.schema beside this file has the
-attributes; people.ldif has the demonstration people, made from people.toml.
+Dates are YYYYMMDD, in nhsOrgOpenDate and nhsOrgCloseDate or in nhsOpenDate and nhsCloseDate: clients
+read either. The last day still counts. A role is open while it and the nhsOrgPerson above it are. An
+attribute without a value says nothing against it. nhs.schema beside this file has the attributes;
+people.ldif has the demonstration people, made from people.toml.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import DataError, Unavailable
 from .directory import Person, Role
-from .ldif import BASE, NAME_PARTS, PROFESSIONAL
+from .ldif import BASE, PERSONAL, PROFESSIONAL
 from .toml import PLAIN, TEXT, UID
 
 try:
@@ -43,12 +44,14 @@ _JOB = re.compile(r'"([^"]+)":"([^"]+)":"([^"]+)"')
 _DATE_SIZE = len("YYYYMMDD")
 """A time may follow."""
 
+_OPEN_DATES = ("nhsOrgOpenDate", "nhsOpenDate")
+_CLOSE_DATES = ("nhsOrgCloseDate", "nhsCloseDate")
 _CODED = ("nhsBusinessFunctions", "nhsAreaOfWork", "nhsWorkGroups")
 """Names are in the attribute, codes in that of the same name with "Codes" behind it, in the same order."""
 _ATTRIBUTES = [
     "objectClass", "uid", "cn", "sn", "nhsPersonStatus", "uniqueIdentifier", "nhsIDCode", "o", "nhsJobRole",
-    "nhsJobRoleCode", "nhsOrgOpenDate", "nhsOrgCloseDate", *_CODED, *(f"{name}Codes" for name in _CODED),
-    *NAME_PARTS.values(), *PROFESSIONAL.values(),
+    "nhsJobRoleCode", *_OPEN_DATES, *_CLOSE_DATES, *_CODED, *(f"{name}Codes" for name in _CODED),
+    *PERSONAL.values(), *PROFESSIONAL.values(),
 ]  # fmt: skip
 
 
@@ -68,10 +71,10 @@ class Entry:
     def first(self, name: str) -> str:
         return next(iter(self.all(name)), "")
 
-    @property
-    def days(self) -> tuple[date | None, date | None]:
-        """The open and the close date; raises ValueError for what is no date."""
-        return _day(self.first("nhsOrgOpenDate")), _day(self.first("nhsOrgCloseDate"))
+    def days(self, names: Iterable[str]) -> Iterator[date]:
+        """The dates in attributes of these names; raises ValueError for what is no date."""
+        for name in names:
+            yield from (date.fromisoformat(text[:_DATE_SIZE]) for text in self.all(name) if text)
 
 
 class LdapDirectory:
@@ -197,7 +200,7 @@ def read_person(entries: Iterable[Entry]) -> Person | None:
     organisations = [entry for entry in entries if entry.is_a("nhsOrgPerson")]
     roles = [_role(entry, organisations) for entry in entries if entry.is_a("nhsOrgPersonRole")]
     held = sorted((role for role in roles if role), key=lambda role: role.id)
-    name_parts: dict[str, Any] = {part: _text(person, name) for part, name in NAME_PARTS.items()}
+    personal: dict[str, Any] = {field: _text(person, name) for field, name in PERSONAL.items()}
     return Person(
         uid,
         cn,
@@ -205,7 +208,7 @@ def read_person(entries: Iterable[Entry]) -> Person | None:
         active=person.first("nhsPersonStatus") in ("", _ACTIVE),
         family_name=_family_name(person),
         professional={name: number for name, found in PROFESSIONAL.items() if (number := _text(person, found))},
-        **name_parts,
+        **personal,
     )
 
 
@@ -232,7 +235,8 @@ def _role(entry: Entry, organisations: Sequence[Entry]) -> Role | None:
         _log.warning("the directory's entry %r is not a usable role", entry.dn)
         return None
     try:
-        opened, closed = _narrowest(entry, above)
+        opened = max([*entry.days(_OPEN_DATES), *above.days(_OPEN_DATES)], default=None)
+        closed = min([*entry.days(_CLOSE_DATES), *above.days(_CLOSE_DATES)], default=None)
     except ValueError as exc:
         _log.warning("the directory's entry %r has no usable dates: %s", entry.dn, exc)
         return None
@@ -256,15 +260,6 @@ def _names_by_code(entry: Entry, name: str) -> dict[str, str]:
     codes, names = entry.all(f"{name}Codes"), entry.all(name)
     usable = [value if TEXT.fullmatch(value) else "" for value in names]
     return dict(zip(codes, [*usable, *codes[len(usable) :]], strict=False))
-
-
-def _narrowest(entry: Entry, above: Entry) -> tuple[date | None, date | None]:
-    opened, closed = zip(entry.days, above.days, strict=True)
-    return max(filter(None, opened), default=None), min(filter(None, closed), default=None)
-
-
-def _day(text: str) -> date | None:
-    return date.fromisoformat(text[:_DATE_SIZE]) if text else None
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:

@@ -13,7 +13,10 @@ from .directory import Person, Role
 
 BASE = "ou=People,o=nhs"
 """Where people are, unless the address of a directory says otherwise."""
-NAME_PARTS = {"title": "personalTitle", "given_name": "givenName", "middle_names": "nhsMiddleNames", "email": "mail"}
+PERSONAL = {
+    "title": "personalTitle", "given_name": "givenName", "middle_names": "nhsMiddleNames", "email": "mail",
+    "ocs_pr_code": "nhsOcsPrCode",
+}  # fmt: skip
 PROFESSIONAL = {
     "consultant": "nhsConsultant", "gdc": "nhsGDC", "gdp": "nhsGDP", "gmc": "nhsGMC", "gmp": "nhsGMP",
     "gphc": "nhsRPSGB", "nmc": "nhsNMC", "rcn": "nhsRCN",
@@ -45,7 +48,7 @@ def _entries(person: Person) -> Iterator[list[Attribute]]:
     yield [
         ("dn", dn), ("objectClass", "nhsPerson"), ("uid", person.uid), ("cn", person.cn),
         ("sn", person.family_name or person.cn.split()[-1]), ("nhsPersonStatus", "1" if person.active else "0"),
-        *((name, getattr(person, part)) for part, name in NAME_PARTS.items()),
+        *((name, getattr(person, field)) for field, name in PERSONAL.items()),
         *((name, person.professional.get(council)) for council, name in PROFESSIONAL.items()),
     ]  # fmt: skip
     organisations: dict[tuple[str | None, str], str] = {}

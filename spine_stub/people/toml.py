@@ -27,7 +27,7 @@ TEXT = re.compile(r"(?!\s*$)[^<>\x00-\x1f\x7f]+")
 """Text of a role goes into replies as it stands, raw `&` and all: so no markup, no line ends. Not blank."""
 _ROLE_FIELDS = [field.name for field in fields(Role)]
 _PERSON_FIELDS = [field.name for field in fields(Person)]
-_NAME_PARTS = ("title", "given_name", "middle_names", "family_name", "email")
+_PERSONAL = ("title", "given_name", "middle_names", "family_name", "email", "ocs_pr_code")
 _IDENTITY_LEVELS = range(4)
 _NOT_EDITABLE = "people.toml is written in a way that only a person can edit"
 
@@ -105,7 +105,7 @@ def _person(entry: dict[str, Any], place: str) -> Person:
         active,
         identity_level=_identity_level(entry, place),
         professional=_professional(entry, place),
-        **{name: _field(entry, name, TEXT, place) for name in _NAME_PARTS if name in entry},
+        **{name: _field(entry, name, TEXT, place) for name in _PERSONAL if name in entry},
     )
 
 
@@ -219,7 +219,7 @@ def _remarks(table: Table) -> str:
 def _person_table(person: Person) -> Table:
     table = tomlkit.table()
     table.update({"uid": person.uid, "cn": person.cn})
-    table.update({name: value for name in _NAME_PARTS if (value := getattr(person, name))})
+    table.update({name: value for name in _PERSONAL if (value := getattr(person, name))})
     if not person.active:
         table["active"] = False
     if person.identity_level != Person.identity_level:

@@ -66,17 +66,19 @@ def select_role(broker: Broker, asked: BrokerRequest) -> Response:
 
 def assert_role(broker: Broker, asked: BrokerRequest) -> Response:
     """Give a SAML 1.1 response; without a live session one that is no success."""
-    now = broker.clock()
+    now, address = broker.clock(), asked.remote_addr or ""
+    ticket = _ticket(asked)
     try:
-        session, person = broker.session(_ticket(asked))
+        session, person = broker.session(ticket)
     except Refused as exc:
         asked.note(reason=exc.reason)
-        reply = replies.xml(xml.no_assertion(_saml_id(broker), exc.words, now))
+        reply = replies.xml(xml.no_assertion(address, exc.words, now))
         reply.headers[replies.REASON_HEADER] = exc.reason
         return reply
     asked.note(uid=session.uid)
     ids = _saml_id(broker), _saml_id(broker)
-    return replies.xml(xml.role_assertion(asked.base, ids, session, person, now))
+    asker = xml.Asker(asked.base, address, ticket)
+    return replies.xml(xml.role_assertion(asker, ids, session, person, now))
 
 
 def dtd(_: Broker, __: BrokerRequest) -> Response:

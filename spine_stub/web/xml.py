@@ -5,7 +5,8 @@ A template takes four times as long, which a broker under load cannot spare.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape, quoteattr
@@ -19,7 +20,7 @@ _GAC_VERSION = "3.9.1"
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
 _SAMLP = "urn:oasis:names:tc:SAML:1.0:protocol"
 _SAML = "urn:oasis:names:tc:SAML:1.0:assertion"
-_BEARER = "urn:oasis:names:tc:SAML:1.0:cm:bearer"
+_CONFIRMATION = "<saml:ConfirmationMethod>urn:com:sun:identity</saml:ConfirmationMethod>"
 _NAMESPACE = "http://www.syntegra.com"
 _ASSERTION_VERSION = "1.1"
 _METHOD = "urn:com:sun:identity:ExtendedLoginModule"
@@ -80,44 +81,50 @@ def login(base: str, asked: Message, person: Person, ticket: str, limits: Limits
     return _gp_object(base, [*who, *_roles(person), *session])
 
 
-def role_assertion(base: str, ids: tuple[str, str], session: Session, person: Person, now: datetime) -> str:
-    """A SAML 1.1 response that is a success; `ids` are those of the response and of its assertion."""
-    subject = (
-        f'<saml:Subject>\n<saml:NameIdentifier NameQualifier="{base}">'
-        f"uid={_text(person.uid)},ou=People,o=nhs</saml:NameIdentifier>\n"
-        f"<saml:SubjectConfirmation><saml:ConfirmationMethod>{_BEARER}</saml:ConfirmationMethod>"
-        "</saml:SubjectConfirmation>\n</saml:Subject>"
-    )
+@dataclass(frozen=True)
+class Asker:
+    """Who asks for a role assertion: the address it reached us at, its own address, and the ticket it has."""
+
+    base: str
+    address: str
+    ticket: str
+
+
+def role_assertion(asker: Asker, ids: tuple[str, str], session: Session, person: Person, now: datetime) -> str:
+    """A SAML 1.1 response that is a success, in the form that was recorded: one assertion within another's subject.
+
+    `ids` are those of the outer and of the inner assertion. The inner one says how the person signed in.
+    """
+    who = f'<saml:NameIdentifier NameQualifier="o=nhs">uid={_text(person.uid)},ou=People,o=nhs</saml:NameIdentifier>'
     return "\n".join((
         _DECLARATION,
-        _response(ids[0], now, f' xmlns:saml="{_SAML}"'),
-        '<samlp:Status><samlp:StatusCode Value="samlp:Success"/></samlp:Status>',
-        f'<saml:Assertion MajorVersion="1" MinorVersion="1" AssertionID="{ids[1]}" Issuer="{base}"'
-        f' IssueInstant="{_instant(now)}">',
-        f'<saml:Conditions NotBefore="{_instant(now - _VALID_BEFORE)}" NotOnOrAfter="{_instant(now + _VALID_AFTER)}"/>',
-        f'<saml:AuthenticationStatement AuthenticationMethod="{_METHOD}"'
-        f' AuthenticationInstant="{_instant(session.opened)}">',
-        subject,
-        "</saml:AuthenticationStatement>",
+        _response(asker.address, now),
+        '<samlp:Status>\n<samlp:StatusCode Value="samlp:Success"/>\n</samlp:Status>',
+        *_begin_assertion(asker, ids[0], now, f' xmlns:saml="{_SAML}"'),
         "<saml:AttributeStatement>",
-        subject,
+        f"<saml:Subject>\n{who}\n<saml:SubjectConfirmation>\n{_CONFIRMATION}\n<saml:SubjectConfirmationData>",
+        *_begin_assertion(asker, ids[1], now),
+        f'<saml:AuthenticationStatement AuthenticationInstant="{_instant(session.opened)}"'
+        f' AuthenticationMethod="{_METHOD}">',
+        f"<saml:Subject>\n{who}\n<saml:SubjectConfirmation>\n{_CONFIRMATION}",
+        f"<saml:SubjectConfirmationData>{_text(asker.ticket)}</saml:SubjectConfirmationData>",
+        "</saml:SubjectConfirmation>\n</saml:Subject>",
+        f'<saml:SubjectLocality IPAddress="{asker.address}"/>',
+        "</saml:AuthenticationStatement>\n</saml:Assertion>",
+        "</saml:SubjectConfirmationData>\n</saml:SubjectConfirmation>\n</saml:Subject>",
         _attributes(session, person),
-        "</saml:AttributeStatement>",
-        "</saml:Assertion>",
-        "</samlp:Response>",
-        "",
+        "</saml:AttributeStatement>\n</saml:Assertion>\n</samlp:Response>\n",
     ))  # fmt: skip
 
 
-def no_assertion(response_id: str, words: str, now: datetime) -> str:
-    """A SAML 1.1 response that is no success."""
+def no_assertion(address: str, words: str, now: datetime) -> str:
+    """A SAML 1.1 response that is no success, for who asks from this address."""
     status = f'<samlp:StatusCode Value="samlp:Requester"/><samlp:StatusMessage>{_text(words)}</samlp:StatusMessage>'
     return "\n".join((
         _DECLARATION,
-        _response(response_id, now),
+        _response(address, now),
         f"<samlp:Status>{status}</samlp:Status>",
-        "</samlp:Response>",
-        "",
+        "</samlp:Response>\n",
     ))  # fmt: skip
 
 
@@ -142,10 +149,18 @@ def _role_attributes(role: Role) -> str:
     return f"id={quoteattr(role.id)}{organisation}"
 
 
-def _response(response_id: str, now: datetime, more: str = "") -> str:
+def _response(address: str, now: datetime) -> str:
     return (
-        f'<samlp:Response xmlns:samlp="{_SAMLP}"{more} MajorVersion="1" MinorVersion="1"'
-        f' ResponseID="{response_id}" IssueInstant="{_instant(now)}">'
+        f'<samlp:Response xmlns:samlp="{_SAMLP}" ResponseID="null" InResponseTo="null" MajorVersion="1"'
+        f' MinorVersion="1" IssueInstant="{_instant(now)}" Recipient="{address}">'
+    )
+
+
+def _begin_assertion(asker: Asker, assertion_id: str, now: datetime, namespace: str = "") -> tuple[str, str]:
+    return (
+        f'<saml:Assertion{namespace} MajorVersion="1" MinorVersion="1" AssertionID="{assertion_id}"'
+        f' Issuer="{asker.base}" IssueInstant="{_instant(now)}">',
+        f'<saml:Conditions NotBefore="{_instant(now - _VALID_BEFORE)}" NotOnOrAfter="{_instant(now + _VALID_AFTER)}"/>',
     )
 
 
@@ -172,6 +187,9 @@ def _all_attributes(session: Session, person: Person) -> Iterator[Attribute]:
     yield "ssbAssertionVersion", [_ASSERTION_VERSION]
     yield "cn", [person.cn]
     yield "uid", [person.uid]
+    # The documentation writes the first, a client looks for the second; no record shows what the real broker sends.
+    yield "nhsOcsPrCode", [person.ocs_pr_code]
+    yield "NhsOcsPrCode", [person.ocs_pr_code]
     yield "ssbSessionRoleUid", [session.role_id or ""]
     yield "ssbMode", [session.mode]
     for role in person.roles:
@@ -179,22 +197,21 @@ def _all_attributes(session: Session, person: Person) -> Iterator[Attribute]:
 
 
 def _of_role(role: Role) -> Iterator[Attribute]:
+    """In the order that was recorded."""
     yield "nhsIdCode", [role.org_code or ""]
     yield "o", [role.org_name]
+    yield "nhsAreaOfWorkCodes", role.areas_of_work
+    yield "nhsBusinessFunctions", role.business_functions.values()
+    yield "nhsBusinessFunctionsCodes", role.business_functions
+    yield "nhsAreaOfWork", role.areas_of_work.values()
     yield "nhsJobRole", [role.job]
-    yield "nhsJobRoleCode", [role.code]
     yield "uniqueIdentifier", [role.id]
-    yield from _coded("nhsBusinessFunctions", role.business_functions)
-    yield from _coded("nhsAreaOfWork", role.areas_of_work)
-    yield from _coded("nhsWorkGroups", role.work_groups)
-
-
-def _coded(name: str, by_code: Mapping[str, str]) -> Iterator[Attribute]:
-    yield name, by_code.values()
-    yield f"{name}Codes", by_code
+    yield "nhsJobRoleCode", [role.code]
+    yield "nhsWorkGroupsCodes", role.work_groups
+    yield "nhsWorkGroups", role.work_groups.values()
 
 
 def _element(name: str, values: Iterable[str]) -> str:
-    inner = "".join(f"<saml:AttributeValue>{escape(value)}</saml:AttributeValue>" for value in values)
-    start = f'<saml:Attribute AttributeName="{name}" AttributeNamespace="{_NAMESPACE}">'
-    return f"{start}{inner}</saml:Attribute>"
+    # Each value on a line of its own: one client drops the first character after the start of an attribute.
+    inner = "\n".join(f"<saml:AttributeValue>{escape(value)}</saml:AttributeValue>" for value in values)
+    return f'<saml:Attribute AttributeName="{name}" AttributeNamespace="{_NAMESPACE}">\n{inner}\n</saml:Attribute>'

@@ -25,7 +25,7 @@ PERSON = Person("555000000001", "Ana Ward", (DOCTOR, NURSE, Role("3", "LAN003", 
 
 def response(role_id: str | None = "2", person: Person = PERSON) -> str:
     session = Session(person.uid, NOW, NOW, role_id)
-    return xml.role_assertion(BASE, ("_1", "_2"), session, person, NOW)
+    return xml.role_assertion(xml.Asker(BASE, "127.0.0.1", "AQIC5w"), ("_1", "_2"), session, person, NOW)
 
 
 def test_the_chosen_role_is_found_by_its_id() -> None:
@@ -50,7 +50,7 @@ def test_a_person_without_roles_has_none() -> None:
 
 def test_no_success_is_nobody() -> None:
     with pytest.raises(NotSignedIn):
-        read(xml.no_assertion("_1", "Failed To Validate", NOW).encode(), NOW)
+        read(xml.no_assertion("127.0.0.1", "Failed To Validate", NOW).encode(), NOW)
 
 
 @pytest.mark.parametrize("hours", [-2, 2])

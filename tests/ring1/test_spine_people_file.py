@@ -44,6 +44,7 @@ ROLE = Role(
 NEW = Person(
     "555000000011", "Zoë Ångström", (ROLE,), active=False, title="Prof", given_name="Zoë", middle_names="Maud Ida",
     family_name="Ångström", email="zoë@lanyard.example", identity_level=2, professional={"gmc": "1", "gphc": "2"},
+    ocs_pr_code="G9999999",
 )  # fmt: skip
 
 

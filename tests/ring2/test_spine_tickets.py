@@ -38,11 +38,14 @@ def test_the_assertion_is_of_the_form_that_is_published(spine: Spine) -> None:
     root = assertion(client, ticket)
     assert root.tag == f"{SAMLP}Response"
     assert status(root) == "samlp:Success"
-    statement = root.find(f"{SAML}Assertion/{SAML}AuthenticationStatement")
+    assert [root.get(name) for name in ("ResponseID", "InResponseTo", "Recipient")] == ["null", "null", "127.0.0.1"]
+    confirmed = f"{SAML}Subject/{SAML}SubjectConfirmation/{SAML}SubjectConfirmationData"
+    statement = root.find(f"{SAML}Assertion/{SAML}AttributeStatement/{confirmed}//{SAML}AuthenticationStatement")
     conditions = root.find(f"{SAML}Assertion/{SAML}Conditions")
     assert statement is not None
     assert conditions is not None
     assert statement.get("AuthenticationMethod") == "urn:com:sun:identity:ExtendedLoginModule"
+    assert statement.findtext(confirmed) == ticket
     assert {name.text for name in root.iter(f"{SAML}NameIdentifier")} == {"uid=555000000001,ou=People,o=nhs"}
     now = spine.clock()
     assert conditions.get("NotBefore") == f"{now - timedelta(minutes=3):%Y-%m-%dT%H:%M:%SZ}"
@@ -61,15 +64,15 @@ def test_the_assertion_names_the_person_and_every_role(spine: Spine) -> None:
     assert named[5:16] == [
         ("nhsIdCode", ["LAN001"]),
         ("o", ["THE LANYARD SURGERY, HIGH STREET"]),
-        ("nhsJobRole", ['"Clinical":"Clinical Provision":"Clinical Practitioner Access Role"']),
-        ("nhsJobRoleCode", ["S8000:G8000:R8000"]),
-        ("uniqueIdentifier", ["555100000101"]),
+        ("nhsAreaOfWorkCodes", ["A8000"]),
         ("nhsBusinessFunctions", ["Perform Clinical Coding", "Manage Prescriptions"]),
         ("nhsBusinessFunctionsCodes", ["B0380", "B0572"]),
         ("nhsAreaOfWork", ["General Practice"]),
-        ("nhsAreaOfWorkCodes", ["A8000"]),
-        ("nhsWorkGroups", ["Lanyard Test Group"]),
+        ("nhsJobRole", ['"Clinical":"Clinical Provision":"Clinical Practitioner Access Role"']),
+        ("uniqueIdentifier", ["555100000101"]),
+        ("nhsJobRoleCode", ["S8000:G8000:R8000"]),
         ("nhsWorkGroupsCodes", ["W9001"]),
+        ("nhsWorkGroups", ["Lanyard Test Group"]),
     ]
     assert [values for name, values in named if name == "nhsIdCode"] == [["LAN001"], ["LAN002"]]  # the third has none
     assert [values for name, values in named if name == "o"][2] == ["OUT-OF-HOURS SERVICE, MOOR & DALE"]

@@ -96,6 +96,7 @@ def test_somebody_inactive_does_not_sign_in(own_slapd: Slapd, spine_factory: Spi
     [
         ("nhsOrgCloseDate", -1, False), ("nhsOrgCloseDate", 0, True), ("nhsOrgCloseDate", 1, True),
         ("nhsOrgOpenDate", -1, True), ("nhsOrgOpenDate", 0, True), ("nhsOrgOpenDate", 1, False),
+        ("nhsCloseDate", -1, False), ("nhsCloseDate", 0, True), ("nhsOpenDate", 0, True), ("nhsOpenDate", 1, False),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("entry", ["role", "organisation"])
