@@ -15,6 +15,7 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, NotFound
 
+from ..web.replies import asset
 from .assertion import Broker, BrokerAway, Holder, NotSignedIn
 from .guard import json_object, problem, protect
 from .professional_session import PATH as PROFESSIONAL_SESSION
@@ -25,7 +26,6 @@ from .visits import Visits
 BRIDGE_PORT = 8037
 """Where the agent's bridge answers pages on this machine, unless the application is told otherwise."""
 _STATIC = Path(__file__).parent / "static"
-_TYPES = {"clinic.css": "text/css; charset=UTF-8", "clinic.js": "text/javascript; charset=UTF-8"}
 _MOST_BYTES = 16 * 1024
 _LONGEST_TICKET = 4096
 
@@ -116,10 +116,8 @@ def do_task(clinic: Clinic, name: str) -> Said:
 
 
 def static(_: Clinic, name: str) -> Said:
-    """The style sheet and the script."""
-    if name not in _TYPES:
-        raise NotFound
-    return Response((_STATIC / name).read_bytes(), content_type=_TYPES[name])
+    """The style sheets and the scripts."""
+    return asset(name, _STATIC)
 
 
 _ROUTES: tuple[tuple[str, str, Callable[..., Said]], ...] = (

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 
 from flask import Response
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 
 from ..errors import BrokerError, Unavailable
 from .request import BrokerRequest, current
@@ -23,6 +24,9 @@ HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
 """What holds of every reply."""
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+_PAGES = Path(__file__).parent / "static"
+"""The style sheet of pages for people, and the script that asks the agent; whoever has pages has more of their own."""
+_ASSETS = {".css": "text/css; charset=UTF-8", ".js": "text/javascript; charset=UTF-8"}
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
 
@@ -40,6 +44,16 @@ def status(words: str) -> Response:
 def plain(words: str, code: int = 200) -> Response:
     """Answer in plain text."""
     return Response(words + "\n", code, content_type="text/plain; charset=UTF-8")
+
+
+def asset(name: str, own: Path) -> Response:
+    """Serve a style sheet or a script, from a folder of one's own or of those that all pages use; raises NotFound."""
+    found = next(
+        (path for folder in (own, _PAGES) if (path := folder / name).suffix in _ASSETS and path.exists()), None
+    )
+    if found is None:
+        raise NotFound
+    return Response(found.read_bytes(), content_type=_ASSETS[found.suffix])
 
 
 def failure(exc: Exception) -> Response:
