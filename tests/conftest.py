@@ -48,6 +48,7 @@ pytest_plugins = [
         "extension",
         "programs",
         "debian",
+        "container",
         "installed",
         "kiosk_pc",
         "screen_reader",
@@ -72,7 +73,7 @@ def no_settings_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Keep the settings, cards and test CA of whoever runs the tests out of them, and safe."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("LANYARD_")]:
-            if name != "LANYARD_REQUIRE_ALL":
+            if name not in ("LANYARD_CHROOTS", "LANYARD_REQUIRE_ALL"):
                 patch.delenv(name)
         patch.delenv("XDG_RUNTIME_DIR", raising=False)  # where the person's own agent is
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):

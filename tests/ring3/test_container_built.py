@@ -1,0 +1,45 @@
+"""An image is built as the Containerfile says, by buildah; its container serves, and is asked from its host."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.container import ADDRESS, TOKEN, Container, instructions
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+def ask(container: Container, tmp_path: Path, path: str, token: str = "", *more: str) -> tuple[str, str]:
+    """Return the status and the body of a request of the container's host, which knows the CA alone."""
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text(container.run("cat", "/data/lanyard/ca.pem"))
+    command = ["curl", "-s", "--cacert", str(ca_file), "--resolve", f"localhost:8443:{ADDRESS}", "-w", "\n%{http_code}"]
+    command += [*more, "-H", f"Authorization: Bearer {token}", f"https://localhost:8443{path}"]
+    body, _, code = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
+    return code, body
+
+
+def test_it_serves_what_it_made_at_its_first_start_as_a_user_without_rights(
+    container: Container, tmp_path: Path
+) -> None:
+    assert ask(container, tmp_path, "/healthz") == ("200", "ok\n")
+    assert container.run("id", "-u").strip() == "10001"
+    assert container.run("stat", "-c", "%u %a", "/data/lanyard").split() == ["10001", "700"]
+
+
+def test_its_health_is_what_the_check_says(container: Container) -> None:
+    check = dict(instructions())["HEALTHCHECK"].partition("CMD ")[2]
+    container.run(*json.loads(check))
+
+
+def test_its_host_uses_the_api_with_the_token_and_sees_no_page(container: Container, tmp_path: Path) -> None:
+    for token, code in ((TOKEN, "200"), (TOKEN[1:], "403"), ("", "403")):
+        assert ask(container, tmp_path, "/stub/api/faults", token)[0] == code
+    assert ask(container, tmp_path, "/stub/", TOKEN)[0] == "403"
+
+
+def test_its_people_are_edited_by_commands_in_it(container: Container) -> None:
+    assert "555000000002" in container.run("lanyard-spine", "person", "list")
