@@ -68,7 +68,7 @@ def _serve(options: argparse.Namespace) -> None:
         server = _listen(app, stub, options)
         received = _stop_on_signals(server)
         with _application(server, options) as application:
-            print(f"ready {server.url}", flush=True)
+            print(f"ready {server.url}{options.path_prefix}", flush=True)
             if application:
                 print(f"application {application.url}", flush=True)
             server.serve()
@@ -93,7 +93,7 @@ def _application(server: Server, options: argparse.Namespace) -> AbstractContext
     if options.app_port is None:
         return nullcontext()
     return Application(
-        server.url,
+        server.url + options.path_prefix,
         options.data.absolute(),
         host=options.host,
         port=options.app_port,

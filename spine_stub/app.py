@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator
 
 from flask import Flask
 
@@ -23,6 +24,8 @@ from .stub import EXTENSION, Stub
 from .web import endpoints, views
 from .web.endpoints import Route
 
+HEALTH = "/healthz"
+"""For programs that watch over this one: it stays where it is, whatever other paths begin with."""
 ROUTES: tuple[Route, ...] = (
     ("/login/authactivate", ("GET", "POST"), views.activate),
     ("/login/authvalidate", ("GET", "POST"), views.validate),
@@ -35,7 +38,7 @@ ROUTES: tuple[Route, ...] = (
     ("/ca/issuing.crl", ("GET",), views.revocation_list),
     ("/ca/issuing.pem", ("GET",), views.issuing_certificate),
     ("/ca/root.pem", ("GET",), views.root_certificate),
-    ("/healthz", ("GET",), views.healthz),
+    (HEALTH, ("GET",), views.healthz),
 )
 
 
@@ -57,9 +60,14 @@ def create_app(
         faults=Faults(kinds.KINDS, [rule.rpartition("/")[2] for rule, _, _ in ROUTES]),
         registration=RegistrationAuthority(config.data, directory, broker.clock, random),
     )
-    endpoints.install(app, stub, (*ROUTES, *openid_routes(broker)))
+    endpoints.install(app, stub, _under(config.path_prefix, (*ROUTES, *openid_routes(broker))))
     console.install(app, stub)
     return app
+
+
+def _under(prefix: str, routes: Iterable[Route]) -> Iterator[Route]:
+    """The routes, each path with the prefix before it."""
+    return ((path if path == HEALTH else prefix + path, methods, view) for path, methods, view in routes)
 
 
 def openid_routes(broker: Broker) -> tuple[Route, ...]:

@@ -49,6 +49,8 @@ class Config:
     """The DN to bind with; empty to ask anonymously."""
     directory_password: Path | None = None
     """A file with the password of that DN."""
+    path_prefix: str = ""
+    """What the paths of clients begin with, such as /Prod behind a gateway; those of console and /healthz do not."""
     store: str = "sqlite"
     """Where sessions are kept: sqlite (a file in DIR), memory, or a redis:// address."""
     trust: tuple[Path, ...] = ()

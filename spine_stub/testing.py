@@ -158,7 +158,7 @@ class SpineStub:
         """Where clients reach it."""
         if self._server is None:
             raise DataError(_NOT_RUNNING)
-        return self._server.url
+        return self._server.url + self._stub.broker.config.path_prefix
 
     @property
     def ca_file(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ..web.log import LogForm
 
 _MOST = 1_000_000
 """Seconds or minutes; more than anybody waits, and times can be added up."""
+
+_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 _EXAMPLES = """\
 examples:
@@ -64,6 +67,7 @@ def make_config(options: argparse.Namespace) -> Config:
         directory=options.directory,
         directory_user=options.directory_user,
         directory_password=options.directory_password,
+        path_prefix=options.path_prefix,
         store=options.store,
         trust=tuple(options.trust),
         allow_sha1=options.allow_sha1,
@@ -86,6 +90,13 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=_port, default=8443, help="0 takes any free one (default: %(default)s)")
     add("--http", action="store_true", help="without TLS, for old clients")
+    add(
+        "--path-prefix",
+        type=_path_prefix,
+        default="",
+        metavar="PATH",
+        help="what clients' paths begin with, such as /Prod behind an API gateway; console and /healthz stay in place",
+    )
     add(
         "--app-port",
         type=_port,
@@ -167,6 +178,13 @@ def _add_program(group: argparse._ArgumentGroup) -> None:
 def _default_data() -> Path:
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(home) / "lanyard"
+
+
+def _path_prefix(text: str) -> str:
+    prefix = text.rstrip("/")
+    if not _PATH_PREFIX.fullmatch(prefix) or prefix.startswith("/stub"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path like /Prod, other than the console's /stub")
+    return prefix
 
 
 def _port(text: str) -> int:

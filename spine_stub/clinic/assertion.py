@@ -78,7 +78,7 @@ class HttpsBroker:
     def holder(self, ticket: str) -> Holder:
         """Return whose the ticket is; raises NotSignedIn and BrokerAway."""
         try:
-            target = f"/saml/RoleAssertion?token={quote(ticket, safe='')}"
+            target = f"{self._address.path}/saml/RoleAssertion?token={quote(ticket, safe='')}"
         except UnicodeEncodeError:
             raise NotSignedIn from None
         with closing(self._connection()) as connection:

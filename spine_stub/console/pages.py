@@ -110,8 +110,14 @@ def clear_faults(stub: Stub) -> Response:
 def settings(stub: Stub) -> str:
     """What to write where, to point clients here."""
     config = stub.broker.config
-    base = current().base
-    return render_template("settings.html", base=base, ca_file=config.data / "ca.pem", config=config)
+    asked = current()
+    return render_template(
+        "settings.html",
+        base=asked.base,
+        console=f"{asked.scheme}://{asked.host}/stub/",
+        ca_file=config.data / "ca.pem",
+        config=config,
+    )
 
 
 def _people(stub: Stub, uids: Iterable[str]) -> Mapping[str, Person]:

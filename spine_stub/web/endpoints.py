@@ -46,6 +46,7 @@ def _begin(stub: Stub) -> None:
     """Refuse what no view should see; raises HTTPException."""
     asked = current()
     asked.number = stub.record.next_number()
+    asked.path_prefix = stub.broker.config.path_prefix
     if (asked.content_length or 0) > stub.broker.config.max_body:
         asked.leave_body()
         raise RequestEntityTooLarge

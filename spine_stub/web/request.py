@@ -21,6 +21,8 @@ class BrokerRequest(Request):
 
     number: int
     """Counted by the record."""
+    path_prefix: str = ""
+    """What the paths of clients begin with."""
     checks: Checks | None = None
     fault: str = ""
     """The fault that made its reply, and the fault's value."""
@@ -43,7 +45,7 @@ class BrokerRequest(Request):
     @property
     def base(self) -> str:
         """Where the client reached us, for the absolute addresses that clients need."""
-        return f"{self.scheme}://{self.host}"
+        return f"{self.scheme}://{self.host}{self.path_prefix}"
 
     @property
     def milliseconds(self) -> float:
