@@ -343,6 +343,7 @@ class Fault(Enum):
     TIME_UP = 9, "Your time is up, so you were signed out. Sign in again to go on."
     IDLE_TOO_LONG = 9, "Your session was not used for too long, so you were signed out. Sign in again to go on."
     PARKED_TOO_LONG = 9, "Your session waited too long for your card, so you were signed out. Sign in again to go on."
+    PARKED_TOO_MANY = 9, "Too many others used this PC meanwhile, so you were signed out. Sign in again to go on."
     ENDED_BY_BROKER = 9, "The sign-in service has ended your session. Sign in again to go on."
     CARD_REMOVED = 10, "The card was taken out. Put it in again to sign in."
     NO_TICKET = 11, "Nobody is signed in, so there is no ticket. Sign in first."
@@ -362,7 +363,7 @@ HELD_ON_ADVICE = {  # where the card is contactless
 }
 CARD_FAULTS = {fault for fault in Fault if fault.exit_code in (4, 7)}  # another card may do
 LASTING_FAULTS = {fault for fault in Fault if fault.exit_code in (6, 7)}  # nothing helps here
-OVER = Fault.TIME_UP, Fault.IDLE_TOO_LONG, Fault.PARKED_TOO_LONG, Fault.ENDED_BY_BROKER  # of a session
+OVER = Fault.TIME_UP, Fault.IDLE_TOO_LONG, Fault.PARKED_TOO_LONG, Fault.PARKED_TOO_MANY, Fault.ENDED_BY_BROKER
 
 
 class AgentError(Exception):
@@ -2338,7 +2339,9 @@ FAULT_REASONS = {
     Fault.TIME_UP: "time_up",
     Fault.IDLE_TOO_LONG: "idle",
     Fault.PARKED_TOO_LONG: "parked_too_long",
+    Fault.PARKED_TOO_MANY: "parked_too_many",
     Fault.ENDED_BY_BROKER: "ended_by_broker",
+    Fault.CARD_REMOVED: "card_out",
 }
 REASONS: dict[Cue | type[Event], str] = {
     CardOut: "card_out",
@@ -2398,9 +2401,11 @@ class Mode(Enum):
     MOBILITY = auto()  # it goes on for a while, then is locked
 
 
+OUTLIVING_CARD = Mode.SESSION_LOCK_PERSISTENCE, Mode.MOBILITY
 Moves = dict[tuple[State, Cue | type[Event]], tuple[State, Action]]
 UNDISTURBED = State.NO_READER, State.PROBLEM  # they say what is wrong already
 UNDECIDED = State.READING, State.CHOOSING_CARD, State.CHOOSING_CERTIFICATE, State.PASSCODE, State.LAST_TRY
+NO_ROLE_YET = State.SIGNING_IN, State.CHOOSING_ROLE, State.SELECTING_ROLE  # there is no session yet that could be kept
 
 BASE: Moves = {
     # A session's time is up, or this program is mistaken. The states that await a Failed have rows of their own below.
@@ -2508,6 +2513,7 @@ TABLES: Mapping[Mode, Moves] = {
     Mode.NORMAL: BASE | CARD_OUT_ENDS,
     Mode.ENHANCED_NORMAL: BASE
     | CARD_OUT_ENDS
+    | {(state, Cue.DESKTOP_LOCKED): (State.READING, Action.READ_CARD) for state in NO_ROLE_YET}
     | {(State.SIGNED_IN, Cue.DESKTOP_LOCKED): (State.READING, Action.LOCK_AND_READ)},
     Mode.SESSION_LOCK_PERSISTENCE: BASE
     | CARD_OUT_KEEPS
@@ -2903,6 +2909,7 @@ class Conductor:
         self.attempt: Attempt | None = None  # of the card that is in, or was when the session began
         self.locked: Attempt | None = None  # whose session is kept, and was here last
         self.parked: dict[str, Attempt] = {}  # those whose sessions are kept while others use the PC, by uid
+        self.ended: dict[str, Fault] = {}  # why sessions are over whose owners were not here, by uid
         self.problem: AgentError | None = None  # what the person is told
         self.log_out_confirmed: bool | None = None  # what the broker said to the last log-out; None: nothing yet
         self.readers: tuple[str, ...] = ()
@@ -2920,7 +2927,7 @@ class Conductor:
         self.notice = ""  # what has failed around the agent
         self.on_notice: Callable[[], None] = lambda: None  # one of these two has changed, or whether the broker is away
         self.has_keyboard = True  # the screen gets what is typed
-        self._waits: tuple[Attempt, State] | None = None  # whose sign-in is held up
+        self._waits: tuple[Attempt, State, Callable[[], object]] | None = None  # whose sign-in is held up, what follows
         self._moved = self.clock()
         self._untold: list[SessionEvent] = []
         self._reason = ""  # of what happens now
@@ -2954,15 +2961,21 @@ class Conductor:
         if self.mode is Mode.ENHANCED_NORMAL:
             threading.Thread(target=self._watch_desktop, name="desktop", daemon=True).start()
 
-    def close(self, seconds: float = 5) -> None:
-        """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
+    def end_all(self) -> None:
+        """The agent ends, and its window has gone: end every session, and tell programs while they can be told."""
         self._closed.set()
-        self.on_change = lambda before: None
-        self.handle(Cue.LOG_OUT)
+        self.on_change, self.on_notice = lambda before: None, lambda: None
         self._reason = "agent_ended"
         self._end_session()
         for attempt in self.parked.values():
             self._end(attempt)
+        self.parked.clear()
+        self._tell_programs()
+
+    def close(self, seconds: float = 5) -> None:
+        """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
+        self.end_all()
+        self.handle(Cue.LOG_OUT)
         if self._broker_timer:
             self._broker_timer.cancel()
         self._card_lane.submit(None)
@@ -3145,8 +3158,8 @@ class Conductor:
             LOG.info("%s", why)
         elif waits:
             self._waits = None
-            if waits == (self.attempt, self.state):
-                self._sign_in()
+            if waits[:2] == (self.attempt, self.state):
+                waits[2]()
         self.on_notice()
 
     def warn(self, what: str) -> None:
@@ -3184,8 +3197,6 @@ class Conductor:
         match event:
             case PasscodeTyped(passcode):
                 attempt.passcode = passcode
-            case Cue() if event in CARD_READ and attempt.facts:
-                self._make_way(attempt.facts.certificate)
             case Validated(session) if attempt.facts:
                 now, role = self.clock(), session.roles[0] if len(session.roles) == 1 else None
                 attempt.signed_in = SignedIn(session, role, attempt.facts.certificate, now, now)
@@ -3263,6 +3274,8 @@ class Conductor:
                 State.LOCKED,
             ):  # a card that lies there is nobody coming
                 self.handle(following)
+        elif self.locked and card is self.locked.card and self.mode not in OUTLIVING_CARD:
+            self._reached(self.locked, Fault.CARD_REMOVED)
 
     def _unread(self) -> list[CardIn]:
         """The other cards that are in, and of which it is not known yet whether they would do."""
@@ -3367,9 +3380,8 @@ class Conductor:
         attempt = self.attempt
         if attempt is None or attempt.facts is None or (attempt.passcode is None and not attempt.facts.own_pad):
             return
-        self._tell_programs()  # of who was parked just now
         if self.held:
-            self._waits = attempt, self.state
+            self._waits = attempt, self.state, self._sign_in
             return
         certificate, passcode = attempt.facts.certificate, attempt.passcode
         if self.kept():
@@ -3408,6 +3420,8 @@ class Conductor:
 
     def _end_session(self) -> None:
         self._leave()
+        if self.locked and self._reason == "card_out" and self.locked.card in self.cards:
+            return  # it was another's
         if self.locked:
             self._end(self.locked)
         self.locked = None
@@ -3432,22 +3446,30 @@ class Conductor:
         self._lock()
         self._read_card()
 
-    def _make_way(self, certificate: Certificate) -> None:
-        """For the owner of a card that was read: who is locked, if that is another person, is parked."""
-        attempt = self.locked
-        if attempt is None or attempt.signed_in is None or is_of(attempt, certificate):
+    def _make_way(self) -> None:
+        """For who has just proved to be here: who is locked, if that is another person, is parked."""
+        attempt, back = self.locked, self.kept()
+        if attempt is None or attempt.signed_in is None or attempt is back:
             return
         uid = attempt.signed_in.session.uid
         self.locked, attempt.parked_since = None, self.clock()
         self._note("locked", attempt, "parked")
         too_many = [self.parked.pop(uid)] if uid in self.parked else []  # signed in twice, by two cards
         self.parked[uid] = attempt
-        outlives_card = self.mode in (Mode.SESSION_LOCK_PERSISTENCE, Mode.MOBILITY)
-        while len(self.parked) > (self.parked_sessions if outlives_card else 0):
-            too_many.append(self.parked.pop(next(iter(self.parked))))
-        self._reason = "parked_too_many"
+        waiting = [each for each in self.parked.values() if each is not back]
+        too_many += waiting[: max(0, len(waiting) - (self.parked_sessions if self.mode in OUTLIVING_CARD else 0))]
         for each in too_many:
-            self._end(each)
+            self._end_kept(each, Fault.PARKED_TOO_MANY)
+        self._tell_programs()
+
+    def _end_kept(self, attempt: Attempt, why: Fault) -> None:
+        """Its owner is told when they come next."""
+        if attempt.signed_in and why in OVER:
+            self.ended[attempt.signed_in.session.uid] = why
+        self._reason = FAULT_REASONS[why]
+        self._end(attempt)
+        self.locked = None if attempt is self.locked else self.locked
+        self.parked = {uid: each for uid, each in self.parked.items() if each is not attempt}
 
     def _resume(self) -> None:
         """What was kept takes the place of the attempt that has proved the card to be its own."""
@@ -3484,6 +3506,8 @@ class Conductor:
             what = f"Session {signed_in.id}: {event.replace('_', ' ')}{f', {reason}' if reason else ''}"
             tell(what, f"{took:.1f} s, {attempt.card.reader}", level=logging.INFO)  # no name: for administrators
             self._untold.append(SessionEvent(event, signed_in, attempt.card.reader, reason, took))
+            if event in ("signed_in", "resumed"):
+                self.ended.pop(signed_in.session.uid, None)
         if event in ("signed_in", "resumed"):
             self.warn("")
 
@@ -3521,12 +3545,10 @@ class Conductor:
         if isinstance(what, Cue):
             self.handle(what)
             return
-        is_here = attempt in (self.attempt, self.locked, self.kept())
+        nobody_else = attempt is self.locked and not (self.attempt and self.attempt.facts)
+        is_here = nobody_else or attempt in (self.attempt, self.kept())
         if attempt is not self.attempt:
-            self._reason = FAULT_REASONS[what]
-            self._end(attempt)
-            self.locked = None if attempt is self.locked else self.locked
-            self.parked = {uid: each for uid, each in self.parked.items() if each is not attempt}
+            self._end_kept(attempt, what)
         if is_here:
             self.handle(Failed(AgentError(what)))
         self._tell_programs()
@@ -3553,8 +3575,13 @@ class Conductor:
             return
         if type(event) is Failed:
             self._failed(attempt, event.error)
-        else:
-            self.handle(event)
+            return
+        if isinstance(event, Validated) or event is Cue.RESUMED:
+            self._make_way()
+            if self.held:
+                self._waits = attempt, self.state, functools.partial(self.handle, event)
+                return
+        self.handle(event)
 
     def _failed(self, attempt: Attempt, error: AgentError) -> None:
         if error.fault is Fault.CARD_REMOVED:
@@ -5410,6 +5437,8 @@ class PasscodeScreen(Screen):
             return _("Your card is being read. You can type already."), "Quiet.TLabel"
         if self.conductor.kept():
             return _("Your session is locked. Your passcode lets you go on."), "TLabel"
+        if why := self.conductor.ended.get(attempt.facts.certificate.uid):
+            return str(AgentError(why)), "TLabel"
         ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC)) if attempt.ends_soon else ""
         ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
         return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
@@ -6743,7 +6772,7 @@ class TicketServer(threading.Thread):
                 seen = message["sequence"]
                 await caller.reply(message, continues=True)
             if self._ends.is_set():
-                return self._event_now("signed_out", "agent_ended")
+                return {"sequence": self._sequence, "event": "signed_out", "reason": "agent_ended"}
             await caller.stay_until(changed)
 
     async def hooks_done(self, caller: Caller, sequence: int, failed: str = "") -> Outcome:
@@ -7488,6 +7517,7 @@ def run_face(
         if listener:
             rules = functools.partial(TicketServer, kiosk=settings.kiosk, hooks=settings.hooks)
             stack.callback(rules(listener, conductor, bridge, settings.ask_programs).close)
+            stack.callback(conductor.end_all)
         elif settings.hooks and window:
             conductor.hold(HOOKS_AWAY)
         if window:

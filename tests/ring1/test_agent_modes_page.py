@@ -19,9 +19,11 @@ from agent import (
     LogOutEnded,
     Mode,
     PasscodeTyped,
+    PasscodeWrong,
     ReaderLost,
     State,
     Validated,
+    ValidatedOneRole,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "modes.md"
@@ -31,22 +33,26 @@ COLUMNS = {
     "Session Lock Persistence": Mode.SESSION_LOCK_PERSISTENCE,
     "Mobility": Mode.MOBILITY,
 }
-OTHERS_CARD_READ = "another person's card is read"  # which is CARD_READ to the table
-Step = Cue | type | str
+OTHER_SIGNS_IN = "another person has signed in"  # which is Validated to the table
+Step = Cue | type | str | State  # a state: it begins there
 UNLOCK: list[Step] = [Cue.CARD_READ, PasscodeTyped, Cue.RESUMED]
+OTHERS: list[Step] = [CardOut, CardIn, Cue.OTHER_CARD, Cue.CARD_READ, PasscodeTyped]
 WALKS: dict[str, list[Step]] = {
     "Card out": [CardOut],
     "Reader unplugged, or its service ends": [ReaderLost],
     "The same card in again": [CardOut, CardIn, *UNLOCK],
-    "Another card after card out": [CardOut, CardIn, Cue.OTHER_CARD, OTHERS_CARD_READ],
+    "Another card after card out": [CardOut, CardIn, Cue.OTHER_CARD, Cue.CARD_READ, PasscodeTyped, PasscodeWrong],
+    "Another person signs in with it": [*OTHERS, OTHER_SIGNS_IN],
     "Its own card comes back after another's": [
-        *(CardOut, CardIn, Cue.OTHER_CARD, OTHERS_CARD_READ, CardOut, CardIn),
+        *(*OTHERS, OTHER_SIGNS_IN, Cue.ROLE_SELECTED, CardOut, CardIn, Cue.OTHER_CARD),
         *UNLOCK,
     ],
     "Lock, by the button or a program": [Cue.LOCK],
     "Passcode after a lock": [Cue.LOCK, *UNLOCK],
     "Card out after a lock": [Cue.LOCK, Cue.CARD_READ, CardOut],
     "The desktop locks its screen": [Cue.DESKTOP_LOCKED],
+    "The same before a role is chosen": [State.CHOOSING_ROLE, Cue.DESKTOP_LOCKED],
+    "The same while it is being chosen": [State.SELECTING_ROLE, Cue.DESKTOP_LOCKED],
     "`mobility_minutes` after card out": [CardOut, Cue.PASSCODE_DUE],
     "Longest time of the broker": [Failed],
     "Idle time of the broker": [Failed],
@@ -72,12 +78,17 @@ def walk(mode: Mode, steps: list[Step]) -> str:
     """Return what has become, after these events, of a session that somebody is signed in to."""
     state, becomes = State.SIGNED_IN, "goes on"
     for step in steps:
-        event = Cue.CARD_READ if step == OTHERS_CARD_READ else step
+        if isinstance(step, State):
+            state = step
+            continue
+        event, before = ValidatedOneRole if step == OTHER_SIGNS_IN else step, state
         state, action = TABLES[mode].get((state, event), (state, Action.NOTHING))  # type: ignore[arg-type]
         becomes = BECOMES.get(action, becomes)
+        if action is Action.READ_CARD and before in (State.CHOOSING_ROLE, State.SELECTING_ROLE):
+            becomes = "ends"
         if becomes == "ends" or event is Failed:  # the conductor ends what is locked before it says so
             return "ends"
-        if step == OTHERS_CARD_READ and becomes == "locks":
+        if step == OTHER_SIGNS_IN and becomes == "locks":
             becomes = "parks"
         if state is State.WAITING and becomes == "locks":
             state = State.LOCKED

@@ -49,8 +49,8 @@ PROBLEM:        DISMISSED READING, CardIn READING, LogOutEnded PROBLEM
 """
 WITH_SESSION = {State.CHOOSING_ROLE, State.SELECTING_ROLE, State.SIGNED_IN}
 WITHOUT_CARD = {State.NO_READER, State.WAITING, State.LOCKED}
-ENDS = {Action.END_SESSION, Action.LOCK, Action.LOCK_AND_READ}  # or keeps it where nobody gets its ticket
-CLEAN = {*ENDS, Action.READ_CARD, Action.LEAVE, Action.RESUME}  # all drop everything of the attempt before
+ENDS = {Action.END_SESSION, Action.READ_CARD, Action.LOCK, Action.LOCK_AND_READ}  # or keeps it, with its ticket
+CLEAN = {*ENDS, Action.LEAVE, Action.RESUME}  # all drop everything of the attempt before
 
 
 def name_of(event: Cue | type) -> str:

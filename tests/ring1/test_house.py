@@ -32,18 +32,18 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 570,  # everything before the cards
+    "": 571,  # everything before the cards
     "Card session": 730,
     "PKCS#11 tokens": 423,
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1204,
-    "Front ends": 2314,
+    "Worker bridge": 1225,
+    "Front ends": 2316,
     "Ticket socket": 898,
-    "Configuration and logging": 633,
+    "Configuration and logging": 634,
 }
-MOST_LINES = 7578
+MOST_LINES = 7608
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

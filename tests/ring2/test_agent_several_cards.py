@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.agent import Person, Slot
 from support.emulator import tries_left_on_disk
+from support.machine import wait_until
 from support.spine import Spine
 from support.two_readers import TwoReaders
 
@@ -229,3 +230,45 @@ def test_a_locked_session_waits_for_its_own_card_whatever_lies_in_the_other_read
     keeping.sees(State.SIGNED_IN)
     assert keeping.session.ticket == ticket
     assert State.CHOOSING_CARD not in keeping.states
+
+
+# A session that is locked, with a card that does not answer any more, and another card.
+
+
+def locked_with_a_mute_card(person: Person, slots: list[Slot], source: TwoReaders) -> str:
+    """Have the second card read in its place; return the ticket."""
+    insert(person, slots, "one-role")
+    person.types()
+    person.sees(State.SIGNED_IN)
+    ticket = person.session.ticket
+    insert(person, slots, "three-roles")
+    source.mute = source.readers[0]
+    person.conductor.lock()
+    person.sees(State.CHOOSING_CARD)
+    person.conductor.handle(CardChosen(person.conductor.cards[1]))
+    person.sees(State.PASSCODE)
+    assert source.readers[1].address in person.attempt.card.reader
+    return ticket
+
+
+def test_the_other_card_s_coming_and_going_does_not_end_it(
+    person: Person, slots: list[Slot], source: TwoReaders, spine: Spine
+) -> None:
+    ticket = locked_with_a_mute_card(person, slots, source)
+    slots[1].pull()
+    person.sees(State.LOCKED)
+    assert not spine.is_over(ticket)
+    slots[0].pull()
+    wait_until(lambda: person.bridge.wait(0.05) or spine.is_over(ticket), what="the end")
+
+
+def test_its_own_card_s_going_ends_it_and_who_types_goes_on(
+    person: Person, slots: list[Slot], source: TwoReaders, spine: Spine
+) -> None:
+    ticket = locked_with_a_mute_card(person, slots, source)
+    slots[0].pull()
+    wait_until(lambda: person.bridge.wait(0.05) or spine.is_over(ticket), what="the end")
+    assert person.conductor.locked is None
+    assert person.state is State.PASSCODE
+    person.types()
+    person.sees(State.CHOOSING_ROLE)

@@ -291,9 +291,11 @@ def test_the_end_of_the_agent_is_told(live: LiveAgent) -> None:
         watcher.receive()
         caller.send("Confirm", question="Send it?")
         live.asks("Send it?")
-        live.server.close()
+        session = live.conductor.signed_in().id
+        live.ends()
         ended = watcher.receive()["parameters"]
         assert (ended["sequence"], ended["event"], ended["reason"]) == (2, "signed_out", "agent_ended")
-        assert ended["session"] == live.conductor.signed_in().id
+        assert ended["session"] == session
+        assert watcher.receive()["parameters"] == {"sequence": 3, "event": "signed_out", "reason": "agent_ended"}
         assert error_name(caller.receive()) == "NoServer"
         assert watcher.is_over()

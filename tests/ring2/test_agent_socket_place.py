@@ -187,7 +187,9 @@ def test_the_window_ends_with_a_word_to_watchers(
         watcher.send("Watch", flags={"more": True})
         watcher.receive()
         window.send_signal(signal.SIGTERM)
-        assert watcher.receive()["parameters"]["reason"] == "agent_ended"
+        ends = [watcher.receive()["parameters"] for _ in range(2)]
+        assert [end["reason"] for end in ends] == ["agent_ended"] * 2
+        assert ["session" in end for end in ends] == [True, False]  # of who was signed in; then of nobody
         assert watcher.is_over()
     assert window.wait(20) == 130
     assert not (runtime / "lanyard/agent").exists()

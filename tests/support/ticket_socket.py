@@ -179,10 +179,15 @@ class LiveAgent:
         with self.dialogue() as dialogue:
             return dialogue.call(method, **parameters)
 
-    def close(self) -> None:
-        self.server.close()
+    def ends(self) -> None:
+        """Do what the agent does at its end, once its window has gone, and not yet what takes long."""
         self._ended = True
         self._owner.join()
+        self.conductor.end_all()
+        self.server.close()
+
+    def close(self) -> None:
+        self.ends()
         self.conductor.close()
         self.bridge.run_pending()
         self._stack.close()
@@ -231,6 +236,14 @@ class OtherProgram:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.complaint = self.process.communicate()[1]
+
+
+def answer(program: OtherProgram, method: str, **parameters: Any) -> dict[str, Any]:
+    """What a program is answered to a call."""
+    call = {"method": f"lanyard.Agent.{method}", "parameters": parameters}
+    reply = program.call(json.dumps(call).encode() + b"\0")
+    parsed: dict[str, Any] = json.loads(reply.partition(b"\0")[0])
+    return parsed
 
 
 @pytest.fixture

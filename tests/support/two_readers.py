@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import CardIn, IdentityCard, Report
+from agent import AgentError, CardIn, Fault, IdentityCard, Report
 from demo import EmbeddedReader
 from support.agent import Slot
 
@@ -25,6 +25,7 @@ class TwoReaders:
         self.readers = EmbeddedReader(0), EmbeddedReader(0)
         self.go = threading.Event()
         self.go.set()
+        self.mute: EmbeddedReader | None = None  # the one whose card does not answer
 
     def watch(self, report: Report) -> None:
         threading.Thread(target=self.readers[1].watch, args=(report,), daemon=True).start()
@@ -34,6 +35,8 @@ class TwoReaders:
     def open(self, card: CardIn) -> Iterator[IdentityCard]:
         self.go.wait(10)
         (reader,) = (each for each in self.readers if each.address in card.reader)
+        if reader is self.mute:
+            raise AgentError(Fault.CARD_MUTE)
         with reader.open(card) as identity:
             yield identity
 
