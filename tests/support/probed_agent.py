@@ -47,7 +47,9 @@ def says(widget: Any) -> str:
 def commands(root: Any) -> Counter[str]:
     """Tcl's commands by kind, without those that timers will call: a timer that runs is nothing left over."""
     tcl = root.tk.call
-    waiting = {root.tk.splitlist(tcl("after", "info", timer))[0] for timer in root.tk.splitlist(tcl("after", "info"))}
+    timers = root.tk.splitlist(tcl("after", "info"))
+    # As text: a script that Tcl has looked up already comes as a Tcl_Obj, which no set takes.
+    waiting = {str(root.tk.splitlist(tcl("after", "info", timer))[0]) for timer in timers}
     names = set(root.tk.splitlist(tcl("info", "commands"))) - waiting
     return Counter(name.lstrip(digits) for name in names)
 
