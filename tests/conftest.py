@@ -68,9 +68,6 @@ def pytest_configure() -> None:
         pytest.exit("env py runs this very Python", returncode=0)
 
 
-OF_THE_TESTS = ("LANYARD_REQUIRE_ALL", "LANYARD_CHROOTS")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def no_settings_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the settings, cards and test CA of whoever runs the tests out of them, and safe."""
