@@ -97,7 +97,7 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store,
         trust=trust,
         directory=open_directory(config),
         store=store,
-        endings=Endings(store),
+        endings=Endings(store, steady or clock),
         clock=clock,
         random=random,
     )

@@ -1,20 +1,23 @@
 """Who wants to know when a session is over, in whatever way it ends.
 
 What ends it here (log-out, console, a fault) says so at once. Time limits and other processes that share the store
-say nothing: for them the store is looked at once a second, and only while somebody waits for one of its sessions.
+say nothing: for them the store is looked at, once a second and when a limit is reached, and only while somebody waits
+for one of its sessions.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 
+from ..config import Clock
 from ..errors import Unavailable
 from . import Store
 
-LOOK_EVERY = 1.0
-"""Seconds; a session's limits are in minutes."""
+LOOK_EVERY = timedelta(seconds=1)
+_SOONEST = timedelta(milliseconds=10)
 
 
 class Ending(StrEnum):
@@ -31,24 +34,57 @@ class Ending(StrEnum):
 Listener = Callable[[Ending], None]
 
 
+class Repeated:
+    """Does something again and again in a thread, which there is only while there is something to do."""
+
+    def __init__(self, do: Callable[[], timedelta | None], name: str) -> None:
+        """`do` returns how long it is until it must be done again, if that is less than a second; None for never."""
+        self._do, self._name = do, name
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._is_wanted = self._is_running = False
+
+    def start(self) -> None:
+        """Do it soon, and again. Can be called from any thread, and more than once."""
+        with self._lock:
+            self._is_wanted = True
+            if self._is_running:
+                return
+            self._is_running = True
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    def stop(self) -> None:
+        """Do it no more."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        pause = _SOONEST
+        while not self._stopped.wait(pause.total_seconds()):
+            with self._lock:
+                self._is_wanted = False
+            again = self._do()
+            with self._lock:
+                self._is_running = again is not None or self._is_wanted
+                if not self._is_running:
+                    return
+            pause = min(max(again or LOOK_EVERY, _SOONEST), LOOK_EVERY)
+
+
 class Endings:
     """The ends of a store's sessions. All methods can be called from any thread."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """`clock` is the store's; where they differ, an end is told a second late at most."""
+        self._store, self._clock = store, clock
         self._lock = threading.Lock()
         self._listeners: dict[str, list[Listener]] = {}
-        self._stopped = threading.Event()
-        self._looks = False
+        self._looking = Repeated(self._look, "session ends")
 
     def watch(self, key: str, listener: Listener) -> None:
         """Call `listener` once, from any thread, when this session is over; soon, when it is over already."""
         with self._lock:
             self._listeners.setdefault(key, []).append(listener)
-            if self._looks:
-                return
-            self._looks = True
-        threading.Thread(target=self._look, name="session ends", daemon=True).start()
+        self._looking.start()
 
     def close(self, key: str, how: Ending) -> bool:
         """End a session; False when there was none. Raises Unavailable."""
@@ -58,21 +94,22 @@ class Endings:
 
     def release(self) -> None:
         """Look no more."""
-        self._stopped.set()
+        self._looking.stop()
 
-    def _look(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY):
-            with self._lock:
-                watched = set(self._listeners)
-                self._looks = bool(watched)
-            if not watched:
-                return
-            try:
-                over = watched - self._store.sessions().keys()
-            except Unavailable:  # a store on another machine: it may be back in a second
-                continue
-            for key in over:
-                self._tell(key, Ending.EXPIRED)
+    def _look(self) -> timedelta | None:
+        """Tell who waits for sessions that are over; returns how long the others last at least."""
+        with self._lock:
+            watched = set(self._listeners)
+        if not watched:
+            return None
+        try:
+            live = self._store.sessions()
+        except Unavailable:  # a store on another machine: it may be back in a second
+            return LOOK_EVERY
+        for key in watched - live.keys():
+            self._tell(key, Ending.EXPIRED)
+        ends = [self._store.limits.end(live[key]) for key in watched & live.keys()]
+        return min(ends) - self._clock() if ends else LOOK_EVERY
 
     def _tell(self, key: str, how: Ending) -> None:
         if not self._listeners:

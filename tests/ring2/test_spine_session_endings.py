@@ -101,7 +101,7 @@ def test_nothing_looks_while_nobody_waits(spine: Spine, stub: Stub) -> None:
     watched(stub, ticket)
     assert looking()
     log_out(spine, stub, ticket)
-    wait_until(lambda: not looking(), 10 * LOOK_EVERY)
+    wait_until(lambda: not looking(), 10 * LOOK_EVERY.total_seconds())
     _, ticket = spine.login()
     said = watched(stub, ticket)  # and again
     spine.clock.advance(hours=11)
@@ -120,8 +120,9 @@ def test_a_store_that_is_away_ends_nothing(monkeypatch: pytest.MonkeyPatch, stub
             return there()
 
     store: Any = Away()
-    monkeypatch.setattr("spine_stub.sessions.endings.LOOK_EVERY", 0.01)
-    endings = Endings(store)
+    store.limits = stub.broker.store.limits
+    monkeypatch.setattr("spine_stub.sessions.endings.LOOK_EVERY", timedelta(milliseconds=10))
+    endings = Endings(store, spine.clock)
     said: list[Ending] = []
     _, ticket = spine.login()
     endings.watch(session_key(ticket), said.append)
