@@ -18,6 +18,7 @@ from typing import NoReturn
 from flask import Flask
 
 from .app import create_app
+from .cis2 import REALM
 from .cli import commands
 from .cli.options import make_config, make_parser
 from .clinic.service import Application
@@ -82,7 +83,8 @@ def _listen(app: Flask, stub: Stub, options: argparse.Namespace) -> Server:
     names = dict.fromkeys((*LOOPBACK, socket.gethostname(), options.host))
     greeting = None if options.http else Greeting(stub, names)
     threads = THREADS if stub.broker.config.asks_others else 1
-    server = Server(app, options.host, options.port, greeting, threads=threads, aside=CONTROLS)
+    aside = (CONTROLS, stub.broker.config.path_prefix + REALM)
+    server = Server(app, options.host, options.port, greeting, threads=threads, aside=aside)
     server.prepare()
     _warn_unless_loopback(options.host)
     return server

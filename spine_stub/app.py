@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 
 from flask import Flask
 
 from . import console
+from .cis2.provider import Provider as Cis2
+from .cis2.routes import ADDRESSES as CIS2_PATHS
+from .cis2.routes import routes as cis2_routes
 from .config import Clock, Config, RandomBytes, steady_clock, system_clock
 from .errors import DataError
 from .faults import Faults, kinds
@@ -23,6 +28,11 @@ from .sessions.sqlite import SqliteStore
 from .stub import EXTENSION, Stub
 from .web import endpoints, views
 from .web.endpoints import Route
+
+_log = logging.getLogger("spine_stub")
+
+LIBRARIES = {"authlib": "python3-authlib (PyPI: Authlib)", "jwcrypto": "python3-jwcrypto (PyPI: jwcrypto)"}
+"""What OpenID Connect needs, with the packages to install."""
 
 HEALTH = "/healthz"
 """For programs that watch over this one: it stays where it is, whatever other paths begin with."""
@@ -40,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     ("/ca/root.pem", ("GET",), views.root_certificate),
     (HEALTH, ("GET",), views.healthz),
 )
+PATHS = [path for path, _, _ in ROUTES]
 
 
 def create_app(
@@ -57,10 +68,10 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = stub = Stub(
         broker=broker,
-        faults=Faults(kinds.KINDS, [rule.rpartition("/")[2] for rule, _, _ in ROUTES]),
+        faults=Faults(kinds.KINDS, [path.rpartition("/")[2] for path in (*PATHS, *CIS2_PATHS)]),
         registration=RegistrationAuthority(config.data, directory, broker.clock, random),
     )
-    endpoints.install(app, stub, _under(config.path_prefix, (*ROUTES, *openid_routes(broker))))
+    endpoints.install(app, stub, _under(config.path_prefix, (*ROUTES, *openid_routes(stub))))
     console.install(app, stub)
     return app
 
@@ -70,16 +81,21 @@ def _under(prefix: str, routes: Iterable[Route]) -> Iterator[Route]:
     return ((path if path == HEALTH else prefix + path, methods, view) for path, methods, view in routes)
 
 
-def openid_routes(broker: Broker) -> tuple[Route, ...]:
-    """The endpoints of OpenID Connect, where DIR has clients; raises DataError."""
-    if not (broker.config.data / "clients.toml").exists():
+def openid_routes(stub: Stub) -> tuple[Route, ...]:
+    """The endpoints of OpenID Connect, of CIS2 and of the door for native programs; raises DataError.
+
+    None where one of the libraries is missing, so that the broker needs neither.
+    """
+    missing = [package for module, package in LIBRARIES.items() if find_spec(module) is None]
+    if missing:
+        _log.warning("CIS2 is not served: it needs %s", " and ".join(missing))
         return ()
-    try:
-        # Imported only here: its library is an extra that most people do not need.
-        from .openid.provider import Provider
-    except ModuleNotFoundError as exc:
-        raise DataError(f"DIR has a clients.toml, and Python's module {exc.name} is missing") from exc
-    return Provider(broker).routes()
+    stub.cis2 = provider = Cis2.of_stub(stub)
+    if not any(client.key for client in provider.clients.all()):
+        return cis2_routes(provider)
+    from .openid.provider import Provider  # imported only where a client has a key for it
+
+    return (*cis2_routes(provider), *Provider(stub.broker, provider.clients).routes())
 
 
 def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store, steady: Clock | None = None) -> Broker:

@@ -63,6 +63,12 @@ class Config:
     """A file with the token by which programs elsewhere use the console's API; none keeps it to this machine."""
     max_body: int = 64 * 1024
     """Largest request body in bytes; a real answer with its certificates is under 10,000."""
+    cis2_issuer: str = ""
+    """CIS2's issuer as text; empty for where the client reached us."""
+    any_client: bool = False
+    """Whether applications that are not in clients.toml may sign people in too, on this machine."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts beside this machine that CIS2 may call: for key sets, and to log people out."""
 
     @property
     def asks_others(self) -> bool:

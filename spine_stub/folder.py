@@ -3,6 +3,7 @@
 ca.pem              the root: what clients must trust. Its presence says that DIR is complete
 ca/                 the broker's own: keys, issuing CA, revocation list
 people.toml         people and roles, to be read and edited
+clients.toml        applications that sign people in by OpenID Connect, to be read and edited
 cards/NAME/         a demonstration card each; pki/demo_cards.py has the format
 sessions.sqlite     sessions and used challenges, unless --store says otherwise
 """
@@ -21,6 +22,7 @@ from .errors import DataError
 
 ROOT = Path("ca.pem")
 PEOPLE = Path("people.toml")
+CLIENTS = Path("clients.toml")
 CARDS = Path("cards")
 SESSIONS = Path("sessions.sqlite")
 
@@ -56,7 +58,7 @@ def check_folder(data: Path) -> None:
 
     Raises OSError and DataError.
     """
-    for path in (data, *(data / entry for entry in (ROOT, CA, CARDS, PEOPLE))):
+    for path in (data, *(data / entry for entry in (ROOT, CA, CARDS, PEOPLE, CLIENTS))):
         _check_owner(path)
     if data.stat().st_mode & stat.S_IWOTH:
         raise DataError(f"every user can write to {data}: chmod o-w {data}, or choose another folder with --data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -12,6 +13,9 @@ from .faults import Faults
 from .login.broker import Broker
 from .pki.registration import RegistrationAuthority
 from .sessions.endings import Ending
+
+if TYPE_CHECKING:
+    from .cis2.provider import Provider
 
 EXTENSION = "spine_stub"
 
@@ -25,6 +29,8 @@ class Stub:
     registration: RegistrationAuthority
     record: Record = field(default_factory=Record)
     events: Events = field(default_factory=Events)
+    cis2: Provider | None = None
+    """The stand-in for CIS2; None where its libraries are missing."""
 
     @classmethod
     def of(cls, app: Flask) -> Stub:
@@ -39,3 +45,5 @@ class Stub:
         self.record.clear()
         for key in list(self.broker.store.sessions()):
             self.broker.endings.close(key, Ending.ENDED)
+        if self.cis2:
+            self.cis2.reset()

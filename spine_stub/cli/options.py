@@ -56,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_server(parser.add_argument_group("the server"))
     _add_sources(parser.add_argument_group("people, sessions and certificates"))
     _add_rules(parser.add_argument_group("rules"))
+    _add_cis2(parser.add_argument_group("CIS2, for applications in DIR/clients.toml"))
     _add_program(parser.add_argument_group("the program"))
     return parser
 
@@ -75,6 +76,9 @@ def make_config(options: argparse.Namespace) -> Config:
         max_session=timedelta(minutes=options.max_session),
         idle=timedelta(minutes=options.idle),
         control_token=options.control_token,
+        cis2_issuer=options.cis2_issuer,
+        any_client=options.any_client,
+        allowed_hosts=tuple(options.allow_host),
     )
 
 
@@ -148,6 +152,28 @@ def _add_rules(group: argparse._ArgumentGroup) -> None:
         ("--idle", "MINUTES", 600, "how long a session lasts unused"),
     ):
         add(name, type=_positive, default=default, metavar=unit, help=f"{what} (default: %(default)s)")
+
+
+def _add_cis2(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--cis2-issuer",
+        default="",
+        metavar="TEXT",
+        help="the issuer as text, such as one with :443 in it, whatever our own address (default: our own address)",
+    )
+    add(
+        "--any-client",
+        action="store_true",
+        help="let applications on this machine sign people in without being registered, with any id and secret",
+    )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host beside this machine that may be called, for key sets and to log people out; may be repeated",
+    )
 
 
 def _add_program(group: argparse._ArgumentGroup) -> None:

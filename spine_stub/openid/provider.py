@@ -17,6 +17,7 @@ from typing import Any
 from flask import Response
 from jwcrypto import jwk
 
+from ..cis2.clients.registry import Client, Registry
 from ..errors import BrokerError, DataError
 from ..folder import write_private
 from ..login.broker import Broker
@@ -24,11 +25,9 @@ from ..pki import authority
 from ..web.endpoints import Route
 from ..web.replies import REASON_HEADER
 from ..web.request import BrokerRequest
-from .clients import Client, load_clients
 from .codes import Codes, Grant, challenge_of
 from .tokens import ALGORITHM, Assertions, BadAssertion, id_token
 
-CLIENTS = Path("clients.toml")
 KEY = Path("ca/openid.key.pem")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST = 1024
@@ -46,11 +45,10 @@ class OAuthError(Exception):
 class Provider:
     """One broker's OpenID Connect."""
 
-    def __init__(self, broker: Broker) -> None:
-        """Read clients.toml, and make the key that signs ID tokens if there is none; raises DataError."""
-        data = broker.config.data
-        self._clients = load_clients(data / CLIENTS)
-        self._key = _signing_key(data / KEY)
+    def __init__(self, broker: Broker, clients: Registry) -> None:
+        """Make the key that signs ID tokens if there is none; raises DataError. Clients with a key may use it."""
+        self._clients = clients
+        self._key = _signing_key(broker.config.data / KEY)
         self._codes, self._assertions = Codes(broker.clock), Assertions()
 
     def routes(self) -> tuple[Route, ...]:
@@ -120,7 +118,7 @@ class Provider:
 
     def _client(self, asked: BrokerRequest) -> Client:
         client = self._clients.get(_field(asked, "client_id"))
-        if client is None:
+        if client is None or not client.key:
             raise OAuthError("invalid_client", "client-unknown")
         return client
 

@@ -12,9 +12,9 @@ from typing import Any
 from jwcrypto import jwk, jws
 from jwcrypto.common import JWException
 
+from ..cis2.clients.registry import Client
 from ..people.directory import Person
 from ..sessions import Session, session_key
-from .clients import Client
 from .codes import Grant, half_or_whole
 
 ALGORITHM = "RS256"
@@ -42,7 +42,7 @@ class Assertions:
 
     def check(self, token: str, client: Client, audience: str, now: datetime) -> None:
         """Raises BadAssertion. An assertion is taken once."""
-        claims = _verified(token, client.key)
+        claims = _verified(token, jwk.JWK.from_pem(client.key.encode()))
         if (claims.get("iss"), claims.get("sub"), claims.get("aud")) != (client.id, client.id, audience):
             raise BadAssertion("for another issuer, subject or audience")
         issued, ends = _time(claims, "iat"), _time(claims, "exp")

@@ -30,17 +30,23 @@ _FILLED = ".filled"
 _FILLING = ".filling-"
 _ENTRIES = (folder.CA, folder.CARDS, folder.PEOPLE, folder.ROOT)
 _DEMONSTRATION_PEOPLE = Path(__file__).parent.parent / "people" / "people.toml"
+_EXAMPLE_CLIENTS = Path(__file__).parent.parent / "cis2" / "clients" / "clients.toml"
 
 
 def fill(data: Path, now: datetime, random: RandomBytes) -> bool:
-    """Fill DIR unless it is complete; True when it was filled. Raises DataError."""
+    """Fill DIR unless it is complete; True when it was filled. Raises DataError.
+
+    A DIR without clients.toml, such as one from before there was CIS2, gets the example of one.
+    """
     try:
         take_folder(data)
         with locked(data):
-            if (data / folder.ROOT).exists() and not (data / _FILLED).exists():
-                return False
-            _fill(data, now, random)
-            return True
+            is_new = not (data / folder.ROOT).exists() or (data / _FILLED).exists()
+            if is_new:
+                _fill(data, now, random)
+            if not (data / folder.CLIENTS).exists():
+                write_private(data / folder.CLIENTS, _EXAMPLE_CLIENTS.read_bytes())
+            return is_new
     except OSError as exc:
         raise DataError(f"{data} cannot be used: {exc.strerror} ({exc.filename})") from exc
 

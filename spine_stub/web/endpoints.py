@@ -98,8 +98,8 @@ def _traits(stub: Stub, asked: BrokerRequest) -> Traits:
 
 
 def _exchange(stub: Stub, asked: BrokerRequest, reply: Response) -> Exchange:
-    noted, query = asked.noted, kept_parameters(asked.args)
-    message = query if asked.is_in_query else kept_parameters(asked.known_message())
+    noted, query = asked.noted, kept_parameters({} if asked.holds_secrets else asked.args)
+    message = query if asked.is_in_query or asked.holds_secrets else kept_parameters(asked.known_message())
     content = reply.get_data() if reply.is_sequence else None
     return Exchange(
         number=asked.number,
@@ -114,7 +114,7 @@ def _exchange(stub: Stub, asked: BrokerRequest, reply: Response) -> Exchange:
         body_size=asked.content_length or 0,
         status=reply.status_code,
         reply_type=reply.headers.get("Content-Type", ""),
-        reply=kept_reply(content or b"", KEPT_REPLY),
+        reply=kept_reply(b"" if asked.holds_secrets else content or b"", KEPT_REPLY),
         reply_size=None if content is None else len(content),
         milliseconds=asked.milliseconds,
         uid=str(noted.get("uid") or message.get("uid", "")),

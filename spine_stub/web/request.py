@@ -26,6 +26,8 @@ class BrokerRequest(Request):
     checks: Checks | None = None
     fault: str = ""
     """The fault that made its reply, and the fault's value."""
+    holds_secrets: bool = False
+    """Whether parameters or reply hold codes or tokens, of which the record keeps nothing."""
 
     def __init__(self, environ: dict[str, Any], *arguments: Any, **options: Any) -> None:
         query = environ.get("QUERY_STRING", "")

@@ -63,12 +63,12 @@ class Server:
         greeting: Greeting | None,
         underscored: Container[str] = (),
         threads: int = THREADS,
-        aside: str | None = None,
+        aside: tuple[str, ...] = (),
     ) -> None:
         """`greeting` is None for HTTP without TLS; port 0 takes any free one.
 
         `underscored` are the headers, in small letters, that the application gets although their names have an
-        underscore. Paths that begin with `aside` are those of its slow pages.
+        underscore. Paths that begin with one of `aside` are those of its slow pages.
         """
         self.app = app
         self._aside = aside
@@ -91,8 +91,7 @@ class Server:
 
     def threads_for(self, path: str) -> ThreadPoolExecutor:
         """The threads that answer a request for this path."""
-        is_slow = self._aside is not None and path.startswith(self._aside)
-        return self.streams if is_slow else self._workers
+        return self.streams if path.startswith(self._aside) else self._workers
 
     def prepare(self) -> None:
         """Begin to listen; raises DataError."""

@@ -42,6 +42,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "cli testing",
         "app clinic",
         "openid",
+        "cis2",
         "console",
         "web",
         "stub",

@@ -17,6 +17,7 @@ from support.machine import unavailable
 from support.spine import Desk
 from support.spine_client import Card
 
+from spine_stub.cis2.clients.registry import load
 from spine_stub.config import system_clock
 from spine_stub.errors import DataError
 from spine_stub.folder import CHALLENGE_SECRET
@@ -126,7 +127,7 @@ def test_a_start_killed_while_making_is_begun_again(tmp_path: Path) -> None:
     (tmp_path / ".filling-x" / "ca").mkdir(parents=True)
     assert fill(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "ca", "ca.pem", "cards", "people.toml",
+        "ca", "ca.pem", "cards", "clients.toml", "people.toml",
     ]  # fmt: skip
 
 
@@ -140,7 +141,20 @@ def test_a_start_killed_while_moving_is_completed(data: Path, moved: int) -> Non
         (data / entry).rename(data / ".filled" / entry)
     assert fill(data)
     assert (data / CHALLENGE_SECRET).read_bytes() == content
-    assert sorted(path.name for path in data.iterdir()) == sorted(entries)
+    assert sorted(path.name for path in data.iterdir()) == sorted((*entries, "clients.toml"))
+
+
+def test_a_folder_from_before_cis2_gets_the_example_of_a_client(data: Path) -> None:
+    (data / "clients.toml").unlink()
+    assert not fill(data)
+    assert stat.S_IMODE((data / "clients.toml").stat().st_mode) == 0o600
+    assert list(load(data / "clients.toml")) == ["example-application"]
+
+
+def test_clients_that_somebody_wrote_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "clients.toml").write_text("# none yet\n")
+    assert fill(tmp_path)
+    assert (tmp_path / "clients.toml").read_text() == "# none yet\n"
 
 
 @pytest.mark.parametrize("entry", ["ca", "cards", "people.toml"])

@@ -46,7 +46,7 @@ def app() -> Iterator[App]:
 
 @pytest.fixture
 def server(app: App) -> Iterator[Server]:
-    made = Server(app, "127.0.0.1", 0, None, threads=1, aside="/stub/")
+    made = Server(app, "127.0.0.1", 0, None, threads=1, aside=("/stub/",))
     made.prepare()
     thread = threading.Thread(target=made.serve)
     thread.start()

@@ -1,0 +1,9 @@
+"""CIS2, NHS England's OpenID provider, as a stand-in beside the broker: the same people, the same cards.
+
+An application finds it as it finds the real one, by the discovery document under REALM, and signs people in by the
+authorization code flow (OpenID Connect Core 1.0, section 3.1). Authlib is the OAuth 2.0 server and jwcrypto signs and
+checks tokens (Debian: python3-authlib, python3-jwcrypto); both are imported at the first request that needs them.
+"""
+
+REALM = "/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare"
+"""The path of the real issuer; everything that applications ask for is below it."""

@@ -1,0 +1,40 @@
+"""What goes in and out: the parameters of requests, each at most once and of a bounded length, and replies in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from werkzeug.datastructures import MultiDict
+
+LONGEST = 2000
+_LONGER = {"client_assertion": 8192, "request": 8192, "id_token_hint": 8192}
+_MOST = 50
+
+
+def single(sent: MultiDict[str, str]) -> tuple[Mapping[str, str], str]:
+    """The parameters, and what is wrong with them: a sentence, or nothing.
+
+    A parameter that is sent twice counts as its first value (RFC 6749, section 3.1, has it refused).
+    """
+    problem = ""
+    for name, values in list(sent.lists())[:_MOST]:
+        if len(values) > 1:
+            problem = problem or f"The parameter {_shown(name)} is repeated"
+        if len(values[0]) > _LONGER.get(name, LONGEST):
+            problem = problem or f"The parameter {_shown(name)} is too long"
+    if len(sent) > _MOST:
+        problem = problem or "There are too many parameters"
+    return {name: values[0][: _LONGER.get(name, LONGEST)] for name, values in list(sent.lists())[:_MOST]}, problem
+
+
+def _shown(name: str) -> str:
+    """A parameter's name as an error's description can hold it (RFC 6749, section 5.2)."""
+    return name if name.isascii() and name.replace("_", "").isalnum() else "of another name"
+
+
+def as_json(content: Mapping[str, Any], status: int = 200) -> Response:
+    """A reply in JSON."""
+    return Response(json.dumps(content), status, content_type="application/json;charset=UTF-8")

@@ -1,0 +1,228 @@
+"""The OAuth 2.0 server: Authlib's, with what is CIS2's own of clients, codes, tokens and the wording of errors.
+
+It works with Authlib 1.2, which Debian 12 has, and with those after it: they differ in where a request has its
+parameters, so `OAuthRequest` has them in both places.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from authlib.oauth2.rfc6749 import (
+    AuthorizationServer,
+    InvalidClientError,
+    InvalidScopeError,
+    OAuth2Error,
+    OAuth2Request,
+)
+from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
+from authlib.oauth2.rfc7636 import CodeChallenge
+from flask import Response
+
+from ...web.replies import REASON_HEADER
+from ..clients.assertions import Assertion, Assertions, BadAssertion
+from ..clients.keys import ClientKeys
+from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, Client
+from ..identity.claims import SCOPES
+from ..tokens import id_token
+from ..tokens.codes import TOKEN_LIFETIME, Grant
+
+if TYPE_CHECKING:
+    from ...web.request import BrokerRequest
+    from ..provider import Provider
+
+_WORDS = {
+    "invalid_client": "Client authentication failed",
+    "invalid_grant": "The provided access grant is invalid, expired, or revoked.",
+}
+"""What the real provider says, whatever the reason."""
+BAD_ASSERTION = "JWT is not valid"
+
+
+class OAuthRequest(OAuth2Request):
+    """A request as Authlib takes it: its parameters are a plain mapping."""
+
+    args: Mapping[str, str] = {}
+    form: Mapping[str, str] = {}
+    data: Mapping[str, str] = {}
+
+    def __init__(self, parameters: Mapping[str, str], method: str = "GET") -> None:
+        super().__init__(method, "https://localhost/")  # Authlib takes no other but https; we do, on this machine
+        self.form = self.data = parameters
+        self.payload = Payload(parameters)
+
+
+class TokenRequest(OAuthRequest):
+    """A request at the token endpoint, and what is found out about it."""
+
+    def __init__(self, asked: BrokerRequest, parameters: Mapping[str, str]) -> None:
+        super().__init__(parameters, "POST")
+        self.asked = asked
+        self.assertion: Assertion | None = None
+        self.refused = ""
+        """Why it was not granted, for developers."""
+        self.given: Mapping[str, Any] = {}
+        """The claims of the ID token that it got."""
+
+
+class Payload:
+    """The parameters of a request where Authlib from 1.6 on looks for them."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self.data = parameters
+        self.datalist = {name: [value] for name, value in parameters.items()}
+
+    def __getattr__(self, name: str) -> str | None:
+        """A parameter, such as client_id."""
+        return self.data.get(name)
+
+
+class ClientOfServer:
+    """A client as Authlib asks about it (ClientMixin)."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def check_redirect_uri(self, uri: str) -> bool:
+        return self.client.may_redirect_to(uri)
+
+    def get_default_redirect_uri(self) -> None:
+        """None: the real provider wants one in every request."""
+
+    def get_allowed_scope(self, scope: str) -> str:
+        return scope or ""
+
+    def check_client_secret(self, secret: str) -> bool:
+        own = self.client.secret.encode()
+        return self.client.is_any or bool(own and secrets.compare_digest(own, secret.encode("utf-8", "replace")))
+
+    def check_endpoint_auth_method(self, method: str, _: str) -> bool:
+        return method in self.client.auth_methods
+
+    def check_response_type(self, kind: str) -> bool:
+        return kind == "code"
+
+    def check_grant_type(self, kind: str) -> bool:
+        return kind == "authorization_code"
+
+
+class CodeGrant(AuthorizationCodeGrant):
+    """The authorization code flow. What a code stands for is a Grant, and that is its user too."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
+    server: Server
+
+    def save_authorization_code(self, code: str, request: OAuthRequest) -> None:
+        self.server.provider.codes.give_code(code, request.user)
+
+    def query_authorization_code(self, code: str, client: ClientOfServer) -> Grant | None:
+        grant = self.server.provider.codes.take_code(code)
+        return grant if grant and grant.client_id == client.client.id else None
+
+    def delete_authorization_code(self, grant: Grant) -> None:
+        """Nothing: a code that was looked up is used."""
+
+    def generate_token(self, user: Grant, **_: object) -> dict[str, Any]:
+        """The reply's tokens; `user` is what the code stood for."""
+        provider, client, asked = self.server.provider, self.request.client.client, self.request.asked
+        access_token = provider.codes.give_token(user)
+        claims = id_token.claims(user, client, provider.issuer(asked), access_token, provider.clock())
+        user.session.clients[client.id] = user.request.sign_in
+        self.request.given = claims
+        return {
+            "access_token": access_token,
+            "scope": user.get_scope(),
+            "id_token": provider.keys.sign(claims, client.id_token_alg),
+            "token_type": "Bearer",
+            "expires_in": int(TOKEN_LIFETIME.total_seconds()) - 1,
+        }
+
+    def authenticate_user(self, grant: Grant) -> Grant | None:
+        return grant if self.server.provider.sessions.get(grant.session.sid) else None
+
+
+class Server(AuthorizationServer):
+    """Authlib's server with this provider's clients, codes and tokens."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__()
+        self.provider = provider
+        self.client_keys = ClientKeys(provider.addresses)
+        self.assertions = Assertions(self.client_keys)
+        self.register_grant(CodeGrant, [CodeChallenge(required=False)])
+        for method in (SECRET_JWT, PRIVATE_KEY_JWT):
+            self.register_client_auth_method(method, self._authentication(method))
+
+    def reset(self) -> None:
+        """Forget the assertions that were used and the key sets that were fetched."""
+        self.assertions.forget()
+        self.client_keys.forget()
+
+    def query_client(self, client_id: str) -> ClientOfServer | None:
+        client = self.provider.clients.get(client_id)
+        return ClientOfServer(client) if client else None
+
+    def consent(self, parameters: Mapping[str, str]) -> CodeGrant:
+        """Check an authorization request whose client and redirect are known; raises OAuth2Error for the redirect."""
+        grant: CodeGrant = self.get_consent_grant(OAuthRequest(parameters))
+        return grant
+
+    def validate_requested_scope(self, scope: str, *_: object) -> None:
+        """Scopes are those of CIS2, with openid among them, and not both of the two that choose a role."""
+        asked = set((scope or "").split())
+        if "openid" not in asked:
+            raise InvalidScopeError("The scope openid is missing")
+        if asked - set(SCOPES):
+            raise InvalidScopeError("Unknown/invalid scope(s)")
+        if {"selectedrole", "changedrole"} <= asked:
+            raise InvalidScopeError("selectedrole and changedrole exclude each other")
+
+    def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:
+        """Nothing: a token is kept when it is made."""
+
+    def send_signal(self, *_: object, **__: object) -> None:
+        """Nobody listens."""
+
+    def create_oauth2_request(self, request: OAuthRequest) -> OAuthRequest:
+        return request
+
+    def handle_response(self, status: int, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Response:
+        return Response(json.dumps(body), status, dict(headers), content_type="application/json")
+
+    def handle_error_response(self, request: TokenRequest, error: OAuth2Error) -> Response:
+        """An error in the real provider's wording; the reason is in a header."""
+        said = error.description or error.get_error_description()
+        request.refused = request.refused or said or error.error
+        words = said if said == BAD_ASSERTION else _WORDS.get(error.error, said)
+        reply = self.handle_response(
+            401 if error.error == "invalid_client" else 400, {"error_description": words, "error": error.error}, []
+        )
+        reply.headers[REASON_HEADER] = printable(request.refused)
+        return reply
+
+    def _authentication(self, method: str) -> Callable[[object, TokenRequest], ClientOfServer | None]:
+        """What authenticates a client by an assertion; raises InvalidClientError."""
+
+        def authenticate(_: object, request: TokenRequest) -> ClientOfServer | None:
+            if request.assertion is None:
+                return None
+            client = self.provider.clients.get(request.assertion.client_id)
+            if client is None or method not in client.auth_methods:
+                return None
+            audience = self.provider.address(request.asked, "/access_token")
+            try:
+                self.assertions.check(request.assertion, client, method, audience, self.provider.clock())
+            except BadAssertion as exc:
+                request.refused = str(exc)
+                raise InvalidClientError(BAD_ASSERTION) from exc
+            return ClientOfServer(client)
+
+        return authenticate
+
+
+def printable(text: str) -> str:
+    """A text as a header can hold it."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:300])

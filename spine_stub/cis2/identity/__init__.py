@@ -1,0 +1,1 @@
+"""Who is signed in, how surely, and what is said of them."""

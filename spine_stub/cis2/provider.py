@@ -1,0 +1,158 @@
+"""Everything that one stand-in for CIS2 knows; what it answers is in `endpoints` and above."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..config import Clock
+from ..folder import CLIENTS, ROOT
+from ..people.directory import Person
+from . import REALM
+from .clients.addresses import Addresses
+from .clients.registry import Registry
+from .identity.sessions import Sessions
+from .journal import Journal
+from .tokens.codes import AuthorizationRequest, Codes
+
+if TYPE_CHECKING:
+    from ..stub import Stub
+    from ..web.request import BrokerRequest
+    from .endpoints.server import Server
+    from .tokens.keys import Keys
+
+_MOST_OPEN = 1000
+
+
+class SettableClock:
+    """The broker's clock, which tests can set and move."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return self._clock() + self._ahead
+
+    def set(self, now: datetime) -> None:
+        """Let it be this time now, and go on from there."""
+        self._ahead = now - self._clock()
+
+    def forward(self, by: timedelta) -> None:
+        """Let this much time have passed."""
+        self._ahead += by
+
+    def reset(self) -> None:
+        self._ahead = timedelta()
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A sign-in that a test has arranged: who is signed in without being asked, and how."""
+
+    uid: str
+    role_id: str = ""
+    mechanism: str = "N3_SMARTCARD"
+    aal: int = 3
+    client_id: str = ""
+    """For whose request; nothing for anybody's."""
+    is_standing: bool = False
+    """For every request and not only the next one."""
+
+
+@dataclass
+class Open:
+    """Authorization requests that wait for a person at the sign-in page, by an id that nobody can guess."""
+
+    _requests: dict[str, AuthorizationRequest] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, key: str, request: AuthorizationRequest) -> None:
+        with self._lock:
+            while len(self._requests) >= _MOST_OPEN:
+                del self._requests[next(iter(self._requests))]
+            self._requests[key] = request
+
+    def get(self, key: str) -> AuthorizationRequest | None:
+        return self._requests.get(key)
+
+    def take(self, key: str) -> AuthorizationRequest | None:
+        """Return a request that is answered now; None when it was answered already, or is not known."""
+        with self._lock:
+            return self._requests.pop(key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._requests.clear()
+
+
+class Provider:
+    """One CIS2. `stub.cis2` is it, where it is served."""
+
+    def __init__(self, stub: Stub, clients: Registry) -> None:
+        self.stub, self.broker, self.clients = stub, stub.broker, clients
+        config = self.broker.config
+        self.clock = SettableClock(self.broker.clock)
+        self.journal = Journal(self.clock)
+        self.addresses = Addresses(config.allowed_hosts, config.data / ROOT)
+        self.sessions = Sessions(self.clock, config.max_session)
+        self.codes = Codes(self.clock)
+        self.open = Open()
+        self.arranged: list[Arranged] = []
+        """The sign-ins that are arranged; of two that fit, the first acts."""
+        self.sessions.on_end.append(lambda session, _: self.codes.end_session(session.sid))
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of_stub(cls, stub: Stub) -> Provider:
+        """Make the provider of a broker; raises DataError when its clients.toml cannot be used."""
+        config = stub.broker.config
+        return cls(stub, Registry.of_file(config.data / CLIENTS, config.any_client))
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys that sign tokens, made when they are first needed; raises DataError."""
+        from .tokens.keys import Keys  # jwcrypto takes a while to import
+
+        return Keys(self.broker.config.data)
+
+    @cached_property
+    def server(self) -> Server:
+        """The OAuth 2.0 server."""
+        from .endpoints.server import Server  # Authlib takes a while to import
+
+        return Server(self)
+
+    def issuer(self, asked: BrokerRequest) -> str:
+        """The issuer, as text: that of --cis2-issuer, or where the client reached us."""
+        return self.broker.config.cis2_issuer or self.address(asked)
+
+    def address(self, asked: BrokerRequest, path: str = "") -> str:
+        """Where the client reached us, for the addresses that the discovery document names."""
+        return f"{asked.base}{REALM}{path}"
+
+    def person(self, uid: str) -> Person | None:
+        """The person of this uid, with the roles that are open today; None when nobody signs in under it."""
+        person = self.broker.directory.person(uid)
+        return person.on(self.clock().date()) if person and person.active else None
+
+    def take_arranged(self, client_id: str) -> Arranged | None:
+        """The sign-in that is arranged for this client's request; a single one is used up by that."""
+        with self._lock:
+            found = next((each for each in self.arranged if each.client_id in ("", client_id)), None)
+            if found and not found.is_standing:
+                self.arranged.remove(found)
+        return found
+
+    def reset(self) -> None:
+        """Begin again as after a fresh start; nobody is told that sessions ended."""
+        for part in (self.codes, self.open, self.sessions, self.journal, self.arranged):
+            part.clear()
+        self.clients.reset()
+        self.clock.reset()
+        for made in ("keys", "server"):
+            if made in vars(self):
+                getattr(self, made).reset()

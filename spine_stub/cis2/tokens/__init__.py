@@ -1,0 +1,1 @@
+"""What the provider gives out: codes, access tokens, ID tokens, and the keys that sign."""
