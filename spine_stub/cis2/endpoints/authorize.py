@@ -144,12 +144,6 @@ def _refused_here(provider: Provider, request: AuthorizationRequest, asked: Brok
 
 
 def _with_cookie(asked: BrokerRequest, reply: Response, session: Session) -> Response:
-    reply.set_cookie(
-        COOKIE,
-        session.cookie,
-        path=asked.path_prefix + REALM,
-        secure=asked.scheme == "https",
-        httponly=True,
-        samesite="Lax",
-    )
+    path, is_https = asked.path_prefix + REALM, asked.scheme == "https"
+    reply.set_cookie(COOKIE, session.cookie, path=path, secure=is_https, httponly=True, samesite="Lax")
     return reply
