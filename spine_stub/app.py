@@ -11,7 +11,7 @@ from flask import Flask
 
 from . import console
 from .cis2.provider import Provider as Cis2
-from .cis2.routes import ADDRESSES as CIS2_PATHS
+from .cis2.routes import ADDRESSES
 from .cis2.routes import routes as cis2_routes
 from .config import Clock, Config, RandomBytes, steady_clock, system_clock
 from .errors import DataError
@@ -50,7 +50,8 @@ ROUTES: tuple[Route, ...] = (
     ("/ca/root.pem", ("GET",), views.root_certificate),
     (HEALTH, ("GET",), views.healthz),
 )
-PATHS = [path for path, _, _ in ROUTES]
+ENDPOINTS = [path.rpartition("/")[2] for path in (*(path for path, _, _ in ROUTES), *ADDRESSES)]
+"""The last part of each path: what faults call it."""
 
 
 def create_app(
@@ -68,7 +69,7 @@ def create_app(
     app.url_map.merge_slashes = False
     app.extensions[EXTENSION] = stub = Stub(
         broker=broker,
-        faults=Faults(kinds.KINDS, [path.rpartition("/")[2] for path in (*PATHS, *CIS2_PATHS)]),
+        faults=Faults(kinds.KINDS, ENDPOINTS),
         registration=RegistrationAuthority(config.data, directory, broker.clock, random),
     )
     endpoints.install(app, stub, _under(config.path_prefix, (*ROUTES, *openid_routes(stub))))

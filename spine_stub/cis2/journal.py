@@ -39,6 +39,8 @@ class Step:
     """The status, parameters of a redirect, claims that were given."""
     refused: str = ""
     """Why it was not granted, in a sentence."""
+    fault: str = ""
+    """The fault that made its reply, and the fault's value."""
 
 
 class Journal:

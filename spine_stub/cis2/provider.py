@@ -94,6 +94,7 @@ class Provider:
 
     def __init__(self, stub: Stub, clients: Registry) -> None:
         self.stub, self.broker, self.clients = stub, stub.broker, clients
+        self.people = self.broker.directory
         config = self.broker.config
         self.clock = SettableClock(self.broker.clock)
         self.journal = Journal(self.clock)
@@ -136,7 +137,7 @@ class Provider:
 
     def person(self, uid: str) -> Person | None:
         """The person of this uid, with the roles that are open today; None when nobody signs in under it."""
-        person = self.broker.directory.person(uid)
+        person = self.people.person(uid)
         return person.on(self.clock().date()) if person and person.active else None
 
     def take_arranged(self, client_id: str) -> Arranged | None:

@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 View = Callable[["Provider", "BrokerRequest"], Response]
 
 PATHS = (
-    ("/.well-known/openid-configuration", ("GET",), "discovery", "configuration"),
-    ("/authorize", ("GET", "POST"), "authorize", "authorize"),
-    ("/access_token", ("POST",), "token", "access_token"),
-    ("/userinfo", ("GET", "POST"), "userinfo", "userinfo"),
-    ("/connect/jwk_uri", ("GET",), "discovery", "jwk_uri"),
-    ("/sign-in", ("POST",), "chosen", "chosen"),
+    (f"{REALM}/.well-known/openid-configuration", ("GET",), "endpoints.discovery", "configuration"),
+    (f"{REALM}/authorize", ("GET", "POST"), "endpoints.authorize", "authorize"),
+    (f"{REALM}/access_token", ("POST",), "endpoints.token", "access_token"),
+    (f"{REALM}/userinfo", ("GET", "POST"), "endpoints.userinfo", "userinfo"),
+    (f"{REALM}/connect/jwk_uri", ("GET",), "endpoints.discovery", "jwk_uri"),
+    (f"{REALM}/sign-in", ("POST",), "sign_in.begin", "chosen"),
 )
-"""A path below REALM, its methods, and the module and function of `endpoints` that answer."""
+"""A path, its methods, and the module of this package and the function in it that answer."""
 
-ADDRESSES = tuple(REALM + row[0] for row in PATHS)
+ADDRESSES = tuple(path for path, _, _, _ in PATHS)
 
 
 def routes(provider: Provider) -> tuple[Route, ...]:
     """The endpoints, as the application takes them. Each is imported when it is first asked, with its libraries."""
-    return tuple((REALM + path, methods, _view(provider, module, name)) for path, methods, module, name in PATHS)
+    return tuple((path, methods, _view(provider, module, name)) for path, methods, module, name in PATHS)
 
 
 def _view(provider: Provider, module: str, name: str) -> Callable[[Broker, BrokerRequest], Response]:
     def answer(_: Broker, asked: BrokerRequest) -> Response:
         asked.holds_secrets = True
-        view: View = getattr(import_module(f".endpoints.{module}", __package__), name)
+        view: View = getattr(import_module(f".{module}", __package__), name)
         return view(provider, asked)
 
     answer.__name__ = f"cis2_{name}"

@@ -138,8 +138,11 @@ def load(path: Path) -> Mapping[str, Client]:
     return clients
 
 
-def make(entry: Any, folder: Path) -> Client:
-    """Make a client of a table of clients.toml; files are looked for in `folder`. Raises DataError: "field: why"."""
+def make(entry: Any, folder: Path | None) -> Client:
+    """Make a client of a table of clients.toml; raises DataError: "field: why".
+
+    Files are looked for in `folder`; without one, key and jwks are not names of files but what would be in them.
+    """
     kinds = {each.name: each for each in fields(Client) if each.name != "is_any"}
     if not isinstance(entry, dict):
         raise DataError("it is not a table")
@@ -152,9 +155,10 @@ def make(entry: Any, folder: Path) -> Client:
         raise DataError("id: it is missing")
     _check_choices(made)
     _check_addresses(made)
-    for name, read in (("key", _public_key), ("jwks", _key_set)):
-        if name in made:
-            made[name] = read(folder / made[name])
+    if folder:
+        made |= {name: _content(name, folder / made[name]) for name in ("key", "jwks") if made.get(name)}
+    if made.get("key"):
+        _check_key(made["key"])
     return Client(**{"name": made["id"], **made})
 
 
@@ -218,22 +222,20 @@ def _is_address(uri: str) -> bool:
         return False
 
 
-def _public_key(path: Path) -> str:
-    try:
-        pem = path.read_bytes()
-        key = load_pem_public_key(pem)
-    except (OSError, ValueError) as exc:
-        raise DataError(f"key: {path} cannot be read: {exc}") from exc
-    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_KEY:
-        raise DataError(f"key: {path} must be a public RSA key of {_LEAST_KEY} bits or more")
-    return pem.decode("ascii", "replace")
-
-
-def _key_set(path: Path) -> str:
+def _content(name: str, path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, ValueError) as exc:
-        raise DataError(f"jwks: {path} cannot be read: {exc}") from exc
+        raise DataError(f"{name}: {path} cannot be read: {exc}") from exc
+
+
+def _check_key(pem: str) -> None:
+    try:
+        key = load_pem_public_key(pem.encode())
+    except ValueError as exc:
+        raise DataError(f"key: it is no public key in PEM: {exc}") from exc
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_KEY:
+        raise DataError(f"key: it must be a public RSA key of {_LEAST_KEY} bits or more")
 
 
 def _without_port(uri: str) -> str:

@@ -38,3 +38,8 @@ def _shown(name: str) -> str:
 def as_json(content: Mapping[str, Any], status: int = 200) -> Response:
     """A reply in JSON."""
     return Response(json.dumps(content), status, content_type="application/json;charset=UTF-8")
+
+
+def printable(text: str) -> str:
+    """A text as a header can hold it."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:300])

@@ -29,6 +29,7 @@ from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, Client
 from ..identity.claims import SCOPES
 from ..tokens import id_token
 from ..tokens.codes import TOKEN_LIFETIME, Grant
+from .messages import printable
 
 if TYPE_CHECKING:
     from ...web.request import BrokerRequest
@@ -221,8 +222,3 @@ class Server(AuthorizationServer):
             return ClientOfServer(client)
 
         return authenticate
-
-
-def printable(text: str) -> str:
-    """A text as a header can hold it."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:300])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
@@ -61,7 +60,10 @@ def _note(provider: Provider, request: TokenRequest, reply: Response) -> None:
     sent: dict[str, Any] = {**request.form, "auth_method": request.auth_method or ""}
     if request.assertion:
         sent |= {"assertion_header": request.assertion.header, "assertion_claims": request.assertion.claims}
-    got: Mapping[str, Any] = {"status": reply.status_code, "id_token_claims": request.given}
+    got: dict[str, Any] = {"status": reply.status_code}
+    if request.given:
+        got |= {"id_token_header": provider.keys.header(request.client.client.id_token_alg)}
+        got |= {"id_token_claims": request.given}
     sign_in = grant.request.sign_in if grant else provider.codes.sign_in_of(request.form.get("code", ""))
     refused = request.refused if reply.status_code >= 400 else ""
     provider.journal.add("access_token", sign_in=sign_in, client_id=named, sent=sent, got=got, refused=refused)

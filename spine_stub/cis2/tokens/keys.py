@@ -43,11 +43,13 @@ class Keys:
 
     def sign(self, claims: Mapping[str, Any], algorithm: str = "RS256", **header: Any) -> str:
         """A signed JWT (RFC 7519) of these claims."""
-        key = self.current
         token = jws.JWS(json.dumps(claims))
-        protected = {"typ": "JWT", "kid": kid_of(key, algorithm), "alg": algorithm, **header}
-        token.add_signature(key, None, json.dumps(protected))
+        token.add_signature(self.current, None, json.dumps({**self.header(algorithm), **header}))
         return str(token.serialize(compact=True))
+
+    def header(self, algorithm: str = "RS256") -> dict[str, str]:
+        """The header of what is signed now."""
+        return {"typ": "JWT", "kid": kid_of(self.current, algorithm), "alg": algorithm}
 
     def public(self) -> dict[str, Any]:
         """The key set that tokens are checked with (RFC 7517); each algorithm has an entry with a kid of its own."""
