@@ -11,6 +11,9 @@ from pathlib import Path
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """What this machine is called by those on it: in TLS certificates, and by the console's guests."""
 
+BRIDGE_PORT = 8037
+"""Where the agent's bridge answers pages on this machine, unless the application is told otherwise."""
+
 Clock = Callable[[], datetime]
 """Gives the time now, timezone-aware; no other part of the broker asks for the time of day."""
 

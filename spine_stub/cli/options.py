@@ -9,8 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from .. import __version__
-from ..clinic.app import BRIDGE_PORT
-from ..config import Config
+from ..config import BRIDGE_PORT, Config
 from ..web.log import LogForm
 
 _MOST = 1_000_000

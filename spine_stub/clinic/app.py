@@ -15,6 +15,7 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, NotFound
 
+from ..config import BRIDGE_PORT
 from ..web.replies import asset
 from .assertion import Broker, BrokerAway, Holder, NotSignedIn
 from .guard import json_object, problem, protect
@@ -23,8 +24,6 @@ from .professional_session import ProfessionalSessions
 from .tasks import TASKS, task
 from .visits import Visits
 
-BRIDGE_PORT = 8037
-"""Where the agent's bridge answers pages on this machine, unless the application is told otherwise."""
 _STATIC = Path(__file__).parent / "static"
 _MOST_BYTES = 16 * 1024
 _LONGEST_TICKET = 4096

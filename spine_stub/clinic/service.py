@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..config import LOOPBACK, Clock, system_clock
+from ..config import BRIDGE_PORT, LOOPBACK, Clock, system_clock
 from ..errors import DataError
 from ..faults.tls import context_of
 from ..folder import ROOT
 from ..web.server import Greeting, Server
 from ..web.tls import make_tls
-from .app import BRIDGE_PORT, create_clinic
+from .app import create_clinic
 from .assertion import HttpsBroker
 from .professional_session import HEADERS
 

@@ -1,7 +1,8 @@
 """The test certificate authority: names, keys, certificates and the revocation list (RFC 5280).
 
 Subjects have the order and the values of the real ones (docs/protocol.md 7): O=nhs, OU=people, CN=<uid>
-under O=nhs, OU=CA. Authorities and 9A have RSA 2048 keys, which the oldest clients understand.
+under O=nhs, OU=CA. Cards' issuing CA and 9A have RSA 2048 keys, which the oldest clients understand. The root's is
+P-256, as that of the TLS certificates under it, and costs a start nothing to make or load.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ class Issuer:
     """A certificate with its key, able to sign others."""
 
     certificate: x509.Certificate
-    key: rsa.RSAPrivateKey
+    key: PrivateKey
 
     @classmethod
     def load(cls, certificate: Path, key: Path) -> Issuer:
         """Read an authority back from its PEM files; raises OSError and ValueError."""
         private_key = load_pem_private_key(key.read_bytes(), password=None)
-        if not isinstance(private_key, rsa.RSAPrivateKey):
-            raise ValueError(f"{key} is not an RSA key")
+        if not isinstance(private_key, PrivateKey):
+            raise ValueError(f"{key} is neither an RSA nor an EC key")
         return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), private_key)
 
     def issue(
@@ -93,14 +94,14 @@ def name(unit: str, common_name: str) -> x509.Name:
     )
 
 
-def make_root(key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
+def make_root(key: PrivateKey, now: datetime) -> Issuer:
     """Make the root CA, whose certificate clients trust."""
     subject = name("CA", "Lanyard Test Root")
     builder = _builder(subject, subject, key.public_key(), _ca_validity(now), _ca_extensions(1))
     return Issuer(builder.sign(key, SHA256()), key)
 
 
-def make_issuing(root: Issuer, key: rsa.RSAPrivateKey, now: datetime) -> Issuer:
+def make_issuing(root: Issuer, key: PrivateKey, now: datetime) -> Issuer:
     """Make the CA that signs the cards' certificates."""
     subject = name("CA", "Lanyard Test SubCA01")
     certificate = root.issue(subject, key.public_key(), _ca_validity(now), _ca_extensions(0))

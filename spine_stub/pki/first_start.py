@@ -8,6 +8,7 @@ leaves a DIR that the next start completes.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -88,19 +89,19 @@ def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
         (data / entry).mkdir(mode=0o700)
     shutil.copyfile(_DEMONSTRATION_PEOPLE, data / folder.PEOPLE)
     write_private(data / folder.CHALLENGE_SECRET, random(32))
-    # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock.
-    with ThreadPoolExecutor() as pool:
-        number = 2 + sum(len(plan.rsa_slots) for plan in DEMONSTRATION_CARDS)
+    # RSA keys are the slow part; OpenSSL makes them without holding the interpreter's lock. More threads than
+    # processors would only take turns with the one that imports the server's modules meanwhile (__main__.py).
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        number = 1 + sum(len(plan.rsa_slots) for plan in DEMONSTRATION_CARDS)
         rsa_keys = [pool.submit(authority.rsa_key) for _ in range(number)]
-        issuing = _make_authorities(data, rsa_keys[0].result(), rsa_keys[1].result(), now)
-        revoked = _make_cards(data, issuing, rsa_keys[2:], now, random)
+        issuing = _make_authorities(data, rsa_keys[0].result(), now)
+        revoked = _make_cards(data, issuing, rsa_keys[1:], now, random)
     revocations = authority.make_revocation_list(issuing, revoked, now)
     (data / folder.REVOCATION_LIST).write_bytes(authority.certificate_pem(revocations))
 
 
-def _make_authorities(
-    data: Path, root_key: rsa.RSAPrivateKey, issuing_key: rsa.RSAPrivateKey, now: datetime
-) -> authority.Issuer:
+def _make_authorities(data: Path, issuing_key: rsa.RSAPrivateKey, now: datetime) -> authority.Issuer:
+    root_key = authority.ec_key()
     root = authority.make_root(root_key, now)
     issuing = authority.make_issuing(root, issuing_key, now)
     (data / folder.ROOT).write_bytes(authority.certificate_pem(root.certificate))

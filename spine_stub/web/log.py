@@ -14,11 +14,14 @@ import logging
 import sys
 from datetime import UTC, datetime
 from enum import Enum
-
-from flask import Response
+from typing import TYPE_CHECKING
 
 from ..explain.redact import kept_path
-from .request import BrokerRequest
+
+if TYPE_CHECKING:
+    from flask import Response
+
+    from .request import BrokerRequest
 
 _log = logging.getLogger("spine_stub.requests")
 
