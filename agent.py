@@ -122,6 +122,7 @@ LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 ro
 LONGEST_DOCUMENT = 100 << 20  # bytes that `sign` signs
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
+RECOGNISED_BYTES = 200  # of a certificate: less than a card's shortest whole answer, more than a serial number is long
 LONGEST_NOTICES = 1 << 20  # characters
 LONGEST_LINE = 1000  # characters of a technical line
 LONGEST_ANSWER = 65548  # bytes that a reader may hand over at once: MAX_BUFFER_SIZE_EXTENDED of PCSC/pcsclite.h
@@ -749,6 +750,9 @@ class IdentityCard(Protocol):
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
         """Spends no try. Raises AgentError."""
 
+    def recognise(self, certificate: Certificate) -> None:
+        """Before a passcode that was typed for the card with this certificate. Raises AgentError for another card."""
+
     def sign(
         self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
     ) -> list[bytes]:
@@ -805,6 +809,19 @@ class PivCard:
         left = self._tries_left()
         return CardFacts(self._read_certificate(purpose), left)
 
+    def recognise(self, certificate: Certificate) -> None:
+        """Of the certificate only the first piece is fetched: serial number and issuer are at its beginning."""
+        plain, started = "Make sure that it is still the same card", time.perf_counter()
+        command = self._get_certificate(certificate.purpose, plain)
+        beginning, status = _send(self, command)
+        if status >> 8 == 0x61 and not beginning:  # the protocol T=0 has no data in the answer to such a command
+            beginning, status = _transmit(self, bytearray([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
+        tell(plain, f"{command} \u2192 {describe_status(status)}, {len(beginning)} bytes", started)
+        if certificate.der[:RECOGNISED_BYTES] in beginning:
+            return
+        if self._read_certificate(certificate.purpose).der != certificate.der:  # it may be compressed
+            raise AgentError(Fault.CARD_NONSENSE, "another card is in its place")
+
     def sign(
         self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
     ) -> list[bytes]:
@@ -852,12 +869,15 @@ class PivCard:
         command = Command(Instruction.VERIFY, 0, self._reference, plain=plain, answer_expected=False)
         return tries_left(exchange(self, command)[1])
 
+    @staticmethod
+    def _get_certificate(purpose: Purpose, plain: str) -> Command:
+        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, PIV_KEYS[purpose][1])
+        return Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
+
     def _read_certificate(self, purpose: Purpose) -> Certificate:
         """Of the key for that. Raises NO_CERTIFICATE, BAD_CERTIFICATE."""
-        reference, identifier = PIV_KEYS[purpose]
-        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, identifier)
-        plain = f"Read the certificate that says whose card this is (key {reference:X})"
-        command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
+        plain = f"Read the certificate that says whose card this is (key {PIV_KEYS[purpose][0]:X})"
+        command = self._get_certificate(purpose, plain)
         data, status = exchange(self, command)
         missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
         self._expect_success(command, status, Fault.NO_CERTIFICATE if missing else Fault.CARD_NONSENSE)
@@ -1444,6 +1464,9 @@ class TokenCard:
         key, *others = [key for key in self._keys if key.fitness[purpose] == best]
         own, *rest = (dataclasses.replace(each.certificate, purpose=purpose) for each in (key, *others))
         return CardFacts(own, key.tries_left, key.own_pad, tuple(rest))
+
+    def recognise(self, certificate: Certificate) -> None:
+        self._key(certificate)
 
     def sign(
         self, passcode: Passcode | None, messages: Sequence[bytes], digest: Digest, certificate: Certificate
@@ -3040,13 +3063,15 @@ class Conductor:
 
     def use_card(self, do: Callable[[IdentityCard], T], then: Callable[[T | AgentError], None]) -> None:
         """Do something with the card of who is here, and tell its outcome on the owner's thread."""
-        attempt = self.attempt
+        attempt, facts = self.attempt, self.attempt and self.attempt.facts
 
         def work() -> None:
             try:
                 if attempt is None:
                     raise AgentError(Fault.CARD_REMOVED)
                 with self.source.open(attempt.card) as card:
+                    if facts:
+                        card.recognise(facts.certificate)
                     outcome: T | AgentError = do(card)
             except Exception as error:
                 outcome = told("the card's thread", error)
@@ -3633,6 +3658,7 @@ class Conductor:
         """The broker is asked while the card is reset."""
         unsigned = attempt.unsigned_data(challenge.data, self.digest, certificate)
         with self.source.open(attempt.card) as identity:
+            identity.recognise(certificate)
             der = signed_data(unsigned, *identity.sign(passcode, [challenge.data], self.digest, certificate))
             says = f"challenge of {len(challenge.data)} bytes, {self.digest.name}; message of {len(der)} bytes"
             tell("Put challenge, signature and certificate into one signed message (CMS)", says)
@@ -3643,6 +3669,7 @@ class Conductor:
         """The card signs something random: the same card with its passcode, whether the broker is there or not."""
         challenge = secrets.token_bytes(32)
         with self.source.open(attempt.card) as identity:
+            identity.recognise(certificate)
             signatures = identity.sign(passcode, [challenge], self.digest, certificate)
         if not is_signature(signatures[0], challenge, self.digest, certificate):
             raise AgentError(Fault.CARD_NONSENSE, "its signature is not by the key of its certificate")
@@ -4204,6 +4231,7 @@ def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) 
     passcode = None if facts.own_pad else ask_passcode("Passcode: ")
     spend_last_try(facts)
     with open_card() as card:
+        card.recognise(facts.certificate)
         signed = sign_documents(card, Signing([content], digest, True, options.detached), facts.certificate, passcode)
     sys.stdout.buffer.write(base64.b64decode(signed["cms"]))
 
@@ -4219,6 +4247,7 @@ def change_passcode(open_card: OpenCard, *_: object) -> None:
     new = ask_new_passcode(facts.certificate.uid, old)
     spend_last_try(facts)
     with open_card() as card:
+        card.recognise(facts.certificate)
         card.change_passcode(old, new)
     print("The passcode is changed.")
 
@@ -4246,6 +4275,7 @@ def unlock(open_card: OpenCard, *_: object) -> None:
     code = ask_passcode("Unblocking code: ")
     new = ask_new_passcode(facts.certificate.uid)
     with open_card() as card:
+        card.recognise(facts.certificate)
         unblock(card, code, new)
     print("The card has its new passcode.")
 

@@ -27,7 +27,7 @@ def test_at_level_info_the_log_tells_what_happened(spine: Spine, port: int, tmp_
     told = ["--log-level", "info", "--log-file", str(log)]
     assert run_agent(*at(spine, port), *told, "login", "--role", "2").returncode == 0
     lines = log.read_text().splitlines()
-    for what in ("mode NORMAL", "A card was put in", ": signed in", ": signed out, logged_out", "confirmed the"):
+    for what in ("mode NORMAL", "A card was put in", ": signed in", ": signed out, agent_ended", "confirmed the"):
         assert any(what in line and " INFO " in line for line in lines), what
     assert len(lines) < 10, "what is for developers is told at level debug"
     assert "123456" not in log.read_text()
