@@ -21,6 +21,7 @@ from .tokens.codes import AuthorizationRequest, Codes
 if TYPE_CHECKING:
     from ..stub import Stub
     from ..web.request import BrokerRequest
+    from .conformance.report import Probed
     from .endpoints.server import Server
     from .tokens.keys import Keys
 
@@ -104,6 +105,8 @@ class Provider:
         self.open = Open()
         self.arranged: list[Arranged] = []
         """The sign-ins that are arranged; of two that fit, the first acts."""
+        self.probed: dict[str, Probed] = {}
+        """What active probes saw last of each client."""
         self.sessions.on_end.append(lambda session, _: self.codes.end_session(session.sid))
         self._lock = threading.Lock()
 
@@ -150,7 +153,7 @@ class Provider:
 
     def reset(self) -> None:
         """Begin again as after a fresh start; nobody is told that sessions ended."""
-        for part in (self.codes, self.open, self.sessions, self.journal, self.arranged):
+        for part in (self.codes, self.open, self.sessions, self.journal, self.arranged, self.probed):
             part.clear()
         self.clients.reset()
         self.clock.reset()

@@ -22,6 +22,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/stub/", "GET", timeline.page),
     ("/stub/events", "GET", timeline.events),
     ("/stub/sign-in/<int:number>", "GET", pages.sign_in),
+    ("/stub/cis2/report/<client_id>", "GET", pages.conformance),
     ("/stub/people", "GET", people_pages.people),
     ("/stub/people/add", "POST", people_pages.add),
     ("/stub/people/<uid>", "GET", people_pages.person),

@@ -7,6 +7,8 @@ from contextlib import suppress
 
 from flask import Response, make_response, render_template, request
 
+from ..cis2.conformance.evidence import Outcome
+from ..cis2.conformance.pages import report_of
 from ..errors import DataError, Unavailable
 from ..explain.explanation import explain
 from ..faults import TLS
@@ -118,6 +120,14 @@ def settings(stub: Stub) -> str:
         ca_file=config.data / "ca.pem",
         config=config,
     )
+
+
+def conformance(stub: Stub, client_id: str) -> Response | str:
+    """What an application does right and wrong under CIS2."""
+    if stub.cis2 is None:
+        return gone("CIS2 is not served here.")
+    report, client = report_of(stub.cis2, client_id), stub.cis2.clients.get(client_id)
+    return render_template("conformance.html", report=report, client=client, outcomes=Outcome)
 
 
 def _people(stub: Stub, uids: Iterable[str]) -> Mapping[str, Person]:

@@ -1,0 +1,144 @@
+"""The probes, one after the other: an honest sign-in, each fault, each wrong logout token, and a right one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..evidence import Evidence, Outcome
+from ..probes import Must, Probe
+from ..rules import RULES
+from .browser import Browser, ProbeError
+from .sign_in import Application
+from .stub_api import StubApi
+
+Say = Callable[[str], None]
+
+
+class NotHonestError(Exception):
+    """Why nothing can be probed: what an honest sign-in shows is not what it should."""
+
+
+class Prober:
+    """Probes one application as one person."""
+
+    def __init__(self, stub: StubApi, application: Application, uid: str, say: Say) -> None:
+        self._stub, self._application, self._uid, self._say = stub, application, uid, say
+        self._asked: Mapping[str, str] = {}
+        self._takes_logouts = False
+        self.evidence: dict[str, list[Evidence]] = {}
+        """What was seen so far, by rule."""
+        self.problem = ""
+
+    def run(self) -> None:
+        """Make every probe, and hand in what was seen; raises ProbeError when the stub cannot be asked."""
+        self._stub.arrange(self._uid)
+        try:
+            self._be_honest()
+            for rule in RULES:
+                for probe in rule.probes:
+                    self._note(rule.name, self._seen(probe))
+        except (NotHonestError, ProbeError) as exc:
+            self.problem = str(exc)
+            self._say(self.problem)
+        finally:
+            self._stub.cease()
+            self._stub.keep(self.problem, self.evidence)
+
+    def _be_honest(self) -> None:
+        """See that the text says what it should: nothing before an honest sign-in; raises NotHonestError."""
+        wanted = f"“{self._application.signed_in}” at {self._application.protected}"
+        stranger = self._shows(Browser(self._application.places))
+        if stranger:
+            raise NotHonestError(f"Somebody who is not signed in sees {wanted} too: it tells nothing.")
+        browser = Browser(self._application.places)
+        said = self._application.sign_in(browser)
+        if not self._shows(browser):
+            raise NotHonestError(f"An honest sign-in does not show {wanted}. {said}".strip())
+        self._asked = self._last_request()
+        self._say("an honest sign-in shows the text")
+
+    def _last_request(self) -> Mapping[str, str]:
+        asked = [step["sent"] for step in self._stub.steps() if step["endpoint"] == "authorize"]
+        if not asked:
+            raise NotHonestError("TEXT is shown, but nobody signed in here. Is the application pointed to this stub?")
+        return dict(asked[-1])
+
+    def _note(self, rule: str, evidence: Evidence) -> None:
+        self.evidence.setdefault(rule, []).append(evidence)
+        self._say(f"{evidence.outcome.value:12}  {rule:22}  {evidence.sent}: {evidence.did}")
+
+    def _seen(self, probe: Probe) -> Evidence:
+        """Make a probe; what cannot be made was not observed."""
+        why = probe.needs(self._asked)
+        if why:
+            return _evidence(probe, Outcome.NOT_OBSERVED, why)
+        try:
+            return self._ends(probe) if probe.must in (Must.STAY, Must.END) else self._signs_in(probe)
+        except ProbeError as exc:
+            return _evidence(probe, Outcome.NOT_OBSERVED, str(exc))
+
+    def _signs_in(self, probe: Probe) -> Evidence:
+        """Sign in while a fault is set."""
+        before = self._stub.last_request()
+        browser = Browser(self._application.places)
+        with self._set(probe):
+            said = self._application.sign_in(browser)
+            is_shown = self._shows(browser)
+        if not self._stub.delivered(probe, before):
+            return _evidence(probe, Outcome.NOT_OBSERVED, "the application did not ask for what the fault changes")
+        if probe.must is Must.SIGN_IN:
+            return _judged(probe, is_shown, "it signed the person in", f"it signed nobody in. {said}".strip(". "))
+        return _judged(probe, not is_shown, "it signed nobody in", "it showed what only the signed-in see")
+
+    def _ends(self, probe: Probe) -> Evidence:
+        """End the session of somebody who is signed in, with a logout token that is wrong or right."""
+        if probe.must is Must.STAY and not self._takes_logouts:
+            return _evidence(
+                probe, Outcome.NOT_OBSERVED, "the application takes no logout token as it should be either"
+            )
+        self._stub.card_out(self._uid)  # what earlier probes left
+        browser = Browser(self._application.places)
+        said = self._application.sign_in(browser)
+        if not self._shows(browser):
+            return _evidence(probe, Outcome.NOT_OBSERVED, f"an honest sign-in did not succeed. {said}".strip(". "))
+        with self._set(probe):
+            sent = self._stub.card_out(self._uid)
+        if not sent:
+            return _evidence(probe, Outcome.NOT_OBSERVED, "no logout token was sent: it has no backchannel_logout_uri")
+        is_shown, answer = self._shows(browser), _answer(sent[-1])
+        stayed, ended = f"the person stayed signed in{answer}", f"it signed the person out{answer}"
+        if probe.must is Must.STAY:
+            return _judged(probe, is_shown, stayed, ended)
+        self._takes_logouts = not is_shown
+        return _judged(probe, not is_shown, ended, stayed)
+
+    def _shows(self, browser: Browser) -> bool:
+        return self._application.is_shown(self._application.look(browser))
+
+    @contextmanager
+    def _set(self, probe: Probe) -> Iterator[None]:
+        """Let a probe's fault stand for a while; an honest probe has none."""
+        if not probe.fault:
+            yield
+            return
+        number = self._stub.set_fault(probe)
+        try:
+            yield
+        finally:
+            self._stub.clear_fault(number)
+
+
+def _evidence(probe: Probe, outcome: Outcome, did: str) -> Evidence:
+    return Evidence(outcome, probe.sent, did, probe.name)
+
+
+def _judged(probe: Probe, is_right: bool, right: str, wrong: str) -> Evidence:
+    return _evidence(probe, Outcome.PASSED if is_right else Outcome.FAILED, right if is_right else wrong)
+
+
+def _answer(logout: Mapping[str, Any]) -> str:
+    """What the application answered to a logout token, to be put behind a sentence."""
+    status, trouble = logout.get("status"), logout.get("trouble")
+    return f" (HTTP {status})" if status else f" ({trouble})" if trouble else ""
