@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,8 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwcrypto import jwk, jws
+from jwcrypto.common import base64url_encode
 
 from spine_stub.cis2 import REALM
+from spine_stub.config import system_clock
 
 REDIRECT = "http://127.0.0.1:5000/callback"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -35,6 +38,7 @@ class Application:
     secret: str = "example-secret"
     key: jwk.JWK | None = None
     kid: str | None = None
+    clock: Callable[[], datetime] = system_clock
     browser: requests.Session = field(default_factory=requests.Session)
 
     @property
@@ -71,19 +75,19 @@ class Application:
         """How it says who it is: by its key where it has one, else by its secret."""
         if self.key is None:
             return {"client_id": self.id, "client_secret": self.secret}
-        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(0)}
+        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion()}
 
-    def assertion(self, now: float, algorithm: str = "RS256", key: jwk.JWK | None = None, **changed: Any) -> str:
+    def assertion(self, algorithm: str = "RS256", key: jwk.JWK | None = None, **changed: Any) -> str:
         """A client assertion; a claim that is None is left out."""
-        import time
-
-        now = int(now or time.time())
+        now = int(self.clock().timestamp())
         claims = {
             "iss": self.id, "sub": self.id, "aud": self.token_endpoint, "iat": now, "exp": now + 60,
             "jti": secrets.token_hex(8), **changed,
         }  # fmt: skip
         sent = {name: value for name, value in claims.items() if value is not None}
-        return sign(sent, key or self.key or private_key(), algorithm, **({"kid": self.kid} if self.kid else {}))
+        used = key or self.key
+        assert used, "it has no key"
+        return sign(sent, used, algorithm, **({"kid": self.kid} if self.kid else {}))
 
     def userinfo(self, token: str) -> requests.Response:
         return self.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
@@ -122,3 +126,18 @@ def jws_header(token: str) -> Mapping[str, Any]:
     read.deserialize(token)
     header: Mapping[str, Any] = read.jose_header
     return header
+
+
+def secret_key(secret: str) -> jwk.JWK:
+    return jwk.JWK(kty="oct", k=base64url_encode(secret))
+
+
+def public_pem(key: jwk.JWK) -> str:
+    pem: bytes = key.export_to_pem()
+    return pem.decode()
+
+
+def unsigned(claims: Mapping[str, Any], **header: Any) -> str:
+    """A token that says of itself that nobody has signed it."""
+    parts = (base64url_encode(json.dumps(part)) for part in ({"alg": "none", **header}, claims))
+    return ".".join([*parts, ""])

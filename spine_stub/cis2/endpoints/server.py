@@ -6,7 +6,6 @@ parameters, so `OAuthRequest` has them in both places.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, Client
 from ..identity.claims import SCOPES
 from ..tokens import id_token
 from ..tokens.codes import TOKEN_LIFETIME, Grant
-from .messages import printable
+from .messages import as_json, printable
 
 if TYPE_CHECKING:
     from ...web.request import BrokerRequest
@@ -190,8 +189,9 @@ class Server(AuthorizationServer):
     def create_oauth2_request(self, request: OAuthRequest) -> OAuthRequest:
         return request
 
-    def handle_response(self, status: int, body: Mapping[str, Any], headers: list[tuple[str, str]]) -> Response:
-        return Response(json.dumps(body), status, dict(headers), content_type="application/json")
+    def handle_response(self, status: int, body: Mapping[str, Any], _: object) -> Response:
+        """A reply in JSON; that it is not to be stored holds of every reply of ours."""
+        return as_json(body, status)
 
     def handle_error_response(self, request: TokenRequest, error: OAuth2Error) -> Response:
         """An error in the real provider's wording; the reason is in a header."""
