@@ -16,7 +16,7 @@ from .cis2.routes import routes as cis2_routes
 from .config import Clock, Config, RandomBytes, steady_clock, system_clock
 from .errors import DataError
 from .faults import Faults, kinds
-from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, SESSIONS, check_folder
+from .folder import CHALLENGE_SECRET, ISSUING, REVOCATION_LIST, ROOT, ROOT_REVOCATION_LIST, SESSIONS, check_folder
 from .login.broker import Broker
 from .login.challenge import Challenges
 from .login.trust import Trust
@@ -46,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     ("/saml/RoleSelectionGP.jsp", ("GET",), views.select_role),
     ("/saml/RoleAssertion", ("GET", "POST"), views.assert_role),
     ("/ca/issuing.crl", ("GET",), views.revocation_list),
+    ("/ca/root.crl", ("GET",), views.root_revocation_list),
     ("/ca/issuing.pem", ("GET",), views.issuing_certificate),
     ("/ca/root.pem", ("GET",), views.root_certificate),
     (HEALTH, ("GET",), views.healthz),
@@ -105,7 +106,8 @@ def make_broker(config: Config, clock: Clock, random: RandomBytes, store: Store,
     try:
         check_folder(data)
         secret = (data / CHALLENGE_SECRET).read_bytes()
-        trust = Trust([data / ROOT, data / ISSUING], data / REVOCATION_LIST, config.trust)
+        lists = (data / REVOCATION_LIST, data / ROOT_REVOCATION_LIST)
+        trust = Trust([data / ROOT, data / ISSUING], *lists, config.trust)
     except (OSError, ValueError) as exc:
         raise DataError(f"{data} is not complete: {exc}") from exc
     return Broker(

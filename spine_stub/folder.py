@@ -1,7 +1,7 @@
 """DIR: what lies in it, as paths relative to it, and how it is kept for its owner alone.
 
 ca.pem              the root: what clients must trust. Its presence says that DIR is complete
-ca/                 the broker's own: keys, issuing CA, revocation list
+ca/                 the broker's own: keys, issuing CA, revocation lists
 people.toml         people and roles, to be read and edited
 clients.toml        applications that sign people in by OpenID Connect, to be read and edited
 cards/NAME/         a demonstration card each; pki/demo_cards.py has the format
@@ -31,6 +31,8 @@ ROOT_KEY = CA / "root.key.pem"
 ISSUING = CA / "issuing.cert.pem"
 ISSUING_KEY = CA / "issuing.key.pem"
 REVOCATION_LIST = CA / "issuing.crl.pem"
+ROOT_REVOCATION_LIST = CA / "root.crl.pem"
+"""Which authorities are revoked. A folder from before there was one does without."""
 ISSUED = CA / "issued"
 """Certificates issued from requests, one file each, so that they can be revoked."""
 CHALLENGE_SECRET = CA / "challenge.secret"

@@ -15,6 +15,7 @@ from ..people.ldif import to_ldif
 from ..people.open import open_directory
 from ..pki.first_start import fill
 from ..pki.registration import RegistrationAuthority, with_role
+from ..pki.revocation import REASONS
 from .options import make_config
 
 _ROLE_FIELDS = (5, 6)
@@ -45,6 +46,10 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
     revoke = _command(commands, "revoke", "put the certificates of a card on the revocation list")
     revoke.add_argument("card", metavar="CARD", help="its name: the name of its folder under DIR/cards")
+    ca = _command(commands, "revoke-ca", "put the CA that issues the cards on the root's revocation list")
+    ca.add_argument("--undo", action="store_true", help="take that back, as no other CA can")
+    for parser in (revoke, ca):
+        _add_reason(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -58,8 +63,14 @@ def run(options: argparse.Namespace) -> None:
             _person(options, desk, directory)
         elif options.command == "issue":
             _issue(options, desk)
+        elif options.command == "revoke":
+            print(_revoked(desk.revoke_card(options.card, options.reason)))
+        elif options.undo:
+            desk.restore_authority()
+            print("no CA is revoked")
         else:
-            print(_revoked(desk.revoke_card(options.card)))
+            desk.revoke_authority(options.reason)
+            print("the CA is revoked: no card signs in")
     finally:
         directory.release()
 
@@ -83,14 +94,24 @@ def _add_person(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     for parser in (add, edit):
         parser.add_argument("--role", type=_role_fields, action="append", default=[], metavar="ROLE", help=_ROLE_HELP)
-    for name, does in (
-        ("revoke", "make somebody inactive, and revoke all their certificates"),
-        ("remove", "forget somebody; certificates stay as they are"),
-    ):
-        _command(actions, name, does).add_argument("uid", help=_UID_HELP)
+    revoke = _command(actions, "revoke", "make somebody inactive, and revoke all their certificates")
+    remove = _command(actions, "remove", "forget somebody; certificates stay as they are")
+    for parser in (revoke, remove):
+        parser.add_argument("uid", help=_UID_HELP)
+    _add_reason(revoke)
     listed = _command(actions, "list", "say who there is: uid, name, number of roles")
     listed.add_argument("search", nargs="?", default="", help="part of a uid, name, role or organisation")
     _command(actions, "ldif", "write all people for an LDAP server")
+
+
+def _add_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reason",
+        default="",
+        choices=list(REASONS),
+        metavar="REASON",
+        help=f"what the list says of it (default: nothing): {', '.join(REASONS)}",
+    )
 
 
 def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory: Directory) -> None:
@@ -99,7 +120,7 @@ def _person(options: argparse.Namespace, desk: RegistrationAuthority, directory:
     elif options.action == "edit":
         desk.edit_person(_edited(options, desk))
     elif options.action == "revoke":
-        print(f"inactive; {_revoked(desk.revoke_person(options.uid))}")
+        print(f"inactive; {_revoked(desk.revoke_person(options.uid, options.reason))}")
     elif options.action == "remove":
         desk.remove_person(options.uid)
     elif options.action == "ldif":

@@ -32,6 +32,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/stub/faults", "GET", pages.faults),
     ("/stub/faults/set", "POST", pages.set_fault),
     ("/stub/faults/clear", "POST", pages.clear_faults),
+    ("/stub/faults/authority", "POST", pages.set_authority),
     ("/stub/settings", "GET", pages.settings),
 )
 

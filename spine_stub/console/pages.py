@@ -86,6 +86,7 @@ def faults(stub: Stub, problem: str = "") -> str:
         titles={kind.name: kind.title for kind in stub.faults.kinds},
         endpoints=stub.faults.endpoints,
         tls=TLS,
+        is_authority_revoked=stub.registration.is_authority_revoked,
         problem=problem,
         form=request.form,
     )
@@ -106,6 +107,16 @@ def set_fault(stub: Stub) -> Response:
 def clear_faults(stub: Stub) -> Response:
     """Clear one or all."""
     actions.clear_faults(stub, request.form)
+    return back("/stub/faults")
+
+
+def set_authority(stub: Stub) -> Response:
+    """Revoke the issuing CA for a reason, or take that back where none is given."""
+    reason = request.form.get("revoked", "")
+    if reason:
+        stub.registration.revoke_authority(reason)
+    else:
+        stub.registration.restore_authority()
     return back("/stub/faults")
 
 

@@ -42,10 +42,11 @@ def person(stub: Stub, uid: str, problem: str = "") -> Response | str:
         return pages.gone(f"Nobody has the uid {uid}.")
     try:
         cards = stub.registration.cards_of(uid)
+        revoked = [card for card in cards if stub.registration.is_revoked(card)]
     except DataError as exc:
-        cards, problem = [], problem or str(exc)
+        cards, revoked, problem = [], [], problem or str(exc)
     today = stub.broker.clock().date()
-    return render_template("person.html", person=found, cards=cards, today=today, problem=problem)
+    return render_template("person.html", person=found, cards=cards, revoked=revoked, today=today, problem=problem)
 
 
 def change(stub: Stub, uid: str, name: str) -> Response:
@@ -77,8 +78,8 @@ CHANGES: Mapping[str, Callable[[RegistrationAuthority, Person], object]] = {
     "add-role": _add_role,
     "drop-role": _drop_role,
     "issue-card": lambda desk, person: desk.issue_card(person.uid, _field("card")),
-    "revoke-card": lambda desk, _: desk.revoke_card(_field("card")),
-    "revoke": lambda desk, person: desk.revoke_person(person.uid),
+    "revoke-card": lambda desk, _: desk.revoke_card(_field("card"), _field("reason")),
+    "revoke": lambda desk, person: desk.revoke_person(person.uid, _field("reason")),
 }
 """What a form on a person's page can change, by the last part of its address."""
 

@@ -46,6 +46,7 @@ HINTS: dict[str, str] = {
     "certificate-not-yet-valid": "The certificate is not valid yet.",
     "certificate-expired": "The certificate has expired. A client should say so before it asks for the passcode.",
     "certificate-revoked": "The certificate is on the CA's revocation list.",
+    "authority-revoked": "The CA that issued the certificate is itself revoked: the root lists it at /ca/root.crl.",
     "certificate-too-weak": "Anybody could forge it: a short key, a small exponent, or a signature with MD5 or SHA-1.",
     "certificate-wrong-usage": "This is not the certificate for signing in. On a PIV card that is slot 9A.",
     "uid-not-the-certificates": "The uid parameter is not the CN of the certificate's subject.",

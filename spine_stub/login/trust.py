@@ -1,9 +1,10 @@
 """Whether a card's certificate is one of ours, in its time, strong enough, and made for signing in.
 
 The path (root, issuing CA, card), the dates and the revocation list are OpenSSL's to judge, as
-`openssl verify -crl_check` does. The list is read again when it has changed, so that a card that is
-revoked is refused at once. Other people's CAs (`--trust`) stand beside ours; each file of them has
-its own revocation lists, or none. Every file that knows a certificate's CA has to accept it.
+`openssl verify -crl_check` does, and `-crl_check_all` where the authorities' own certificates have a list.
+Our lists are read again when they have changed, so that a card that is revoked is refused at once. Other
+people's CAs (`--trust`) stand beside ours; each file of them has its own revocation lists, or none. Every
+file that knows a certificate's CA has to accept it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from OpenSSL import crypto
 from ..config import KEPT_CERTIFICATES
 from ..errors import DataError, Refused
 from ..folder import stamp_of
+from ..pki.revocation import why_revoked
 from ..pki.strength import key_weakness, signature_weakness
 from .signed_data import CardCertificate
 
@@ -34,7 +36,8 @@ CertificatePath = tuple[x509.Certificate, ...]
 """A card's certificate and those above it, up to an authority that is trusted."""
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h; pyOpenSSL hands out the numbers without names.
-_REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", 23: "certificate-revoked"}
+_REVOKED = 23
+_REASONS = {9: "certificate-not-yet-valid", 10: "certificate-expired", _REVOKED: "certificate-revoked"}
 """NOT_YET_VALID, HAS_EXPIRED and REVOKED, when they are said of the card's own certificate."""
 _NOT_TRUSTED = "certificate-not-trusted"
 _UNREADABLE_NAME = "a name that cannot be read"
@@ -66,22 +69,33 @@ class Anchors:
             store.add_cert(crypto.X509.from_cryptography(authority))
         for revocations in self.revocations:
             _add_crl(store, revocations)
-        store.set_flags(flags | crypto.X509StoreFlags.CRL_CHECK if self.revocations else flags)
+        store.set_flags(flags | self._looked_up)
         store.set_time(now)
         return store
 
+    @property
+    def _looked_up(self) -> int:
+        """Which certificates of a path are looked up in the lists: all where whoever certified an authority has one."""
+        listing = {revocations.issuer for revocations in self.revocations}
+        if not listing:
+            return 0
+        has_all = all(authority.issuer in listing for authority in self.authorities)
+        return crypto.X509StoreFlags.CRL_CHECK | (crypto.X509StoreFlags.CRL_CHECK_ALL if has_all else 0)
+
 
 class Trust:
-    """The authorities of DIR with their revocation list, and those of `--trust`."""
+    """The authorities of DIR with their revocation lists, and those of `--trust`."""
 
-    def __init__(self, authorities: Sequence[Path], revocation_list: Path, others: Sequence[Path] = ()) -> None:
-        """Read all files; raises OSError and ValueError, and DataError for `others`."""
+    def __init__(
+        self, authorities: Sequence[Path], revocation_list: Path, root_list: Path, others: Sequence[Path] = ()
+    ) -> None:
+        """Read all files; raises OSError and ValueError, and DataError for `others`. `root_list` need not be there."""
         self._paths = (*authorities, revocation_list)
-        self._revocation_list = revocation_list
-        self._stamp = stamp_of(revocation_list)
-        self._anchors = (Anchors.read(*self._paths), *map(_read_other, others))
+        self._lists = (revocation_list, root_list)
+        self._stamps = [stamp_of(path) for path in self._lists]
+        self._anchors = (self._read_ours(), *map(_read_other, others))
         self._now: datetime | None = None
-        self._stores: list[tuple[crypto.X509Store, crypto.X509Store]] = []
+        self._stores: list[tuple[Anchors, crypto.X509Store, crypto.X509Store]] = []
         self._lock = threading.Lock()
 
     @property
@@ -97,13 +111,15 @@ class Trust:
             raise Refused("certificate-malformed") from exc
         with self._lock:
             stores = self._stores_at(now.replace(microsecond=0))
-        found = [_path(to_a_root, card) or _path(to_any, card) for to_a_root, to_any in stores]
+        found = [
+            _path(anchors, to_a_root, card) or _path(anchors, to_any, card) for anchors, to_a_root, to_any in stores
+        ]
         paths = [path for path in found if path]
         if not paths:
             raise Refused(_NOT_TRUSTED, _why_unknown(parsed, self.authorities))
         return (parsed, *(each.to_cryptography() for each in paths[0][1:]))
 
-    def _stores_at(self, now: datetime) -> list[tuple[crypto.X509Store, crypto.X509Store]]:
+    def _stores_at(self, now: datetime) -> list[tuple[Anchors, crypto.X509Store, crypto.X509Store]]:
         """Two stores for each file, at one moment: a store keeps the first time that it was given.
 
         The first looks for a root: only so an authority that changed its key is found above its older self.
@@ -112,19 +128,25 @@ class Trust:
         if self._reload_if_changed() or self._now != now:
             any_authority = crypto.X509StoreFlags.PARTIAL_CHAIN
             self._now = now
-            self._stores = [(anchors.store(now), anchors.store(now, any_authority)) for anchors in self._anchors]
+            self._stores = [
+                (anchors, anchors.store(now), anchors.store(now, any_authority)) for anchors in self._anchors
+            ]
         return self._stores
 
     def _reload_if_changed(self) -> bool:
-        stamp = stamp_of(self._revocation_list)
-        if stamp == self._stamp:
+        stamps = [stamp_of(path) for path in self._lists]
+        if stamps == self._stamps:
             return False
-        self._stamp = stamp
+        self._stamps = stamps
         try:
-            self._anchors = (Anchors.read(*self._paths), *self._anchors[1:])
+            self._anchors = (self._read_ours(), *self._anchors[1:])
         except (OSError, ValueError) as exc:
-            _log.warning("%s cannot be read (%s); the list read before still holds", self._revocation_list, exc)
+            _log.warning("%s or %s cannot be read (%s); the lists read before still hold", *self._lists, exc)
         return True
+
+    def _read_ours(self) -> Anchors:
+        root_list = [path for path in self._lists[1:] if path.exists()]
+        return Anchors.read(*self._paths, *root_list)
 
 
 @lru_cache(maxsize=KEPT_CERTIFICATES)
@@ -159,7 +181,7 @@ def _load(der: bytes) -> tuple[x509.Certificate, crypto.X509]:
     return certificate, crypto.X509.from_cryptography(certificate)
 
 
-def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
+def _path(anchors: Anchors, store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
     """The path from a card up, or nothing where the store has no CA that made it; raises Refused."""
     try:
         return crypto.X509StoreContext(store, card).get_verified_chain()
@@ -168,8 +190,23 @@ def _path(store: crypto.X509Store, card: crypto.X509) -> list[crypto.X509]:
         code, depth, text = exc.errors
         if code in _UNKNOWN_ISSUER:
             return []
-        reason = _REASONS.get(code) if depth == 0 else None
-        raise Refused(reason or _NOT_TRUSTED, f"{text}: {_subject(exc.certificate)}") from exc
+        why = _why_revoked(exc.certificate, anchors) if code == _REVOKED else ""
+        raise Refused(_reason(code, depth), f"{text}{why}: {_subject(exc.certificate)}") from exc
+
+
+def _reason(code: int, depth: int) -> str:
+    """The reason for an error of OpenSSL's about a card's certificate (depth 0) or about one above it."""
+    if depth == 0:
+        return _REASONS.get(code, _NOT_TRUSTED)
+    return "authority-revoked" if code == _REVOKED else _NOT_TRUSTED
+
+
+def _why_revoked(certificate: crypto.X509, anchors: Anchors) -> str:
+    """The reason that a list gives, in brackets; OpenSSL may say "revoked" of what cannot be read."""
+    with suppress(crypto.Error, ValueError):
+        why = why_revoked(certificate.to_cryptography(), anchors.revocations)
+        return f" ({why})" if why else ""
+    return ""
 
 
 def _forget_errors() -> None:

@@ -1,4 +1,4 @@
-"""The test certificate authority: names, keys, certificates and the revocation list (RFC 5280).
+"""The test certificate authority: names, keys and certificates (RFC 5280).
 
 Subjects have the order and the values of the real ones (docs/protocol.md 7): O=nhs, OU=people, CN=<uid>
 under O=nhs, OU=CA. Cards' issuing CA and 9A have RSA 2048 keys, which the oldest clients understand. The root's is
@@ -8,7 +8,7 @@ P-256, as that of the TLS certificates under it, and costs a start nothing to ma
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -94,38 +94,23 @@ def name(unit: str, common_name: str) -> x509.Name:
     )
 
 
+def ca_validity(now: datetime) -> Validity:
+    """How long authorities and their revocation lists hold."""
+    return Validity(now - _BEFORE_CARDS, now + _CA_LIFE)
+
+
 def make_root(key: PrivateKey, now: datetime) -> Issuer:
     """Make the root CA, whose certificate clients trust."""
     subject = name("CA", "Lanyard Test Root")
-    builder = _builder(subject, subject, key.public_key(), _ca_validity(now), _ca_extensions(1))
+    builder = _builder(subject, subject, key.public_key(), ca_validity(now), _ca_extensions(1))
     return Issuer(builder.sign(key, SHA256()), key)
 
 
 def make_issuing(root: Issuer, key: PrivateKey, now: datetime) -> Issuer:
     """Make the CA that signs the cards' certificates."""
     subject = name("CA", "Lanyard Test SubCA01")
-    certificate = root.issue(subject, key.public_key(), _ca_validity(now), _ca_extensions(0))
+    certificate = root.issue(subject, key.public_key(), ca_validity(now), _ca_extensions(0))
     return Issuer(certificate, key)
-
-
-def make_revocation_list(
-    issuing: Issuer, revoked: Sequence[x509.Certificate], now: datetime, earlier: Iterable[x509.RevokedCertificate] = ()
-) -> x509.CertificateRevocationList:
-    """Make the list of an authority, which goes on from an earlier one; it holds as long as the authority."""
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(issuing.certificate.subject)
-        .last_update(_ca_validity(now).not_before)
-        .next_update(_ca_validity(now).not_after)
-        .add_extension(issuing.key_identifier, critical=False)
-    )
-    for known in earlier:
-        builder = builder.add_revoked_certificate(known)
-    for certificate in revoked:
-        entry = x509.RevokedCertificateBuilder()
-        entry = entry.serial_number(certificate.serial_number).revocation_date(now)
-        builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(issuing.key, SHA256())
 
 
 def make_tls_certificate(
@@ -174,10 +159,6 @@ def _builder(
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
     return builder
-
-
-def _ca_validity(now: datetime) -> Validity:
-    return Validity(now - _BEFORE_CARDS, now + _CA_LIFE)
 
 
 def _ca_extensions(path_length: int) -> list[Extension]:

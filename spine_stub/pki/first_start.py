@@ -24,6 +24,7 @@ from ..errors import DataError
 from ..folder import locked, take_folder, write_private
 from . import authority
 from .demo_cards import DEMONSTRATION_CARDS, Slot, write_card
+from .revocation import make_revocation_list
 
 _log = logging.getLogger("spine_stub")
 
@@ -96,7 +97,7 @@ def _make_everything(data: Path, now: datetime, random: RandomBytes) -> None:
         rsa_keys = [pool.submit(authority.rsa_key) for _ in range(number)]
         issuing = _make_authorities(data, rsa_keys[0].result(), now)
         revoked = _make_cards(data, issuing, rsa_keys[1:], now, random)
-    revocations = authority.make_revocation_list(issuing, revoked, now)
+    revocations = make_revocation_list(issuing, revoked, now)
     (data / folder.REVOCATION_LIST).write_bytes(authority.certificate_pem(revocations))
 
 
@@ -104,6 +105,8 @@ def _make_authorities(data: Path, issuing_key: rsa.RSAPrivateKey, now: datetime)
     root_key = authority.ec_key()
     root = authority.make_root(root_key, now)
     issuing = authority.make_issuing(root, issuing_key, now)
+    nobody = make_revocation_list(root, [], now)
+    (data / folder.ROOT_REVOCATION_LIST).write_bytes(authority.certificate_pem(nobody))
     (data / folder.ROOT).write_bytes(authority.certificate_pem(root.certificate))
     (data / folder.ISSUING).write_bytes(authority.certificate_pem(issuing.certificate))
     write_private(data / folder.ROOT_KEY, authority.key_pem(root_key))

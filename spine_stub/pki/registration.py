@@ -20,12 +20,25 @@ from cryptography import x509
 
 from ..config import Clock, RandomBytes, system_clock
 from ..errors import DataError
-from ..folder import CARDS, ISSUED, ISSUING, ISSUING_KEY, PEOPLE, REVOCATION_LIST, locked, write_private
+from ..folder import (
+    CARDS,
+    ISSUED,
+    ISSUING,
+    ISSUING_KEY,
+    PEOPLE,
+    REVOCATION_LIST,
+    ROOT,
+    ROOT_KEY,
+    ROOT_REVOCATION_LIST,
+    locked,
+    write_private,
+)
 from ..people.directory import Directory, Person, Role
 from ..people.toml import People, load_people, parse_people, read_text, with_person, without_person
 from . import authority
 from .authority import Issuer
 from .demo_cards import CardPlan, Slot, write_card
+from .revocation import make_revocation_list, reason_named
 from .strength import key_weakness
 
 _CARD_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -74,11 +87,12 @@ class RegistrationAuthority:
         """Forget a person; certificates stay as they are."""
         self._change(lambda people: _known(people.get, uid), lambda text, person: without_person(text, person.uid))
 
-    def revoke_person(self, uid: str) -> int:
+    def revoke_person(self, uid: str, reason: str = "") -> int:
         """Make a person inactive and revoke all their certificates; returns how many."""
+        reason_named(reason)
         if self.directory is None:
             self._change(lambda people: replace(_known(people.get, uid), active=False))
-        return self._revoke([certificate for _, certificate in self._issued() if uid_of(certificate) == uid])
+        return self._revoke([certificate for _, certificate in self._issued() if uid_of(certificate) == uid], reason)
 
     def issue_card(self, uid: str, card: str = "", days: int = _DAYS) -> Path:
         """Make a card folder for a person, with new keys and certificates; returns the folder."""
@@ -112,12 +126,36 @@ class RegistrationAuthority:
             write_private(folder / f"{certificate.serial_number:x}.cert.pem", pem)
         return pem
 
-    def revoke_card(self, card: str) -> int:
-        """Revoke the certificates of a card; returns how many were not revoked before."""
+    def revoke_card(self, card: str, reason: str = "") -> int:
+        """Revoke the certificates of a card, for one of REASONS; returns how many were not revoked before."""
         folder = self.data / CARDS / card
         if not _CARD_NAME.fullmatch(card) or not folder.is_dir():
             raise DataError(f"there is no card {card}")
-        return self._revoke([certificate for path, certificate in self._issued() if path.parent == folder])
+        return self._revoke([certificate for path, certificate in self._issued() if path.parent == folder], reason)
+
+    def revoke_authority(self, reason: str = "") -> None:
+        """Revoke the issuing CA itself: no card of it is trusted any more."""
+        self._list_authorities([self._issuer().certificate], reason)
+
+    def restore_authority(self) -> None:
+        """Take that back, as only a test bed can."""
+        self._list_authorities([])
+
+    @property
+    def is_authority_revoked(self) -> bool:
+        """Whether the root lists an authority; not where there is no list that can be read."""
+        try:
+            return len(x509.load_pem_x509_crl((self.data / ROOT_REVOCATION_LIST).read_bytes())) > 0
+        except (OSError, ValueError):
+            return False
+
+    def is_revoked(self, card: str) -> bool:
+        """Whether a certificate of the card is on the list."""
+        path = self.data / REVOCATION_LIST
+        with self._changing(path):
+            known = x509.load_pem_x509_crl(path.read_bytes())
+        serials = (certificate.serial_number for each, certificate in self._issued() if each.parent.name == card)
+        return any(known.get_revoked_certificate_by_serial_number(serial) for serial in serials)
 
     def cards_of(self, uid: str) -> list[str]:
         return sorted({path.parent.name for path, certificate in self._issued() if uid_of(certificate) == uid})
@@ -126,9 +164,9 @@ class RegistrationAuthority:
         find = self.directory.person if self.directory else load_people(self.data / PEOPLE).get
         return _known(find, uid)
 
-    def _issuer(self) -> Issuer:
+    def _issuer(self, certificate: Path = ISSUING, key: Path = ISSUING_KEY) -> Issuer:
         try:
-            return Issuer.load(self.data / ISSUING, self.data / ISSUING_KEY)
+            return Issuer.load(self.data / certificate, self.data / key)
         except (OSError, ValueError) as exc:
             raise DataError(f"{self.data} has no CA to issue with: {exc}") from exc
 
@@ -140,15 +178,21 @@ class RegistrationAuthority:
                 except (OSError, ValueError) as exc:
                     raise DataError(f"{path} is not a certificate: {exc}") from exc
 
-    def _revoke(self, certificates: list[x509.Certificate]) -> int:
-        path = self.data / REVOCATION_LIST
+    def _revoke(self, certificates: list[x509.Certificate], reason: str) -> int:
+        code, path = reason_named(reason), self.data / REVOCATION_LIST
         with self._changing(path):
             known = x509.load_pem_x509_crl(path.read_bytes())
             fresh = [c for c in certificates if known.get_revoked_certificate_by_serial_number(c.serial_number) is None]
             if fresh:
-                revocations = authority.make_revocation_list(self._issuer(), fresh, self._now(), known)
+                revocations = make_revocation_list(self._issuer(), fresh, self._now(), known, code)
                 write_private(path, authority.certificate_pem(revocations))
         return len(fresh)
+
+    def _list_authorities(self, revoked: list[x509.Certificate], reason: str = "") -> None:
+        code, path = reason_named(reason), self.data / ROOT_REVOCATION_LIST
+        with self._changing(path):
+            revocations = make_revocation_list(self._issuer(ROOT, ROOT_KEY), revoked, self._now(), reason=code)
+            write_private(path, authority.certificate_pem(revocations))
 
     def _change(self, whom: Callable[[People], Person], how: Callable[[str, Person], str] = with_person) -> Person:
         """Let `how` change the text of people.toml about somebody; returns the person."""

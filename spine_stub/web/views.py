@@ -12,9 +12,10 @@ from pathlib import Path
 
 from asn1crypto import pem
 from flask import Response
+from werkzeug.exceptions import NotFound
 
 from ..errors import Refused
-from ..folder import ISSUING, REVOCATION_LIST, ROOT
+from ..folder import ISSUING, REVOCATION_LIST, ROOT, ROOT_REVOCATION_LIST
 from ..login.broker import Broker
 from ..login.checks import Check, Checks
 from ..sessions import session_key
@@ -97,9 +98,16 @@ def healthz(_: Broker, __: BrokerRequest) -> Response:
 
 
 def revocation_list(broker: Broker, _: BrokerRequest) -> Response:
-    """The issuing CA's list as it is now, DER (RFC 5280; media type of RFC 2585)."""
-    *_, der = pem.unarmor((broker.config.data / REVOCATION_LIST).read_bytes())
-    return Response(der, content_type="application/pkix-crl")
+    """The issuing CA's list as it is now: revoked cards."""
+    return _der_of(broker.config.data / REVOCATION_LIST)
+
+
+def root_revocation_list(broker: Broker, _: BrokerRequest) -> Response:
+    """The root's list as it is now: revoked authorities."""
+    path = broker.config.data / ROOT_REVOCATION_LIST
+    if not path.exists():
+        raise NotFound
+    return _der_of(path)
 
 
 def root_certificate(broker: Broker, _: BrokerRequest) -> Response:
@@ -110,6 +118,12 @@ def root_certificate(broker: Broker, _: BrokerRequest) -> Response:
 def issuing_certificate(broker: Broker, _: BrokerRequest) -> Response:
     """The CA that issues the cards' certificates, PEM."""
     return Response((broker.config.data / ISSUING).read_bytes(), content_type="application/x-pem-file")
+
+
+def _der_of(path: Path) -> Response:
+    """A revocation list, DER (RFC 5280; media type of RFC 2585)."""
+    *_, der = pem.unarmor(path.read_bytes())
+    return Response(der, content_type="application/pkix-crl")
 
 
 def _ticket(asked: BrokerRequest) -> str:

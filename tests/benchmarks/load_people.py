@@ -118,7 +118,7 @@ def sign_in(send: Send, person: VirtualPerson, check: bool = True) -> str:
     assertion = send("GET", f"/saml/RoleAssertion?token={token}", b"")
     ended = send("POST", "/login/authlogout", gp_object(service="LOGOUT", sso_ticket=ticket, uid=person.uid))
     if check:
-        role = '"ssbSessionRoleUid" AttributeNamespace="http://www.syntegra.com"><saml:AttributeValue>' + person.role
+        role = '"ssbSessionRoleUid" AttributeNamespace="http://www.syntegra.com">\n<saml:AttributeValue>' + person.role
         for words, said in (("OK", selected), (f"uid={person.uid},", assertion), (role, assertion), ("OK", ended)):
             if words not in said:
                 raise LoadFailed(f"{words!r} is not in {said[:500]!r}")

@@ -14,16 +14,8 @@ from support.spine_client import Card, make_card
 from spine_stub.errors import BrokerError, DataError
 from spine_stub.folder import ISSUING, REVOCATION_LIST
 from spine_stub.login.trust import Anchors
-from spine_stub.pki.authority import (
-    Issuer,
-    Validity,
-    ec_key,
-    make_issuing,
-    make_revocation_list,
-    make_root,
-    name,
-    rsa_key,
-)
+from spine_stub.pki.authority import Issuer, Validity, ec_key, make_issuing, make_root, name, rsa_key
+from spine_stub.pki.revocation import make_revocation_list
 
 UID = "555000000002"
 
@@ -52,9 +44,11 @@ def test_somebody_elses_ca_is_trusted_when_told_to(desk: Desk, tmp_path: Path) -
 
 def test_an_issuing_ca_may_be_trusted_without_its_root(desk: Desk, tmp_path: Path) -> None:
     path, card, issuing = other_ca(tmp_path, desk)
-    path.write_bytes(issuing.certificate.public_bytes(Encoding.PEM))
-    trusting = Desk.open(desk.data, trust=(path,))
-    assert trusting.broker.validate(trusting.answer(card)).ticket
+    revocations = make_revocation_list(issuing, [], desk.clock())
+    for known in ([issuing.certificate], [issuing.certificate, revocations]):
+        path.write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in known))
+        trusting = Desk.open(desk.data, trust=(path,))
+        assert trusting.broker.validate(trusting.answer(card)).ticket
 
 
 def test_somebody_elses_revocation_list_is_honoured(desk: Desk, tmp_path: Path) -> None:

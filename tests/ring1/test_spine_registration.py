@@ -133,7 +133,7 @@ def test_a_list_that_cannot_be_read_leaves_the_old_one(own_desk: Desk, caplog: p
     (own_desk.data / REVOCATION_LIST).write_text("nothing")
     assert own_desk.broker.validate(own_desk.answer()).ticket
     assert own_desk.refusal(own_desk.answer(own_desk.card("revoked"))) == "certificate-revoked"
-    assert "the list read before still holds" in caplog.text
+    assert "the lists read before still hold" in caplog.text
 
 
 def test_a_revoked_person_is_out(own_desk: Desk, registration: RegistrationAuthority) -> None:

@@ -47,8 +47,18 @@ def test_somebody_new_gets_a_card_and_signs_in(run: Run, spine: Spine) -> None:
     folder = Path(run("issue", uid).strip())
     client, ticket = spine.login(folder.name)
     assert client.get("/saml/RoleAssertion", token=ticket).text.count("nhsJobRoleCode") == 2
-    assert run("revoke", folder.name) == "4 certificates revoked\n"
+    assert run("revoke", folder.name, "--reason", "key-compromise") == "4 certificates revoked\n"
     assert reason(client.validate(spine.card(folder.name))) == "certificate-revoked"
+    assert any("(key-compromise)" in line for line in spine.log)
+
+
+def test_the_ca_is_revoked_and_restored(run: Run, spine: Spine) -> None:
+    """The broker runs all the while."""
+    client, _ = spine.login("one-role")
+    assert run("revoke-ca", "--reason", "ca-compromise") == "the CA is revoked: no card signs in\n"
+    assert reason(client.validate(spine.card("one-role"))) == "authority-revoked"
+    assert run("revoke-ca", "--undo") == "no CA is revoked\n"
+    assert client.sign_in(spine.card("one-role"))
 
 
 def test_the_first_command_fills_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +77,8 @@ def test_people_are_edited(run: Run) -> None:
 
 
 def test_people_are_revoked_and_removed(run: Run, fail: Run) -> None:
-    assert run("person", "revoke", "555000000002") == "inactive; 4 certificates revoked\n"
+    revoked = run("person", "revoke", "555000000002", "--reason", "affiliation-changed")
+    assert revoked == "inactive; 4 certificates revoked\n"
     run("person", "remove", "555000000002")
     assert "nobody has the uid 555000000002" in fail("person", "remove", "555000000002")
     assert "nobody has the uid" in fail("person", "edit", "555000000002", "--active", "yes")
@@ -98,7 +109,10 @@ def test_what_cannot_be_is_said(fail: Run, arguments: list[str], sentence: str) 
     assert sentence in fail(*arguments)
 
 
-@pytest.mark.parametrize("arguments", [["person"], ["person", "add", "A", "--role", "a|b"], ["issue"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["person"], ["person", "add", "A", "--role", "a|b"], ["issue"], ["revoke", "c", "--reason", "lost"], ["nonsense"]],
+)
 def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

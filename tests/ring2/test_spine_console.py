@@ -226,10 +226,22 @@ def test_a_role_is_dropped_and_cards_are_revoked(spine: Spine, client: Client) -
     card = spine.card("one-role")
     post(client, f"{there}/drop-role", role="555100000201")
     assert "nhsjobrole" not in client.validate(card).text
-    post(client, f"{there}/revoke-card", card="one-role")
+    assert 'name="reason" value="key-compromise"' in client.get(there).text
+    post(client, f"{there}/revoke-card", card="one-role", reason="key-compromise")
     assert client.validate(card).headers["X-Spine-Stub-Reason"] == "certificate-revoked"
+    assert (">revoked<" in client.get(there).text, "revoke-card" in client.get(there).text) == (True, False)
+    newest = client.get("/stub/api/sign-ins").json()["sign_ins"][0]["number"]
+    assert "(key-compromise)" in client.get(f"/stub/sign-in/{newest}").text
     post(client, f"{there}/revoke")
     assert "inactive" in client.get(there).text
+
+
+def test_the_ca_is_revoked_by_a_click_and_restored_by_another(spine: Spine, client: Client) -> None:
+    post(client, "/stub/faults/authority", revoked="ca-compromise")
+    assert client.validate(spine.card("one-role")).headers["X-Spine-Stub-Reason"] == "authority-revoked"
+    assert "Take it back" in client.get("/stub/faults").text
+    post(client, "/stub/faults/authority", revoked="")
+    assert client.sign_in(spine.card("one-role"))
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,25 @@ def test_openssl_says_what_is_wrong(demo_data: Path, card: str, slot: str, compl
     assert complaint in verify(demo_data, card, slot)
 
 
+def test_openssl_refuses_every_card_of_a_revoked_ca_and_the_broker_agrees(spine: Spine) -> None:
+    lists = spine.data / "all.crl.pem"
+
+    def verdict() -> str:
+        lists.write_bytes(b"".join((spine.data / f"ca/{name}.crl.pem").read_bytes() for name in ("issuing", "root")))
+        done = run(
+            "openssl", "verify", "-x509_strict", "-crl_check_all", "-CAfile", spine.data / "ca.pem",
+            "-untrusted", spine.data / "ca/issuing.cert.pem", "-CRLfile", lists,
+            spine.data / "cards/one-role/9A.cert.pem",
+        )  # fmt: skip
+        return (done.stdout + done.stderr).decode()
+
+    client, card = spine.client(), spine.card("one-role")
+    assert (verdict().rstrip().endswith("OK"), reason(client.validate(card))) == (True, None)
+    spine.people.revoke_authority("ca-compromise")
+    assert "error 23 at 1 depth lookup: certificate revoked" in verdict()
+    assert reason(client.validate(card)) == "authority-revoked"
+
+
 def test_openssl_reads_the_subject_in_the_real_order(demo_data: Path) -> None:
     path = demo_data / "cards/one-role/9A.cert.pem"
     done = run("openssl", "x509", "-in", path, "-noout", "-subject", "-issuer", "-nameopt", "RFC2253")

@@ -1,4 +1,7 @@
-"""`--trust FILE` beside `openssl verify -crl_check`: both judge a card alike, whatever its CAs have been through."""
+"""`--trust FILE` beside `openssl verify -crl_check`: both judge a card alike, whatever its CAs have been through.
+
+Where every CA has a list, the broker looks all certificates up, as `-crl_check_all` does.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ from support.spine import Desk
 from support.spine_client import Card, make_card
 
 from spine_stub.errors import BrokerError
-from spine_stub.pki.authority import Issuer, Validity, ec_key, make_issuing, make_revocation_list, make_root, rsa_key
+from spine_stub.pki.authority import Issuer, Validity, ec_key, make_issuing, make_root, rsa_key
+from spine_stub.pki.revocation import make_revocation_list
 
 UID = "555000000002"
 PemObject = x509.Certificate | x509.CertificateRevocationList
@@ -83,20 +87,36 @@ def the_cas_certificate_is_not_there(ca: Authorities) -> Scene:
     return ca.scene(ca.second, ca.first, authorities=(ca.root, ca.first))
 
 
+def every_ca_lists(ca: Authorities, *revoked: Issuer) -> Scene:
+    card, (*known, of_cards) = ca.scene(ca.first, ca.first, authorities=(ca.root, ca.first))
+    return card, [*known, of_cards, make_revocation_list(ca.root, [each.certificate for each in revoked], ca.now)]
+
+
+def the_ca_is_revoked(ca: Authorities) -> Scene:
+    return every_ca_lists(ca, ca.first)
+
+
 SCENES: list[Callable[[Authorities], Scene]] = [
     one_key, one_key_and_revoked, the_first_key_lists_cards_of_the_second, a_key_that_nobody_certified_lists,
     the_first_key_lists_revoked_cards_of_the_second, the_root_lists, the_second_key_has_expired,
     the_cas_certificate_is_not_there,
 ]  # fmt: skip
+WITH_ALL_LISTS: list[Callable[[Authorities], Scene]] = [every_ca_lists, the_ca_is_revoked]
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-def test_openssl_and_the_broker_agree(desk: Desk, tmp_path: Path, scene: Callable[[Authorities], Scene]) -> None:
+@pytest.mark.parametrize(
+    ("scene", "check"),
+    [*((scene, "-crl_check") for scene in SCENES), *((scene, "-crl_check_all") for scene in WITH_ALL_LISTS)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_openssl_and_the_broker_agree(
+    desk: Desk, tmp_path: Path, scene: Callable[[Authorities], Scene], check: str
+) -> None:
     card, known = scene(Authorities(desk))
     files = {"root": known[:1], "all": known, "card": [card.certificate]}
     for name, objects in files.items():
         (tmp_path / name).write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in objects))
-    verify = ["openssl", "verify", "-crl_check", "-CAfile", "root", "-untrusted", "all", "-CRLfile", "all", "card"]
+    verify = ["openssl", "verify", check, "-CAfile", "root", "-untrusted", "all", "-CRLfile", "all", "card"]
     verdict = subprocess.run(verify, cwd=tmp_path, capture_output=True, timeout=30, check=False)
     trusting = Desk.open(desk.data, trust=(tmp_path / "all",))
     try:
