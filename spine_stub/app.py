@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from flask import Flask
 
 from . import console
+from .cis2 import faults as cis2_faults
+from .cis2.logout.outbox import ENDPOINT as LOGOUT_TOKENS
 from .cis2.provider import Provider as Cis2
 from .cis2.routes import ADDRESSES
 from .cis2.routes import routes as cis2_routes
@@ -93,6 +95,7 @@ def openid_routes(stub: Stub) -> tuple[Route, ...]:
         _log.warning("CIS2 is not served: it needs %s", " and ".join(missing))
         return ()
     stub.cis2 = provider = Cis2.of_stub(stub)
+    stub.faults.offer(cis2_faults.kinds(provider), [LOGOUT_TOKENS])
     if not any(client.key for client in provider.clients.all()):
         return cis2_routes(provider)
     from .openid.provider import Provider  # imported only where a client has a key for it

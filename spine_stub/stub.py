@@ -43,7 +43,13 @@ class Stub:
         """Forget requests, faults and sessions: a test begins as after a fresh start."""
         self.faults.clear()
         self.record.clear()
+        if self.cis2:  # first, so that no application hears of it
+            self.cis2.reset()
         for key in list(self.broker.store.sessions()):
             self.broker.endings.close(key, Ending.ENDED)
+
+    def release(self) -> None:
+        """Let go of threads, files and connections, when the stub is not needed any more."""
         if self.cis2:
-            self.cis2.reset()
+            self.cis2.release()
+        self.broker.release()

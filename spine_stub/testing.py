@@ -137,7 +137,7 @@ class SpineStub:
         try:
             server.prepare()
         except DataError:
-            self._stub.broker.release()
+            self._stub.release()
             raise
         self._thread = threading.Thread(target=server.serve, daemon=True)
         self._thread.start()
@@ -148,7 +148,7 @@ class SpineStub:
         if self._server:
             self._server.stop()
             self._thread.join()
-            self._stub.broker.release()
+            self._stub.release()
             self._server = None
         if self._folder:
             self._folder.cleanup()

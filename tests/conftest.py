@@ -41,6 +41,7 @@ pytest_plugins = [
         "kiosk",
         "workplace",
         "servers",
+        "cis2_logout",
         "browser",
         "bridge_pc",
         "hooks",

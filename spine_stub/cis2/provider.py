@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,8 +15,10 @@ from ..people.directory import Person
 from . import REALM
 from .clients.addresses import Addresses
 from .clients.registry import Registry
-from .identity.sessions import Sessions
+from .identity.sessions import COOKIE, Sessions
 from .journal import Journal
+from .logout.ends import Ends
+from .logout.outbox import Outbox
 from .tokens.codes import AuthorizationRequest, Codes
 
 if TYPE_CHECKING:
@@ -34,20 +37,26 @@ class SettableClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ahead = timedelta()
+        self.on_change: list[Callable[[], None]] = []
 
     def __call__(self) -> datetime:
         return self._clock() + self._ahead
 
     def set(self, now: datetime) -> None:
         """Let it be this time now, and go on from there."""
-        self._ahead = now - self._clock()
+        self._move(now - self._clock())
 
     def forward(self, by: timedelta) -> None:
         """Let this much time have passed."""
-        self._ahead += by
+        self._move(self._ahead + by)
 
     def reset(self) -> None:
-        self._ahead = timedelta()
+        self._move(timedelta())
+
+    def _move(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+        for tell in self.on_change:
+            tell()
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,11 @@ class Provider:
         """The sign-ins that are arranged; of two that fit, the first acts."""
         self.probed: dict[str, Probed] = {}
         """What active probes saw last of each client."""
-        self.sessions.on_end.append(lambda session, _: self.codes.end_session(session.sid))
+        self.outbox = Outbox(self)
+        self.ends = Ends(self)
+        self.clock.on_change.append(self.ends.expire)
+        self.sessions.on_open.append(self.ends.watch)
+        self.sessions.on_end += [lambda session, _: self.codes.end_session(session.sid), self.outbox.send]
         self._lock = threading.Lock()
 
     @classmethod
@@ -143,6 +156,15 @@ class Provider:
         person = self.people.person(uid)
         return person.on(self.clock().date()) if person and person.active else None
 
+    def traits(self, asked: BrokerRequest) -> tuple[str, ...]:
+        """The client_id and uid of a request, as far as they can be known before it is answered: for faults."""
+        bearer = asked.headers.get("Authorization", "").partition(" ")[2]
+        sent = asked.values
+        grant = self.codes.of_token(bearer) or self.codes.of_code(sent.get("code", ""))
+        session = grant.session if grant else self.sessions.of_cookie(asked.cookies.get(COOKIE))
+        client_id = grant.client_id if grant else sent.get("client_id", "")
+        return client_id, sent.get("login_hint", ""), session.uid if session else ""
+
     def take_arranged(self, client_id: str) -> Arranged | None:
         """The sign-in that is arranged for this client's request; a single one is used up by that."""
         with self._lock:
@@ -151,9 +173,14 @@ class Provider:
                 self.arranged.remove(found)
         return found
 
+    def release(self) -> None:
+        """Let go of threads, when the provider is not needed any more."""
+        self.ends.release()
+        self.outbox.release()
+
     def reset(self) -> None:
         """Begin again as after a fresh start; nobody is told that sessions ended."""
-        for part in (self.codes, self.open, self.sessions, self.journal, self.arranged, self.probed):
+        for part in (self.codes, self.open, self.sessions, self.outbox, self.journal, self.arranged, self.probed):
             part.clear()
         self.clients.reset()
         self.clock.reset()

@@ -24,6 +24,7 @@ PATHS = (
     (f"{REALM}/access_token", ("POST",), "endpoints.token", "access_token"),
     (f"{REALM}/userinfo", ("GET", "POST"), "endpoints.userinfo", "userinfo"),
     (f"{REALM}/connect/jwk_uri", ("GET",), "endpoints.discovery", "jwk_uri"),
+    (f"{REALM}/connect/endSession", ("GET", "POST"), "endpoints.end_session", "end_session"),
     (f"{REALM}/sign-in", ("POST",), "sign_in.begin", "chosen"),
 )
 """A path, its methods, and the module of this package and the function in it that answer."""

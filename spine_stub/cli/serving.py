@@ -40,7 +40,7 @@ def serve(options: argparse.Namespace) -> None:
                 print(f"application {application.url}", flush=True)
             server.serve()
     finally:
-        stub.broker.release()
+        stub.release()
     if signal.SIGINT in received:
         raise KeyboardInterrupt
 

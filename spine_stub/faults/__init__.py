@@ -87,7 +87,7 @@ class Traits:
     """By what a fault knows a client: equal to one of `exact`, or part of one of `names`."""
 
     exact: Sequence[str]
-    """Address, uid, log_session_id."""
+    """Address, uid, log_session_id, client_id of CIS2."""
     names: Sequence[str] = ()
     """User-Agent, device_id."""
 

@@ -92,7 +92,8 @@ def _end_session(stub: Stub, asked: BrokerRequest) -> None:
 def _traits(stub: Stub, asked: BrokerRequest) -> Traits:
     message, ticket = asked.known_message(), asked.known_ticket()
     uid = message.get("uid") or (stub.record.uid_of(session_key(ticket)[:8]) if ticket else "")
-    exact = (asked.remote_addr or "", uid, message.get("log_session_id", ""))
+    known = stub.cis2.traits(asked) if stub.cis2 else ()
+    exact = (asked.remote_addr or "", uid, message.get("log_session_id", ""), *known)
     names = (asked.headers.get("User-Agent", ""), message.get("device_id", ""))
     return Traits([text for text in exact if text], [text for text in names if text])
 

@@ -67,7 +67,7 @@ class StrictClient:
         self.issuer, self.client_id, self.secret, self.redirect_uri = issuer, client_id, secret, redirect_uri
         self.now, self.leave_out = now, set(leave_out)
         self.http = requests.Session()
-        self.http.verify = ca_file or True
+        self.http.trust_env, self.http.verify = False, ca_file or True  # else the environment's CAs are taken
         self.found = self._asked(self.http.get(f"{issuer}/.well-known/openid-configuration", timeout=10))
         self._check("iss", self.found.get("issuer") == issuer, self.found.get("issuer"))
         self._keys = jwk.JWKSet()
@@ -92,6 +92,7 @@ class StrictClient:
         tokens = self._asked(self.http.post(self.found["token_endpoint"], data=form, timeout=10))
         claims = self._verified(tokens["id_token"])
         self._check_id_token(claims)
+        self.id_token = str(tokens["id_token"])  # for the end session endpoint
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         about = self._asked(self.http.get(self.found["userinfo_endpoint"], headers=bearer, timeout=10))
         self._check("userinfo sub", about.get("sub") == claims["sub"], about.get("sub"))

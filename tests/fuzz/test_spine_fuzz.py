@@ -54,7 +54,7 @@ def app(demo_data: Path) -> Iterator[Flask]:
     """The whole application, without a web server in front of it."""
     application = create_app(Config(demo_data, store="memory"))
     yield application
-    Stub.of(application).broker.release()
+    Stub.of(application).release()
 
 
 @pytest.fixture(scope="module")

@@ -129,7 +129,9 @@ class CodeGrant(AuthorizationCodeGrant):
         """The reply's tokens; `user` is what the code stood for."""
         provider, client, asked = self.server.provider, self.request.client.client, self.request.asked
         access_token = provider.codes.give_token(user)
-        claims = id_token.claims(user, client, provider.issuer(asked), access_token, provider.clock())
+        issuer = provider.issuer(asked)
+        claims = id_token.claims(user, client, issuer, access_token, provider.clock())
+        user.session.issuers[client.id] = issuer
         user.session.clients[client.id] = user.request.sign_in
         self.request.given = claims
         return {

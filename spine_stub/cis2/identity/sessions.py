@@ -53,6 +53,8 @@ class Session:
     """What the browser has; no application is told."""
     clients: dict[str, str] = field(default_factory=dict)
     """The clients that got tokens in it, each with the id of its last sign-in."""
+    issuers: dict[str, str] = field(default_factory=dict)
+    """The issuer of each client's tokens, as text: it is where the client reached us."""
     roles: dict[str, str] = field(default_factory=dict)
     """The id of the role that was chosen for each client."""
 
@@ -72,6 +74,7 @@ class Sessions:
         self._clock, self._lifetime = clock, lifetime
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
+        self.on_open: list[Callable[[Session], None]] = []
         self.on_end: list[Listener] = []
 
     def open(self, authentication: Authentication, ticket_key: str = "") -> Session:
@@ -83,6 +86,8 @@ class Sessions:
             self._sessions[session.sid] = session
             oldest = next(iter(self._sessions)) if len(self._sessions) > _MOST else ""
         self.end(oldest, "expired")
+        for tell in self.on_open:
+            tell(session)
         return session
 
     def of_cookie(self, value: str | None) -> Session | None:

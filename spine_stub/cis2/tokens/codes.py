@@ -101,6 +101,10 @@ class Codes:
         """The sign-in that a code was given in, whether it is used or not; nothing when it is not known."""
         return self._sign_ins.get(code, "")
 
+    def of_code(self, code: str) -> Grant | None:
+        """What a code stands for, without using it up."""
+        return self._codes.get(code, (None, None))[1]
+
     def give_token(self, grant: Grant) -> str:
         """Return a new access token for a code that was used."""
         token = secrets.token_urlsafe(32)
