@@ -26,6 +26,7 @@ from typing import Any, Self
 from flask import Flask
 
 from .app import create_app
+from .cis2.control.kit import Cis2
 from .config import Clock, Config, system_clock
 from .errors import DataError
 from .explain.explanation import explain, explain_exchange
@@ -183,7 +184,15 @@ class SpineStub:
             raise DataError(f"there is no card {name}; there are: {there}")
         return folder
 
+    @property
+    def cis2(self) -> Cis2:
+        """CIS2: its applications, sign-ins and log-outs; raises DataError where it is not served."""
+        if self._stub.cis2 is None:
+            raise DataError("CIS2 is not served here: install the broker with the extra openid")
+        return Cis2(self._stub.cis2, self.url)
+
     def clear(self) -> None:
+        """Forget requests, faults and sessions, of the broker and of CIS2: begin as after a fresh start."""
         self._stub.clear()
 
     def requests(self, endpoint: str | None = None) -> list[Sent]:
@@ -214,8 +223,9 @@ class SpineStub:
 
     def story(self) -> str:
         """What happened so far, one line for each request."""
-        lines = [sent.exchange.line for sent in self.requests()]
-        return "requests so far:\n" + "\n".join(f"  {line}" for line in lines) if lines else "there was no request"
+        lines = [f"  {sent.exchange.line}" for sent in self.requests()]
+        told = ["requests so far:", *lines] if lines else ["there was no request"]
+        return "\n".join([*told, self.cis2.story()] if self._stub.cis2 else told).rstrip()
 
     @property
     def _stub(self) -> Stub:

@@ -1,7 +1,7 @@
 """The stub's own pages and its JSON API, under /stub/: for the people who test, not for clients.
 
-Every route is in one of the two tables below. Pages change things by forms that POST, the API by
-POST of JSON; guard.py keeps strangers and other sites' pages out.
+Every route is in one of the two tables below, or in that of CIS2's control API (cis2/control/commands.py). Pages
+change things by forms that POST, the API by POST of JSON; guard.py keeps strangers and other sites' pages out.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from functools import partial
 
 from flask import Blueprint, Flask, Response, request
 
+from ..cis2.control.commands import COMMANDS, PATH
+from ..cis2.provider import Provider as Cis2
 from ..errors import DataError, Unavailable
 from ..stub import Stub
 from ..web import replies
-from . import api, bearer, guard, pages, people_pages, timeline
+from . import api, bearer, guard, openid_pages, pages, people_pages, timeline
 
 View = Callable[..., "Response | str"]
 
@@ -23,6 +25,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/stub/events", "GET", timeline.events),
     ("/stub/sign-in/<int:number>", "GET", pages.sign_in),
     ("/stub/cis2/report/<client_id>", "GET", pages.conformance),
+    ("/stub/cis2/sign-in/<sign_in_id>", "GET", openid_pages.sign_in),
     ("/stub/people", "GET", people_pages.people),
     ("/stub/people/add", "POST", people_pages.add),
     ("/stub/people/<uid>", "GET", people_pages.person),
@@ -46,6 +49,13 @@ API: tuple[tuple[str, str, View], ...] = (
     ("/stub/api/sessions", "GET", api.sessions),
     ("/stub/api/sessions/end", "POST", api.end_session),
 )
+
+
+def _of_cis2(view: Callable[[Cis2], Response], stub: Stub) -> Response:
+    """Answer a command of CIS2's control API; raises DataError where CIS2 is not served."""
+    if stub.cis2 is None:
+        raise DataError("CIS2 is not served here: install the broker with the extra openid")
+    return view(stub.cis2)
 
 
 def _away(exc: Unavailable) -> Response:
@@ -76,7 +86,12 @@ def install(app: Flask, stub: Stub) -> None:
     app.jinja_env.globals["stub"] = stub
     app.jinja_env.filters["hex_bytes"] = pages.hex_bytes
     stub.record.listener = partial(timeline.publish, app, stub)
+    if stub.cis2:
+        stub.cis2.journal.listener = partial(timeline.publish_step, app, stub)
     for rule, method, view in PAGES + API:
         name = f"{view.__module__}.{view.__name__}".replace(".", "_")
         console.add_url_rule(rule, name, partial(view, stub), methods=[method])
+    for each in COMMANDS:
+        name = f"cis2_{each.method}_{each.path}".replace("/", "_")
+        console.add_url_rule(PATH + each.path, name, partial(_of_cis2, each.view, stub), methods=[each.method])
     app.register_blueprint(console)

@@ -15,7 +15,7 @@ from ..faults import TLS
 from ..people.directory import Person
 from ..stub import Stub
 from ..web.request import current
-from . import actions
+from . import actions, timeline
 
 BAD_REQUEST = 400
 _NOT_FOUND = 404
@@ -52,10 +52,11 @@ def gone(words: str) -> Response:
 
 def sign_in(stub: Stub, number: int) -> Response | str:
     """One sign-in in full."""
+    missed = timeline.missed(stub)
     found = stub.record.sign_in(number)
     if found is None:
         return gone(f"Sign-in {number} is not kept any more, or there was none.")
-    return render_template("sign_in.html", sign_in=found, explanation=explain(stub.broker, found))
+    return render_template("sign_in.html", sign_in=found, explanation=explain(stub.broker, found), missed=missed)
 
 
 def sessions(stub: Stub) -> str:

@@ -1,8 +1,8 @@
 // What the console's pages do by themselves. Everything but the live timeline works without it.
 "use strict";
 
-function listen(after, onSignIn, onState) {
-  const source = new EventSource(`/stub/events?after=${after}`);
+function listen(missed, onSignIn, onState) {
+  const source = new EventSource(`/stub/events?${missed}`);
   source.addEventListener("sign-in", (event) => onSignIn(event.data));
   source.addEventListener("open", () => onState(true));
   source.addEventListener("error", () => onState(false));
@@ -16,7 +16,7 @@ function rowOf(html) {
 
 function showTimeline(list, live) {
   const most = 100;
-  listen(live.dataset.after, (html) => {
+  listen(live.dataset.missed, (html) => {
     const row = rowOf(html);
     const old = document.getElementById(row.id);
     if (old) {
@@ -36,7 +36,7 @@ function showTimeline(list, live) {
 }
 
 function keepUpToDate(mark) {
-  listen(mark.dataset.after, (html) => {
+  listen(mark.dataset.missed, (html) => {
     if (rowOf(html).id === `sign-in-${mark.dataset.number}`) location.reload();
   }, () => {});
 }

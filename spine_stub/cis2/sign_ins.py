@@ -1,0 +1,109 @@
+"""The sign-ins to applications, made of the journal's steps: what the console lists and takes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .journal import Step
+
+TITLES: Mapping[str, str] = {
+    "authorize": "Asked to sign somebody in",
+    "page": "The sign-in page",
+    "role": "The role screen",
+    "code": "Sent back with a code",
+    "access_token": "The code changed into tokens",
+    "userinfo": "Asked who it is",
+    "logout": "Told that the session is over",
+    "end_session": "Asked to log out",
+}
+_NOT_OF_A_SIGN_IN = ("jwks",)
+_ALONE = "step-"
+
+
+@dataclass(frozen=True)
+class OpenIdSignIn:
+    """The steps of one sign-in to one application, in the order they came. One that belongs to none stands alone."""
+
+    id: str
+    steps: tuple[Step, ...]
+
+    @property
+    def begun(self) -> datetime:
+        return self.steps[0].time
+
+    @property
+    def last(self) -> Step:
+        return self.steps[-1]
+
+    @property
+    def client_id(self) -> str:
+        """The application, as far as it said so."""
+        return next((step.client_id for step in self.steps if step.client_id), "")
+
+    @property
+    def uid(self) -> str:
+        """Who signed in; empty as long as nobody did."""
+        subjects = (claims.get("sub") for step in self.steps for claims in _claims(step.got))
+        return next((str(subject) for subject in subjects if subject), "")
+
+    @property
+    def refused(self) -> Step | None:
+        """The last step that was refused and that the application did not do right later."""
+        latest = {step.endpoint: step for step in self.steps}.values()
+        return max((step for step in latest if step.refused), key=lambda step: step.number, default=None)
+
+    @property
+    def faults(self) -> list[str]:
+        """The faults that changed its replies."""
+        return [step.fault for step in self.steps if step.fault]
+
+    @property
+    def outcome(self) -> str:
+        """One word for the whole: begun, signed-in, logged-out, refused or fault."""
+        if self.refused:
+            return "refused"
+        if self.faults:
+            return "fault"
+        done = {step.endpoint for step in self.steps}
+        if done & {"logout", "end_session"}:
+            return "logged-out"
+        return "signed-in" if "access_token" in done else "begun"
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong last, in a sentence; nothing when nothing did."""
+        if self.refused:
+            return self.refused.refused
+        return f"A fault was set: {self.faults[-1]}" if self.faults else ""
+
+
+def sign_ins(steps: Iterable[Step]) -> list[OpenIdSignIn]:
+    """The sign-ins that these steps make, the one with the newest step first."""
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        if step.endpoint not in _NOT_OF_A_SIGN_IN:
+            found.setdefault(_id(step), []).append(step)
+    made = [OpenIdSignIn(key, tuple(each)) for key, each in found.items()]
+    return sorted(made, key=lambda sign_in: sign_in.steps[0].number, reverse=True)
+
+
+def sign_in_of(steps: Iterable[Step], wanted: str) -> OpenIdSignIn | None:
+    """The sign-in of this id."""
+    found = tuple(step for step in steps if step.endpoint not in _NOT_OF_A_SIGN_IN and _id(step) == wanted)
+    return OpenIdSignIn(wanted, found) if found else None
+
+
+def id_of(step: Step) -> str:
+    """The id of the sign-in that a step belongs to; empty where it belongs to none."""
+    return "" if step.endpoint in _NOT_OF_A_SIGN_IN else _id(step)
+
+
+def _id(step: Step) -> str:
+    return step.sign_in or f"{_ALONE}{step.number}"
+
+
+def _claims(got: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return (value for value in got.values() if isinstance(value, dict))
