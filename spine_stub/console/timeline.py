@@ -51,8 +51,8 @@ def events(stub: Stub) -> Response:
     except OverflowError as exc:
         return replies.plain(str(exc), _SERVICE_UNAVAILABLE)
     seen, step = (request.args.get(name, 0, type=int) for name in ("after", "step"))
-    late = sorted(_rows(stub, seen, step), key=lambda row: row[0])[-_SHOWN:]
-    for _, html in late:
+    late = sorted(_rows(stub, seen, step), key=lambda row: row[0], reverse=True)[:_SHOWN]
+    for _, html in reversed(late):
         listener.put(event("sign-in", html))
     return Response(listener, content_type="text/event-stream", direct_passthrough=True)
 

@@ -143,6 +143,8 @@ def test_what_an_application_asked_is_told_step_by_step(control: Control, applic
     assert len({step["sign_in"] for step in steps}) == 1
     assert control.get("/steps", sign_in=steps[0]["sign_in"])["steps"] == steps
     assert application.secret not in str(steps)
+    report = control.get("/report", client=application.id)
+    assert (report["client"], report["sign_ins"]) == (application.id, 1)
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,10 @@ def test_the_story_of_a_failed_test_says_what_the_application_asked(pytester: py
     told = pytester.runpytest_inprocess("-p", "spine_stub.pytest_plugin", "-p", "no:cacheprovider").stdout.str()
     assert "CIS2 was asked:" in told
     assert "authorize unknown-one refused: client_id is not one that is registered" in told
+
+
+def test_what_an_application_does_wrong_is_reported(spine_stub: SpineStub) -> None:
+    spine_stub.cis2.client("mine")
+    assert spine_stub.cis2.report("mine").failures == []
+    with pytest.raises(DataError, match="there is no client"):
+        spine_stub.cis2.report("nobody")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import pytest
 import requests
+from support.cis2 import Application
 from support.spine import Spine
 from support.spine_client import Card, Client, sign_cms
 
@@ -29,10 +31,17 @@ def post(client: Client, path: str, /, **values: Any) -> requests.Response:
 
 def test_every_page_shows_itself(spine: Spine, client: Client, stub: Stub) -> None:
     client.sign_in(spine.card("one-role"))
-    number = stub.record.sign_ins()[0].number
+    Application(spine.url, spine.ca_file).authorize()
+    assert stub.cis2
+    there = {
+        "<int:number>": str(stub.record.sign_ins()[0].number),
+        "<uid>": UID,
+        "<client_id>": "example-application",
+        "<sign_in_id>": stub.cis2.journal.steps()[0].sign_in,
+    }
     for rule, method, _ in PAGES + API:
         if method == "GET" and not rule.endswith("/events"):
-            path = rule.replace("<int:number>", str(number)).replace("<uid>", UID)
+            path = re.sub("<.*>", lambda found: there[found[0]], rule)
             assert client.get(path).status_code == 200, path
 
 

@@ -13,6 +13,7 @@ from flask import Response
 from ...folder import ROOT
 from ...web import replies
 from ...web.request import current
+from ..conformance import pages as conformance
 from ..provider import Provider
 from . import views
 
@@ -75,6 +76,20 @@ COMMANDS = (
     Command("GET", "/sessions", views.sessions, "who is signed in, and to which applications"),
     Command(
         "GET", "/steps", views.steps, "what applications asked, of one `client` or `sign_in` or all", "?client=mine"
+    ),
+    Command(
+        "GET",
+        "/report",
+        conformance.report,
+        "what the application of `client` does wrong, as JSON, or with `format=junit` for a CI",
+        "?client=mine&format=junit",
+    ),
+    Command(
+        "POST",
+        "/probes",
+        conformance.keep_probes,
+        "what `python -m spine_stub probe` has seen of an application, for its report",
+        '{"client": "mine", "evidence": {}}',
     ),
 )
 

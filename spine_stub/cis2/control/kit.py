@@ -5,6 +5,7 @@
     spine.cis2.sign_in("555000000001", role="S8000:G8000:R8001")      at the next request, without asking anybody
     spine.cis2.faults.once("wrong-nonce", endpoint="access_token")
     spine.cis2.card_out("555000000001")
+    assert not spine.cis2.report("mine").failures
 
 docs/testing-with-cis2.md shows it at work.
 """
@@ -17,6 +18,8 @@ from typing import Any
 from ...faults import Faults
 from .. import REALM
 from ..clients.registry import Client
+from ..conformance.pages import report_of
+from ..conformance.report import Report
 from ..identity.sessions import Session
 from ..journal import Step
 from ..provider import Provider, SettableClock
@@ -80,6 +83,10 @@ class Cis2:
     def steps(self, client_id: str = "", sign_in: str = "") -> list[Step]:
         """What applications asked, oldest first, of one client or one sign-in or all."""
         return self._provider.journal.steps(client_id, sign_in)
+
+    def report(self, client_id: str) -> Report:
+        """What the application does wrong, as far as it was seen; `failures` has the names of the rules."""
+        return report_of(self._provider, client_id)
 
     def reset(self) -> None:
         """Forget sessions, faults, requests and registrations, of CIS2 and of the broker; set the clock right."""
