@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from support.cis2 import PERSON, REDIRECT, ROLE, SCOPES, Application, returned
+from support.cis2 import PERSON, ROLE, SCOPES, Application, register, returned
 from support.spine import Spine, SpineFactory
 
 from spine_stub.cis2 import REALM
-from spine_stub.cis2.clients.registry import make
 from spine_stub.cis2.provider import Arranged, Provider
 from spine_stub.cis2.tokens.id_token import half_hash
 from spine_stub.stub import Stub
@@ -21,6 +20,7 @@ SEEN = (
     "org.forgerock.openidconnect.ops s_hash azp auth_time realm exp tokenType iat sid selected_roleid nonce"
 )
 """The claims that ID tokens of the real one have."""
+SECRET = "example-secret"
 LIVE = "https://am.nhsidentity.spineservices.nhs.uk:443/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare"
 
 
@@ -33,12 +33,6 @@ def application(spine: Spine) -> Application:
 def provider(stub: Stub) -> Provider:
     assert stub.cis2
     return stub.cis2
-
-
-def register(provider: Provider, **fields: object) -> None:
-    """Register the example application with other fields."""
-    entry = {"id": "example-application", "secret": "example-secret", "redirect_uris": [REDIRECT], **fields}
-    provider.clients.add(make(entry, None))
 
 
 def test_the_id_token_has_the_claims_that_were_seen(application: Application) -> None:
@@ -86,7 +80,7 @@ def test_state_comes_back_as_it_was(application: Application) -> None:
 
 
 def test_a_redirect_keeps_its_own_query(application: Application, provider: Provider) -> None:
-    register(provider, redirect_uris=["http://localhost/callback?tenant=a%26b"])
+    register(provider, secret=SECRET, redirect_uris=["http://localhost/callback?tenant=a%26b"])
     reply = application.authorize(redirect_uri="http://localhost:1/callback?tenant=a%26b")
     assert reply.headers["Location"].startswith("http://localhost:1/callback?tenant=a%26b&code=")
 
@@ -129,7 +123,7 @@ def test_the_key_is_the_same_after_a_restart(spine_factory: SpineFactory) -> Non
 
 @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "PS256"])
 def test_tokens_are_signed_as_registered(application: Application, provider: Provider, algorithm: str) -> None:
-    register(provider, id_token_alg=algorithm, userinfo="signed")
+    register(provider, secret=SECRET, id_token_alg=algorithm, userinfo="signed")
     code = application.code()
     token = application.token(code).json()
     claims = application.claims(token["id_token"])
@@ -141,7 +135,7 @@ def test_tokens_are_signed_as_registered(application: Application, provider: Pro
 
 
 def test_levels_are_numbers_where_registered_so(application: Application, provider: Provider) -> None:
-    register(provider, levels="number")
+    register(provider, secret=SECRET, levels="number")
     token = application.token(application.code()).json()
     claims = application.claims(token["id_token"])
     assert (claims["id_assurance_level"], claims["authentication_assurance_level"]) == (3, 3)
@@ -149,7 +143,7 @@ def test_levels_are_numbers_where_registered_so(application: Application, provid
 
 
 def test_a_list_of_one_is_the_one_where_registered_so(application: Application, provider: Provider) -> None:
-    register(provider, single_as_object=True)
+    register(provider, secret=SECRET, single_as_object=True)
     token = application.token(application.code()).json()
     assert application.userinfo(token["access_token"]).json()["nhsid_nrbac_roles"]["person_roleid"] == ROLE
 

@@ -17,6 +17,8 @@ from jwcrypto import jwk, jws
 from jwcrypto.common import base64url_encode
 
 from spine_stub.cis2 import REALM
+from spine_stub.cis2.clients.registry import make
+from spine_stub.cis2.provider import Provider
 from spine_stub.config import system_clock
 
 REDIRECT = "http://127.0.0.1:5000/callback"
@@ -38,6 +40,7 @@ class Application:
     secret: str = "example-secret"
     key: jwk.JWK | None = None
     kid: str | None = None
+    algorithm: str = "RS256"
     clock: Callable[[], datetime] = system_clock
     browser: requests.Session = field(default_factory=requests.Session)
 
@@ -77,7 +80,7 @@ class Application:
             return {"client_id": self.id, "client_secret": self.secret}
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion()}
 
-    def assertion(self, algorithm: str = "RS256", key: jwk.JWK | None = None, **changed: Any) -> str:
+    def assertion(self, algorithm: str | None = None, key: jwk.JWK | None = None, **changed: Any) -> str:
         """A client assertion; a claim that is None is left out."""
         now = int(self.clock().timestamp())
         claims = {
@@ -87,7 +90,7 @@ class Application:
         sent = {name: value for name, value in claims.items() if value is not None}
         used = key or self.key
         assert used, "it has no key"
-        return sign(sent, used, algorithm, **({"kid": self.kid} if self.kid else {}))
+        return sign(sent, used, algorithm or self.algorithm, **({"kid": self.kid} if self.kid else {}))
 
     def userinfo(self, token: str) -> requests.Response:
         return self.get("/userinfo", headers={"Authorization": f"Bearer {token}"})
@@ -141,3 +144,19 @@ def unsigned(claims: Mapping[str, Any], **header: Any) -> str:
     """A token that says of itself that nobody has signed it."""
     parts = (base64url_encode(json.dumps(part)) for part in ({"alg": "none", **header}, claims))
     return ".".join([*parts, ""])
+
+
+NOT_VALID = (401, "invalid_client", "JWT is not valid")
+
+
+def refused(application: Application, assertion: str, **changed: str) -> tuple[int, str, str, str]:
+    """What the token endpoint says to an assertion: status, error, description and the developers' reason."""
+    reply = application.token(application.code(), client_assertion=assertion, **changed)
+    body = reply.json()
+    assert "id_token" not in body
+    return reply.status_code, body["error"], body["error_description"], reply.headers["X-Spine-Stub-Reason"]
+
+
+def register(provider: Provider, **fields: Any) -> None:
+    """Register the example application with other fields; it needs its proof of who it is among them."""
+    provider.clients.add(make({"id": "example-application", "redirect_uris": [REDIRECT], **fields}, None))

@@ -91,10 +91,11 @@ class Assertions:
         allowed = client.algorithms(method)
         if algorithm not in allowed:
             raise BadAssertion(f"alg is {str(algorithm)[:20]!r}, and it may be {' or '.join(allowed)}")
+        if method == SECRET_JWT and len(client.secret.encode()) < int(algorithm[2:]) // 8:
+            raise BadAssertion(f"the client's secret is too short for {algorithm} (RFC 7518, section 3.2)")
         try:
-            is_secret = method == SECRET_JWT
             named = kid if isinstance(kid, str) else None
-            key = secret_key(client.secret) if is_secret else self._keys.find(client, named)
+            key = secret_key(client.secret) if method == SECRET_JWT else self._keys.find(client, named)
             read = jws.JWS()
             read.allowed_algs = list(allowed)
             read.deserialize(assertion.text, key)

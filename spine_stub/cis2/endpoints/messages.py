@@ -42,4 +42,4 @@ def as_json(content: Mapping[str, Any], status: int = 200) -> Response:
 
 def printable(text: str) -> str:
     """A text as a header can hold it."""
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:300])
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:300]).strip()
