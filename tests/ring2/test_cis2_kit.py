@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from support.cis2 import PERSON, Application
+from support.cis2_logout import LogoutAddress
 
 from spine_stub import SpineStub
 from spine_stub.cis2 import REALM
@@ -67,3 +68,15 @@ def test_what_an_application_does_wrong_is_reported(spine_stub: SpineStub) -> No
     assert spine_stub.cis2.report("mine").failures == []
     with pytest.raises(DataError, match="there is no client"):
         spine_stub.cis2.report("nobody")
+
+
+def test_what_an_application_answered_to_its_logout_token_is_told(
+    spine_stub: SpineStub, logout_address: LogoutAddress
+) -> None:
+    client = spine_stub.cis2.client("mine", backchannel_logout_uri=logout_address.url)
+    application = Application(spine_stub.url, spine_stub.ca_file, id=client.id, secret=client.secret)
+    application.token(application.code())
+    spine_stub.cis2.card_out()
+    (logout,) = spine_stub.cis2.logouts("mine")
+    assert (logout.reason, logout.uid, logout.status) == ("card_out", PERSON, 200)
+    assert "logout mine 200" in spine_stub.cis2.story()

@@ -75,6 +75,13 @@ COMMANDS = (
     ),
     Command("GET", "/sessions", views.sessions, "who is signed in, and to which applications"),
     Command(
+        "GET",
+        "/logouts",
+        views.logouts,
+        "the logout tokens that were sent, to one `client` or all, and what was answered",
+        "?client=mine",
+    ),
+    Command(
         "GET", "/steps", views.steps, "what applications asked, of one `client` or `sign_in` or all", "?client=mine"
     ),
     Command(

@@ -5,6 +5,7 @@
     spine.cis2.sign_in("555000000001", role="S8000:G8000:R8001")      at the next request, without asking anybody
     spine.cis2.faults.once("wrong-nonce", endpoint="access_token")
     spine.cis2.card_out("555000000001")
+    assert [logout.status for logout in spine.cis2.logouts("mine")] == [200]
     assert not spine.cis2.report("mine").failures
 
 docs/testing-with-cis2.md shows it at work.
@@ -22,6 +23,7 @@ from ..conformance.pages import report_of
 from ..conformance.report import Report
 from ..identity.sessions import Session
 from ..journal import Step
+from ..logout.outbox import Logout
 from ..provider import Provider, SettableClock
 from . import actions
 
@@ -83,6 +85,11 @@ class Cis2:
     def steps(self, client_id: str = "", sign_in: str = "") -> list[Step]:
         """What applications asked, oldest first, of one client or one sign-in or all."""
         return self._provider.journal.steps(client_id, sign_in)
+
+    def logouts(self, client_id: str = "", timeout: float = 10.0) -> list[Logout]:
+        """The logout tokens that were sent and what was answered, once no application is waited for any more."""
+        self._provider.outbox.wait(timeout)
+        return self._provider.outbox.logouts(client_id)
 
     def report(self, client_id: str) -> Report:
         """What the application does wrong, as far as it was seen; `failures` has the names of the rules."""

@@ -16,6 +16,8 @@ from ..provider import Arranged, Provider
 from . import actions
 from .fields import NO_OBJECT, Fields
 
+_SECONDS = 10.0
+"""How long the answers of applications are waited for; each has less."""
 _SECRETS = ("secret", "key", "jwks")
 
 
@@ -75,6 +77,13 @@ def sessions(provider: Provider) -> Response:
     """Who is signed in."""
     found = [session for each in provider.sessions.all() if (session := provider.sessions.get(each.sid))]
     return jsonify(sessions=[_session(provider, session) for session in found])
+
+
+def logouts(provider: Provider) -> Response:
+    """What applications were told of sessions that are over, once no application is waited for any more."""
+    provider.outbox.wait(_SECONDS)
+    found = provider.outbox.logouts(request.args.get("client", ""))
+    return jsonify(logouts=[{**asdict(logout), "time": logout.time.isoformat()} for logout in found])
 
 
 def steps(provider: Provider) -> Response:

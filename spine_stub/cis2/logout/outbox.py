@@ -78,7 +78,7 @@ class Outbox:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._logouts: deque[Logout] = deque(maxlen=KEPT)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._next, self._waiting = 1, 0
         self._released = threading.Event()
 
@@ -99,6 +99,11 @@ class Outbox:
         with self._lock:
             kept = list(self._logouts)
         return [logout for logout in kept if client_id in ("", logout.client_id)]
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until no application is being told any more; False when some still are after `timeout` seconds."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self._waiting == 0, timeout)
 
     def clear(self) -> None:
         """Forget what was sent."""
@@ -139,9 +144,10 @@ class Outbox:
         except (AddressError, NotSent) as exc:
             logout = replace(logout, trouble=str(exc))
         finally:
+            self._note(kept, replace(logout, milliseconds=(time.perf_counter() - ended) * 1000))
             with self._lock:
                 self._waiting -= 1
-        self._note(kept, replace(logout, milliseconds=(time.perf_counter() - ended) * 1000))
+                self._lock.notify_all()
 
     def _token(self, logout: Logout, algorithm: str, setting: Setting | None) -> str:
         """The token as it is to be sent, after the fault that is set for it; raises NotSent."""
