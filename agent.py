@@ -5709,6 +5709,8 @@ class RolesScreen(Screen):
         self._count = self.label("", "Quiet.TLabel")
         self.first = self.search = self._make_search()
         self.list = self._make_list()
+        self._whole = self.label("", "Quiet.TLabel")
+        self._whole.pack_forget()
         self._nothing = ttk.Label(self.list, text=_("Nothing found. Type less."), style="List.TLabel")
         self._use = self.button(_("Use this role"), self._choose)
         self.give_up()
@@ -5778,7 +5780,20 @@ class RolesScreen(Screen):
         self._allow()
 
     def _allow(self) -> None:
-        self._use.state(["!disabled" if self.list.selection() else "disabled"])
+        chosen = self.list.selection()
+        self._use.state(["!disabled" if chosen else "disabled"])
+        room, font = self.list.column("#0", "width") - self.px(24), self.window.theme.fonts["body"]
+        lines = self.list.item(chosen[0], "text").split("\n") if chosen else []
+        says = "\n".join(line for line in lines if font.measure(line) > room)
+        if says != self._whole.cget("text"):  # the lines of the chosen one that the list cuts off
+            self._whole.configure(text=says)
+            if says:
+                self._whole.pack(fill="x", pady=self.px(0, 10))
+            else:
+                self._whole.pack_forget()
+            self.window.fit()
+        for row in chosen:
+            self.list.see(row)
 
     def _move(self, step: int) -> str:
         rows, chosen = self.list.get_children(), self.list.selection()

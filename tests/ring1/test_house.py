@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1229,
-    "Front ends": 2319,
+    "Front ends": 2334,
     "Ticket socket": 898,
     "Configuration and logging": 634,
 }
-MOST_LINES = 7638
+MOST_LINES = 7653
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

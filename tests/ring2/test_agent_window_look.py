@@ -12,7 +12,7 @@ from support.agent import Slot
 from support.agent_screens import VISITS, Visit, passcode, technical_detail, waiting
 from support.emulator import EmulatorProgram
 from support.machine import need
-from support.scenes import SCENES, Stage
+from support.scenes import ROLES, SCENES, Stage
 from support.screen import Display
 from support.spine import Spine
 from support.window import WindowOnScreen, text_of
@@ -48,6 +48,24 @@ def test_nothing_is_cut_off_at_1024x768(window: WindowOnScreen, slot: Slot, visi
         if widget.winfo_class() in ("TLabel", "TButton"):
             assert widget.winfo_width() >= widget.winfo_reqwidth(), text_of(widget)
             assert widget.winfo_height() >= widget.winfo_reqheight(), text_of(widget)
+
+
+@pytest.mark.parametrize("percent", [100, 200])
+def test_the_whole_name_of_the_chosen_role_can_be_read(percent: int, screen: Display) -> None:
+    """The list shows as much of it as fits into a line."""
+    need("Xlib")
+    stage = Stage(kiosk=True)
+    stage.window.zoom(percent / 100)
+    stage.shows("roles-long-name")
+    assert f"{ROLES[1].org_code} {ROLES[1].org_name}" in labels(stage)
+    stage.window.screen.list.selection_set("0")  # type: ignore[attr-defined]
+    stage.root.update()
+    assert not any(ROLES[1].org_name in label for label in labels(stage))
+    stage.close()
+
+
+def labels(stage: Stage) -> list[str]:
+    return [text_of(each) for each in agent.visible(stage.root) if each.winfo_class() == "TLabel"]
 
 
 def luminance(colour: str) -> float:

@@ -88,7 +88,7 @@ class Stage:
         """Set the scene of that name, whatever was before."""
         conductor = self.conductor
         conductor.attempt = conductor.locked = conductor.problem = conductor.request = None
-        conductor.log_out_confirmed, conductor.cards, conductor.owners = None, [], {}
+        conductor.log_out_confirmed, conductor.cards, conductor.owners, conductor.ended = None, [], {}, {}
         conductor.readers = READERS[:1]
         self.window.over = None
         self.window.bar.refresh()
@@ -167,6 +167,11 @@ def _which_certificate(stage: Stage) -> None:
     stage.goes(State.CHOOSING_CERTIFICATE, attempt=attempt(facts=facts))
 
 
+def _long_name(stage: Stage) -> None:
+    stage.goes(State.CHOOSING_ROLE, attempt=attempt(signed_in=signed_in()))
+    stage.window.screen.list.selection_set("1")  # type: ignore[attr-defined]
+
+
 def _no_such_role(stage: Stage) -> None:
     stage.goes(State.CHOOSING_ROLE, attempt=attempt(signed_in=signed_in()))
     stage.window.screen.typed("xyz")
@@ -222,6 +227,9 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "passcode": lambda stage: stage.goes(State.PASSCODE, attempt=attempt()),
     "passcode-expiring": lambda stage: stage.goes(State.PASSCODE, attempt=attempt(days=14)),
     "passcode-two-readers": lambda stage: stage.goes(State.PASSCODE, attempt=attempt(), readers=READERS),
+    "passcode-session-ended": lambda stage: stage.goes(
+        State.PASSCODE, attempt=attempt(), ended={UID: Fault.PARKED_TOO_MANY}
+    ),
     "passcode-wrong": lambda stage: stage.goes(State.PASSCODE, **_wrong(2)),
     "last-try": lambda stage: stage.goes(State.LAST_TRY, **_wrong(1)),
     "confirming": lambda stage: stage.goes(State.CONFIRMING, attempt=attempt(1)),
@@ -231,6 +239,7 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "which-card": _which_card,
     "which-certificate": _which_certificate,
     "roles": lambda stage: stage.goes(State.CHOOSING_ROLE, attempt=attempt(signed_in=signed_in())),
+    "roles-long-name": _long_name,
     "roles-none-found": _no_such_role,
     "signed-in": lambda stage: stage.goes(State.SIGNED_IN, attempt=attempt(signed_in=signed_in())),
     "signed-in-over-work": _over("SessionScreen"),
