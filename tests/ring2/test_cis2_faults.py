@@ -5,6 +5,9 @@ That it is this check which refuses is shown by leaving it out: then the client 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 from examples.strict_client import Refused, StrictClient
 from support.cis2_logout import UID, LogoutAddress, go, provider_of, register, sign_in, strict
@@ -12,6 +15,7 @@ from support.machine import wait_until
 from support.spine import Spine
 
 from spine_stub.cis2 import faults
+from spine_stub.errors import DataError
 
 # Each fault, and the checks that have to be there.
 TOKENS = {
@@ -68,6 +72,20 @@ def test_a_wrong_sign_in_is_refused_by_its_check(spine: Spine, client: StrictCli
     assert sign_in(spine, without(client, spine, TOKENS[fault])).sub
     spine.faults.clear()
     assert sign_in(spine, client).sub == UID
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "HS256"])
+def test_any_other_algorithm_is_refused(spine: Spine, client: StrictClient, algorithm: str) -> None:
+    """HS256 with the public key for a secret, too (RFC 8725, section 2.1)."""
+    spine.faults.once("wrong-alg", algorithm)
+    with pytest.raises(Refused, match=f"^alg: {algorithm}$"):
+        sign_in(spine, client)
+
+
+@pytest.mark.parametrize("value", ["none", "RS1", ""])
+def test_an_algorithm_that_there_is_not_is_no_value(spine: Spine, value: str) -> None:
+    with pytest.raises(DataError) if value else nullcontext():
+        spine.faults.once("wrong-alg", value)
 
 
 @pytest.mark.parametrize("fault", ERRORS)
@@ -144,6 +162,13 @@ def test_an_honest_logout_token_ends_its_visit(
 def test_every_fault_is_tried_here(spine: Spine) -> None:
     tried = {*TOKENS, *ERRORS, *LOGOUTS, "rotate-keys"}
     assert {kind.name for kind in faults.kinds(provider_of(spine))} == tried
+
+
+def test_every_fault_is_listed_with_its_value(spine: Spine) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing-with-cis2.md").read_text()
+    for kind in faults.kinds(provider_of(spine)):
+        value = f"{kind.value} (`{kind.default}`)" if kind.value else ""
+        assert f"| `{kind.name}` | {kind.title} | `{kind.endpoint}` | {value} |" in page
 
 
 def test_errors_come_before_anybody_is_asked(spine: Spine, client: StrictClient) -> None:

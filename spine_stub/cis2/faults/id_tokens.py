@@ -36,7 +36,7 @@ def kinds(provider: Provider) -> tuple[Kind, ...]:
     return (
         changed("wrong-iss", "A token of another issuer", put(iss=OTHER_ISSUER)),
         changed("wrong-aud", "A token for another application", put(aud=OTHER_CLIENT)),
-        algorithm("wrong-alg", TOKENS, resigning),
+        algorithm("wrong-alg", "A token signed with another algorithm", resigning, TOKENS),
         plain("alg-none", "A token that nobody signed", unsigned(), TOKENS),
         plain("wrong-signature", "A token with a wrong signature", wrongly_signed(), TOKENS),
         changed("expired-token", "A token that has expired", lambda claims: claims.update(exp=resigning.now - HOUR)),
@@ -57,7 +57,7 @@ def plain(name: str, title: str, fault: Fault, endpoint: str) -> Kind:
     return Kind(name, title, lambda _: fault, endpoint=endpoint)
 
 
-def algorithm(name: str, endpoint: str, resigning: Resigning) -> Kind:
+def algorithm(name: str, title: str, resigning: Resigning, endpoint: str) -> Kind:
     """A token that is right but for the algorithm of its signature."""
 
     def make(value: str) -> Fault:
@@ -65,7 +65,6 @@ def algorithm(name: str, endpoint: str, resigning: Resigning) -> Kind:
             raise ValueError(value)
         return resigning.algorithm(value)
 
-    title = "A token signed with another algorithm"
     return Kind(name, title, make, "the algorithm", _ALGORITHMS[0], _ALGORITHMS, endpoint)
 
 

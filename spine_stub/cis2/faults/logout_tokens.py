@@ -25,7 +25,7 @@ def kinds(provider: Provider) -> tuple[Kind, ...]:
         changed("logout-wrong-iss", "A logout token of another issuer", put(iss=OTHER_ISSUER)),
         changed("logout-wrong-aud", "A logout token for another application", put(aud=OTHER_CLIENT)),
         plain("logout-wrong-signature", "A logout token with a wrong signature", wrongly_signed(), ENDPOINT),
-        algorithm("logout-wrong-alg", ENDPOINT, resigning),
+        algorithm("logout-wrong-alg", "A logout token signed with another algorithm", resigning, ENDPOINT),
         changed("logout-no-events", "A logout token without events", lambda claims: drop(claims, "events")),
         changed("logout-with-nonce", "A logout token with a nonce", put(nonce="a-nonce")),
         changed("logout-old", "A logout token of an hour ago", lambda claims: claims.update(iat=resigning.now - HOUR)),
