@@ -66,7 +66,7 @@ class Application:
     def code(self, **changed: str | None) -> str:
         return returned(self.authorize(**changed))["code"]
 
-    def token(self, code: str, **changed: str | None) -> requests.Response:
+    def token(self, code: str | None, **changed: str | None) -> requests.Response:
         """Change a code into tokens; a parameter that is None is left out."""
         asked = {
             "grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, **self.proof(), **changed

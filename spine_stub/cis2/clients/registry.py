@@ -246,6 +246,6 @@ def _without_port(uri: str) -> str:
         is_plain = parts.netloc in (host, f"{host}:{parts.port}")
     except ValueError:  # no address, or no port
         return uri
-    if parts.scheme == "http" and parts.hostname in LOOPBACK and is_plain:
-        return parts._replace(netloc=f"{host}:").geturl()
-    return uri
+    origin = f"http://{parts.netloc}"
+    is_ours = uri.startswith(origin) and parts.hostname in LOOPBACK and is_plain
+    return f"http://{host}:{uri.removeprefix(origin)}" if is_ours else uri
