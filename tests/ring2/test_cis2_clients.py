@@ -187,3 +187,9 @@ def test_any_client_may_come_where_that_is_set(spine_factory: SpineFactory) -> N
     assert application.token(application.code()).status_code == 200
     reply = application.authorize(redirect_uri="https://example.org/callback")
     assert (reply.status_code, "Location" in reply.headers) == (400, False)
+
+
+def test_an_address_with_a_line_break_is_none(application: Application) -> None:
+    """Python leaves line breaks out when it takes an address apart, and so it would be one that is registered."""
+    reply = application.authorize(redirect_uri="http://127.0.0.1:50\n00/callback")
+    assert (reply.status_code, reply.headers.get("Location")) == (400, None)

@@ -49,6 +49,11 @@ def test_without_an_address_there_is_a_page(spine: Spine, hint: str) -> None:
     assert not provider_of(spine).sessions.all()
 
 
+def test_a_loopback_address_may_have_any_port(spine: Spine, hint: str) -> None:
+    elsewhere = BACK.replace("5000", "6000")
+    assert end(spine, id_token_hint=hint, post_logout_redirect_uri=elsewhere).headers["Location"] == elsewhere
+
+
 def test_a_session_that_is_over_is_no_error(spine: Spine, hint: str) -> None:
     for _ in range(2):
         assert end(spine, id_token_hint=hint, post_logout_redirect_uri=BACK).headers["Location"] == BACK
@@ -70,6 +75,8 @@ def test_an_id_token_that_has_expired_will_do(spine: Spine, hint: str) -> None:
         {"post_logout_redirect_uri": f"{BACK}&more"},
         {"post_logout_redirect_uri": "https://elsewhere.example/"},
         {"post_logout_redirect_uri": "//elsewhere.example"},
+        {"post_logout_redirect_uri": BACK.replace("5000", "50\n00")},
+        {"post_logout_redirect_uri": BACK.replace("5000", "5000@elsewhere.example")},
         {"post_logout_redirect_uri": f"{BACK}\r\nSet-Cookie: x=y"},
     ],
     ids=str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,18 @@ class Client:
 
     def may_redirect_to(self, uri: str) -> bool:
         """Whether a redirect is one of those registered, text for text but for a loopback port."""
+        return self._is_among(uri, self.redirect_uris)
+
+    def may_go_back_to(self, uri: str) -> bool:
+        """Whether a redirect after a log-out is one of those registered, by the same rule."""
+        return self._is_among(uri, self.post_logout_redirect_uris)
+
+    def _is_among(self, uri: str, registered: Iterable[str]) -> bool:
+        if not is_bare(uri):  # a line break, for example, which is lost when an address is taken apart
+            return False
         if self.is_any:
-            return is_bare(uri) and _without_port(uri) != uri
-        return any(_without_port(uri) == _without_port(each) for each in self.redirect_uris)
+            return _without_port(uri) != uri
+        return any(_without_port(uri) == _without_port(each) for each in registered)
 
 
 class Registry:

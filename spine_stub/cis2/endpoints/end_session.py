@@ -73,7 +73,7 @@ def _way_back(client: Client | None, parameters: Mapping[str, str]) -> Response:
     address = parameters.get("post_logout_redirect_uri")
     if not address:
         return Response("<!doctype html><title>Signed out</title><p>You are signed out.", content_type="text/html")
-    if client is None or address not in client.post_logout_redirect_uris:
+    if client is None or not client.may_go_back_to(address):
         raise NotEnded("post_logout_redirect_uri is not one of those registered for this client")
     state = urlencode({"state": parameters["state"]}) if parameters.get("state") else ""
     joined = f"{address}{'&' if '?' in address else '?'}{state}" if state else address
