@@ -53,6 +53,7 @@ pytest_plugins = [
         "installed",
         "kiosk_pc",
         "screen_reader",
+        "relying_party",
     )
     if importlib.util.find_spec(f"support.{name}")
 ] + ["emulator.pytest_plugin", "spine_stub.pytest_plugin"]

@@ -67,4 +67,6 @@ def _note(provider: Provider, request: TokenRequest, reply: Response) -> None:
     sign_in = grant.request.sign_in if grant else provider.codes.sign_in_of(request.form.get("code", ""))
     refused = request.refused if reply.status_code >= 400 else ""
     provider.journal.add("access_token", sign_in=sign_in, client_id=named, sent=sent, got=got, refused=refused)
-    request.asked.note(uid=grant.authentication.uid if grant else "", reason=refused)
+    request.asked.note(uid=grant.authentication.uid if grant else "")
+    if refused:
+        request.asked.note(reason=refused)

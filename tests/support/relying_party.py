@@ -1,0 +1,116 @@
+"""Applications that sign people in by other people's OpenID libraries, each in a program of its own.
+
+Fixture: `start_party` starts the one of a name; it is registered at the broker and ends with the test.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from spine_stub.cis2 import REALM
+
+from .machine import TIED_TO_THE_RUN, need, stop, unavailable
+from .servers import own_port, wait_for
+from .spine import Spine
+
+_PROGRAMS = Path(__file__).with_name("relying_parties")
+_NEEDS = {
+    "authlib_flask": ("authlib", "flask"),
+    "django_oidc": ("django", "mozilla_django_oidc"),
+    "openid_client": ("node", "npm"),
+}
+PARTIES = tuple(_NEEDS)
+
+
+@dataclass
+class RelyingParty:
+    """A running application, and the browser of somebody who uses it."""
+
+    url: str
+    ca_file: Path
+    browser: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        self.browser.verify = str(self.ca_file)
+        self.browser.trust_env = False
+
+    def signed_in(self) -> dict[str, str]:
+        """What its page says of who is signed in: uid and role; nothing when it is nobody."""
+        person: dict[str, str] = self.browser.get(self.url, timeout=10).json()
+        return person
+
+    def sign_in(self) -> requests.Response:
+        """Click on its "sign in", and follow; returns the last reply."""
+        return self.browser.get(f"{self.url}/sign-in", timeout=10)
+
+
+def _command(name: str, node_folder: Callable[[], Path]) -> list[str]:
+    if name == "openid_client":
+        return ["node", str(node_folder() / "application.mjs")]
+    return [sys.executable, str(_PROGRAMS / f"{name}.py")]
+
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Returns the folder of the application for Node, with its libraries of the npm registry."""
+    made: list[Path] = []
+
+    def folder() -> Path:
+        if not made:
+            copy = shutil.copytree(_PROGRAMS / "openid_client", tmp_path_factory.mktemp("node") / "openid_client")
+            command = ("npm", "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retry-mintimeout=1000")
+            done = subprocess.run(
+                command,
+                cwd=copy,
+                env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},
+                capture_output=True,
+                text=True,
+                timeout=100,
+            )
+            if done.returncode:
+                unavailable(f"npm cannot get openid-client: {done.stderr[-500:]}")
+            made.append(Path(copy))
+        return made[0]
+
+    return folder
+
+
+StartParty = Callable[..., RelyingParty]
+
+
+@pytest.fixture
+def start_party(node_folder: Callable[[], Path]) -> Iterator[StartParty]:
+    """start_party(spine, name) registers and starts an application."""
+    with ExitStack() as running:
+
+        def start(spine: Spine, name: str) -> RelyingParty:
+            need(*_NEEDS[name])
+            port = running.enter_context(own_port())
+            url = f"http://127.0.0.1:{port}"
+            client = spine.cis2.client(name, [f"{url}/callback"], backchannel_logout_uri=f"{url}/logout-token")
+            environment: dict[str, Any] = {
+                **os.environ,
+                "ISSUER": spine.url + REALM,
+                "CLIENT_ID": client.id,
+                "CLIENT_SECRET": client.secret,
+                "PORT": str(port),
+                "REQUESTS_CA_BUNDLE": str(spine.ca_file),
+                "NODE_EXTRA_CA_CERTS": str(spine.ca_file),
+            }
+            process = subprocess.Popen([*TIED_TO_THE_RUN, *_command(name, node_folder)], env=environment)
+            running.callback(stop, process)
+            wait_for(process, port)
+            return RelyingParty(url, spine.ca_file)
+
+        yield start
