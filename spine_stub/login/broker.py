@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ..config import CLOCK_SKEW, Clock, Config, RandomBytes
 from ..errors import InvalidInput, Refused
 from ..people.directory import Directory, Person
-from ..sessions import Session, Store, new_ticket, session_key
+from ..sessions import Session, Store, session_key
 from ..sessions.endings import Ending, Endings
+from ..sessions.tickets import arrived, new_ticket
 from . import signed_data, trust
 from .challenge import Challenges
 from .checks import Check, Checks
@@ -85,7 +86,7 @@ class Broker:
         session = self.store.use(session_key(ticket))
         person = self.directory.person(session.uid) if session else None
         if session is None or person is None or not person.active:
-            raise Refused("ticket-not-valid", "unknown, ended, or its time is up")
+            raise Refused(arrived(ticket).damage or "ticket-not-valid")
         return session, person.on(self.clock().date())
 
     def log_out(self, ticket: str) -> bool:

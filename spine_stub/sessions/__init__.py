@@ -1,31 +1,12 @@
-"""Tickets, the sessions behind them, and what a store of sessions and used challenges can do.
-
-A ticket has the form that OpenSSO gives it (docs/protocol.md 4): 35 bytes in base64, "@", a site in
-base64, "#". A client that puts it into a URL without encoding it loses the "#" and is refused.
-"""
+"""The sessions behind tickets, and what a store of sessions and used challenges can do."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-
-from ..config import RandomBytes
-
-_TICKET_START = base64.b64decode("AQIC5wM2")
-"""With which tickets of OpenSSO begin."""
-_TICKET_SIZE = 35
-_SITE = "AAJTSQACMDE="
-"""The site's tag "SI" and its number "01"."""
-
-
-def new_ticket(random: RandomBytes) -> str:
-    """Make a ticket that nobody can guess."""
-    opaque = _TICKET_START + random(_TICKET_SIZE - len(_TICKET_START))
-    return f"{base64.b64encode(opaque).decode('ascii')}@{_SITE}#"
 
 
 def session_key(ticket: str) -> str:

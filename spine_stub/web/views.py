@@ -19,6 +19,7 @@ from ..folder import ISSUING, REVOCATION_LIST, ROOT, ROOT_REVOCATION_LIST
 from ..login.broker import Broker
 from ..login.checks import Check, Checks
 from ..sessions import session_key
+from ..sessions.tickets import arrived
 from . import replies, xml
 from .request import BrokerRequest
 
@@ -127,10 +128,10 @@ def _der_of(path: Path) -> Response:
 
 
 def _ticket(asked: BrokerRequest) -> str:
-    """The ticket. A short name for its session is noted: it itself is never written anywhere."""
+    """The ticket. A short name for its session is noted, also of a damaged one: it itself is never written anywhere."""
     ticket = asked.ticket()
     if ticket:
-        asked.note(session=session_key(ticket)[:8])
+        asked.note(session=session_key(arrived(ticket).sent)[:8])
     return ticket
 
 

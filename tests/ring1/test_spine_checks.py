@@ -251,6 +251,7 @@ def reasons_of_authvalidate() -> list[str]:
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
         raised = [call for call in calls if getattr(call.func, "id", "") in ("Refused", "InvalidInput")]
         found += [call.args[0].value for call in raised if isinstance(call.args[0], ast.Constant)]
-    found += re.findall(r'"(certificate-[a-z-]+)"', (ROOT / "spine_stub" / "login" / "trust.py").read_text())
+    trust = (ROOT / "spine_stub" / "login" / "trust.py").read_text()
+    found += re.findall(r'"((?:certificate|authority)-[a-z-]+)"', trust)
     elsewhere = {"missing-ticket", "ticket-not-valid", "role-not-held", "ssb-mode-unknown"}
     return [reason for reason in found if reason not in elsewhere]

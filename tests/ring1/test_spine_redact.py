@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from spine_stub.explain.redact import SHOWN, kept_headers, kept_parameters, kept_path, kept_reply, without_ticket
-from spine_stub.sessions import new_ticket
+from spine_stub.sessions.tickets import new_ticket
 
 TICKETS = [new_ticket(random.Random(number).randbytes) for number in range(20)]  # noqa: S311
 

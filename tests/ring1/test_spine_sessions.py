@@ -19,8 +19,9 @@ from support.spine import Desk, SettableClock
 from spine_stub import Config, create_app
 from spine_stub.errors import BrokerError, DataError, Unavailable
 from spine_stub.login.broker import Login
-from spine_stub.sessions import Limits, Session, new_ticket, session_key
+from spine_stub.sessions import Limits, Session, session_key
 from spine_stub.sessions.sqlite import SqliteStore
+from spine_stub.sessions.tickets import new_ticket
 from spine_stub.stub import Stub
 
 HOUR = timedelta(hours=1)

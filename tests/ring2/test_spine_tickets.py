@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -109,7 +110,7 @@ def test_a_client_that_does_not_encode_the_ticket_fails(spine: Spine, path: str)
     client, ticket = spine.login("one-role")
     raw = f"{spine.url}{path}?selectedRoleUid=555100000201&token={ticket}"
     reply = client.http.get(raw, timeout=10)
-    assert reason(reply) == "ticket-not-valid"
+    assert reason(reply) == "ticket-hash-lost"
     encoded = raw.replace(ticket, quote(ticket, safe=""))
     assert reason(client.http.get(encoded, timeout=10)) is None
 
@@ -182,3 +183,24 @@ def test_the_limits_are_told_in_minutes(spine_factory: SpineFactory) -> None:
     reply = spine.client().validate(spine.card("one-role")).text
     assert '"sso_max_session_time">90<' in reply
     assert '"sso_session_time">20<' in reply
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason_of_it", "words"),
+    [
+        (lambda ticket: ticket[:-1], "ticket-hash-lost", "The # was lost: escape the ticket."),
+        (lambda ticket: f'"{ticket}"', "ticket-in-quotes", "quotation marks around it"),
+        (lambda ticket: f"{ticket}\n", "ticket-with-white-space", "white space"),
+        (lambda ticket: quote(ticket, safe=""), "ticket-encoded-twice", "escaped twice"),
+        (lambda ticket: ticket.partition("=")[0], "ticket-cut", "Only the beginning"),
+    ],
+)
+def test_what_damaged_a_ticket_is_said_in_the_sign_in_it_belongs_to(
+    spine: Spine, damage: Callable[[str], str], reason_of_it: str, words: str
+) -> None:
+    client, ticket = spine.login("one-role")
+    assert reason(client.get("/saml/RoleAssertion", token=damage(ticket))) == reason_of_it
+    assert words in client.get("/stub/").text
+    sign_ins = client.get("/stub/api/sign-ins").json()["sign_ins"]
+    assert [each["uid"] for each in sign_ins][-1:] == ["555000000002"]
+    assert len(sign_ins) == (2 if reason_of_it == "ticket-cut" else 1)
