@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from flask import has_request_context
+
+from ..web.request import current
+
 KEPT_STEPS = 5000
 _SHOWN = 8
 """How many characters of a secret are left."""
@@ -66,7 +70,8 @@ class Journal:
         """Note a step; secrets among its parameters are shortened."""
         with self._lock:
             sent, got = without_secrets(sent or {}), without_secrets(got or {})
-            step = Step(self._next, self._clock(), sign_in, client_id[:_LONGEST], endpoint, sent, got, refused)
+            fault = current().fault if has_request_context() else ""
+            step = Step(self._next, self._clock(), sign_in, client_id[:_LONGEST], endpoint, sent, got, refused, fault)
             self._next += 1
             self._steps.append(step)
         if self.listener:

@@ -21,6 +21,8 @@ TITLES: Mapping[str, str] = {
 }
 _NOT_OF_A_SIGN_IN = ("jwks",)
 _ALONE = "step-"
+_TAKEN = (200, 204)
+"""How an application says that it took a logout token (Back-Channel Logout 1.0, section 2.8)."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class OpenIdSignIn:
         return next((str(subject) for subject in subjects if subject), "")
 
     @property
-    def refused(self) -> Step | None:
-        """The last step that was refused and that the application did not do right later."""
+    def bad(self) -> Step | None:
+        """The last step that went wrong and that was not done right later."""
         latest = {step.endpoint: step for step in self.steps}.values()
-        return max((step for step in latest if step.refused), key=lambda step: step.number, default=None)
+        return max((step for step in latest if trouble_of(step)), key=lambda step: step.number, default=None)
 
     @property
     def faults(self) -> list[str]:
@@ -62,9 +64,9 @@ class OpenIdSignIn:
 
     @property
     def outcome(self) -> str:
-        """One word for the whole: begun, signed-in, logged-out, refused or fault."""
-        if self.refused:
-            return "refused"
+        """One word for the whole: begun, signed-in, logged-out, refused, failed or fault."""
+        if self.bad:
+            return state_of(self.bad)
         if self.faults:
             return "fault"
         done = {step.endpoint for step in self.steps}
@@ -75,9 +77,24 @@ class OpenIdSignIn:
     @property
     def trouble(self) -> str:
         """What went wrong last, in a sentence; nothing when nothing did."""
-        if self.refused:
-            return self.refused.refused
+        if self.bad:
+            return trouble_of(self.bad)
         return f"A fault was set: {self.faults[-1]}" if self.faults else ""
+
+
+def trouble_of(step: Step) -> str:
+    """What went wrong in a step, in a sentence: why CIS2 refused, or what an application said of its logout token."""
+    status = step.got.get("status")
+    if step.endpoint == "logout" and not step.refused and status not in _TAKEN:
+        return f"The application answered its logout token with {status}"
+    return step.refused
+
+
+def state_of(step: Step) -> str:
+    """One word for a step: ok, refused, failed or fault."""
+    if trouble_of(step):
+        return "failed" if step.endpoint == "logout" else "refused"
+    return "fault" if step.fault else "ok"
 
 
 def sign_ins(steps: Iterable[Step]) -> list[OpenIdSignIn]:

@@ -9,7 +9,7 @@ from flask import Flask, Response, render_template, request
 from markupsafe import Markup
 
 from ..cis2.journal import Step
-from ..cis2.sign_ins import OpenIdSignIn, id_of, sign_in_of, sign_ins
+from ..cis2.sign_ins import OpenIdSignIn, id_of, sign_in_of, sign_ins, state_of
 from ..explain.events import event
 from ..explain.record import SignIn
 from ..stub import Stub
@@ -97,4 +97,5 @@ def name_of(stub: Stub, sign_in: OpenIdSignIn) -> str:
 
 def _openid_row(stub: Stub, sign_in: OpenIdSignIn) -> Markup:
     name = name_of(stub, sign_in)
-    return Markup(render_template("_openid_row.html", sign_in=sign_in, name=name, short=_SHORT))  # noqa: S704
+    html = render_template("_openid_row.html", sign_in=sign_in, name=name, short=_SHORT, state_of=state_of)
+    return Markup(html)  # noqa: S704 - a template has escaped it

@@ -24,7 +24,7 @@ from flask import Response
 from ...web.replies import REASON_HEADER
 from ..clients.assertions import Assertion, Assertions, BadAssertion
 from ..clients.keys import ClientKeys
-from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, Client
+from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, SECRET_POST, Client
 from ..identity.claims import SCOPES
 from ..tokens import id_token
 from ..tokens.codes import TOKEN_LIFETIME, Grant
@@ -198,13 +198,24 @@ class Server(AuthorizationServer):
     def handle_error_response(self, request: TokenRequest, error: OAuth2Error) -> Response:
         """An error in the real provider's wording; the reason is in a header."""
         said = error.description or error.get_error_description()
-        request.refused = request.refused or said or error.error
+        why = self._why_not(request) if error.error == "invalid_client" else ""
+        request.refused = request.refused or why or said or error.error
         words = said if said == BAD_ASSERTION else _WORDS.get(error.error, said)
         reply = self.handle_response(
             401 if error.error == "invalid_client" else 400, {"error_description": words, "error": error.error}, []
         )
         reply.headers[REASON_HEADER] = printable(request.refused)
         return reply
+
+    def _why_not(self, request: TokenRequest) -> str:
+        """Why a client without an assertion, or with one of the wrong kind, is not believed to be who it says."""
+        named = request.assertion.client_id if request.assertion else request.form.get("client_id", "")
+        client = self.provider.clients.get(named)
+        if client is None:
+            return "client_id is not one that is registered"
+        if "client_secret" in request.form and SECRET_POST in client.auth_methods:
+            return "client_secret is not that of this client"
+        return f"this client says who it is by {' or '.join(client.auth_methods)}"
 
     def _authentication(self, method: str) -> Callable[[object, TokenRequest], ClientOfServer | None]:
         """What authenticates a client by an assertion; raises InvalidClientError."""
