@@ -220,8 +220,8 @@ def test_a_right_answer_passes_them_all(app: Flask, desk: Desk) -> None:
 def test_only_sha1_has_a_switch() -> None:
     switches = {field.name for field in fields(Config) if field.type == "bool"}
     options = {option for action in make_parser()._actions for option in action.option_strings if action.nargs == 0}
-    assert switches == {"allow_sha1"}
-    assert options == {"-h", "--help", "--version", "--http", "--allow-sha1", "--stop-with-stdin"}
+    assert switches == {"allow_sha1", "any_client"}, "any_client is about the clients of CIS2"
+    assert options == {"-h", "--help", "--version", "--http", "--allow-sha1", "--any-client", "--stop-with-stdin"}
 
 
 def rows() -> list[list[str]]:
