@@ -58,6 +58,7 @@ import shutil
 import signal
 import socket
 import ssl
+import stat
 import struct
 import subprocess
 import sys
@@ -2765,8 +2766,7 @@ class Notices:
         return hashlib.sha256(self._salt + certificate.der).hexdigest()
 
     def _read(self, path: Path) -> None:
-        with path.open(encoding="utf-8") as file:
-            kept = json.loads(file.read(LONGEST_NOTICES))
+        kept = json.loads(read_text(path)[:LONGEST_NOTICES])
         salt, told = bytes.fromhex(kept["salt"]), {str(each) for each in kept["told"]}
         self._day, self._salt, self._told = str(kept["day"]), salt, told
 
@@ -3102,12 +3102,13 @@ class Conductor:
             try:
                 attempt.broker.select_role(session, role)
                 self.bridge.call(taken)
-            except AgentError as error:
+            except Exception as error:
+                failure = told("the broker's lane", error)
                 if before:  # the broker may have taken the other one all the same
-                    with contextlib.suppress(AgentError):
+                    with contextlib.suppress(Exception):
                         attempt.broker.select_role(session, before)
-                self.bridge.call(refused, error)
-                self._broker_says(attempt, error)
+                self.bridge.call(refused, failure)
+                self._broker_says(attempt, failure)
 
         attempt.lane.submit(change)
 
@@ -4324,6 +4325,7 @@ CARD_SLOW_MS = 2000  # until a card that is being read is called slow
 EARLY_TYPING_MS = 3000  # digits typed before the card is noticed are kept that long
 NO_CARD_IN = State.WAITING, State.LOCKED
 RETAKE_MS, GRAB_AGAIN_MS = 5, 50  # after a window came before a kiosk's; while another program holds a grab
+FAILED_AGAIN_MS = 1000  # after an error
 TOUCHED_SECONDS = 60  # whoever has touched keyboard or pointer since then is there
 AMBER_SECONDS, ASK_SECONDS = 300, 120  # before a session's end: the time is marked; the person is asked
 SETTLE_SECONDS = 0.4  # Enter or a click that comes sooner was meant for the screen before
@@ -4880,6 +4882,7 @@ class Cover:
         self._display = Xlib.display.Display(self._root.winfo_screen())
         self._display.set_error_handler(lambda *what: None)  # about a window that has just gone
         self._screen = self._display.screen().root
+        self._be_the_only_one()
         self.is_up = self._holds = False  # over everything; with every key and click
         self._top: tk.Misc = self._root  # what is kept on top
         self._before: Any = None  # the window that had the keyboard
@@ -4894,6 +4897,18 @@ class Cover:
         self._follow_monitors()
         self._gone, self._bad_window = Xlib.error.ConnectionClosedError, Xlib.error.BadDrawable
         self._root.tk.createfilehandler(self._display, tk.READABLE, lambda *_: self._x_tells())
+
+    def _be_the_only_one(self) -> None:
+        """Two covers of one screen would fight for it. Raises RUNS_ALREADY."""
+        name = self._display.intern_atom("_LANYARD_KIOSK")
+        self._display.grab_server()
+        if self._display.get_selection_owner(name):
+            self._display.close()
+            raise AgentError(Fault.RUNS_ALREADY)
+        self._only = self._screen.create_window(0, 0, 1, 1, 0, 0)
+        self._only.set_selection_owner(name, self._x.CurrentTime)
+        self._display.ungrab_server()
+        self._send()
 
     def go_up(self) -> None:
         """Cover all, from now on."""
@@ -4958,6 +4973,8 @@ class Cover:
     def close(self) -> None:
         """Let go of the screen."""
         self._root.tk.deletefilehandler(self._display)
+        self._only.destroy()
+        self._display.sync()  # the next one may follow at once
         self._display.close()
 
     def _frame_of(self, widget: tk.Misc) -> Any:
@@ -5009,7 +5026,16 @@ class Cover:
             self._later = self._root.after(RETAKE_MS, self._hold)
 
     def _hold(self) -> None:
-        self._later = ""
+        """Until it holds; whatever fails meanwhile, it is tried again."""
+        self._later, again = "", FAILED_AGAIN_MS
+        try:
+            self._take_hold()
+            again = GRAB_AGAIN_MS if self.is_up and not self._holds else 0
+        finally:
+            if again:
+                self._later = self._root.after(again, self._hold)
+
+    def _take_hold(self) -> None:
         self._top.lift()
         if not self.is_up:
             return
@@ -5022,8 +5048,6 @@ class Cover:
                 self._holds = True
         self._window.conductor.has_keyboard = self._holds
         self._send()
-        if not self._holds:
-            self._later = self._root.after(GRAB_AGAIN_MS, self._hold)
 
     def _nobody_grabs(self) -> bool:
         """Whether another program holds neither keyboard nor pointer. (Tk would wait a second for the pointer.)"""
@@ -6444,14 +6468,15 @@ class Known:
     reader: str | None = None
     problem: AgentError | None = None
     ended_by: str = ""  # why nobody is signed in any more
-    is_locked: bool = False  # nobody is signed in, and a session is kept
+    locked: SignedIn | None = None  # nobody is signed in, and this session is kept
 
     def failure_since(self, earlier: Known) -> AgentError | None:
         """What has ended a sign-in meanwhile, or why there can be none."""
         new = self.problem is not earlier.problem or self.state is State.NO_READER
         if self.state in UNDISTURBED and new:
             return self.problem
-        gave_up = self.state is State.SIGNED_OUT and self.ended_by == "logged_out" and not earlier.signed_in
+        was_here = earlier.signed_in or earlier.locked
+        gave_up = self.state is State.SIGNED_OUT and self.ended_by == "logged_out" and not was_here
         return AgentError(Fault.GIVEN_UP) if gave_up and self is not earlier else None
 
     @property
@@ -6509,8 +6534,8 @@ class TicketServer(threading.Thread):
         old, attempt, state = self._known, self._conductor.attempt, self._conductor.state
         signed_in = attempt.signed_in if attempt and state is State.SIGNED_IN else None
         reader = attempt.card.reader if attempt else None
-        is_locked = self._conductor.locked is not None
-        self._known = Known(state, signed_in, reader, self._conductor.problem, reason_of(event), is_locked)
+        locked = self._conductor.locked.signed_in if self._conductor.locked else None
+        self._known = Known(state, signed_in, reader, self._conductor.problem, reason_of(event), locked)
         self._call(self._moved, old, self._known)
 
     def _session_news(self, event: SessionEvent) -> None:
@@ -6530,14 +6555,19 @@ class TicketServer(threading.Thread):
         self._showing = False
         call, wants = self._shown
         if call and not wants:
-            if self._known.ticket and self._known.ticket == call.other_than:
-                self._conductor.handle(Cue.LOG_OUT)
+            self._log_out_the_old(call)
             self._conductor.handle(Cue.DISMISSED)
         if call:
             answer = functools.partial(self._call, self._answered, call)
             self._conductor.ask(Request(call.origin, call.caller.program(), wants or "", answer, call.signing))
         elif self._conductor.request:
             self._conductor.ask(None)
+
+    def _log_out_the_old(self, call: OpenCall) -> None:
+        """Whose ticket will not do is logged out, and their card is asked for its passcode."""
+        if self._known.ticket and self._known.ticket == call.other_than:
+            self._conductor.handle(Cue.LOG_OUT)
+            self._conductor.handle(Cue.DISMISSED)
 
     def close(self) -> None:
         """Tell all who wait that the agent ends."""
@@ -6742,7 +6772,9 @@ class TicketServer(threading.Thread):
     async def get_new_ticket(self, caller: Caller, origin: str = "", wait_seconds: int = WAIT_SECONDS) -> Outcome:
         if self._kiosk:
             raise VarlinkError("MethodNotSupported", "On a shared PC programs end with the session: sign in again.")
-        call, since = OpenCall(caller, origin, other_than=self._known.ticket), self._known
+        call, since = OpenCall(caller, origin), self._known
+        old = since.signed_in or since.locked
+        call.other_than = old.session.ticket if old else None
         return await self._until(call, lambda: self._ticket_for(call, since), wait_seconds)
 
     def _ticket_for(self, call: OpenCall, since: Known) -> Outcome | None:
@@ -6757,6 +6789,8 @@ class TicketServer(threading.Thread):
             if self._may_have(call.caller, call.origin):
                 return self._give(self._signed_in())
             call.wants = _(MAY_HAVE)
+        elif known.ticket and call.wants == "":  # it was locked when it was asked for, and is resumed
+            self._bridge.call(self._log_out_the_old, call)
         elif call.wants:
             return AgentError(Fault.NO_TICKET)  # the session ended meanwhile
         else:
@@ -6809,7 +6843,7 @@ class TicketServer(threading.Thread):
 
     async def _tell_all(self, caller: Caller) -> Outcome:
         seen = self._sequence
-        now = "signed_in" if self._known.signed_in else "locked" if self._known.is_locked else "signed_out"
+        now = "signed_in" if self._known.signed_in else "locked" if self._known.locked else "signed_out"
         await caller.reply(self._event_now(now, None), continues=True)
         while True:
             changed = self._changed
@@ -7138,6 +7172,19 @@ def notices_file(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "lanyard/notices.json")
 
 
+def open_at_once(path: str, flags: int) -> int:
+    """An opener that does not wait for who writes into a pipe. Raises OSError."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Of a file that is one: a pipe or a device would be waited for. Raises OSError, UnicodeError."""
+    with open(path, encoding="utf-8-sig", errors=errors, opener=open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return file.read()
+
+
 def wants_kiosk(environment: Mapping[str, str], options: Mapping[str, Any]) -> bool:
     """As far as that can be known of settings with a mistake in them."""
     if options.get("kiosk") or TRUTHS.get(environment.get("LANYARD_KIOSK", "").lower()):
@@ -7145,7 +7192,7 @@ def wants_kiosk(environment: Mapping[str, str], options: Mapping[str, Any]) -> b
     texts = []
     for path in filter(None, (SYSTEM_FILE, own_file(environment), options.get("config"))):
         with contextlib.suppress(OSError):
-            texts.append(path.read_text("utf-8-sig", errors="replace"))
+            texts.append(read_text(path, errors="replace"))
     return re.search(r"^\s*kiosk\s*=\s*true\b", "\n".join(texts), re.MULTILINE) is not None
 
 
@@ -7165,7 +7212,9 @@ def _setting(name: str, value: object, place: str) -> Any:
         return number
     if not isinstance(value, str) or "\0" in value:
         raise UsageError(f"{place} must be a text.")
-    return value if SETTINGS[name].default is not None else Path(os.path.expanduser(value))  # no default: a path
+    if SETTINGS[name].default is not None:
+        return value
+    return Path(os.path.expanduser(value)) if value else None  # no default: a path, or none
 
 
 def option(name: str) -> str:
@@ -7175,7 +7224,7 @@ def option(name: str) -> str:
 
 def _read_toml(path: Path, *, may_be_missing: bool = False) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         if may_be_missing and isinstance(error, FileNotFoundError | NotADirectoryError):
             return {}
@@ -7202,6 +7251,7 @@ def check_spine(settings: Settings) -> None:
         raise settings.mistake("spine", "which is not an https address", "The agent never signs in without TLS.")
     if settings.ca_file:
         try:
+            read_text(settings.ca_file, errors="replace")
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.ca_file)
         except (OSError, ssl.SSLError):
             raise settings.mistake("ca_file", "which is not a readable file of CA certificates (PEM)") from None
@@ -7227,8 +7277,11 @@ def log_handler(settings: Settings) -> logging.StreamHandler[TextIO]:
 
 
 def open_log(path: Path) -> TextIO:
-    """Made for its owner alone, and never through a link that somebody else put there. Raises OSError."""
-    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    """Made for its owner alone, and never through a link that somebody else put there. Raises OSError.
+
+    A pipe that nobody reads is not waited for.
+    """
+    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     return open(opened, "a", encoding="utf-8", errors="backslashreplace")
 
 

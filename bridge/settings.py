@@ -13,8 +13,10 @@ A field of Settings is a key of the file; its metadata says how a value is read,
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -169,9 +171,17 @@ def _value(name: str, value: object, path: Path, *, is_system: bool) -> Any:
         raise SettingsError(f"{path}: {name} {error}.") from None
 
 
+def _read_text(path: Path) -> str:
+    """Return the text of a file that is one: a pipe or a device would be waited for. Raises OSError, UnicodeError."""
+    with open(path, encoding="utf-8-sig", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return file.read()
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        return tomllib.loads(_read_text(path))
     except FileNotFoundError:
         return {}
     except OSError as error:

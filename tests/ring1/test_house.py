@@ -32,18 +32,18 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 572,  # everything before the cards
+    "": 573,  # everything before the cards
     "Card session": 747,
     "PKCS#11 tokens": 426,
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
     "Worker bridge": 1229,
-    "Front ends": 2334,
-    "Ticket socket": 898,
-    "Configuration and logging": 634,
+    "Front ends": 2357,
+    "Ticket socket": 908,
+    "Configuration and logging": 653,
 }
-MOST_LINES = 7653
+MOST_LINES = 7706
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.machine import wait_until
+from support.spine import Spine
 from support.ticket_socket import LiveAgent, error_name
 
 import agent
@@ -151,3 +152,31 @@ def test_a_program_that_had_the_person_sign_in_is_asked_for_too(live: LiveAgent)
         ticket = live.signs_in()
         live.asks(agent.MAY_HAVE).answer(True)
         assert caller.receive() == {"parameters": {"ticket": ticket}}
+
+
+@pytest.mark.logs_errors
+def test_a_change_of_role_that_fails_unexpectedly_is_answered(live: LiveAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.signs_in("three-roles")
+    roles = live.conductor.signed_in().session.roles
+
+    def select_role(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(agent.Broker, "select_role", select_role)
+    assert error_name(live.call("ChangeRole", id=roles[1].id)) == "Internal"
+    assert live.call("GetStatus")["parameters"]["role"]["id"] == roles[0].id
+
+
+def test_a_new_ticket_that_is_asked_for_while_the_session_is_locked_is_not_the_old_one(
+    live: LiveAgent, spine: Spine
+) -> None:
+    """Who unlocks it is asked to sign in once more."""
+    old = live.signs_in()
+    live.call("Lock")
+    with live.dialogue() as caller:
+        caller.send("GetNewTicket")
+        live.asks()
+        live.types()
+        wait_until(lambda: spine.is_over(old), what="the old session's end")
+        live.types()
+        assert caller.receive()["parameters"]["ticket"] != old

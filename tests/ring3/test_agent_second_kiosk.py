@@ -8,6 +8,8 @@ from collections.abc import Callable
 from support.agent_program import run_agent
 from support.kiosk import Kiosk
 from support.machine import need, wait_until
+from support.spine import Spine
+from support.workplace import KioskWindow, Workplace
 
 from agent import Fault
 
@@ -29,3 +31,14 @@ def test_a_second_start_brings_the_session_of_the_first_to_the_front(start_kiosk
     assert done.returncode == Fault.RUNS_ALREADY.exit_code, done.stderr
     wait_until(lambda: covers(kiosk), what="the first one's screen")
     assert kiosk.status()["state"] == "signed_in"
+
+
+def test_where_there_is_no_place_for_a_socket_there_is_one_copy_for_each_screen(
+    workplace: Workplace, covering: KioskWindow, spine: Spine
+) -> None:
+    covering.waits(covering.covers)
+    about = {"DISPLAY": workplace.display.name, "XDG_RUNTIME_DIR": ""}
+    done = run_agent("--spine", spine.url, "--ca-file", str(spine.ca_file), "--kiosk", **about)
+    assert done.returncode == Fault.RUNS_ALREADY.exit_code, done.stderr
+    assert "The agent is running already" in done.stderr
+    covering.waits(lambda: covering.covers() and covering.has_keyboard())

@@ -10,6 +10,7 @@ from support.agent import Slot
 from support.machine import stop
 from support.workplace import KioskWindow, Workplace
 
+import agent
 from agent import State
 
 Disturbance = Callable[[KioskWindow, Workplace], None]
@@ -113,6 +114,28 @@ def test_the_keyboard_is_taken_as_soon_as_another_program_lets_go_of_it(
     covering.waits(covering.has_keyboard)
     covering.signs_in()
     covering.works()
+
+
+@pytest.mark.logs_errors
+def test_an_error_does_not_end_the_tries_to_take_the_keyboard(
+    workplace: Workplace, covering: KioskWindow, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot.insert("one-role")
+    covering.signs_in()
+    covering.works()
+    failures: list[int] = []
+    holds = agent.Cover._nobody_grabs
+
+    def fails_twice(cover: agent.Cover) -> bool:
+        if len(failures) < 2:
+            failures.append(1)
+            raise RuntimeError
+        return holds(cover)
+
+    monkeypatch.setattr(agent, "FAILED_AGAIN_MS", 10)
+    monkeypatch.setattr(agent.Cover, "_nobody_grabs", fails_twice)
+    slot.pull()
+    covering.waits(lambda: len(failures) == 2 and covering.has_keyboard())
 
 
 @pytest.mark.parametrize("workplace", MANAGERS, indirect=True)
