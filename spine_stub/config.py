@@ -64,6 +64,8 @@ class Config:
     idle: timedelta = timedelta(minutes=600)
     control_token: Path | None = None
     """A file with the token by which programs elsewhere use the console's API; none keeps it to this machine."""
+    bridge_port: int = BRIDGE_PORT
+    """Where on this machine the agent's bridge answers pages."""
     max_body: int = 64 * 1024
     """Largest request body in bytes; a real answer with its certificates is under 10,000."""
     cis2_issuer: str = ""

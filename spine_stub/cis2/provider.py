@@ -15,6 +15,7 @@ from ..people.directory import Person
 from . import REALM
 from .clients.addresses import Addresses
 from .clients.registry import Registry
+from .identity.mock_people import WithMockPeople
 from .identity.sessions import COOKIE, Sessions
 from .journal import Journal
 from .logout.ends import Ends
@@ -104,8 +105,8 @@ class Provider:
 
     def __init__(self, stub: Stub, clients: Registry) -> None:
         self.stub, self.broker, self.clients = stub, stub.broker, clients
-        self.people = self.broker.directory
         config = self.broker.config
+        self.people = WithMockPeople(self.broker.directory)
         self.clock = SettableClock(self.broker.clock)
         self.journal = Journal(self.clock)
         self.addresses = Addresses(config.allowed_hosts, config.data / ROOT)

@@ -25,23 +25,32 @@ PATHS = (
     (f"{REALM}/userinfo", ("GET", "POST"), "endpoints.userinfo", "userinfo"),
     (f"{REALM}/connect/jwk_uri", ("GET",), "endpoints.discovery", "jwk_uri"),
     (f"{REALM}/connect/endSession", ("GET", "POST"), "endpoints.end_session", "end_session"),
-    (f"{REALM}/sign-in", ("POST",), "sign_in.begin", "chosen"),
 )
 """A path, its methods, and the module of this package and the function in it that answer."""
+
+PAGES = (
+    (f"{REALM}/sign-in", ("GET", "POST"), "sign_in.pages", "sign_in_page"),
+    (f"{REALM}/role", ("GET", "POST"), "sign_in.pages", "role_page"),
+    *(
+        (f"{REALM}/static/{name}", ("GET",), "sign_in.pages", "static")
+        for name in ("pages.css", "sign_in.css", "ticket.js", "sign_in.js")
+    ),
+)
+"""What browsers are shown on the way."""
 
 ADDRESSES = tuple(path for path, _, _, _ in PATHS)
 
 
 def routes(provider: Provider) -> tuple[Route, ...]:
     """The endpoints, as the application takes them. Each is imported when it is first asked, with its libraries."""
-    return tuple((path, methods, _view(provider, module, name)) for path, methods, module, name in PATHS)
+    return tuple((path, methods, _view(provider, path, *where)) for path, methods, *where in (*PATHS, *PAGES))
 
 
-def _view(provider: Provider, module: str, name: str) -> Callable[[Broker, BrokerRequest], Response]:
+def _view(provider: Provider, path: str, module: str, name: str) -> Callable[[Broker, BrokerRequest], Response]:
     def answer(_: Broker, asked: BrokerRequest) -> Response:
         asked.holds_secrets = True
         view: View = getattr(import_module(f".{module}", __package__), name)
         return view(provider, asked)
 
-    answer.__name__ = f"cis2_{name}"
+    answer.__name__ = path.replace(".", "_")
     return answer

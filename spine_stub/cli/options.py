@@ -78,6 +78,7 @@ def make_config(options: argparse.Namespace) -> Config:
         cis2_issuer=options.cis2_issuer,
         any_client=options.any_client,
         allowed_hosts=tuple(options.allow_host),
+        bridge_port=options.bridge_port,
     )
 
 
@@ -111,7 +112,7 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
         type=_port,
         default=BRIDGE_PORT,
         metavar="PORT",
-        help="where that application's page looks for the agent's bridge on this machine (default: %(default)s)",
+        help="where pages look for the agent's bridge on this machine (default: %(default)s)",
     )
 
 

@@ -170,7 +170,7 @@ def test_a_body_that_is_too_large_is_refused(application: Application) -> None:
 
 
 def test_each_method_has_its_endpoint(application: Application) -> None:
-    for path in ("/access_token", "/sign-in", ""):
+    for path in ("/access_token", ""):
         assert application.get(path).status_code in (404, 405)
 
 

@@ -105,6 +105,11 @@ class Application:
         return claims
 
 
+def asks_who(reply: requests.Response) -> bool:
+    """Whether the browser is sent to the page where somebody is chosen."""
+    return reply.status_code == 302 and f"{REALM}/sign-in?key=" in reply.headers["Location"]
+
+
 def returned(reply: requests.Response) -> dict[str, str]:
     """What the browser brings back to the application."""
     assert reply.status_code == 302, reply.text

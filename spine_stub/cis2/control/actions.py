@@ -41,7 +41,7 @@ def arrange(
     if client and provider.clients.get(client) is None:
         raise DataError(f"there is no client {client[:40]!r}")
     how = _mechanism(mechanism, aal)
-    arranged = Arranged(uid, _role_id(person, role), how, MECHANISMS[how], client, standing)
+    arranged = Arranged(uid, _role_id(person, role), how, MECHANISMS[how].aal, client, standing)
     provider.arranged.append(arranged)
     return arranged
 

@@ -14,7 +14,8 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response
 
 from ...web.replies import REASON_HEADER
-from ..sign_in.begin import begin, error_page
+from ..sign_in.begin import begin
+from ..sign_in.pages import problem_page
 from ..tokens.codes import AuthorizationRequest
 from .messages import printable, single
 from .redirects import refuse
@@ -50,6 +51,6 @@ def _refused_here(provider: Provider, asked: BrokerRequest, parameters: Mapping[
     client_id = parameters.get("client_id", "")
     provider.journal.add("authorize", client_id=client_id, sent=parameters, got={"status": 400}, refused=why)
     asked.note(reason=why)
-    reply = error_page(why)
+    reply = problem_page("This request cannot be answered", why)
     reply.headers[REASON_HEADER] = printable(why)
     return reply

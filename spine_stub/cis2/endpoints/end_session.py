@@ -15,7 +15,7 @@ from flask import Response
 from ...web.replies import REASON_HEADER
 from .. import REALM
 from ..identity.sessions import COOKIE
-from ..sign_in.begin import error_page
+from ..sign_in.pages import problem_page, signed_out_page
 from ..tokens.reading import BadToken, verified
 from .messages import single
 
@@ -41,7 +41,7 @@ def end_session(provider: Provider, asked: BrokerRequest) -> Response:
         reply = _way_back(provider.clients.get(client_id), parameters)
     except NotEnded as exc:
         provider.journal.add("end_session", client_id=client_id, sent=parameters, got={"status": 400}, refused=str(exc))
-        reply = error_page(str(exc))
+        reply = problem_page("Nobody is signed out by this", str(exc))
         reply.headers[REASON_HEADER] = str(exc)
         return reply
     session = provider.sessions.get(str(claims.get("sid")))
@@ -72,7 +72,7 @@ def _way_back(client: Client | None, parameters: Mapping[str, str]) -> Response:
     """The reply of a session that is ended; raises NotEnded."""
     address = parameters.get("post_logout_redirect_uri")
     if not address:
-        return Response("<!doctype html><title>Signed out</title><p>You are signed out.", content_type="text/html")
+        return signed_out_page()
     if client is None or not client.may_go_back_to(address):
         raise NotEnded("post_logout_redirect_uri is not one of those registered for this client")
     state = urlencode({"state": parameters["state"]}) if parameters.get("state") else ""

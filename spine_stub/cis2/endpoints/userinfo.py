@@ -9,7 +9,7 @@ from flask import Response
 
 from ...web.replies import REASON_HEADER
 from ..clients.registry import Client
-from ..identity import claims
+from ..identity.claims import claims
 from ..tokens.codes import Grant
 from ..tokens.id_token import level
 from .messages import as_json
@@ -30,8 +30,7 @@ def userinfo(provider: Provider, asked: BrokerRequest) -> Response:
     person = provider.person(grant.authentication.uid) if grant else None
     if grant is None or client is None or person is None:
         return _refused(provider, "no access token was sent" if not token else "the access token is not known, or over")
-    who = claims.userinfo(person, grant.request.scopes, grant.authentication.ial)
-    given = as_registered(who, client)
+    given = as_registered({"sub": person.uid, **claims(person, grant.request.scopes)}, client)
     asked.note(uid=person.uid)
     _note(provider, grant, given)
     if client.userinfo == "plain":

@@ -1,63 +1,122 @@
-"""How surely somebody has said who they are, and whether that will do for what an application asks for.
+"""How surely somebody must have signed in, and whether somebody has: acr_values, prompt and max_age.
 
-The ladder of authentication context classes (acr_values) is CIS2's: a level, or one way of signing in.
+NHS England's "Authenticator guidance for developers" has the levels: AAL3 for hardware that cannot be phished, AAL2 for
+two factors, AAL1 for a password, which only test environments take. The names of classes and mechanisms are those
+that public applications ask for and check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
 
 from .sessions import Authentication
 
-MECHANISMS = {"N3_SMARTCARD": 3, "FIDO2": 3, "IOS": 3, "WINDOWS_HELLO": 3, "TOTP": 2, "NHSMAIL": 2, "USERPASS": 1}
-"""The ways of signing in, with the authentication assurance level of each."""
+USUAL_CLASS = "AAL3_ANY"
+"""What is asked for when nothing known is: OpenID Connect Core 1.0, section 3.1.2.1, makes acr_values a wish."""
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_MOST_SECONDS = 10**10
+"""More is no longer a time. Milliseconds that were taken for seconds are below it, and are taken as they are said."""
 
 
-class Decision(Enum):
-    """What is done about a request."""
+@dataclass(frozen=True)
+class Mechanism:
+    """A way to prove who one is: its name as `amr` has it, its level, and what people call it."""
 
-    GO_ON = auto()
-    ASK = auto()
-    REFUSE = auto()
+    name: str
+    aal: int
+    title: str
 
-
-def decide(asked: Mapping[str, str], known: Authentication | None, now: datetime) -> Decision:
-    """Whether the authentication that there is will do, somebody is asked again, or, with prompt=none, refused."""
-    prompts = asked.get("prompt", "").split()
-    is_enough = known is not None and "login" not in prompts and _is_fresh(asked.get("max_age", ""), known, now)
-    if is_enough and fits(asked.get("acr_values", ""), known):
-        return Decision.GO_ON
-    return Decision.REFUSE if "none" in prompts else Decision.ASK
+    def at(self, uid: str, time: datetime, ial: int = 3) -> Authentication:
+        """What is known of somebody who has just used it."""
+        return Authentication(uid, time, self.name, self.aal, ial)
 
 
-def fits(acr_values: str, known: Authentication | None) -> bool:
-    """Whether an authentication is one of those asked for; nothing asks for any."""
-    return known is not None and (not acr_values or any(known.acr in _meant(acr) for acr in acr_values.split()))
+MECHANISMS: Mapping[str, Mechanism] = {
+    mechanism.name: mechanism
+    for mechanism in (
+        Mechanism("N3_SMARTCARD", 3, "Smartcard"),
+        Mechanism("CIS2_SMARTCARD", 3, "Smartcard without an agent"),
+        Mechanism("FIDO2", 3, "Security key"),
+        Mechanism("WINDOWS_HELLO", 3, "Windows Hello"),
+        Mechanism("IOS", 3, "iPad app"),
+        Mechanism("TOTP", 2, "Microsoft Authenticator"),
+        Mechanism("NHSMAIL", 2, "NHS.net Connect"),
+        Mechanism("USERPASS", 1, "Password"),
+    )
+}
+SMARTCARD = MECHANISMS["N3_SMARTCARD"]
+
+CLASSES: Mapping[str, frozenset[str]] = {
+    "AAL3_ANY": frozenset(name for name, mechanism in MECHANISMS.items() if mechanism.aal == 3),
+    "AAL2_OR_AAL3_ANY": frozenset(name for name, mechanism in MECHANISMS.items() if mechanism.aal >= 2),
+    "AAL2_ANY": frozenset(name for name, mechanism in MECHANISMS.items() if mechanism.aal == 2),
+    "AAL3_SMARTCARD": frozenset({"N3_SMARTCARD", "CIS2_SMARTCARD"}),
+    **{f"AAL{mechanism.aal}_{name}": frozenset({name}) for name, mechanism in MECHANISMS.items()},
+}
+"""The mechanisms that satisfy each authentication context class."""
 
 
-def usual(acr_values: str) -> tuple[str, int]:
-    """A mechanism and level that will do for what is asked: the smartcard, unless only others will."""
-    meant = [acr for acr in acr_values.split() if _meant(acr)]
-    if not meant:
-        return "N3_SMARTCARD", 3
-    best = next(m for m, aal in MECHANISMS.items() if any(f"AAL{aal}_{m}" in _meant(acr) for acr in meant))
-    return best, MECHANISMS[best]
+@dataclass(frozen=True)
+class Wanted:
+    """What an application asks for in one authorization request."""
+
+    classes: tuple[str, ...] = (USUAL_CLASS,)
+    """Authentication context classes, the best first; one of them is enough."""
+    prompts: frozenset[str] = frozenset()
+    max_age: int | None = None
+    """After how many seconds a sign-in is too old."""
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, str]) -> Wanted:
+        """Read acr_values, prompt and max_age; raises ValueError with a sentence for what no request may say."""
+        asked = parameters.get("acr_values", "").split()
+        return cls(
+            tuple(name for name in asked if name in CLASSES) or (USUAL_CLASS,),
+            _prompts(parameters.get("prompt", "").split()),
+            _seconds(parameters.get("max_age", "")),
+        )
+
+    def offered(self) -> list[Mechanism]:
+        """The mechanisms that are enough, in the order in which they are shown."""
+        enough = frozenset().union(*(CLASSES[name] for name in self.classes))
+        return [mechanism for name, mechanism in MECHANISMS.items() if name in enough]
+
+    def is_enough(self, authentication: Authentication) -> bool:
+        """Whether somebody has signed in surely enough, at whatever time."""
+        return any(authentication.mechanism in CLASSES[name] for name in self.classes)
+
+    def is_met_by(self, authentication: Authentication, now: datetime) -> bool:
+        """Whether an earlier sign-in spares the person a new one."""
+        asks_again = self.prompts & {"login", "select_account"}
+        return not asks_again and self._is_recent(authentication, now) and self.is_enough(authentication)
+
+    def acr(self, authentication: Authentication) -> str:
+        """The class that was asked for and is satisfied; where none is, the mechanism itself.
+
+        That is how the real one's tokens have it: "The acr claim states that the business rules for the class were
+        satisfied, it is not intended to indicate how they were satisfied" (section "ACR and AMR values").
+        """
+        satisfied = (name for name in self.classes if authentication.mechanism in CLASSES[name])
+        return next(satisfied, authentication.acr)
+
+    def _is_recent(self, authentication: Authentication, now: datetime) -> bool:
+        return self.max_age is None or now - authentication.time <= timedelta(seconds=self.max_age)
 
 
-def _meant(acr: str) -> frozenset[str]:
-    """The classes that a value of acr_values stands for."""
-    every = {f"AAL{aal}_{mechanism}": aal for mechanism, aal in MECHANISMS.items()}
-    if acr in ("AAL3_SMARTCARD", "AAL3_CIS2_SMARTCARD"):
-        return frozenset({"AAL3_N3_SMARTCARD"})
-    levels = {"AAL3_ANY": {3}, "AAL2_OR_AAL3_ANY": {2, 3}, "AAL2_ANY": {2}}.get(acr)
-    if levels is None:
-        return frozenset({acr} & every.keys())
-    return frozenset(name for name, aal in every.items() if aal in levels)
+def _prompts(asked: Iterable[str]) -> frozenset[str]:
+    prompts = frozenset(asked)
+    if "none" in prompts and len(prompts) > 1:
+        raise ValueError("prompt has none and something else")
+    if unknown := prompts - PROMPTS:
+        raise ValueError(f"prompt has an unknown value: {min(unknown)[:40]!r}")
+    return prompts
 
 
-def _is_fresh(max_age: str, known: Authentication, now: datetime) -> bool:
-    if not max_age.isascii() or not max_age.isdigit():
-        return True
-    return now - known.time <= timedelta(seconds=min(int(max_age[:9]), 10**8))
+def _seconds(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text[:20]) < _MOST_SECONDS):
+        raise ValueError("max_age is not a number of seconds")
+    return int(text)

@@ -1,102 +1,127 @@
-"""Who is signed in to a request: whom a test has arranged, who is signed in already, or who is chosen on the page."""
+"""How somebody comes to be signed in to an authorization request, and what follows.
+
+In this order: as a test has arranged it; as `login_hint` names a person, which only a test bed may believe; by the
+session that the browser has, if it is fresh and sure enough; else on the page, by a click or by a smartcard.
+"""
 
 from __future__ import annotations
 
 import secrets
-from html import escape
 from typing import TYPE_CHECKING
 
 from flask import Response
 
 from .. import REALM
-from ..endpoints import redirects
-from ..endpoints.messages import single
-from ..identity import assurance
+from ..endpoints.redirects import grant, refuse
+from ..identity.assurance import MECHANISMS, Mechanism, Wanted
+from ..identity.mock_people import is_mock, usual_mechanism
 from ..identity.sessions import COOKIE, Authentication, Session
+from ..tokens.codes import AuthorizationRequest
+from .roles import known_role
 
 if TYPE_CHECKING:
+    from ...people.directory import Person
     from ...web.request import BrokerRequest
     from ..provider import Arranged, Provider
-    from ..tokens.codes import AuthorizationRequest
+
+SIGN_IN_PAGE, ROLE_PAGE = "sign-in", "role"
+"""Where the pages are, below REALM."""
 
 
 def begin(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest) -> Response:
-    """Go on with whoever is signed in to this request; else show the page."""
-    arranged = provider.take_arranged(request.client_id)
-    if arranged:
+    """Go on with whoever is signed in to this request; else send the browser to the page."""
+    try:
+        wanted = Wanted.read(request.parameters)
+    except ValueError as exc:
+        return refuse(provider, request, "invalid_request", str(exc))
+    if arranged := provider.take_arranged(request.client_id):
         return _as_arranged(provider, asked, request, arranged)
-    if request["login_hint"] and provider.person(request["login_hint"]):
-        who = Authentication(request["login_hint"], provider.clock(), *assurance.usual(request["acr_values"]))
-        return signed_in(provider, asked, request, provider.sessions.open(who))
-    session = provider.sessions.of_cookie(asked.cookies.get(COOKIE))
-    wanted = assurance.decide(request.parameters, session.authentication if session else None, provider.clock())
-    if wanted is assurance.Decision.REFUSE:
-        return redirects.refuse(provider, request, "login_required", "Nobody is signed in")
-    if session and wanted is assurance.Decision.GO_ON:
-        return signed_in(provider, asked, request, session)
-    key = secrets.token_urlsafe(24)
-    provider.open.put(key, request)
+    session = session_of(provider, asked)
+    is_silent = "none" in wanted.prompts
+    hinted = None if is_silent else provider.person(request["login_hint"])
+    if hinted:
+        return sign_in(provider, asked, request, mechanism_for(hinted, wanted).at(hinted.uid, provider.clock()))
+    if session and wanted.is_met_by(session.authentication, provider.clock()):
+        return go_on(provider, asked, request, session)
+    if is_silent:
+        return refuse(provider, request, "login_required", "Nobody is signed in")
     provider.journal.add("page", sign_in=request.sign_in, client_id=request.client_id)
-    return _form(key, "uid", [(person.uid, person.cn) for person in provider.people.people()])
+    return _ask(provider, asked, request, SIGN_IN_PAGE)
 
 
-def chosen(provider: Provider, asked: BrokerRequest) -> Response:
-    """Answer the click on a person, or on a role. A page is answered once."""
-    parameters, _ = single(asked.form)
-    request = provider.open.take(parameters.get("key", ""))
-    if request is None:
-        return error_page("This page is over: go back to the application and sign in again")
-    if provider.person(parameters.get("uid", "")):
-        who = Authentication(parameters["uid"], provider.clock(), *assurance.usual(request["acr_values"]))
-        return signed_in(provider, asked, request, provider.sessions.open(who))
-    session = provider.sessions.of_cookie(asked.cookies.get(COOKIE))
-    person = provider.person(session.uid) if session else None
-    role_id = parameters.get("role", "")
-    if session is None or person is None or person.role(role_id) is None:
-        return error_page("Nothing was chosen: go back to the application and sign in again")
-    provider.journal.add("role", sign_in=request.sign_in, client_id=request.client_id, sent={"role": role_id})
-    return redirects.grant(provider, request, session, role_id)
+def sign_in(
+    provider: Provider,
+    asked: BrokerRequest,
+    request: AuthorizationRequest,
+    authentication: Authentication,
+    *,
+    ticket_key: str = "",
+    role_id: str = "",
+) -> Response:
+    """Give the browser a session of somebody who has just signed in, and go on."""
+    session = session_of(provider, asked)
+    if session and (session.uid, session.ticket_key) == (authentication.uid, ticket_key):
+        session.authentication = authentication
+    else:
+        if session:
+            provider.sessions.end(session.sid, "logged_out")
+        session = provider.sessions.open(authentication, ticket_key)
+    return go_on(provider, asked, request, session, role_id)
 
 
-def error_page(why: str) -> Response:
-    """What is said where nothing may be sent to the application."""
-    return Response(f"<!doctype html><title>Not possible</title><p>{escape(why)}.", 400, content_type="text/html")
-
-
-def signed_in(
+def go_on(
     provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, session: Session, role_id: str = ""
 ) -> Response:
-    """Go on once somebody is signed in: to the role screen, or straight back with a code. Sets the session's cookie."""
+    """Send the browser back with a code once the role is known, else to the page that asks for it."""
     person = provider.person(session.uid)
     if person is None:
-        return redirects.refuse(provider, request, "access_denied", "The person is not there any more")
+        return refuse(provider, request, "access_denied", "The person is not there any more")
     asked.note(uid=person.uid)
-    must_choose = bool({"selectedrole", "changedrole"} & set(request.scopes)) and not role_id
-    if must_choose and len(person.roles) > 1:
-        key = secrets.token_urlsafe(24)
-        provider.open.put(key, request)
-        reply = _form(key, "role", [(role.id, role.text) for role in person.roles])
+    role = role_id or known_role(request.scopes, person, _chosen(provider, session))
+    if role is not None:
+        reply = grant(provider, request, session, role)
+    elif request["prompt"] == "none":
+        reply = refuse(provider, request, "interaction_required", "A role must be chosen")
     else:
-        own = person.roles[0].id if must_choose and person.roles else ""
-        reply = redirects.grant(provider, request, session, role_id or own)
-    path, is_https = asked.path_prefix + REALM, asked.scheme == "https"
-    reply.set_cookie(COOKIE, session.cookie, path=path, secure=is_https, httponly=True, samesite="Lax")
+        reply = _ask(provider, asked, request, ROLE_PAGE)
+    path, secure = f"{asked.path_prefix}{REALM}", asked.scheme == "https"
+    reply.set_cookie(COOKIE, session.cookie, path=path, secure=secure, httponly=True, samesite="Lax")
     return reply
+
+
+def session_of(provider: Provider, asked: BrokerRequest) -> Session | None:
+    """The session that the browser has."""
+    return provider.sessions.of_cookie(asked.cookies.get(COOKIE))
+
+
+def mechanism_for(person: Person, wanted: Wanted, name: str = "") -> Mechanism:
+    """How somebody signs in: as was chosen, or as they usually do where that is enough, or else as is asked for.
+
+    The people of the public mock sign in as they usually do even where it is not enough.
+    """
+    if name in MECHANISMS:
+        return MECHANISMS[name]
+    usual, offered = usual_mechanism(person.uid), wanted.offered()
+    return usual if usual in offered or is_mock(person.uid) else offered[0]
 
 
 def _as_arranged(
     provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, arranged: Arranged
 ) -> Response:
-    if provider.person(arranged.uid) is None:
-        return redirects.refuse(provider, request, "access_denied", "The person of the arranged sign-in is not there")
-    who = Authentication(arranged.uid, provider.clock(), arranged.mechanism, arranged.aal)
-    return signed_in(provider, asked, request, provider.sessions.open(who), arranged.role_id)
+    person = provider.person(arranged.uid)
+    if person is None:
+        return refuse(provider, request, "access_denied", "The person of the arranged sign-in is not there")
+    who = Authentication(person.uid, provider.clock(), arranged.mechanism, arranged.aal, person.identity_level)
+    return sign_in(provider, asked, request, who, role_id=arranged.role_id)
 
 
-def _form(key: str, name: str, choices: list[tuple[str, str]]) -> Response:
-    buttons = "".join(
-        f'<p><button name="{name}" value="{escape(value)}">{escape(text)}</button>' for value, text in choices
-    )
-    hidden = f'<input type="hidden" name="key" value="{key}">'
-    form = f'<form method="post" action="{REALM}/sign-in">{hidden}{buttons}</form>'
-    return Response(f"<!doctype html><title>Sign in</title>{form}", content_type="text/html; charset=UTF-8")
+def _chosen(provider: Provider, session: Session) -> list[str | None]:
+    """The roles that were chosen in this session, the last first, and then the one of the agent's window."""
+    in_agent = provider.broker.store.sessions().get(session.ticket_key) if session.ticket_key else None
+    return [*reversed(session.roles.values()), in_agent.role_id if in_agent else None]
+
+
+def _ask(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, page: str) -> Response:
+    key = secrets.token_urlsafe(24)
+    provider.open.put(key, request)
+    return Response("", 302, {"Location": provider.address(asked, f"/{page}?key={key}")})

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..clients.registry import Client
+from ..identity.assurance import Wanted
 from .codes import Grant
 
 LIFETIME = timedelta(hours=1)
@@ -26,7 +27,7 @@ def claims(grant: Grant, client: Client, issuer: str, access_token: str, now: da
         "tokenName": "id_token",
         "aud": client.id,
         "c_hash": half_hash(grant.code, client.id_token_alg),
-        "acr": who.acr,
+        "acr": Wanted.read(request.parameters).acr(who),
         "id_assurance_level": level(who.ial, client),
         "authentication_assurance_level": level(who.aal, client),
         "org.forgerock.openidconnect.ops": secrets.token_urlsafe(20),

@@ -1,0 +1,220 @@
+"""The pages: who signs in, by a click or by a card; in which role; and what to do where something went wrong.
+
+A page belongs to one authorization request, which its key names until it is answered. What is chosen comes back by a
+form that only our own page may send. All but the smartcard works without JavaScript.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+from jinja2 import Environment, FileSystemLoader
+
+from ...errors import BrokerError, Unavailable
+from ...people.directory import Person
+from ...sessions import session_key
+from ...web.replies import asset
+from ..endpoints.redirects import grant, refuse
+from ..identity.assurance import SMARTCARD, Wanted
+from ..identity.mock_people import is_mock, usual_mechanism
+from ..tokens.codes import AuthorizationRequest
+from .begin import ROLE_PAGE, SIGN_IN_PAGE, mechanism_for, session_of, sign_in
+from .roles import LISTED, found_roles, how_many
+
+if TYPE_CHECKING:
+    from ...web.request import BrokerRequest
+    from ..provider import Provider
+
+_FOLDER = Path(__file__).parent
+_MOST = 50
+"""How many people a page lists."""
+_LONGEST_TICKET = 4096
+_LONGEST_SEARCH = 100
+_NOT_CHOSEN = "Nobody of this name is there any more: choose again."
+_NOT_HELD = "This role is not there any more: choose again."
+_CARD_REFUSED = "The broker does not accept this card. Take it out, sign in to the agent again, then try again."
+_BROKER_AWAY = "The broker cannot be asked just now. Nothing is wrong with the card: try again in a minute."
+
+
+def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
+    """Show who can sign in, or take the answer."""
+    request = _request_of(provider, asked)
+    if isinstance(request, Response):
+        return request
+    if asked.method != "POST":
+        return _show_people(provider, asked, request)
+    if "ticket" in asked.form:
+        return _by_card(provider, asked, request)
+    person = provider.person(asked.form.get("uid", ""))
+    if person is None:
+        return _show_people(provider, asked, request, _NOT_CHOSEN, 400)
+    mechanism = mechanism_for(person, Wanted.read(request.parameters), asked.form.get("mechanism", ""))
+    _close(provider, asked)
+    return sign_in(provider, asked, request, mechanism.at(person.uid, provider.clock(), person.identity_level))
+
+
+def role_page(provider: Provider, asked: BrokerRequest) -> Response:
+    """Show the roles that there are to choose from, or take the answer."""
+    request = _request_of(provider, asked)
+    if isinstance(request, Response):
+        return request
+    session = session_of(provider, asked)
+    person = provider.person(session.uid) if session else None
+    if session is None or person is None:
+        return problem_page("You are not signed in any more")
+    if asked.method != "POST":
+        return _show_roles(provider, asked, request, person)
+    role = person.role(asked.form.get("role", ""))
+    if role is None:
+        return _show_roles(provider, asked, request, person, _NOT_HELD, 400)
+    _close(provider, asked)
+    provider.journal.add("role", sign_in=request.sign_in, client_id=request.client_id, sent={"role": role.id})
+    return grant(provider, request, session, role.id)
+
+
+def static(_: Provider, asked: BrokerRequest) -> Response:
+    """A style sheet or a script."""
+    return asset(asked.step, _FOLDER / "static")
+
+
+def problem_page(title: str, says: str = "", status: int = 400) -> Response:
+    """Say what is wrong where nothing may be sent to an application, and what to do about it."""
+    next_step = "Go back to the application and sign in there again."
+    return _page("notice.html", status, title=title, next_step=next_step, says=says, is_problem=True)
+
+
+def signed_out_page() -> Response:
+    """Say that somebody is signed out, where an application has no page of its own for that."""
+    return _page("notice.html", 200, title="You are signed out", next_step="You can close this page.")
+
+
+def _request_of(provider: Provider, asked: BrokerRequest) -> AuthorizationRequest | Response:
+    """The authorization request that a page belongs to; or the reply, when it is to be answered at once."""
+    request = provider.open.get(_key(asked))
+    if request is None:
+        return problem_page("This page is over", "It was answered already, or it is too old.")
+    if asked.method == "POST" and _is_foreign(asked):
+        return problem_page("Another site sent this form", "Nothing was done.", 403)
+    if asked.method == "POST" and "cancel" in asked.form:
+        _close(provider, asked)
+        return refuse(provider, request, "access_denied", "The person cancelled")
+    return request
+
+
+def _is_foreign(asked: BrokerRequest) -> bool:
+    """Whether a browser says that a form comes from another site's page. Programs say neither, and have no cookies."""
+    site, origin = asked.headers.get("Sec-Fetch-Site"), asked.headers.get("Origin")
+    if site is not None:
+        return site != "same-origin"
+    return origin is not None and origin != f"{asked.scheme}://{asked.host}"
+
+
+def _by_card(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest) -> Response:
+    """Sign in whoever the agent's ticket belongs to, for as long as the broker's session lasts."""
+    ticket = asked.form["ticket"]
+    try:
+        if SMARTCARD not in Wanted.read(request.parameters).offered() or len(ticket) > _LONGEST_TICKET:
+            return _show_people(provider, asked, request, _CARD_REFUSED, 403)
+        _, person = provider.broker.session(ticket)
+    except Unavailable:
+        return _show_people(provider, asked, request, _BROKER_AWAY, 503)
+    except BrokerError as exc:
+        asked.note(reason=exc.reason, detail=exc.detail)
+        return _show_people(provider, asked, request, _CARD_REFUSED, 403)
+    _close(provider, asked)
+    who = SMARTCARD.at(person.uid, provider.clock(), person.identity_level)
+    return sign_in(provider, asked, request, who, ticket_key=session_key(ticket))
+
+
+def _show_people(
+    provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, problem: str = "", status: int = 200
+) -> Response:
+    wanted, search = Wanted.read(request.parameters), _search(asked)
+    today = provider.clock().date()
+    people = [person.on(today) for person in provider.people.people(search, _MOST) if person.active]
+    bridge = f"http://127.0.0.1:{provider.broker.config.bridge_port}"
+    return _page(
+        "sign_in.html",
+        status,
+        bridge,
+        **_common(provider, asked, request, SIGN_IN_PAGE),
+        card_bridge=bridge if SMARTCARD in wanted.offered() else "",
+        people=[{"person": person, "roles": how_many(person), "remark": _remark(person)} for person in people],
+        offered=wanted.offered(),
+        asked=request,
+        most=_MOST,
+        problem=problem,
+    )
+
+
+def _show_roles(
+    provider: Provider,
+    asked: BrokerRequest,
+    request: AuthorizationRequest,
+    person: Person,
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    return _page(
+        "role.html",
+        status,
+        **_common(provider, asked, request, ROLE_PAGE),
+        person=person,
+        roles=found_roles(person, _search(asked)),
+        searches=len(person.roles) > LISTED,
+        problem=problem,
+    )
+
+
+def _common(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, path: str) -> dict[str, Any]:
+    client = provider.clients.get(request.client_id)
+    name = client.name if client and client.name else request.client_id
+    return {"client_name": name, "path": path, "key": _key(asked), "q": _search(asked)}
+
+
+def _remark(person: Person) -> str:
+    """What is special about somebody, for whoever tests with them."""
+    usual = usual_mechanism(person.uid)
+    remarks = [f"of NHS England's mock, at AAL{usual.aal}"] if is_mock(person.uid) else []
+    if person.identity_level < Person.identity_level:
+        remarks.append(f"identity level {person.identity_level}")
+    return ", ".join(remarks)
+
+
+def _key(asked: BrokerRequest) -> str:
+    return asked.form.get("key", "") if asked.method == "POST" else asked.args.get("key", "")
+
+
+def _search(asked: BrokerRequest) -> str:
+    return asked.args.get("q", "").strip()[:_LONGEST_SEARCH]
+
+
+def _close(provider: Provider, asked: BrokerRequest) -> None:
+    """Let the page be over: whoever sends its form again is told so."""
+    provider.open.take(_key(asked))
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, trim_blocks=True)
+
+
+def _page(template: str, status: int, bridge: str = "'none'", **values: Any) -> Response:
+    """A page that loads and asks nothing but this server and the bridge, and stays out of frames.
+
+    Where its form leads is not limited: browsers apply form-action to every redirect that follows, and an application
+    may lead on from its redirect_uri to wherever it is at home.
+    """
+    reply = Response(
+        _templates().get_template(template).render(values), status, content_type="text/html; charset=UTF-8"
+    )
+    reply.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src {bridge}; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
+    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
+    return reply
