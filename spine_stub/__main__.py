@@ -31,12 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     log.set_up(options.log_level, log.LogForm(options.log))
     try:
         if options.command:
-            commands.run(options)
-        else:
-            signal.signal(signal.SIGTERM, _terminated)
-            if options.stop_with_stdin:
-                threading.Thread(target=_stop_with_stdin, daemon=True).start()
-            _serve(options)
+            return commands.run(options)
+        signal.signal(signal.SIGTERM, _terminated)
+        if options.stop_with_stdin:
+            threading.Thread(target=_stop_with_stdin, daemon=True).start()
+        _serve(options)
     except DataError as exc:
         print(f"spine_stub: {exc}", file=sys.stderr)
         return EXIT_USAGE

@@ -1,4 +1,4 @@
-"""The commands beside serving: enter people, issue cards and certificates, revoke them."""
+"""The commands beside serving: enter people, issue cards and certificates, revoke them, probe an application."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..people.open import open_directory
 from ..pki.first_start import fill
 from ..pki.registration import RegistrationAuthority, with_role
 from ..pki.revocation import REASONS
+from . import probe
 from .options import make_config
 
 _ROLE_FIELDS = (5, 6)
@@ -50,10 +51,13 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     ca.add_argument("--undo", action="store_true", help="take that back, as no other CA can")
     for parser in (revoke, ca):
         _add_reason(parser)
+    probe.add_options(_command(commands, "probe", "see what an application does wrong under CIS2: send it each fault"))
 
 
-def run(options: argparse.Namespace) -> None:
-    """Do what the command says; raises DataError."""
+def run(options: argparse.Namespace) -> int:
+    """Do what the command says; returns the exit code. Raises DataError."""
+    if options.command == "probe":
+        return probe.run(options)
     config = make_config(options)
     fill(config.data, system_clock(), secrets.token_bytes)
     directory = open_directory(config)
@@ -73,6 +77,7 @@ def run(options: argparse.Namespace) -> None:
             print("the CA is revoked: no card signs in")
     finally:
         directory.release()
+    return 0
 
 
 def _command(

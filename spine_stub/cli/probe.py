@@ -38,9 +38,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--start", default="", metavar="URL", help="the page that begins a sign-in (default: the one of --protected)")
     add("--person", default="555000000002", metavar="UID", help="who signs in (default: %(default)s, of one role)")
     add("--url", default="https://127.0.0.1:8443", help="where the stub is (default: %(default)s)")
-    add("--token", type=Path, metavar="FILE", help="the stub's control token, where it runs elsewhere")
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="its folder, with the CA that it is known by",
+    )
+    add(
+        "--control-token",
+        type=Path,
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="the file of its --control-token, where it runs in a container",
+    )
     add("--ca", type=Path, action="append", default=[], metavar="FILE", help="the application's CA, PEM")
-    add("--allow-host", action="append", default=[], metavar="HOST", help="also probe this host; may be repeated")
+    add(
+        "--allow-host",
+        action="append",
+        metavar="HOST",
+        default=argparse.SUPPRESS,
+        help="probe an application on this host; may be repeated",
+    )
     add("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML, for CI")
     add("--json", type=Path, metavar="FILE", help="write the report as JSON")
     add("--limit", type=int, default=300, metavar="SECONDS", help="give up after so long (default: %(default)s)")

@@ -33,7 +33,10 @@ COMMANDS = (
     ["-m", "emulator"],
     *(["-m", "emulator", name] for name in ("run", "insert", "remove", "list", "status", "trace")),
     ["-m", "spine_stub"],
-    *(["-m", "spine_stub", *command] for command in (["issue"], ["revoke-ca"], ["person", "add"], ["person", "edit"])),
+    *(
+        ["-m", "spine_stub", *command]
+        for command in (["issue"], ["probe"], ["revoke-ca"], ["person", "add"], ["person", "edit"])
+    ),
 )
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from support.browser import Browser
 from support.machine import need
+from support.readable import look
 from support.spine_client import Card, Client, sign_cms, signer
 
 from spine_stub import SpineStub
 
-SIZES = {"phone": (360, 740), "small": (1024, 768), "projector": (1920, 1080)}
 PAGES = [
     "",
     "people",
@@ -23,16 +23,8 @@ PAGES = [
     "sessions",
     "faults",
     "settings",
+    "cis2/report/example-application",
 ]
-BROKEN = r"""return [...document.querySelectorAll('button, time, td, td > *')].filter(element => {
-    const text = element.innerText.trim();
-    const range = document.createRange();
-    range.selectNodeContents(element);
-    const lines = new Set([...range.getClientRects()].map(box => Math.round(box.bottom / 8)));
-    const isWord = /^(\S{1,20}|\d+ \w+, [\d:]+)$/.test(text);
-    return element.children.length == 0 && isWord && lines.size > 1;
-}).map(element => element.innerText)"""
-"""Single words, times and uids that are on more than one line."""
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +77,6 @@ def wrong_digest(spine: SpineStub, client: Client) -> None:
     info = sign_cms(whose, base64.b64decode(challenge))
     signer(info)["signature"] = whose.raw_signature(challenge.encode(), "sha256")
     client.post("/login/authvalidate", client.answer(whose, info.dump(), challenge, signature))
-
-
-def look(browser: Browser, url: str, pictures: Path) -> list[str]:
-    """What is wrong with a page, light and dark, small and large."""
-    wrong: list[str] = []
-    for scheme in ("light", "dark"):
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        for name, size in SIZES.items():
-            browser.resize(*size)
-            browser.open(url)
-            browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-            found = browser.wider_than_the_screen() + browser.low_contrast() + browser.console() + browser.run(BROKEN)
-            wrong += [f"{scheme} {name}: {what}" for what in found]
-            browser.screenshot(pictures / f"{scheme}-{name}.png")
-    return wrong
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page or "timeline")

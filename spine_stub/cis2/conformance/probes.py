@@ -73,3 +73,5 @@ def logout_token(fault: str, sent: str) -> Probe:
 
 
 HONEST_LOGOUT = Probe("", "backchannel-logout", "a logout token as it should be", Must.END)
+ANOTHER_BROWSER = Probe("another-browser", "authorize", "the way back of a sign-in that another browser began")
+"""Not a fault of the stub: the probe opens in one browser what another one got."""

@@ -56,6 +56,8 @@ class Report:
     made: datetime
     sign_ins: int
     problem: str
+    to_probe: str
+    """What to do to see more, where the application was not probed."""
     groups: Mapping[str, Sequence[Finding]]
 
     @property
@@ -93,7 +95,8 @@ def make_report(client_id: str, steps: Sequence[Step], probed: Probed, now: date
     """Judge an application by its steps, oldest first, and by what probes saw."""
     groups = {group: [find(rule, steps, probed) for rule in rules] for group, rules in GROUPS.items()}
     sign_ins = len({step.sign_in for step in steps if step.endpoint == "access_token" and not step.refused})
-    return Report(client_id, now, sign_ins, probed.problem, groups)
+    to_probe = _TO_PROBE if probed.evidence is None and steps else ""
+    return Report(client_id, now, sign_ins, probed.problem, to_probe, groups)
 
 
 def find(rule: Rule, steps: Sequence[Step], probed: Probed) -> Finding:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..journal import Step
 from . import requests, token_requests
 from .evidence import Evidence
-from .probes import HONEST_LOGOUT, Must, Probe, id_token, level, logout_token, parameter, role
+from .probes import ANOTHER_BROWSER, HONEST_LOGOUT, Must, Probe, id_token, level, logout_token, parameter, role
 from .requests import Observe
 
 _CORE = "OpenID Connect Core 1.0, section"
@@ -57,6 +57,13 @@ REQUEST = (
         "A sign-in that comes back with another state is refused",
         f"{_CHANGES} (26 May 2021); RFC 6749, section 10.12",
         probes=(Probe("wrong-state", "authorize", "a redirect with another state", needs=parameter("state")),),
+    ),
+    Rule(
+        "state-bound",
+        "A sign-in that another browser began is refused",
+        f"{_CHANGES} (26 May 2021); RFC 6749, section 10.12",
+        probes=(ANOTHER_BROWSER,),
+        wanting="Seen only where the probe itself is the browser, without --sign-in.",
     ),
     Rule(
         "nonce-sent",

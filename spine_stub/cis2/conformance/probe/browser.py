@@ -41,6 +41,8 @@ class Page:
     url: str
     status: int
     text: str
+    location: str = ""
+    """Where a redirect leads that was not followed."""
 
 
 class Places:
@@ -78,17 +80,20 @@ class Browser:
         policy = DefaultCookiePolicy(secure_protocols=("https", "http"))
         self.cookies = MozillaCookieJar(policy=policy)
 
-    def get(self, url: str, *, leave: bool = True) -> Page:
-        """Open an address as a browser does; raises ProbeError. Without `leave`, no redirect to another site."""
+    def get(self, url: str, *, leave: bool = True, stop: str = "") -> Page:
+        """Open an address as a browser does; raises ProbeError.
+
+        Without `leave` no redirect to another site is followed, and with `stop` none to an address that begins so.
+        """
         self._places.check(url)
-        opener = self._opener("" if leave else _origin(url))
+        opener = self._opener(_Redirects(self._places, "" if leave else _origin(url), stop))
         try:
             request = Request(url, headers={"Accept": "text/html,*/*"})  # noqa: S310 - check() let it pass
             with opener.open(request, timeout=SECONDS) as reply:
                 return Page(reply.url, reply.status, _body(reply))
         except HTTPError as error:
             with error:
-                return Page(error.url or url, error.code, _body(error))
+                return Page(error.url or url, error.code, _body(error), error.headers.get("Location") or "")
         except (OSError, HTTPException, ValueError) as exc:
             raise ProbeError(f"{url} does not answer: {getattr(exc, 'reason', None) or exc}") from exc
 
@@ -110,26 +115,22 @@ class Browser:
                 cookie.domain = f"{cookie.domain}.local"
                 self.cookies.set_cookie(cookie)
 
-    def _opener(self, origin: str) -> OpenerDirector:
-        return build_opener(
-            ProxyHandler({}),
-            HTTPSHandler(context=self._places.trust),
-            HTTPCookieProcessor(self.cookies),
-            _Redirects(self._places, origin),
-        )
+    def _opener(self, redirects: HTTPRedirectHandler) -> OpenerDirector:
+        trust = HTTPSHandler(context=self._places.trust)
+        return build_opener(ProxyHandler({}), trust, HTTPCookieProcessor(self.cookies), redirects)
 
 
 class _Redirects(HTTPRedirectHandler):
     """Follows redirects where the probe may go; with an origin, only within it."""
 
-    def __init__(self, places: Places, origin: str) -> None:
-        self._places, self._origin = places, origin
+    def __init__(self, places: Places, origin: str, stop: str) -> None:
+        self._places, self._origin, self._stop = places, origin, stop
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         """None leaves the redirect as the answer."""
-        if self._origin and _origin(newurl) != self._origin:
+        if (self._origin and _origin(newurl) != self._origin) or (self._stop and newurl.startswith(self._stop)):
             return None
         self._places.check(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..evidence import Evidence, Outcome
-from ..probes import Must, Probe
+from ..probes import ANOTHER_BROWSER, Must, Probe
 from ..rules import RULES
 from .browser import Browser, ProbeError
 from .sign_in import Application
@@ -75,9 +75,30 @@ class Prober:
         if why:
             return _evidence(probe, Outcome.NOT_OBSERVED, why)
         try:
-            return self._ends(probe) if probe.must in (Must.STAY, Must.END) else self._signs_in(probe)
+            return self._how(probe)(probe)
         except ProbeError as exc:
             return _evidence(probe, Outcome.NOT_OBSERVED, str(exc))
+
+    def _how(self, probe: Probe) -> Callable[[Probe], Evidence]:
+        if probe is ANOTHER_BROWSER:
+            return self._crosses
+        return self._ends if probe.must in (Must.STAY, Must.END) else self._signs_in
+
+    def _crosses(self, probe: Probe) -> Evidence:
+        """Begin a sign-in in one browser, and let another one come back from it."""
+        if self._application.command:
+            return _evidence(probe, Outcome.NOT_OBSERVED, "COMMAND signs in, and the probe cannot stop it on the way")
+        first, second = Browser(self._application.places), Browser(self._application.places)
+        way_back = first.get(self._application.start, stop=self._asked["redirect_uri"]).location
+        if not way_back:
+            return _evidence(probe, Outcome.NOT_OBSERVED, "the sign-in did not come back by a redirect")
+        self._stub.cease()  # or an application that refuses this one, and begins anew, would sign in after all
+        try:
+            second.get(way_back)
+        finally:
+            self._stub.arrange(self._uid)
+        is_shown = self._shows(second)
+        return _judged(probe, not is_shown, "it signed nobody in", "it showed what only the signed-in see")
 
     def _signs_in(self, probe: Probe) -> Evidence:
         """Sign in while a fault is set."""
@@ -86,7 +107,7 @@ class Prober:
         with self._set(probe):
             said = self._application.sign_in(browser)
             is_shown = self._shows(browser)
-        if not self._stub.delivered(probe, before):
+        if not self._stub.is_delivered(probe, before):
             return _evidence(probe, Outcome.NOT_OBSERVED, "the application did not ask for what the fault changes")
         if probe.must is Must.SIGN_IN:
             return _judged(probe, is_shown, "it signed the person in", f"it signed nobody in. {said}".strip(". "))
@@ -104,10 +125,10 @@ class Prober:
         if not self._shows(browser):
             return _evidence(probe, Outcome.NOT_OBSERVED, f"an honest sign-in did not succeed. {said}".strip(". "))
         with self._set(probe):
-            sent = self._stub.card_out(self._uid)
-        if not sent:
+            told = self._stub.card_out(self._uid)
+        if not told:
             return _evidence(probe, Outcome.NOT_OBSERVED, "no logout token was sent: it has no backchannel_logout_uri")
-        is_shown, answer = self._shows(browser), _answer(sent[-1])
+        is_shown, answer = self._shows(browser), _answer(told[-1])
         stayed, ended = f"the person stayed signed in{answer}", f"it signed the person out{answer}"
         if probe.must is Must.STAY:
             return _judged(probe, is_shown, stayed, ended)
@@ -138,7 +159,7 @@ def _judged(probe: Probe, is_right: bool, right: str, wrong: str) -> Evidence:
     return _evidence(probe, Outcome.PASSED if is_right else Outcome.FAILED, right if is_right else wrong)
 
 
-def _answer(logout: Mapping[str, Any]) -> str:
+def _answer(told: Mapping[str, Any]) -> str:
     """What the application answered to a logout token, to be put behind a sentence."""
-    status, trouble = logout.get("status"), logout.get("trouble")
+    status, trouble = told["got"].get("status"), told["refused"]
     return f" (HTTP {status})" if status else f" ({trouble})" if trouble else ""

@@ -64,7 +64,7 @@ def _say(line: str) -> None:
 def _stub(options: argparse.Namespace) -> StubApi:
     ca_file = options.data / ROOT
     trust = Places(authorities=[ca_file] if ca_file.exists() else []).trust
-    token = options.token.read_text("ascii").strip() if options.token else ""
+    token = options.control_token.read_text("ascii").strip() if options.control_token else ""
     return StubApi(options.url, options.client, trust, token)
 
 

@@ -37,14 +37,14 @@ class StubApi:
         self._post(f"{_CIS2}/sign-in/clear", client=self.client_id)
 
     def card_out(self, uid: str) -> Sequence[Mapping[str, Any]]:
-        """End the person's sessions, as pulling the card does, and return what the client answered to it."""
-        before = len(self._logouts())
+        """End the person's sessions, as pulling the card does; returns the steps of what the client was told of it."""
+        before = self.last_step()
         ended = self._post(f"{_CIS2}/card-out", uid=uid)["ended"]
-        wanted = before + sum(self.client_id in session["clients"] for session in ended) * self._has_address()
+        wanted = sum(self.client_id in session["clients"] for session in ended) * self._has_address()
         ends = time.monotonic() + SECONDS
-        while len(sent := self._logouts()) < wanted and time.monotonic() < ends:
+        while len(told := self._told(before)) < wanted and time.monotonic() < ends:
             time.sleep(_PAUSE)
-        return sent[before:]
+        return told
 
     def set_fault(self, probe: Probe) -> int:
         """Let a fault stand for the client; returns its number."""
@@ -60,14 +60,17 @@ class StubApi:
         """What the client did so far, oldest first."""
         return list(self._get(f"{_CIS2}/steps?client={quote(self.client_id, safe='')}")["steps"])
 
-    def delivered(self, probe: Probe, after: int) -> int:
-        """How many replies a fault changed since a request of that number."""
-        asked = self._get(f"/stub/api/requests?after={after}&endpoint={quote(probe.endpoint)}")["requests"]
-        return sum(each["fault"] == probe.name for each in asked)
+    def last_step(self) -> int:
+        """The number of the client's newest step."""
+        return max((step["number"] for step in self.steps()), default=0)
 
     def last_request(self) -> int:
-        """The number of the newest request that is kept."""
-        return max((each["number"] for each in self._get("/stub/api/requests")["requests"]), default=0)
+        """The number of the newest request that the stub keeps."""
+        return max((each["number"] for each in self._requests()), default=0)
+
+    def is_delivered(self, probe: Probe, after: int) -> bool:
+        """Whether a fault made a reply to a request after the one of that number."""
+        return any(each["fault"] == probe.name for each in self._requests(after))
 
     def keep(self, problem: str, evidence: Mapping[str, Sequence[Evidence]]) -> None:
         """Hand in what was seen: the stub puts it into its report."""
@@ -78,9 +81,11 @@ class StubApi:
         """The stub's report on the client."""
         return self._send(f"{_CIS2}/report?client={quote(self.client_id, safe='')}&format={form}", None)
 
-    def _logouts(self) -> Sequence[Mapping[str, Any]]:
-        """The logout tokens that were sent to the client, oldest first."""
-        return list(self._get(f"{_CIS2}/logouts?client={quote(self.client_id, safe='')}")["logouts"])
+    def _requests(self, after: int = 0) -> Sequence[Mapping[str, Any]]:
+        return list(self._get(f"/stub/api/requests?after={after}")["requests"])
+
+    def _told(self, after: int) -> Sequence[Mapping[str, Any]]:
+        return [step for step in self.steps() if step["number"] > after and step["endpoint"] == "logout"]
 
     def _has_address(self) -> bool:
         """Whether the client is told of log-outs at all."""
