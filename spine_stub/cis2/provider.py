@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..config import Clock
@@ -122,7 +121,9 @@ class Provider:
         self.clock.on_change.append(self.ends.expire)
         self.sessions.on_open.append(self.ends.watch)
         self.sessions.on_end += [lambda session, _: self.codes.end_session(session.sid), self.outbox.send]
-        self._lock = threading.Lock()
+        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._keys: Keys | None = None
+        self._server: Server | None = None
 
     @classmethod
     def of_stub(cls, stub: Stub) -> Provider:
@@ -130,19 +131,25 @@ class Provider:
         config = stub.broker.config
         return cls(stub, Registry.of_file(config.data / CLIENTS, config.any_client))
 
-    @cached_property
+    @property
     def keys(self) -> Keys:
         """The keys that sign tokens, made when they are first needed; raises DataError."""
-        from .tokens.keys import Keys  # jwcrypto takes a while to import
+        with self._making:
+            if self._keys is None:
+                from .tokens.keys import Keys  # jwcrypto takes a while to import
 
-        return Keys(self.broker.config.data)
+                self._keys = Keys(self.broker.config.data)
+            return self._keys
 
-    @cached_property
+    @property
     def server(self) -> Server:
-        """The OAuth 2.0 server."""
-        from .endpoints.server import Server  # Authlib takes a while to import
+        """The OAuth 2.0 server, made when it is first needed."""
+        with self._making:
+            if self._server is None:
+                from .endpoints.server import Server  # Authlib takes a while to import
 
-        return Server(self)
+                self._server = Server(self)
+            return self._server
 
     def issuer(self, asked: BrokerRequest) -> str:
         """The issuer, as text: that of --cis2-issuer, or where the client reached us."""
@@ -185,6 +192,6 @@ class Provider:
             part.clear()
         self.clients.reset()
         self.clock.reset()
-        for made in ("keys", "server"):
-            if made in vars(self):
-                getattr(self, made).reset()
+        for made in (self._keys, self._server):
+            if made:
+                made.reset()

@@ -43,6 +43,7 @@ def test_the_example_names_every_field() -> None:
         ({"secret": ""}, "secret, key, jwks, jwks_uri"), ({"jwks_uri": "http://x/"}, "secret, key, jwks, jwks_uri"),
         ({"auth_method": "none"}, "auth_method"), ({"auth_method": "private_key_jwt"}, "auth_method"),
         ({"assertion_algorithms": ["none"]}, "assertion_algorithms"), ({"secret": "", "key": "x"}, "key"),
+        ({"secret": "", "jwks": "{}"}, "jwks"),
     ],
     ids=str,
 )  # fmt: skip

@@ -82,6 +82,12 @@ def test_what_is_wrong_is_said_at_the_redirect(application: Application, changed
     assert set(back) == {"error", "error_description", "state"}
 
 
+def test_a_client_gets_no_scope_that_it_is_not_registered_for(application: Application, provider: Provider) -> None:
+    register(provider, secret=application.secret, scopes=["openid", "profile"])
+    assert "code" in returned(application.authorize(scope="openid profile"))
+    assert returned(application.authorize(scope="openid nhsperson"))["error"] == "invalid_scope"
+
+
 def test_a_repeated_parameter_is_refused(application: Application) -> None:
     asked = f"client_id={application.id}&redirect_uri={REDIRECT}&response_type=code&scope=openid&state=a&state=b"
     reply = application.get(f"/authorize?{asked}", allow_redirects=False)

@@ -168,6 +168,8 @@ def make(entry: Any, folder: Path | None) -> Client:
         made |= {name: _content(name, folder / made[name]) for name in ("key", "jwks") if made.get(name)}
     if made.get("key"):
         _check_key(made["key"])
+    if made.get("jwks"):
+        _check_key_set(made["jwks"])
     return Client(**{"name": made["id"], **made})
 
 
@@ -245,6 +247,15 @@ def _check_key(pem: str) -> None:
         raise DataError(f"key: it is no public key in PEM: {exc}") from exc
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_KEY:
         raise DataError(f"key: it must be a public RSA key of {_LEAST_KEY} bits or more")
+
+
+def _check_key_set(document: str) -> None:
+    from .keys import KeysError, read_key_set  # jwcrypto takes a while to import, and few clients need it
+
+    try:
+        read_key_set(document)
+    except KeysError as exc:
+        raise DataError(f"jwks: {exc}") from exc
 
 
 def _without_port(uri: str) -> str:

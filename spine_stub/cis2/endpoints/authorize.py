@@ -39,6 +39,8 @@ def authorize(provider: Provider, asked: BrokerRequest) -> Response:
         return refuse(provider, request, "invalid_request", problem)
     if request["response_type"] != "code":
         return refuse(provider, request, "unsupported_response_type", "The response type is not code")
+    if client.scopes and set(request.scopes) - set(client.scopes):
+        return refuse(provider, request, "invalid_scope", "The client is registered for other scopes")
     try:
         provider.server.consent(parameters)
     except OAuth2Error as exc:
