@@ -24,13 +24,29 @@ def test_a_person_signs_in_with_a_role_and_is_signed_out_when_the_card_is_pulled
 ) -> None:
     party = start_party(spine, name)
     assert party.signed_in() == {}
-    spine.cis2.sign_in(UID, ROLE)
-    reply = party.sign_in()
+    agent, ticket = spine.login("three-roles")
+    reply = party.sign_in(ticket, ROLE)
     assert party.signed_in() == {"uid": UID, "role": ROLE_NAME}, reply.text
-    spine.cis2.card_out(UID)
+    agent.get("/login/authlogout", token=ticket)
     wait_until(lambda: not party.signed_in(), what="a page that is signed out")
     logouts = wait_until(lambda: provider_of(spine).outbox.logouts(name), what="the application's answer")
     assert [(logout.status, logout.reason) for logout in logouts] == [(200, "card_out")]
+
+
+@pytest.mark.parametrize("name", PARTIES)
+def test_its_library_refuses_tokens_that_are_not_ours(spine: Spine, start_party: StartParty, name: str) -> None:
+    party = start_party(spine, name)
+    _, ticket = spine.login("three-roles")
+    for fault in ("wrong-nonce", "wrong-signature"):
+        spine.faults.once(fault, endpoint="access_token")
+        reply = party.sign_in(ticket, ROLE)
+        assert party.signed_in() == {}, f"{fault}: {reply.text}"
+    party.sign_in(ticket, ROLE)
+    spine.faults.once("logout-wrong-signature", endpoint="backchannel-logout")
+    spine.cis2.card_out(UID)
+    logouts = wait_until(lambda: provider_of(spine).outbox.logouts(name), what="the application's answer")
+    assert logouts[0].status == 400
+    assert party.signed_in() == {"uid": UID, "role": ROLE_NAME}
 
 
 # The real one's issuer has its port in it, and is found without. openid-client wants to find what it was told.
@@ -43,7 +59,7 @@ def test_an_issuer_with_its_port_is_taken_or_refused_by_its_text(
 ) -> None:
     spine = spine_factory(cis2_issuer=f"https://am.example:443{REALM}")
     party = start_party(spine, name)
-    spine.cis2.sign_in(UID, ROLE)
-    reply = party.sign_in()
+    _, ticket = spine.login("three-roles")
+    reply = party.sign_in(ticket, ROLE)
     assert reply.json().get("code", "") == code
     assert party.signed_in() == ({} if code else {"uid": UID, "role": ROLE_NAME})

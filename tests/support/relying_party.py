@@ -6,6 +6,7 @@ Fixture: `start_party` starts the one of a name; it is registered at the broker 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,9 +51,14 @@ class RelyingParty:
         person: dict[str, str] = self.browser.get(self.url, timeout=10).json()
         return person
 
-    def sign_in(self) -> requests.Response:
-        """Click on its "sign in", and follow; returns the last reply."""
-        return self.browser.get(f"{self.url}/sign-in", timeout=10)
+    def sign_in(self, ticket: str, role: str) -> requests.Response:
+        """Click on its "sign in", hand over a smartcard's ticket, choose a role; returns the last reply."""
+        reply = self.browser.get(f"{self.url}/sign-in", timeout=10)
+        for chosen in ({"ticket": ticket}, {"role": role}):
+            page = re.search(r'name="key" value="([^"]+)"', reply.text)
+            if page:
+                reply = self.browser.post(reply.url, {"key": page[1], **chosen}, timeout=10)
+        return reply
 
 
 def _command(name: str, node_folder: Callable[[], Path]) -> list[str]:
