@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -73,7 +73,7 @@ class Addresses:
         connection = self._connection(parts, seconds)
         try:
             connection.connect()
-            with _ended_after(seconds, connection.sock):
+            with _within(seconds, connection.sock):
                 connection.request(method, path, body, headers)
                 reply = connection.getresponse()
                 content = reply.read(MOST_BYTES + 1)
@@ -99,23 +99,25 @@ class Addresses:
         return context
 
 
-class _ended_after(threading.Timer):  # noqa: N801 - used as a context
-    """Ends a connection when its time is up, however slowly the other side goes on sending."""
+@contextmanager
+def _within(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """End a connection when its time is up, however slowly the other side goes on sending; raises TimeoutError."""
+    late = threading.Event()
 
-    def __init__(self, seconds: float, connected: socket.socket) -> None:
-        super().__init__(seconds, self._end)
-        self.daemon = True
-        self._socket = connected
-
-    def _end(self) -> None:
+    def end() -> None:
+        late.set()
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            connected.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> None:
-        self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.cancel()
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if late.is_set():  # a reply that ends early can pass for a whole one
+        raise TimeoutError(f"it took more than {seconds:g} s")
 
 
 def _is_loopback(host: str) -> bool:
