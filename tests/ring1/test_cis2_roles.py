@@ -43,7 +43,7 @@ def test_roles_are_found_by_name_organisation_and_code(search: str, found: int) 
 
 @pytest.mark.parametrize(
     ("roles", "words"),
-    [(0, "told of none"), (1, "nobody is asked"), (5, "5 roles: chosen from a list"), (6, "with a search")],
+    [(0, "no role"), (1, "taken without asking"), (5, "5 roles, chosen from a list"), (6, "with a search")],
 )
 def test_the_page_says_what_a_number_of_roles_leads_to(roles: int, words: str) -> None:
     assert how_many(somebody(roles)).endswith(words)

@@ -53,6 +53,6 @@ def _refused_here(provider: Provider, asked: BrokerRequest, parameters: Mapping[
     client_id = parameters.get("client_id", "")
     provider.journal.add("authorize", client_id=client_id, sent=parameters, got={"status": 400}, refused=why)
     asked.note(reason=why)
-    reply = problem_page("This request cannot be answered", why)
+    reply = problem_page("The application asks in a wrong way", why, next_step="Tell whoever looks after it:")
     reply.headers[REASON_HEADER] = printable(why)
     return reply

@@ -6,6 +6,7 @@ form that only our own page may send. All but the smartcard works without JavaSc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,10 @@ _MOST = 50
 """How many people a page lists."""
 _LONGEST_TICKET = 4096
 _LONGEST_SEARCH = 100
+_MOCK = "People of NHS England's public mock"
 _NOT_CHOSEN = "Nobody of this name is there any more: choose again."
 _NOT_HELD = "This role is not there any more: choose again."
+_AGAIN = "Go back to the application and sign in there again."
 _CARD_REFUSED = "The broker does not accept this card. Take it out, sign in to the agent again, then try again."
 _BROKER_AWAY = "The broker cannot be asked just now. Nothing is wrong with the card: try again in a minute."
 
@@ -80,9 +83,8 @@ def static(_: Provider, asked: BrokerRequest) -> Response:
     return asset(asked.step, _FOLDER / "static")
 
 
-def problem_page(title: str, says: str = "", status: int = 400) -> Response:
+def problem_page(title: str, says: str = "", status: int = 400, next_step: str = _AGAIN) -> Response:
     """Say what is wrong where nothing may be sent to an application, and what to do about it."""
-    next_step = "Go back to the application and sign in there again."
     return _page("notice.html", status, title=title, next_step=next_step, says=says, is_problem=True)
 
 
@@ -142,12 +144,30 @@ def _show_people(
         bridge,
         **_common(provider, asked, request, SIGN_IN_PAGE),
         card_bridge=bridge if SMARTCARD in wanted.offered() else "",
-        people=[{"person": person, "roles": how_many(person), "remark": _remark(person)} for person in people],
+        groups=_groups(people),
+        is_cut=len(people) == _MOST,
+        most=_MOST,
         offered=wanted.offered(),
         asked=request,
-        most=_MOST,
         problem=problem,
     )
+
+
+def _groups(people: Sequence[Person]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The broker's people, and then those of the public mock, each with what they are good for in a test."""
+    groups = [("", [each for each in people if not is_mock(each.uid)])]
+    groups.append((_MOCK, [each for each in people if is_mock(each.uid)]))
+    return [(title, [{"person": each, "says": _says(each)} for each in listed]) for title, listed in groups if listed]
+
+
+def _says(person: Person) -> str:
+    usual = usual_mechanism(person.uid)
+    says = [how_many(person)]
+    if usual != SMARTCARD:
+        says.append(f"always AAL{usual.aal}")
+    if person.identity_level < Person.identity_level:
+        says.append(f"identity level {person.identity_level}")
+    return ", ".join(says)
 
 
 def _show_roles(
@@ -173,15 +193,6 @@ def _common(provider: Provider, asked: BrokerRequest, request: AuthorizationRequ
     client = provider.clients.get(request.client_id)
     name = client.name if client and client.name else request.client_id
     return {"client_name": name, "path": path, "key": _key(asked), "q": _search(asked)}
-
-
-def _remark(person: Person) -> str:
-    """What is special about somebody, for whoever tests with them."""
-    usual = usual_mechanism(person.uid)
-    remarks = [f"of NHS England's mock, at AAL{usual.aal}"] if is_mock(person.uid) else []
-    if person.identity_level < Person.identity_level:
-        remarks.append(f"identity level {person.identity_level}")
-    return ", ".join(remarks)
 
 
 def _key(asked: BrokerRequest) -> str:

@@ -38,10 +38,8 @@ def found_roles(person: Person, search: str) -> list[Role]:
 
 
 def how_many(person: Person) -> str:
-    """The number of somebody's roles, and what an application sees of that."""
+    """The number of somebody's roles, and what comes of that where an application asks for one."""
     count = len(person.roles)
-    if not count:
-        return "no role: the application is told of none"
-    if count == 1:
-        return "one role: nobody is asked"
-    return f"{count} roles: chosen from a list" + (" with a search" if count > LISTED else "")
+    if count <= 1:
+        return "one role, taken without asking" if count else "no role"
+    return f"{count} roles, chosen from a list" + (" with a search" if count > LISTED else "")
