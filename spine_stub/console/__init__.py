@@ -32,6 +32,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("/stub/people/<uid>/<name>", "POST", people_pages.change),
     ("/stub/sessions", "GET", pages.sessions),
     ("/stub/sessions/end", "POST", pages.end_session),
+    ("/stub/cis2/card-out", "POST", pages.pull_card),
     ("/stub/faults", "GET", pages.faults),
     ("/stub/faults/set", "POST", pages.set_fault),
     ("/stub/faults/clear", "POST", pages.clear_faults),

@@ -9,6 +9,7 @@ from flask import Response, make_response, render_template, request
 
 from ..cis2.conformance.evidence import Outcome
 from ..cis2.conformance.pages import report_of
+from ..cis2.control.actions import card_out, signed_in
 from ..errors import DataError, Unavailable
 from ..explain.explanation import explain
 from ..faults import TLS
@@ -63,18 +64,28 @@ def sessions(stub: Stub) -> str:
     """The live sessions."""
     found = list(actions.sessions(stub).items())
     shown = found[:_MOST_SESSIONS]
+    openid = signed_in(stub.cis2)[-_MOST_SESSIONS:] if stub.cis2 else []
+    uids = {session.uid for _, session in shown} | {session.uid for session in openid}
     return render_template(
         "sessions.html",
         sessions=shown,
         count=len(found),
-        people=_people(stub, {session.uid for _, session in shown}),
+        people=_people(stub, uids),
         limits=stub.broker.store.limits,
+        openid=openid,
     )
 
 
 def end_session(stub: Stub) -> Response:
     """End one."""
     actions.end_session(stub, request.form)
+    return back("/stub/sessions")
+
+
+def pull_card(stub: Stub) -> Response:
+    """End a session of CIS2 as when the card is pulled."""
+    if stub.cis2:
+        card_out(stub.cis2, sid=request.form.get("sid", "") or "none")
     return back("/stub/sessions")
 
 
@@ -123,14 +134,19 @@ def set_authority(stub: Stub) -> Response:
 
 def settings(stub: Stub) -> str:
     """What to write where, to point clients here."""
-    config = stub.broker.config
+    config, cis2 = stub.broker.config, stub.cis2
     asked = current()
+    clients = cis2.clients.all() if cis2 else []
     return render_template(
         "settings.html",
         base=asked.base,
         console=f"{asked.scheme}://{asked.host}/stub/",
         ca_file=config.data / "ca.pem",
         config=config,
+        cis2=cis2,
+        issuer=cis2.issuer(asked) if cis2 else "",
+        address=cis2.address(asked) if cis2 else "",
+        client=next((client for client in clients if client.secret), None),
     )
 
 

@@ -137,3 +137,23 @@ def test_times_are_told_as_times() -> None:
 def test_the_same_claim_means_something_else_in_an_assertion() -> None:
     assert words("aud", "x", "assertion_claims") == OF_ASSERTIONS["aud"] != words("aud", "x", "id_token_claims")
     assert words("no-such-claim", PERSON) == ""
+
+
+def test_a_card_is_pulled_on_the_page_of_sessions(
+    spine_stub: SpineStub, console: Client, application: Application
+) -> None:
+    application.token(application.code())
+    (session,) = spine_stub.cis2.sessions()
+    shown = console.get("/stub/sessions").text
+    assert "At CIS2" in shown
+    assert ">example-application</a>" in shown
+    own = {"Origin": spine_stub.url, "Sec-Fetch-Site": "same-origin"}
+    for sid, left in (("", 1), ("another", 1), (session.sid, 0)):
+        console.http.post(f"{spine_stub.url}/stub/cis2/card-out", data={"sid": sid}, headers=own, timeout=10)
+        assert len(spine_stub.cis2.sessions()) == left
+
+
+def test_the_settings_have_what_an_application_wants_to_know(spine_stub: SpineStub, console: Client) -> None:
+    shown = console.get("/stub/settings").text
+    for wanted in (spine_stub.cis2.discovery_url, "example-secret", "certutil", "policies.json", "keytool"):
+        assert wanted in shown

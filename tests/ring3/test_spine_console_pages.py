@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.browser import Browser
+from support.cis2 import Application
 from support.machine import need
 from support.readable import look
 from support.spine_client import Card, Client, sign_cms, signer
@@ -65,9 +66,23 @@ def busy(spine: SpineStub, client: Client) -> SpineStub:
     spine.faults.once("http-503", endpoint="authvalidate")
     client.validate(card(spine, "one-role"))
     client.activate()
+    sign_in_by_cis2(spine)
     spine.faults.always("roles", 1000, client="555000000001")
     spine.faults.once("tls-expired", times=2)
     return spine
+
+
+def sign_in_by_cis2(spine: SpineStub) -> None:
+    """Good, refused and unknown; with tokens, a fault, and a logout token that nobody takes."""
+    client = spine.cis2.client("c" * 80, backchannel_logout_uri="http://127.0.0.1:9/")
+    application = Application(spine.url, spine.ca_file, id=client.id, secret=client.secret)
+    spine.faults.once("wrong-nonce", endpoint="access_token")
+    tokens = application.token(application.code(login_hint="555000000003", scope="openid nationalrbacaccess")).json()
+    application.userinfo(tokens["access_token"])
+    spine.cis2.card_out()
+    spine.cis2.logouts()
+    application.token(application.code(), client_secret="wrong")
+    application.authorize(client_id="unknown")
 
 
 def wrong_digest(spine: SpineStub, client: Client) -> None:
@@ -87,6 +102,11 @@ def test_a_page_is_readable_everywhere(busy: SpineStub, browser: Browser, tmp_pa
 def test_every_sign_in_is_readable_everywhere(busy: SpineStub, browser: Browser, tmp_path: Path) -> None:
     for sign_in in busy._stub.record.sign_ins()[2:5]:  # no uid, a wrong digest, a broken chain
         assert look(browser, f"{busy.url}/stub/sign-in/{sign_in.number}", tmp_path) == []
+
+
+def test_every_sign_in_by_cis2_is_readable_everywhere(busy: SpineStub, browser: Browser, tmp_path: Path) -> None:
+    for sign_in in sorted({step.sign_in for step in busy.cis2.steps() if step.sign_in}):
+        assert look(browser, f"{busy.url}/stub/cis2/sign-in/{sign_in}", tmp_path) == []
 
 
 def test_a_quiet_broker_invites(spine: SpineStub, browser: Browser, tmp_path: Path) -> None:

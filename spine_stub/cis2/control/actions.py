@@ -53,6 +53,11 @@ def take_back(provider: Provider, client: str = "") -> int:
     return len(found)
 
 
+def signed_in(provider: Provider) -> list[Session]:
+    """The sessions that are not over, the oldest first."""
+    return [session for each in provider.sessions.all() if (session := provider.sessions.get(each.sid))]
+
+
 def card_out(provider: Provider, uid: str = "", sid: str = "") -> list[Session]:
     """End the sessions of a person, the one of this sid, or all, as when the card is pulled; returns them."""
     found = [each for each in provider.sessions.all() if uid in ("", each.uid) and sid in ("", each.sid)]
@@ -70,8 +75,7 @@ def set_clock(provider: Provider, *, now: datetime | None = None, forward: timed
     if current.year not in YEARS:
         raise DataError(f"CIS2's clock does not leave the years {YEARS[0]} to {YEARS[-1]}")
     provider.clock.set(current)
-    for session in provider.sessions.all():
-        provider.sessions.get(session.sid)
+    signed_in(provider)  # ends those that are over now
     return current
 
 

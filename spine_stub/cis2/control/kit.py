@@ -79,8 +79,7 @@ class Cis2:
 
     def sessions(self) -> list[Session]:
         """Who is signed in."""
-        sessions = self._provider.sessions
-        return [session for each in sessions.all() if (session := sessions.get(each.sid))]
+        return actions.signed_in(self._provider)
 
     def steps(self, client_id: str = "", sign_in: str = "") -> list[Step]:
         """What applications asked, oldest first, of one client or one sign-in or all."""

@@ -75,8 +75,7 @@ def register(provider: Provider) -> Response:
 
 def sessions(provider: Provider) -> Response:
     """Who is signed in."""
-    found = [session for each in provider.sessions.all() if (session := provider.sessions.get(each.sid))]
-    return jsonify(sessions=[_session(provider, session) for session in found])
+    return jsonify(sessions=[_session(provider, session) for session in actions.signed_in(provider)])
 
 
 def logouts(provider: Provider) -> Response:
