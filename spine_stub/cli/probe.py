@@ -37,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--sign-in", default="", metavar="COMMAND", help="a program that signs in (default: the probe, as a browser)")
     add("--start", default="", metavar="URL", help="the page that begins a sign-in (default: the one of --protected)")
     add("--person", default="555000000002", metavar="UID", help="who signs in (default: %(default)s, of one role)")
+    add("--role", default="", metavar="ROLE", help="in which role: an id or a code, for somebody who has several")
     add("--url", default="https://127.0.0.1:8443", help="where the stub is (default: %(default)s)")
     add(
         "--data",

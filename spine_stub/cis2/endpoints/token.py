@@ -66,6 +66,8 @@ def _note(provider: Provider, request: TokenRequest, reply: Response) -> None:
         got |= {"id_token_claims": request.given}
     sign_in = grant.request.sign_in if grant else provider.codes.sign_in_of(request.form.get("code", ""))
     refused = request.refused if reply.status_code >= 400 else ""
+    if refused:
+        got["error"] = (reply.get_json(silent=True) or {}).get("error")
     provider.journal.add("access_token", sign_in=sign_in, client_id=named, sent=sent, got=got, refused=refused)
     request.asked.note(uid=grant.authentication.uid if grant else "")
     if refused:

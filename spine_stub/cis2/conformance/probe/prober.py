@@ -23,8 +23,9 @@ class NotHonestError(Exception):
 class Prober:
     """Probes one application as one person."""
 
-    def __init__(self, stub: StubApi, application: Application, uid: str, say: Say) -> None:
-        self._stub, self._application, self._uid, self._say = stub, application, uid, say
+    def __init__(self, stub: StubApi, application: Application, uid: str, role: str, say: Say) -> None:
+        """`uid` is who signs in, `role` the id or code of one of that person's roles, where there are several."""
+        self._stub, self._application, self._uid, self._role, self._say = stub, application, uid, role, say
         self._asked: Mapping[str, str] = {}
         self._takes_logouts = False
         self.evidence: dict[str, list[Evidence]] = {}
@@ -33,7 +34,7 @@ class Prober:
 
     def run(self) -> None:
         """Make every probe, and hand in what was seen; raises ProbeError when the stub cannot be asked."""
-        self._stub.arrange(self._uid)
+        self._stub.arrange(self._uid, self._role)
         try:
             self._be_honest()
             for rule in RULES:
@@ -96,7 +97,7 @@ class Prober:
         try:
             second.get(way_back)
         finally:
-            self._stub.arrange(self._uid)
+            self._stub.arrange(self._uid, self._role)
         is_shown = self._shows(second)
         return _judged(probe, not is_shown, "it signed nobody in", "it showed what only the signed-in see")
 
@@ -159,7 +160,7 @@ def _judged(probe: Probe, is_right: bool, right: str, wrong: str) -> Evidence:
     return _evidence(probe, Outcome.PASSED if is_right else Outcome.FAILED, right if is_right else wrong)
 
 
-def _answer(told: Mapping[str, Any]) -> str:
+def _answer(logout: Mapping[str, Any]) -> str:
     """What the application answered to a logout token, to be put behind a sentence."""
-    status, trouble = told["got"].get("status"), told["refused"]
+    status, trouble = logout["status"], logout["trouble"]
     return f" (HTTP {status})" if status else f" ({trouble})" if trouble else ""

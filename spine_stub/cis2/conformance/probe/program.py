@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """Probe, write what was asked for, say what is wrong; returns the exit code. Raises DataError."""
     try:
         stub, application = _stub(options), _application(options)
-        prober = Prober(stub, application, options.person, _say)
+        prober = Prober(stub, application, options.person, options.role, _say)
         with _within(options.limit):
             prober.run()
         report = json.loads(stub.report())
@@ -74,13 +74,13 @@ def _application(options: argparse.Namespace) -> Application:
     start = options.start or options.protected
     for url in {options.protected, start}:
         places.check(url)
-        _check_agreement(places, url, options.client)
+        check_agreement(places, url, options.client)
     if not options.signed_in.strip():
         raise ProbeError("--signed-in must be a text that can be looked for")
     return Application(options.protected, options.signed_in, start, options.sign_in, places)
 
 
-def _check_agreement(places: Places, url: str, client_id: str) -> None:
+def check_agreement(places: Places, url: str, client_id: str) -> None:
     """Raises ProbeError for another host that does not say that it may be probed."""
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):

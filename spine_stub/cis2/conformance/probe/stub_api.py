@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from typing import Any
@@ -17,7 +16,6 @@ from ..probes import Probe
 from .browser import SECONDS, ProbeError
 
 _CIS2 = "/stub/api/cis2"
-_PAUSE = 0.02
 
 
 class StubApi:
@@ -28,23 +26,19 @@ class StubApi:
         self._url, self._token = url.rstrip("/"), token
         self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=trust))
 
-    def arrange(self, uid: str) -> None:
-        """Let every sign-in to the client be this person's, at once, until `cease`."""
-        self._post(f"{_CIS2}/sign-in", uid=uid, client=self.client_id, standing=True)
+    def arrange(self, uid: str, role: str = "") -> None:
+        """Let every sign-in to the client be this person's, in this role, at once, until `cease`."""
+        self._post(f"{_CIS2}/sign-in", uid=uid, role=role, client=self.client_id, standing=True)
 
     def cease(self) -> None:
         """Let people sign in by the page again."""
         self._post(f"{_CIS2}/sign-in/clear", client=self.client_id)
 
     def card_out(self, uid: str) -> Sequence[Mapping[str, Any]]:
-        """End the person's sessions, as pulling the card does; returns the steps of what the client was told of it."""
-        before = self.last_step()
-        ended = self._post(f"{_CIS2}/card-out", uid=uid)["ended"]
-        wanted = sum(self.client_id in session["clients"] for session in ended) * self._has_address()
-        ends = time.monotonic() + SECONDS
-        while len(told := self._told(before)) < wanted and time.monotonic() < ends:
-            time.sleep(_PAUSE)
-        return told
+        """End the person's sessions, as pulling the card does; returns what the client was told and answered."""
+        before = max((each["number"] for each in self._logouts()), default=0)
+        self._post(f"{_CIS2}/card-out", uid=uid)
+        return [each for each in self._logouts() if each["number"] > before]
 
     def set_fault(self, probe: Probe) -> int:
         """Let a fault stand for the client; returns its number."""
@@ -59,10 +53,6 @@ class StubApi:
     def steps(self) -> Sequence[Mapping[str, Any]]:
         """What the client did so far, oldest first."""
         return list(self._get(f"{_CIS2}/steps?client={quote(self.client_id, safe='')}")["steps"])
-
-    def last_step(self) -> int:
-        """The number of the client's newest step."""
-        return max((step["number"] for step in self.steps()), default=0)
 
     def last_request(self) -> int:
         """The number of the newest request that the stub keeps."""
@@ -84,13 +74,9 @@ class StubApi:
     def _requests(self, after: int = 0) -> Sequence[Mapping[str, Any]]:
         return list(self._get(f"/stub/api/requests?after={after}")["requests"])
 
-    def _told(self, after: int) -> Sequence[Mapping[str, Any]]:
-        return [step for step in self.steps() if step["number"] > after and step["endpoint"] == "logout"]
-
-    def _has_address(self) -> bool:
-        """Whether the client is told of log-outs at all."""
-        clients = self._get(f"{_CIS2}/clients")["clients"]
-        return any(each["id"] == self.client_id and each.get("backchannel_logout_uri") for each in clients)
+    def _logouts(self) -> Sequence[Mapping[str, Any]]:
+        """The logout tokens that were sent to the client, once it has answered."""
+        return list(self._get(f"{_CIS2}/logouts?client={quote(self.client_id, safe='')}")["logouts"])
 
     def _get(self, path: str) -> Any:
         return _json(self._send(path, None))
