@@ -5,9 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.cis2 import REDIRECT, Application, register, returned
+from support.cis2 import REDIRECT, Application, Page, page, register, returned
 from support.spine import Spine
 
+from spine_stub.cis2 import REALM
 from spine_stub.cis2.provider import Provider
 from spine_stub.stub import Stub
 
@@ -195,3 +196,21 @@ def test_the_cookie_is_for_the_browser_alone(application: Application) -> None:
     assert {"HttpOnly", "Secure", "SameSite=Lax"} <= {part.strip() for part in said.split(";")}
     claims = application.claims(application.token(application.code()).json()["id_token"])
     assert claims["sid"] not in said
+
+
+def test_the_page_of_roles_is_no_way_around_signing_in_again(application: Application) -> None:
+    """A session that is not fresh or sure enough does not answer the key of the page to sign in."""
+    page(application).send(uid="555000000001", mechanism="USERPASS")
+    again = page(application, prompt="login", acr_values="AAL3_ANY", scope="openid selectedrole")
+    again.reply.url = again.reply.url.replace(f"{REALM}/sign-in", f"{REALM}/role")
+    refused = again.send(role="555100000101")
+    assert (refused.status_code, "Location" in refused.headers) == (400, False)
+
+
+def test_another_session_does_not_choose_the_role(application: Application, spine: Spine) -> None:
+    shown = page(application, scope="openid selectedrole")
+    roles = shown.follow(shown.send(uid="555000000001", mechanism="FIDO2"))
+    other = Application(spine.url, spine.ca_file)
+    page(other).send(uid="555000000001", mechanism="USERPASS")
+    assert Page(other, roles.reply).send(role="555100000101").status_code == 400
+    assert roles.send(role="555100000101").status_code == 302

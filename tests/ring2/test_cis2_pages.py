@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import replace
 
 import pytest
 import requests
-from support.cis2 import Application, returned
+from support.cis2 import Application, page, returned, visit
 from support.spine import Spine
 
 from spine_stub.cis2 import REALM
@@ -17,48 +15,6 @@ from spine_stub.cis2.provider import Arranged, Provider
 
 THREE_ROLES, ONE_ROLE, FORTY_ROLES, NO_ROLE = (f"55500000000{n}" for n in (1, 2, 3, 4))
 MOCK_AAL1 = "656005750110"
-
-
-@dataclass
-class Page:
-    """A page that the browser of an application got."""
-
-    application: Application
-    reply: requests.Response
-
-    @property
-    def text(self) -> str:
-        return unescape(self.reply.text)
-
-    def choices(self, name: str) -> list[str]:
-        return re.findall(rf'<button name="{name}" value="([^"]+)"', self.text)
-
-    def search(self, words: str) -> Page:
-        return Page(self.application, _get(self.application, f"{self.reply.url}&q={words}"))
-
-    def send(self, headers: dict[str, str] | None = None, **fields: str) -> requests.Response:
-        key = parse_qs(urlsplit(self.reply.url).query)["key"][0]
-        address = self.reply.url.partition("?")[0]
-        return self.application.browser.post(
-            address, {"key": key, **fields}, headers=headers, verify=str(self.application.ca_file),
-            timeout=10, allow_redirects=False,
-        )  # fmt: skip
-
-    def follow(self, reply: requests.Response) -> Page:
-        """The page to which an answer leads."""
-        assert reply.status_code == 302, reply.text
-        return Page(self.application, _get(self.application, reply.headers["Location"]))
-
-
-def _get(application: Application, address: str) -> requests.Response:
-    return application.browser.get(address, verify=str(application.ca_file), timeout=10, allow_redirects=False)
-
-
-def page(application: Application, **asked: str) -> Page:
-    """Send the browser to sign in, to where nobody is signed in yet."""
-    reply = application.authorize(**{"login_hint": None, **asked})
-    assert reply.status_code == 302
-    return Page(application, _get(application, reply.headers["Location"]))
 
 
 @pytest.fixture
@@ -172,7 +128,7 @@ def test_cancelling_goes_back_with_access_denied(application: Application, uid: 
 def test_a_page_is_answered_once(application: Application) -> None:
     shown = page(application)
     returned(shown.send(uid=ONE_ROLE))
-    for again in (shown.send(uid=ONE_ROLE), shown.send(cancel="1"), _get(application, shown.reply.url)):
+    for again in (shown.send(uid=ONE_ROLE), shown.send(cancel="1"), visit(application, shown.reply.url)):
         assert again.status_code == 400
         assert "Go back to the application" in again.text
 
@@ -301,6 +257,12 @@ def test_the_role_page_of_somebody_else_shows_nothing(application: Application) 
     shown = page(application)
     address = shown.send(uid=FORTY_ROLES).headers["Location"]
     stranger = Application(application.url, application.ca_file)
-    reply = _get(stranger, address)
+    reply = visit(stranger, address)
     assert reply.status_code == 400
     assert "Llewellyn" not in reply.text
+
+
+def test_a_hint_signs_in_with_the_persons_own_identity_level(application: Application, spine: Spine) -> None:
+    spine.people.edit_person(replace(spine.people.person(ONE_ROLE), identity_level=1))
+    found = claims(application, application.authorize(login_hint=ONE_ROLE))
+    assert found["id_assurance_level"] == "1"

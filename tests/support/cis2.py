@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -165,3 +167,45 @@ def refused(application: Application, assertion: str, **changed: str) -> tuple[i
 def register(provider: Provider, **fields: Any) -> None:
     """Register the example application with other fields; it needs its proof of who it is among them."""
     provider.clients.add(make({"id": "example-application", "redirect_uris": [REDIRECT], **fields}, None))
+
+
+@dataclass
+class Page:
+    """A page that the browser of an application got."""
+
+    application: Application
+    reply: requests.Response
+
+    @property
+    def text(self) -> str:
+        return unescape(self.reply.text)
+
+    def choices(self, name: str) -> list[str]:
+        return re.findall(rf'<button name="{name}" value="([^"]+)"', self.text)
+
+    def search(self, words: str) -> Page:
+        return Page(self.application, visit(self.application, f"{self.reply.url}&q={words}"))
+
+    def send(self, headers: dict[str, str] | None = None, **fields: str) -> requests.Response:
+        key = parse_qs(urlsplit(self.reply.url).query)["key"][0]
+        address = self.reply.url.partition("?")[0]
+        return self.application.browser.post(
+            address, {"key": key, **fields}, headers=headers, verify=str(self.application.ca_file),
+            timeout=10, allow_redirects=False,
+        )  # fmt: skip
+
+    def follow(self, reply: requests.Response) -> Page:
+        """The page to which an answer leads."""
+        assert reply.status_code == 302, reply.text
+        return Page(self.application, visit(self.application, reply.headers["Location"]))
+
+
+def visit(application: Application, address: str) -> requests.Response:
+    return application.browser.get(address, verify=str(application.ca_file), timeout=10, allow_redirects=False)
+
+
+def page(application: Application, **asked: str) -> Page:
+    """Send the browser to sign in, to where nobody is signed in yet."""
+    reply = application.authorize(**{"login_hint": None, **asked})
+    assert reply.status_code == 302
+    return Page(application, visit(application, reply.headers["Location"]))

@@ -40,7 +40,7 @@ def begin(provider: Provider, asked: BrokerRequest, request: AuthorizationReques
     is_silent = "none" in wanted.prompts
     hinted = None if is_silent else provider.person(request["login_hint"])
     if hinted:
-        return sign_in(provider, asked, request, mechanism_for(hinted, wanted).at(hinted.uid, provider.clock()))
+        return sign_in(provider, asked, request, _usually(provider, hinted, wanted))
     if session and wanted.is_met_by(session.authentication, provider.clock()):
         return go_on(provider, asked, request, session)
     if is_silent:
@@ -83,7 +83,7 @@ def go_on(
     elif request["prompt"] == "none":
         reply = refuse(provider, request, "interaction_required", "A role must be chosen")
     else:
-        reply = _ask(provider, asked, request, ROLE_PAGE)
+        reply = _ask(provider, asked, request, ROLE_PAGE, session.sid)
     path, secure = f"{asked.path_prefix}{REALM}", asked.scheme == "https"
     reply.set_cookie(COOKIE, session.cookie, path=path, secure=secure, httponly=True, samesite="Lax")
     return reply
@@ -121,7 +121,12 @@ def _chosen(provider: Provider, session: Session) -> list[str | None]:
     return [*reversed(session.roles.values()), in_agent.role_id if in_agent else None]
 
 
-def _ask(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, page: str) -> Response:
-    key = secrets.token_urlsafe(24)
+def _usually(provider: Provider, person: Person, wanted: Wanted) -> Authentication:
+    return mechanism_for(person, wanted).at(person.uid, provider.clock(), person.identity_level)
+
+
+def _ask(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, page: str, sid: str = "") -> Response:
+    """Send the browser to a page; that of roles answers the session of `sid` alone."""
+    key = sid + secrets.token_urlsafe(24)
     provider.open.put(key, request)
     return Response("", 302, {"Location": provider.address(asked, f"/{page}?key={key}")})

@@ -66,7 +66,7 @@ def role_page(provider: Provider, asked: BrokerRequest) -> Response:
         return request
     session = session_of(provider, asked)
     person = provider.person(session.uid) if session else None
-    if session is None or person is None:
+    if session is None or person is None or not _key(asked).startswith(session.sid):
         return problem_page("You are not signed in any more")
     if asked.method != "POST":
         return _show_roles(provider, asked, request, person)
