@@ -36,9 +36,11 @@ def _error(name: str, title: str) -> Kind:
 
 
 def _wrong_state(call: Call) -> Response:
+    """The way back with a code, be it from the page; the way to the page stays as it is."""
     reply = call.proceed()
-    if reply.status_code == 302:
-        reply.headers["Location"] = _redirect(reply.headers["Location"], {"state": "another-state"}).headers["Location"]
+    address = reply.headers.get("Location", "")
+    if "code=" in urlsplit(address).query:
+        reply.headers["Location"] = _redirect(address, {"state": "another-state"}).headers["Location"]
     return reply
 
 
