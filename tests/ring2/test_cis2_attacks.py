@@ -74,6 +74,7 @@ def test_an_unknown_client_is_told_so_on_a_page(application: Application) -> Non
         ({"code_challenge": S256, "code_challenge_method": "S512"}, "invalid_request"),
         ({"code_challenge_method": "S256"}, "invalid_request"),
         ({"nonce": "n" * 3000}, "invalid_request"),
+        ({"prompt": '\u00e9"\\'}, "invalid_request"),
     ],
     ids=str,
 )

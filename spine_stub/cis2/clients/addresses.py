@@ -18,9 +18,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from .registry import is_bare
-
 MOST_BYTES = 64 * 1024
+_MOST_URI = 2000
 SECONDS = 5.0
 """How long a call may take, from the first packet to the last."""
 
@@ -118,6 +117,11 @@ def _within(seconds: float, connected: socket.socket) -> Iterator[None]:
         timer.cancel()
     if late.is_set():  # a reply that ends early can pass for a whole one
         raise TimeoutError(f"it took more than {seconds:g} s")
+
+
+def is_bare(uri: str) -> bool:
+    """Whether an address is made of the characters of RFC 3986 alone and can be sent in a header."""
+    return len(uri) <= _MOST_URI and uri.isascii() and uri.isprintable() and not set(uri) & set(' "<>\\^`{|}#')
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,13 +6,15 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jwcrypto import jwk
 from jwcrypto.common import JWException, base64url_encode
 
 from .addresses import AddressError, Addresses
-from .registry import Client
+
+if TYPE_CHECKING:
+    from .registry import Client
 
 _MOST_KEYS = 50
 _MOST_BYTES = 64 * 1024

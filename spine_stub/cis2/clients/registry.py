@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ...config import LOOPBACK
 from ...errors import DataError
+from .addresses import is_bare
 
 EXAMPLE = Path(__file__).with_name("clients.toml")
 """What a new DIR gets."""
@@ -31,7 +32,6 @@ _ASSERTIONS = {
 _USUAL = {SECRET_JWT: ("HS256",), PRIVATE_KEY_JWT: ("RS256", "RS512")}
 _PROOFS = ("secret", "key", "jwks", "jwks_uri")
 _LEAST_KEY = 2048
-_MOST_URI = 2000
 
 
 @dataclass(frozen=True)
@@ -176,11 +176,6 @@ def make(entry: Any, folder: Path | None) -> Client:
 def new_secret() -> str:
     """A secret for a client that has none."""
     return secrets.token_urlsafe(24)
-
-
-def is_bare(uri: str) -> bool:
-    """Whether an address is made of the characters of RFC 3986 alone and can be sent in a header."""
-    return len(uri) <= _MOST_URI and uri.isascii() and uri.isprintable() and not set(uri) & set(' "<>\\^`{|}#')
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

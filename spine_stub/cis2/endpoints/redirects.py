@@ -19,6 +19,8 @@ from .messages import printable
 if TYPE_CHECKING:
     from ..provider import Provider
 
+_ALLOWED = frozenset(map(chr, range(0x20, 0x7F))) - set('"\\')
+"""What a description may hold: RFC 6749, section 4.1.2.1."""
 _SEEN = ("code", "state", "error", "error_description")
 
 
@@ -33,8 +35,9 @@ def grant(provider: Provider, request: AuthorizationRequest, session: Session, r
 
 
 def refuse(provider: Provider, request: AuthorizationRequest, error: str, description: str) -> Response:
-    """Send the browser back with an error; the description is in plain ASCII."""
-    made = OAuth2Error(description, error=error, redirect_uri=request.redirect_uri, state=request["state"])
+    """Send the browser back with an error."""
+    said = "".join(c if c in _ALLOWED else "?" for c in description)
+    made = OAuth2Error(said, error=error, redirect_uri=request.redirect_uri, state=request["state"])
     _, _, headers = made()
     reply = _redirect(provider, request, dict(headers)["Location"], description)
     reply.headers[REASON_HEADER] = printable(description)
