@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples.strict_client import Refused, StrictClient
@@ -15,6 +16,7 @@ from support.machine import wait_until
 from support.spine import Spine
 
 from spine_stub.cis2 import faults
+from spine_stub.cis2.logout import tokens
 from spine_stub.errors import DataError
 
 # Each fault, and the checks that have to be there.
@@ -149,6 +151,29 @@ def test_a_wrong_logout_token_is_refused_by_its_check(
     careless = without(client, spine, LOGOUTS[fault])
     careless.log_out(wrong)
     assert len(careless.visits) == (1 if fault == "logout-no-subject" else 0)
+
+
+MADE: dict[str, tuple[str, dict[str, Any]]] = {
+    "typ": ("typ", {}),
+    "expired": ("exp", {"exp": -60}),
+    "of the future": ("not before", {"iat": 600}),
+    "without a time": ("exp", {"exp": None}),
+    "without a jti": ("jti once", {"jti": None}),
+}
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_other_wrong_logout_tokens_are_refused_too(spine: Spine, client: StrictClient, made: str) -> None:
+    provider, (rule, changed), visit = provider_of(spine), MADE[made], sign_in(spine, client)
+    claims = tokens.claims(client.issuer, client.client_id, UID, visit.sid, "control", provider.clock())
+    now = claims["iat"]
+    claims.update({name: value if value is None else now + value for name, value in changed.items()})
+    token = provider.keys.sign(claims, **({"typ": "at+jwt"} if made == "typ" else {}))
+    with pytest.raises(Refused, match=f"^{rule}: "):
+        client.log_out(token)
+    careless = without(client, spine, [rule])
+    careless.log_out(token)
+    assert (len(client.visits), len(careless.visits)) == (1, 0)
 
 
 def test_an_honest_logout_token_ends_its_visit(
