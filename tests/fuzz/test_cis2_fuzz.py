@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from jwcrypto import jwk
 from jwcrypto.common import JWException, base64url_encode
 from support.cis2 import ASSERTION_TYPE, REDIRECT, private_key, public_pem, sign
+from werkzeug.datastructures import MultiDict
 
 from spine_stub import Config, create_app
 from spine_stub.cis2 import REALM
@@ -27,11 +29,12 @@ from spine_stub.cis2.clients.assertions import Assertion, BadAssertion
 from spine_stub.cis2.clients.keys import KeysError, read_key_set
 from spine_stub.cis2.clients.registry import make
 from spine_stub.cis2.provider import Provider
+from spine_stub.cis2.tokens.codes import AuthorizationRequest
 from spine_stub.errors import DataError
 from spine_stub.stub import Stub
 
-PROPERTIES = 8
-CASES = int(os.environ.get("FUZZ_CIS2_CASES", "2400")) // PROPERTIES
+PROPERTIES = 9
+CASES = int(os.environ.get("FUZZ_CIS2_CASES", "2700")) // PROPERTIES
 """How many cases each of the properties below gets."""
 BASE = "https://127.0.0.1:8443"
 AUDIENCE = f"{BASE}{REALM}/access_token"
@@ -67,6 +70,7 @@ def provider(app: Flask, key: jwk.JWK) -> Provider:
     """With one client that has a secret and one that has a key."""
     found = Stub.of(app).cis2
     assert found
+    found.keys.sign({})  # the key is made now, and not while cases are counted
     found.clients.add(make({"id": "keyed", "key": public_pem(key), "redirect_uris": [REDIRECT]}, None))
     return found
 
@@ -80,49 +84,85 @@ json_values = st.recursive(
 )
 
 
-def sometimes(*right: str | None) -> st.SearchStrategy[str | None]:
-    """A value that is right more often than not, or left out, or any text."""
-    return st.sampled_from([*right, *right, None]) | any_text
-
-
-authorization = st.fixed_dictionaries(
-    {
-        "client_id": sometimes("example-application"),
-        "redirect_uri": sometimes(REDIRECT, "https://evil.example/", "http://127.0.0.1:1@evil.example/callback"),
-        "response_type": sometimes("code"),
-        "scope": sometimes("openid", "openid profile nhsperson selectedrole", "openid changedrole", "profile"),
-        "state": any_text,
-        "nonce": any_text,
-        "login_hint": sometimes("555000000002"),
-        "prompt": sometimes("none", "login", "none login", "consent"),
-        "max_age": sometimes("300", "-1", "0", "9" * 30, "\u0661"),
-        "acr_values": sometimes("AAL3_ANY", "AAL2_OR_AAL3_ANY", "AAL1_USERPASS AAL3_FIDO2"),
-        "code_challenge": sometimes("v" * 43),
-        "code_challenge_method": sometimes("S256", "plain"),
-    }
-)
+RIGHT = {
+    "client_id": "example-application", "redirect_uri": REDIRECT, "response_type": "code", "scope": "openid profile",
+    "login_hint": "555000000002", "state": "s", "nonce": "n", "code_challenge": "v" * 43,
+}  # fmt: skip
+WRONG = {
+    "client_id": ["keyed", "x"],
+    "redirect_uri": [
+        "https://evil.example/",
+        "http://127.0.0.1:1@evil.example/callback",
+        "http://127.0.0.1/callback\n",
+    ],
+    "response_type": ["token", "code id_token"],
+    "scope": ["openid selectedrole", "openid changedrole selectedrole", "profile"],
+    "login_hint": ["555000000003", "656005750104"],
+    "prompt": ["none", "login", "none login", "consent"],
+    "max_age": ["300", "-1", "0", "9" * 30, "\u0661"],
+    "acr_values": ["AAL3_ANY", "AAL2_OR_AAL3_ANY", "AAL1_USERPASS AAL3_FIDO2"],
+    "code_challenge": ["x"],
+    "code_challenge_method": ["S256", "plain"],
+    "state": [],
+    "nonce": [],
+}
 extra = st.dictionaries(any_text, any_text, max_size=3)
+
+
+def changes(wrong: dict[str, list[str]], most: int = 3) -> st.SearchStrategy[dict[str, str | None]]:
+    """Some parameters, each with a wrong value, any text, or None where it is left out."""
+    pairs = st.sampled_from(list(wrong)).flatmap(
+        lambda name: st.tuples(st.just(name), st.sampled_from([None, *wrong[name]]) | any_text)
+    )
+    return st.lists(pairs, max_size=most).map(dict)
 
 
 def present(fields: dict[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-@cases(fields=authorization, more=extra, posted=st.booleans(), doubled=st.sampled_from(["", "state", "redirect_uri"]))
+@cases(changed=changes(WRONG), more=extra, posted=st.booleans(), doubled=st.sampled_from(["", "state", "redirect_uri"]))
 def test_no_authorization_request_leads_elsewhere(
-    app: Flask, fields: dict[str, str | None], more: dict[str, str], posted: bool, doubled: str
+    app: Flask, provider: Provider, changed: dict[str, str | None], more: dict[str, str], posted: bool, doubled: str
 ) -> None:
-    sent = [*{**more, **present(fields)}.items(), *([(doubled, "https://evil.example/")] if doubled else [])]
+    sent = MultiDict({**more, **present({**RIGHT, **changed})})
+    if doubled:
+        sent.add(doubled, "https://evil.example/")
+    method, fields = ("POST", {"data": sent}) if posted else ("GET", {"query_string": sent})
+    reply = app.test_client().open(f"{REALM}/authorize", method=method, base_url=BASE, **fields)
+    assert reply.status_code in (302, 400)
+    assert ("Location" in reply.headers) is (reply.status_code == 302)
+    assert reply.headers.get("Location", BASE).startswith((f"{REDIRECT}?", BASE)), reply.headers
+
+
+page_fields = st.fixed_dictionaries(
+    {"key": st.just("key") | any_text},
+    optional={
+        "uid": st.sampled_from(["555000000001", "656005750104"]) | any_text,
+        "mechanism": st.sampled_from(["N3_SMARTCARD", "USERPASS"]) | any_text,
+        "role": st.sampled_from(["555100000101", "555100000103"]) | any_text,
+        "ticket": any_text,
+        "cancel": any_text,
+    },
+)
+
+
+@cases(
+    fields=page_fields,
+    path=st.sampled_from(["sign-in", "role"]),
+    search=any_text,
+    site=st.sampled_from(["same-origin", "none"]),
+)
+def test_no_answer_of_a_page_makes_the_application_fail(
+    app: Flask, provider: Provider, fields: dict[str, str], path: str, search: str, site: str
+) -> None:
+    provider.open.put("key", AuthorizationRequest("s", "example-application", REDIRECT, RIGHT))
+    address = {"path": f"{REALM}/{path}", "base_url": BASE}
     client = app.test_client()
-    if posted:
-        form: dict[str, list[str]] = {}
-        for name, value in sent:
-            form.setdefault(name, []).append(value)
-        reply = client.post(f"{REALM}/authorize", data=form, base_url=BASE)
-    else:
-        reply = client.get(f"{REALM}/authorize", query_string=sent, base_url=BASE)
-    assert reply.status_code < 500
-    assert reply.headers.get("Location", REDIRECT).startswith((REDIRECT, "/", BASE)), reply.headers
+    assert client.get(query_string={"q": search, "key": fields["key"]}, **address).status_code in (200, 400)
+    reply = client.post(data=fields, headers={"Sec-Fetch-Site": site}, **address)
+    assert reply.status_code in (200, 302, 400, 403)
+    assert reply.headers.get("Location", BASE).startswith((f"{REDIRECT}?", BASE)), reply.headers
 
 
 @cases(query=st.binary(max_size=120).map(lambda raw: raw.decode("latin-1")), host=st.sampled_from(["localhost", "x y"]))
@@ -132,30 +172,45 @@ def test_no_raw_query_makes_the_application_fail(app: Flask, query: str, host: s
         assert app.test_client().open(REALM + path, environ_overrides=environ).status_code < 500
 
 
-token_fields = st.fixed_dictionaries(
-    {
-        "grant_type": sometimes("authorization_code"),
-        "code": sometimes("x"),
-        "redirect_uri": sometimes(REDIRECT),
-        "client_id": sometimes("example-application", "keyed"),
-        "client_secret": sometimes("example-secret"),
-        "code_verifier": sometimes("v" * 43),
-        "client_assertion_type": sometimes(ASSERTION_TYPE),
-        "client_assertion": sometimes("e30.e30.e30"),
-    }
-)
+PROOF = {"client_id": "example-application", "client_secret": "example-secret"}
+WRONG_PROOF = {
+    "grant_type": ["password", "refresh_token"],
+    "code": ["x"],
+    "redirect_uri": ["http://127.0.0.1:5001/callback", "http://localhost:5000/callback"],
+    "client_id": ["keyed", "whoever"],
+    "client_secret": ["example-secre"],
+    "code_verifier": ["w" * 43],
+    "client_assertion_type": [ASSERTION_TYPE],
+    "client_assertion": ["e30.e30.e30"],
+}
 
 
-@cases(fields=token_fields, more=extra, authorization=latin)
-def test_no_token_request_gets_a_token_for_nothing(
-    app: Flask, fields: dict[str, str | None], more: dict[str, str], authorization: str
+@cases(changed=changes(WRONG_PROOF), more=extra, authorization=latin)
+def test_a_token_is_given_for_what_is_right_in_every_part(
+    app: Flask, provider: Provider, changed: dict[str, str | None], more: dict[str, str], authorization: str
 ) -> None:
-    sent = {**more, **present(fields)}
-    reply = app.test_client().post(
-        f"{REALM}/access_token", data=sent, environ_overrides={"HTTP_AUTHORIZATION": authorization}, base_url=BASE
+    client = app.test_client()
+    location = client.get(f"{REALM}/authorize", query_string=RIGHT, base_url=BASE).headers["Location"]
+    code = dict(parse_qsl(urlsplit(location).query))["code"]
+    right = {
+        **PROOF,
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": REDIRECT,
+        "code_verifier": "v" * 43,
+    }
+    sent = present({**right, **changed})
+    reply = client.post(
+        f"{REALM}/access_token",
+        data={**{name: value for name, value in more.items() if name not in WRONG_PROOF}, **sent},
+        environ_overrides={"HTTP_AUTHORIZATION": authorization},
+        base_url=BASE,
     )
-    assert reply.status_code in (400, 401)
-    assert set(reply.json or {}) == {"error", "error_description"}
+    if reply.status_code == 200:
+        assert sent == {**sent, **right}
+    else:
+        assert reply.status_code in (400, 401)
+        assert set(reply.json or {}) == {"error", "error_description"}
 
 
 @cases(header=latin, form=st.dictionaries(any_text, any_text, max_size=2))
