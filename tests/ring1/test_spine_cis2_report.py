@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from defusedxml import ElementTree
+from support.source import ROOT
 
 from spine_stub.cis2.conformance.evidence import Evidence, Outcome
 from spine_stub.cis2.conformance.junit import to_junit
@@ -36,6 +37,17 @@ def test_each_rule_says_what_who_says_so_and_how_it_is_seen() -> None:
         assert not rule.says.endswith(".")
         assert re.search(r"NHS England, |OpenID Connect |RFC \d", rule.guidance)
         assert rule.probes or rule.observe.__name__ != "unseen"
+
+
+def test_the_page_of_rules_lists_each_with_what_it_says_who_says_so_and_its_faults() -> None:
+    page = (ROOT / "docs" / "cis2-rules.md").read_text()
+    for group, rules in GROUPS.items():
+        section = page.partition(f"\n## {group}\n")[2].partition("\n## ")[0]
+        rows = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in section.splitlines()[3:] if line]
+        assert [row[:3] for row in rows] == [(f"`{rule.name}`", rule.says, rule.guidance) for rule in rules]
+        for row, rule in zip(rows, rules, strict=True):
+            assert re.findall("`(.*?)`", row[3]) == [probe.name for probe in rule.probes if probe.fault]
+            assert ("in its requests" in row[3]) == (rule.observe.__name__ != "unseen")
 
 
 def test_no_probe_is_named_twice_in_a_rule() -> None:

@@ -164,7 +164,7 @@ ID_TOKEN = (
     Rule(
         "id-token-signature",
         "The signature is checked, by the algorithm that was agreed on",
-        f"{_CORE} 3.1.3.7, rules 6 and 7; RFC 8725, section 3.1",
+        f"NHS England, CIS2 Authentication: Signatures; {_CORE} 3.1.3.7, rules 6 and 7; RFC 8725, section 3.1",
         probes=(
             id_token("wrong-signature", "with another signature"),
             id_token("wrong-alg", "signed by another algorithm"),
