@@ -15,7 +15,7 @@ from . import REALM
 from .clients.addresses import Addresses
 from .clients.registry import Registry
 from .identity.mock_people import WithMockPeople
-from .identity.sessions import COOKIE, Sessions
+from .identity.sessions import COOKIE, Session, Sessions
 from .journal import Journal
 from .logout.ends import Ends
 from .logout.outbox import Outbox
@@ -120,7 +120,7 @@ class Provider:
         self.ends = Ends(self)
         self.clock.on_change.append(self.ends.expire)
         self.sessions.on_open.append(self.ends.watch)
-        self.sessions.on_end += [lambda session, _: self.codes.end_session(session.sid), self.outbox.send]
+        self.sessions.on_end += [self._ended, self.outbox.send]
         self._lock, self._making = threading.Lock(), threading.Lock()
         self._keys: Keys | None = None
         self._server: Server | None = None
@@ -170,8 +170,13 @@ class Provider:
         sent = asked.values
         grant = self.codes.of_token(bearer) or self.codes.of_code(sent.get("code", ""))
         session = grant.session if grant else self.sessions.of_cookie(asked.cookies.get(COOKIE))
-        client_id = grant.client_id if grant else sent.get("client_id", "")
+        request = grant or self.open.get(sent.get("key", ""))
+        client_id = request.client_id if request else sent.get("client_id", "")
         return client_id, sent.get("login_hint", ""), session.uid if session else ""
+
+    def _ended(self, session: Session, _: str) -> None:
+        self.codes.end_session(session.sid)
+        self.ends.forget(session.sid)
 
     def take_arranged(self, client_id: str) -> Arranged | None:
         """The sign-in that is arranged for this client's request; a single one is used up by that."""
@@ -188,7 +193,16 @@ class Provider:
 
     def reset(self) -> None:
         """Begin again as after a fresh start; nobody is told that sessions ended."""
-        for part in (self.codes, self.open, self.sessions, self.outbox, self.journal, self.arranged, self.probed):
+        for part in (
+            self.codes,
+            self.open,
+            self.sessions,
+            self.ends,
+            self.outbox,
+            self.journal,
+            self.arranged,
+            self.probed,
+        ):
             part.clear()
         self.clients.reset()
         self.clock.reset()

@@ -86,6 +86,13 @@ class Endings:
             self._listeners.setdefault(key, []).append(listener)
         self._looking.start()
 
+    def forget(self, key: str, listener: Listener) -> None:
+        """Do not tell this listener any more."""
+        with self._lock:
+            others = [each for each in self._listeners.pop(key, ()) if each is not listener]
+            if others:
+                self._listeners[key] = others
+
     def close(self, key: str, how: Ending) -> bool:
         """End a session; False when there was none. Raises Unavailable."""
         was_open = self._store.close(key)

@@ -89,6 +89,17 @@ def test_the_end_of_the_cards_session_is_told(
     assert len(logout_address.received) == 1
 
 
+def test_nothing_watches_a_card_whose_sessions_are_over(spine: Spine, logout_address: LogoutAddress) -> None:
+    client, ticket = spine.login("one-role")
+    first, second = (visit(spine, logout_address, ticket) for _ in range(2))
+    provider = provider_of(spine)
+    provider.sessions.end(first.sid, "control")
+    provider.reset()
+    assert not provider.broker.endings._listeners
+    assert client.get("/login/authlogout", token=ticket).ok
+    assert second.sid not in [logout.sid for logout in provider.outbox.logouts()]
+
+
 def test_it_is_told_within_100_ms(spine: Spine, logout_address: LogoutAddress) -> None:
     """The median of five: one may meet another program that takes the processor."""
     times = []

@@ -88,6 +88,16 @@ def test_a_session_that_is_over_already_is_said_soon(spine: Spine, stub: Stub) -
     assert wait_until(lambda: said) == [Ending.EXPIRED]
 
 
+def test_one_who_wants_to_know_no_more_is_not_told(spine: Spine, stub: Stub) -> None:
+    _, ticket = spine.login()
+    first, second = watched(stub, ticket), list[Ending]()
+    listener = second.append
+    stub.broker.endings.watch(session_key(ticket), listener)
+    stub.broker.endings.forget(session_key(ticket), listener)
+    log_out(spine, stub, ticket)
+    assert (first, second) == ([Ending.LOGGED_OUT], [])
+
+
 def test_other_sessions_go_on(spine: Spine, stub: Stub) -> None:
     said = [watched(stub, spine.login(name)[1]) for name in ("one-role", "three-roles")]
     last = spine.login("one-role")[1]
