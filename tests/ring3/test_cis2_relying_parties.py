@@ -31,6 +31,7 @@ def test_a_person_signs_in_with_a_role_and_is_signed_out_when_the_card_is_pulled
     wait_until(lambda: not party.signed_in(), what="a page that is signed out")
     logouts = wait_until(lambda: provider_of(spine).outbox.logouts(name), what="the application's answer")
     assert [(logout.status, logout.reason) for logout in logouts] == [(200, "card_out")]
+    assert not spine.cis2.report(name).failures
 
 
 @pytest.mark.parametrize("name", PARTIES)
