@@ -8,8 +8,10 @@ up to its tenth character; of others no more than fits into half a ticket.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote
+
+from werkzeug.datastructures import Headers
 
 from ..login.gpobject import Message
 
@@ -55,9 +57,10 @@ def kept_parameters(message: Message) -> Message:
     }
 
 
-def kept_headers(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+def kept_headers(headers: Headers | Mapping[str, str]) -> Mapping[str, str]:
     """Those of a request's headers that are kept."""
-    return {name: _shortened(without_ticket(value), _HEADER_SIZE) for name, value in headers if name in HEADERS}
+    found = {name: headers.get(name) for name in HEADERS}
+    return {name: _shortened(without_ticket(value), _HEADER_SIZE) for name, value in found.items() if value}
 
 
 def kept_path(path: str) -> str:
