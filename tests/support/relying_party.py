@@ -26,12 +26,8 @@ from .servers import own_port, wait_for
 from .spine import Spine
 
 _PROGRAMS = Path(__file__).with_name("relying_parties")
-_NEEDS = {
-    "authlib_flask": ("authlib", "flask"),
-    "django_oidc": ("django", "mozilla_django_oidc"),
-    "openid_client": ("node", "npm"),
-}
-PARTIES = tuple(_NEEDS)
+_NEEDS = {"authlib_flask": ("authlib", "flask"), "django_oidc": ("django", "mozilla_django_oidc")}
+PARTIES = (*_NEEDS, "openid_client")
 
 
 @dataclass
@@ -61,47 +57,41 @@ class RelyingParty:
         return reply
 
 
-def _command(name: str, node_folder: Callable[[], Path]) -> list[str]:
-    if name == "openid_client":
-        return ["node", str(node_folder() / "application.mjs")]
-    return [sys.executable, str(_PROGRAMS / f"{name}.py")]
-
-
 @pytest.fixture(scope="session")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Returns the folder of the application for Node, with its libraries of the npm registry."""
-    made: list[Path] = []
+def node_application(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The application for Node, beside its libraries of the npm registry."""
+    need("node", "npm")
+    folder = shutil.copytree(_PROGRAMS / "openid_client", tmp_path_factory.mktemp("node") / "openid_client")
+    done = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retry-mintimeout=1000"],
+        cwd=folder,
+        env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    if done.returncode:
+        unavailable(f"npm cannot get openid-client: {done.stderr[-500:]}")
+    return folder / "application.mjs"
 
-    def folder() -> Path:
-        if not made:
-            copy = shutil.copytree(_PROGRAMS / "openid_client", tmp_path_factory.mktemp("node") / "openid_client")
-            command = ("npm", "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retry-mintimeout=1000")
-            done = subprocess.run(
-                command,
-                cwd=copy,
-                env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},
-                capture_output=True,
-                text=True,
-                timeout=100,
-            )
-            if done.returncode:
-                unavailable(f"npm cannot get openid-client: {done.stderr[-500:]}")
-            made.append(Path(copy))
-        return made[0]
 
-    return folder
+def _command(name: str, request: pytest.FixtureRequest) -> list[str]:
+    if name == "openid_client":
+        return ["node", str(request.getfixturevalue("node_application"))]
+    need(*_NEEDS[name])
+    return [sys.executable, str(_PROGRAMS / f"{name}.py")]
 
 
 StartParty = Callable[..., RelyingParty]
 
 
 @pytest.fixture
-def start_party(node_folder: Callable[[], Path]) -> Iterator[StartParty]:
+def start_party(request: pytest.FixtureRequest) -> Iterator[StartParty]:
     """start_party(spine, name) registers and starts an application."""
     with ExitStack() as running:
 
         def start(spine: Spine, name: str) -> RelyingParty:
-            need(*_NEEDS[name])
+            command = _command(name, request)
             port = running.enter_context(own_port())
             url = f"http://127.0.0.1:{port}"
             client = spine.cis2.client(name, [f"{url}/callback"], backchannel_logout_uri=f"{url}/logout-token")
@@ -114,7 +104,7 @@ def start_party(node_folder: Callable[[], Path]) -> Iterator[StartParty]:
                 "REQUESTS_CA_BUNDLE": str(spine.ca_file),
                 "NODE_EXTRA_CA_CERTS": str(spine.ca_file),
             }
-            process = subprocess.Popen([*TIED_TO_THE_RUN, *_command(name, node_folder)], env=environment)
+            process = subprocess.Popen([*TIED_TO_THE_RUN, *command], env=environment)
             running.callback(stop, process)
             wait_for(process, port)
             return RelyingParty(url, spine.ca_file)
