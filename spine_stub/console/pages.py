@@ -140,7 +140,7 @@ def settings(stub: Stub) -> str:
     return render_template(
         "settings.html",
         base=asked.base,
-        console=f"{asked.scheme}://{asked.host}/stub/",
+        console=f"{asked.host_url}stub/",
         ca_file=config.data / "ca.pem",
         config=config,
         cis2=cis2,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from support.cis2 import Application, page, returned
 from support.spine import Spine, SpineFactory
 from support.spine_client import reason
 
 from spine_stub.__main__ import main
+from spine_stub.cis2 import REALM
 from spine_stub.clinic.assertion import HttpsBroker
 
 
@@ -39,6 +41,17 @@ def test_only_console_and_health_are_without_the_prefix(gateway: Spine) -> None:
     settings = client.http.get(f"{origin}/stub/settings", timeout=10).text
     assert f"--spine {gateway.url}" in settings
     assert f"{origin}/stub/api/faults" in settings
+    assert f"{origin}/stub/api/cis2/sign-in" in client.http.get(f"{origin}/stub/api/cis2/", timeout=10).text
+
+
+def test_cis2_is_under_the_prefix_pages_and_all(gateway: Spine) -> None:
+    application = Application(gateway.url, gateway.ca_file)
+    discovered = application.get("/.well-known/openid-configuration").json()
+    assert all(value.startswith(gateway.url) for value in discovered.values() if str(value).startswith("https:"))
+    shown = page(application, scope="openid selectedrole")
+    roles = shown.follow(shown.send(uid="555000000001"))
+    token = application.token(returned(roles.send(role="555100000101"))["code"]).json()
+    assert application.claims(token["id_token"])["iss"] == f"{gateway.url}{REALM}"
 
 
 @pytest.mark.parametrize("prefix", ["Prod", "/stub", "/../x", "/a b", "https://x", "/a//b", "/<id>"])

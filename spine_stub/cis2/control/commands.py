@@ -39,7 +39,7 @@ class Command:
 
 def help_page(provider: Provider) -> Response:
     """Tell all commands."""
-    base = current().base
+    base = current().host_url.rstrip("/")
     trust = f"--cacert {provider.broker.config.data / ROOT} " if base.startswith("https:") else ""
     return replies.plain(_TELLS + "".join(f"\n{each.does}\n    {_curl(each, base, trust)}\n" for each in COMMANDS))
 
