@@ -32,7 +32,7 @@ PAGES = (
     (f"{REALM}/sign-in", ("GET", "POST"), "sign_in.pages", "sign_in_page"),
     (f"{REALM}/role", ("GET", "POST"), "sign_in.pages", "role_page"),
     *(
-        (f"{REALM}/static/{name}", ("GET",), "sign_in.pages", "static")
+        (f"{REALM}/static/{name}", ("GET",), "sign_in.looks", "static")
         for name in ("pages.css", "sign_in.css", "ticket.js", "sign_in.js")
     ),
 )

@@ -7,7 +7,7 @@ page, so that nobody is led anywhere by an address of ours.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -15,7 +15,7 @@ from flask import Response
 
 from ...web.replies import REASON_HEADER
 from ..sign_in.begin import begin
-from ..sign_in.pages import problem_page
+from ..sign_in.looks import or_away, problem_page
 from ..tokens.codes import AuthorizationRequest
 from .messages import printable, single
 from .redirects import refuse
@@ -25,15 +25,26 @@ if TYPE_CHECKING:
     from ..provider import Provider
 
 
+_REGISTERING = (
+    "Add a [[client]] table with this id to clients.toml in the broker's folder, and start the broker again",
+    "Register it while the broker runs: POST /stub/api/cis2/clients, or SpineStub().cis2.client(...)",
+    "Start the broker with --any-client, which takes every application of this machine",
+)
+"""What the developer of an application that is not known can do."""
+
+
+@or_away
 def authorize(provider: Provider, asked: BrokerRequest) -> Response:
     """Begin a sign-in, or say what is wrong with the request: on a page, or at the redirect."""
     parameters, problem = single(asked.values)
     client = provider.clients.get(parameters.get("client_id", ""))
     redirect_uri = parameters.get("redirect_uri", "")
     if client is None:
-        return _refused_here(provider, asked, parameters, "client_id is not one that is registered")
+        why = "client_id is not one that is registered"
+        return _refused_here(provider, asked, parameters, why, "One of these will do:", _REGISTERING)
     if not client.may_redirect_to(redirect_uri):
-        return _refused_here(provider, asked, parameters, "redirect_uri is not one of those registered for this client")
+        why = "redirect_uri is not one of those registered for this client"
+        return _refused_here(provider, asked, parameters, why, "These are registered:", client.redirect_uris)
     request = AuthorizationRequest(secrets.token_hex(8), client.id, redirect_uri, parameters)
     if problem:
         return refuse(provider, request, "invalid_request", problem)
@@ -49,10 +60,18 @@ def authorize(provider: Provider, asked: BrokerRequest) -> Response:
     return begin(provider, asked, request)
 
 
-def _refused_here(provider: Provider, asked: BrokerRequest, parameters: Mapping[str, str], why: str) -> Response:
+def _refused_here(
+    provider: Provider,
+    asked: BrokerRequest,
+    parameters: Mapping[str, str],
+    why: str,
+    next_step: str,
+    ways: Sequence[str],
+) -> Response:
+    """Say on a page what is wrong, to whoever develops the application."""
     client_id = parameters.get("client_id", "")
     provider.journal.add("authorize", client_id=client_id, sent=parameters, got={"status": 400}, refused=why)
     asked.note(reason=why)
-    reply = problem_page("The application asks in a wrong way", why, next_step="Tell whoever looks after it:")
+    reply = problem_page(why, next_step=next_step, ways=ways)
     reply.headers[REASON_HEADER] = printable(why)
     return reply

@@ -15,7 +15,7 @@ from flask import Response
 from ...web.replies import REASON_HEADER
 from .. import REALM
 from ..identity.sessions import COOKIE
-from ..sign_in.pages import problem_page, signed_out_page
+from ..sign_in.looks import problem_page, signed_out_page
 from ..tokens.reading import BadToken, verified
 from .messages import single
 

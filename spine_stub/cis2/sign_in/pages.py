@@ -7,29 +7,25 @@ form that only our own page may send. All but the smartcard works without JavaSc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
-from jinja2 import Environment, FileSystemLoader
 
 from ...errors import BrokerError, Unavailable
 from ...people.directory import Person
 from ...sessions import session_key
-from ...web.replies import asset
 from ..endpoints.redirects import grant, refuse
 from ..identity.assurance import SMARTCARD, Wanted
 from ..identity.mock_people import is_mock, usual_mechanism
 from ..tokens.codes import AuthorizationRequest
 from .begin import ROLE_PAGE, SIGN_IN_PAGE, mechanism_for, session_of, sign_in
+from .looks import or_away, page, problem_page
 from .roles import LISTED, found_roles, how_many
 
 if TYPE_CHECKING:
     from ...web.request import BrokerRequest
     from ..provider import Provider
 
-_FOLDER = Path(__file__).parent
 _MOST = 50
 """How many people a page lists."""
 _LONGEST_TICKET = 4096
@@ -37,11 +33,11 @@ _LONGEST_SEARCH = 100
 _MOCK = "People of NHS England's public mock"
 _NOT_CHOSEN = "Nobody of this name is there any more: choose again."
 _NOT_HELD = "This role is not there any more: choose again."
-_AGAIN = "Go back to the application and sign in there again."
 _CARD_REFUSED = "The broker does not accept this card. Take it out, sign in to the agent again, then try again."
 _BROKER_AWAY = "The broker cannot be asked just now. Nothing is wrong with the card: try again in a minute."
 
 
+@or_away
 def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
     """Show who can sign in, or take the answer."""
     request = _request_of(provider, asked)
@@ -59,6 +55,7 @@ def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
     return sign_in(provider, asked, request, mechanism.at(person.uid, provider.clock(), person.identity_level))
 
 
+@or_away
 def role_page(provider: Provider, asked: BrokerRequest) -> Response:
     """Show the roles that there are to choose from, or take the answer."""
     request = _request_of(provider, asked)
@@ -76,21 +73,6 @@ def role_page(provider: Provider, asked: BrokerRequest) -> Response:
     _close(provider, asked)
     provider.journal.add("role", sign_in=request.sign_in, client_id=request.client_id, sent={"role": role.id})
     return grant(provider, request, session, role.id)
-
-
-def static(_: Provider, asked: BrokerRequest) -> Response:
-    """A style sheet or a script."""
-    return asset(asked.step, _FOLDER / "static")
-
-
-def problem_page(title: str, says: str = "", status: int = 400, next_step: str = _AGAIN) -> Response:
-    """Say what is wrong where nothing may be sent to an application, and what to do about it."""
-    return _page("notice.html", status, title=title, next_step=next_step, says=says, is_problem=True)
-
-
-def signed_out_page() -> Response:
-    """Say that somebody is signed out, where an application has no page of its own for that."""
-    return _page("notice.html", 200, title="You are signed out", next_step="You can close this page.")
 
 
 def _request_of(provider: Provider, asked: BrokerRequest) -> AuthorizationRequest | Response:
@@ -138,7 +120,7 @@ def _show_people(
     today = provider.clock().date()
     people = [person.on(today) for person in provider.people.people(search, _MOST) if person.active]
     bridge = f"http://127.0.0.1:{provider.broker.config.bridge_port}"
-    return _page(
+    return page(
         "sign_in.html",
         status,
         bridge,
@@ -178,7 +160,7 @@ def _show_roles(
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    return _page(
+    return page(
         "role.html",
         status,
         **_common(provider, asked, request, ROLE_PAGE),
@@ -206,26 +188,3 @@ def _search(asked: BrokerRequest) -> str:
 def _close(provider: Provider, asked: BrokerRequest) -> None:
     """Let the page be over: whoever sends its form again is told so."""
     provider.open.take(_key(asked))
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True, trim_blocks=True)
-
-
-def _page(template: str, status: int, bridge: str = "'none'", **values: Any) -> Response:
-    """A page that loads and asks nothing but this server and the bridge, and stays out of frames.
-
-    Where its form leads is not limited: browsers apply form-action to every redirect that follows, and an application
-    may lead on from its redirect_uri to wherever it is at home.
-    """
-    reply = Response(
-        _templates().get_template(template).render(values), status, content_type="text/html; charset=UTF-8"
-    )
-    reply.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src {bridge}; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
-    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
-    return reply
