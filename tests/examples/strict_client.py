@@ -66,9 +66,8 @@ class StrictClient:
     ) -> None:
         self.issuer, self.client_id, self.secret, self.redirect_uri = issuer, client_id, secret, redirect_uri
         self.now, self.leave_out = now, set(leave_out)
-        self.http = requests.Session()
-        self.http.trust_env, self.http.verify = False, ca_file or True  # else the environment's CAs are taken
-        self.found = self._asked(self.http.get(f"{issuer}/.well-known/openid-configuration", timeout=10))
+        self._ca_file = ca_file
+        self.found = self._asked("GET", f"{issuer}/.well-known/openid-configuration")
         self._check("iss", self.found.get("issuer") == issuer, self.found.get("issuer"))
         self._keys = jwk.JWKSet()
         self._used: set[str] = set()
@@ -89,12 +88,12 @@ class StrictClient:
             raise Refused("error", given.get("error"))
         form = {"grant_type": "authorization_code", "code": given["code"], "redirect_uri": self.redirect_uri}
         form |= {"client_id": self.client_id, "client_secret": self.secret}
-        tokens = self._asked(self.http.post(self.found["token_endpoint"], data=form, timeout=10))
+        tokens = self._asked("POST", self.found["token_endpoint"], data=form)
         claims = self._verified(tokens["id_token"])
         self._check_id_token(claims)
         self.id_token = str(tokens["id_token"])  # for the end session endpoint
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
-        about = self._asked(self.http.get(self.found["userinfo_endpoint"], headers=bearer, timeout=10))
+        about = self._asked("GET", self.found["userinfo_endpoint"], headers=bearer)
         self._check("userinfo sub", about.get("sub") == claims["sub"], about.get("sub"))
         visit = Visit(claims["sub"], claims["sid"], self._role(claims, about))
         self.visits[visit.sid] = visit
@@ -164,7 +163,7 @@ class StrictClient:
     def _key(self, kid: str) -> jwk.JWK:
         """The provider's key of this name: asked for anew when it is not known, because keys change."""
         if self._keys.get_key(kid) is None and not ("new keys" in self.leave_out and self._keys["keys"]):
-            fetched = self._asked(self.http.get(self.found["jwks_uri"], timeout=10))
+            fetched = self._asked("GET", self.found["jwks_uri"])
             self._keys = jwk.JWKSet.from_json(json.dumps(fetched))
         found = self._keys.get_key(kid)
         if found is None:
@@ -175,7 +174,10 @@ class StrictClient:
         if not holds and rule not in self.leave_out:
             raise Refused(rule, found)
 
-    def _asked(self, reply: requests.Response) -> Any:
+    def _asked(self, method: str, address: str, **options: Any) -> Any:
+        with requests.Session() as http:
+            http.trust_env = False  # the environment's CAs would be taken in place of ours
+            reply = http.request(method, address, verify=self._ca_file or True, timeout=10, **options)
         if reply.status_code != 200:
             raise Refused("error", f"{reply.status_code} {reply.text[:200]}")
         return reply.json()
