@@ -14,8 +14,11 @@ from support.ward_list import CLIENT, SHOWN, probe, running
 
 from spine_stub import SpineStub
 from spine_stub.cis2.conformance.evidence import Outcome
-from spine_stub.cis2.conformance.probe import program
+from spine_stub.cis2.conformance.probe import prober, program
 from spine_stub.cis2.conformance.probe.browser import Places, ProbeError
+from spine_stub.cis2.conformance.probe.prober import Prober
+from spine_stub.cis2.conformance.probe.sign_in import Application
+from spine_stub.cis2.conformance.probe.stub_api import StubApi
 from spine_stub.cis2.conformance.rules import LOG_OUT, RULES
 
 PROBED = {rule.name for rule in RULES if rule.probes}
@@ -64,6 +67,19 @@ class BeginsAnew(WardList):
         self.app.register_error_handler(NotSignedIn, lambda _: redirect("/login"))
 
 
+class SparesItsProvider(WardList):
+    """Asks for keys only when one was missing so many times before."""
+
+    misses = 4
+
+    def signing_key(self, kid: str) -> Any:
+        if self.keys["keys"] and self.keys.get_key(kid) is None:
+            self.misses -= 1
+            if self.misses:
+                raise NotSignedIn("that key is not known")
+        return super().signing_key(kid)
+
+
 def test_a_state_that_is_bound_to_no_browser_is_seen(spine: SpineStub) -> None:
     with running(spine, AnyBrowser) as address:
         code, said = probe(spine, address)
@@ -76,6 +92,32 @@ def test_an_application_that_begins_anew_is_no_worse(spine: SpineStub) -> None:
     with running(spine, BeginsAnew) as address:
         code, said = probe(spine, address)
     assert (code, spine.cis2.report(CLIENT).failures, unseen(spine)) == (0, [], set()), said
+
+
+def in_process(spine: SpineStub, address: str) -> list[str]:
+    """Probe without starting a program; the rules that are broken."""
+    places = Places(authorities=[spine.ca_file])
+    application = Application(address, SHOWN, address, places=places)
+    Prober(StubApi(spine.url, CLIENT, places.trust), application, "555000000002", "", lambda _: None).run()
+    report = spine.cis2.report(CLIENT)
+    assert report.problem == ""
+    return report.failures
+
+
+def test_an_application_may_take_a_minute_to_look_for_new_keys(
+    spine: SpineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prober, "_PAUSE", 0.01)
+    with running(spine, SparesItsProvider) as address:
+        assert in_process(spine, address) == []
+
+
+def test_an_application_that_never_looks_for_new_keys_is_seen(
+    spine: SpineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prober, "KEYS_SECONDS", 0)
+    with running(spine, SparesItsProvider) as address:
+        assert in_process(spine, address) == ["key-rotation"]
 
 
 def test_a_command_of_the_user_signs_in(spine: SpineStub, tmp_path: Path) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from ..evidence import Evidence, Outcome
 from ..probes import ANOTHER_BROWSER, Must, Probe
-from ..rules import RULES
+from ..rules import RULES, Rule
 from .browser import Browser, ProbeError
 from .sign_in import Application
 from .stub_api import StubApi
 
 Say = Callable[[str], None]
+
+KEYS_SECONDS = 70.0
+"""How long an application may go on with the keys that it has."""
+_PAUSE = 5.0
+_NOBODY, _SHOWN = "it signed nobody in", "it showed what only the signed-in see"
 
 
 class NotHonestError(Exception):
@@ -37,9 +43,8 @@ class Prober:
         self._stub.arrange(self._uid, self._role)
         try:
             self._be_honest()
-            for rule in RULES:
-                for probe in rule.probes:
-                    self._note(rule.name, self._seen(probe))
+            for rule, probe in _in_order():
+                self._note(rule.name, self._seen(probe))
         except (NotHonestError, ProbeError) as exc:
             self.problem = str(exc)
             self._say(self.problem)
@@ -50,12 +55,10 @@ class Prober:
     def _be_honest(self) -> None:
         """See that the text says what it should: nothing before an honest sign-in; raises NotHonestError."""
         wanted = f"“{self._application.signed_in}” at {self._application.protected}"
-        stranger = self._shows(Browser(self._application.places))
-        if stranger:
+        if self._shows(Browser(self._application.places)):
             raise NotHonestError(f"Somebody who is not signed in sees {wanted} too: it tells nothing.")
-        browser = Browser(self._application.places)
-        said = self._application.sign_in(browser)
-        if not self._shows(browser):
+        _, is_shown, said = self._signed_in()
+        if not is_shown:
             raise NotHonestError(f"An honest sign-in does not show {wanted}. {said}".strip())
         self._asked = self._last_request()
         self._say("an honest sign-in shows the text")
@@ -83,58 +86,71 @@ class Prober:
     def _how(self, probe: Probe) -> Callable[[Probe], Evidence]:
         if probe is ANOTHER_BROWSER:
             return self._crosses
-        return self._ends if probe.must in (Must.STAY, Must.END) else self._signs_in
+        return {Must.STAY: self._ends, Must.END: self._ends, Must.SIGN_IN: self._goes_on}.get(probe.must, self._refuses)
 
     def _crosses(self, probe: Probe) -> Evidence:
-        """Begin a sign-in in one browser, and let another one come back from it."""
+        """Begin a sign-in in one browser, and let another one come back from it; raises ProbeError."""
         if self._application.command:
-            return _evidence(probe, Outcome.NOT_OBSERVED, "COMMAND signs in, and the probe cannot stop it on the way")
+            raise ProbeError("COMMAND signs in, and the probe cannot stop it on the way")
         first, second = Browser(self._application.places), Browser(self._application.places)
         way_back = first.get(self._application.start, stop=self._asked["redirect_uri"]).location
         if not way_back:
-            return _evidence(probe, Outcome.NOT_OBSERVED, "the sign-in did not come back by a redirect")
+            raise ProbeError("the sign-in did not come back by a redirect")
         self._stub.cease()  # or an application that refuses this one, and begins anew, would sign in after all
         try:
             second.get(way_back)
         finally:
             self._stub.arrange(self._uid, self._role)
-        is_shown = self._shows(second)
-        return _judged(probe, not is_shown, "it signed nobody in", "it showed what only the signed-in see")
+        return _judged(probe, not self._shows(second), _NOBODY, _SHOWN)
 
-    def _signs_in(self, probe: Probe) -> Evidence:
-        """Sign in while a fault is set."""
-        before = self._stub.last_request()
-        browser = Browser(self._application.places)
-        with self._set(probe):
-            said = self._application.sign_in(browser)
-            is_shown = self._shows(browser)
-        if not self._stub.is_delivered(probe, before):
-            return _evidence(probe, Outcome.NOT_OBSERVED, "the application did not ask for what the fault changes")
-        if probe.must is Must.SIGN_IN:
-            return _judged(probe, is_shown, "it signed the person in", f"it signed nobody in. {said}".strip(". "))
-        return _judged(probe, not is_shown, "it signed nobody in", "it showed what only the signed-in see")
+    def _refuses(self, probe: Probe) -> Evidence:
+        """Sign in while a fault is set; raises ProbeError."""
+        _, is_shown, _ = self._with(probe)
+        return _judged(probe, not is_shown, _NOBODY, _SHOWN)
+
+    def _goes_on(self, probe: Probe) -> Evidence:
+        """Sign in once the keys have changed; raises ProbeError. Libraries ask for keys at most once a minute."""
+        _, is_shown, said = self._with(probe)
+        begun = time.monotonic()
+        while not is_shown and time.monotonic() - begun < KEYS_SECONDS:
+            time.sleep(_PAUSE)
+            _, is_shown, said = self._signed_in()
+        after = f" after {waited:.0f} seconds" if (waited := time.monotonic() - begun) > _PAUSE else ""
+        return _judged(probe, is_shown, f"it signed the person in{after}", f"it signed nobody in{after}. {said}")
 
     def _ends(self, probe: Probe) -> Evidence:
-        """End the session of somebody who is signed in, with a logout token that is wrong or right."""
+        """End the session of somebody who is signed in, with a logout token wrong or right; raises ProbeError."""
         if probe.must is Must.STAY and not self._takes_logouts:
-            return _evidence(
-                probe, Outcome.NOT_OBSERVED, "the application takes no logout token as it should be either"
-            )
+            raise ProbeError("the application takes no logout token as it should be either")
         self._stub.card_out(self._uid)  # what earlier probes left
-        browser = Browser(self._application.places)
-        said = self._application.sign_in(browser)
-        if not self._shows(browser):
-            return _evidence(probe, Outcome.NOT_OBSERVED, f"an honest sign-in did not succeed. {said}".strip(". "))
+        browser, is_shown, said = self._signed_in()
+        if not is_shown:
+            raise ProbeError(f"an honest sign-in did not succeed. {said}")
         with self._set(probe):
             told = self._stub.card_out(self._uid)
         if not told:
-            return _evidence(probe, Outcome.NOT_OBSERVED, "no logout token was sent: it has no backchannel_logout_uri")
+            raise ProbeError("no logout token was sent: it has no backchannel_logout_uri")
         is_shown, answer = self._shows(browser), _answer(told[-1])
         stayed, ended = f"the person stayed signed in{answer}", f"it signed the person out{answer}"
         if probe.must is Must.STAY:
             return _judged(probe, is_shown, stayed, ended)
         self._takes_logouts = not is_shown
         return _judged(probe, not is_shown, ended, stayed)
+
+    def _with(self, probe: Probe) -> tuple[Browser, bool, str]:
+        """Sign in while a fault is set; raises ProbeError where that changed nothing."""
+        before = self._stub.last_request()
+        with self._set(probe):
+            done = self._signed_in()
+        if not self._stub.is_delivered(probe, before):
+            raise ProbeError("the application did not ask for what the fault changes")
+        return done
+
+    def _signed_in(self) -> tuple[Browser, bool, str]:
+        """Sign in with a new browser; returns it, whether it shows the text, and what was said if not."""
+        browser = Browser(self._application.places)
+        said = self._application.sign_in(browser)
+        return browser, self._shows(browser), said
 
     def _shows(self, browser: Browser) -> bool:
         return self._application.is_shown(self._application.look(browser))
@@ -152,8 +168,14 @@ class Prober:
             self._stub.clear_fault(number)
 
 
+def _in_order() -> list[tuple[Rule, Probe]]:
+    """Every probe, in the order of the rules; those that change keys come last, because they may take a minute."""
+    probes = [(rule, probe) for rule in RULES for probe in rule.probes]
+    return sorted(probes, key=lambda pair: pair[1].must is Must.SIGN_IN)
+
+
 def _evidence(probe: Probe, outcome: Outcome, did: str) -> Evidence:
-    return Evidence(outcome, probe.sent, did, probe.name)
+    return Evidence(outcome, probe.sent, did.strip(". "), probe.name)
 
 
 def _judged(probe: Probe, is_right: bool, right: str, wrong: str) -> Evidence:
