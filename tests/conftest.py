@@ -50,6 +50,7 @@ pytest_plugins = [
         "programs",
         "debian",
         "container",
+        "own_network",
         "installed",
         "kiosk_pc",
         "screen_reader",

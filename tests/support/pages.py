@@ -49,7 +49,7 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
 def files_of(page: Page) -> Iterator[tuple[str, str]]:
     """Yield name and text of each file that the page has its reader save."""
     for block in page.blocks:
-        if match := re.search(r"`([\w-]+\.\w+)`:$", block.before):
+        if match := re.search(r"`([\w-]+(?:\.\w+)+)`:$", block.before):
             yield match[1], block.text
 
 

@@ -106,4 +106,5 @@ class Cis2:
 
 def _line(step: Step) -> str:
     outcome = f"refused: {step.refused}" if step.refused else str(step.got.get("status", ""))
+    outcome += f" fault {step.fault}" if step.fault else ""
     return f"{step.time:%H:%M:%S} {step.endpoint} {step.client_id or '(no client)'} {outcome}".rstrip()
