@@ -1,6 +1,6 @@
 """Makes the pictures of README and docs/ anew, from the programs as they are.
 
-    python tests/pictures.py [window] [roles] [console] [clinic] [tray] [screens]
+    python tests/pictures.py [window] [roles] [console] [clinic] [cis2] [tray] [screens]
 
 Needs what the window and the pages are tested with: Xvfb, xdotool, imagemagick, chromium, chromium-driver, selenium and
 aiohttp. Look at what comes out before it is committed.
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -125,6 +126,21 @@ def clinic() -> None:
             browser.driver.save_screenshot(str(PICTURES / "clinic.png"))
 
 
+def cis2() -> None:
+    """Who signs in to an application: with a smartcard, or as one of these people."""
+    with SpineStub() as spine, tempfile.TemporaryDirectory() as folder:
+        asked = {
+            "client_id": "example-application", "redirect_uri": "http://127.0.0.1/callback", "response_type": "code",
+            "scope": "openid selectedrole", "state": "state", "nonce": "nonce",
+        }  # fmt: skip
+        with own_chromium(Path(folder), "--ignore-certificate-errors") as browser:
+            browser.resize(1000, 860)
+            browser.open(f"{spine.cis2.issuer}/authorize?{urlencode(asked)}")
+            browser.find("#card:not([hidden])")
+            time.sleep(SETTLED)
+            browser.driver.save_screenshot(str(PICTURES / "cis2.png"))
+
+
 def tray() -> None:
     """A card in the reader, what programs said to it, and others with faults."""
     with SpineStub() as spine, tempfile.TemporaryDirectory() as folder, contextlib.closing(CardReader()) as reader:
@@ -176,11 +192,12 @@ MAKERS: dict[str, Callable[[], None]] = {
     "roles": lambda: with_demonstration(roles),
     "console": console,
     "clinic": clinic,
+    "cis2": cis2,
     "tray": tray,
     "screens": screens,
 }
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ("roles", "console", "clinic", "tray"):
+    for wanted in sys.argv[1:] or ("roles", "console", "clinic", "cis2", "tray"):
         MAKERS[wanted]()

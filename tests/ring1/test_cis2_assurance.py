@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.source import ROOT
 
 from spine_stub.cis2.identity.assurance import CLASSES, MECHANISMS, Wanted
 from spine_stub.cis2.identity.sessions import Authentication
@@ -96,3 +97,10 @@ def test_the_token_names_the_class_that_was_asked_for_and_met(acr_values: str, m
 def test_what_no_request_may_say_is_refused_with_a_sentence(parameters: dict[str, str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Wanted.read(parameters)
+
+
+def test_the_documentation_has_the_same_ladder() -> None:
+    text = (ROOT / "docs" / "testing-with-cis2.md").read_text()
+    for name in ("AAL3_ANY", "AAL2_ANY", "AAL1_USERPASS", "AAL3_SMARTCARD"):
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
+        assert row.split("|")[2].strip() == " ".join(f"`{each.name}`" for each in wanted(acr_values=name).offered())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.source import ROOT
 
 from spine_stub.cis2.identity.claims import SCOPES, claims
 from spine_stub.cis2.identity.mock_people import WithMockPeople, is_mock, usual_mechanism
@@ -126,3 +127,12 @@ def test_a_person_of_the_file_takes_the_place_of_the_mocks(tmp_path: Path) -> No
     found = people.person("656005750104")
     assert found
     assert found.cn == "Ours"
+
+
+def test_the_documentation_has_the_same_claims() -> None:
+    text = (ROOT / "docs" / "testing-with-cis2.md").read_text()
+    for scope in SCOPES[1:7]:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{scope}`"))
+        found = claims(PERSON, {scope})
+        assert all(f"`{name}`" in row for name in found)
+        assert found
