@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -146,6 +147,12 @@ def test_a_code_is_redeemed_once_and_at_once() -> None:
 def test_claims_that_nobody_asks_for_are_too_many_scopes() -> None:
     assert "nationalrbacaccess profile" in evidence("userinfo-asked", sign_in()[:3])
     assert outcome("userinfo-asked", sign_in(request={"scope": "openid selectedrole"})[:3]) is Outcome.NOT_OBSERVED
+
+
+def test_a_sign_in_that_met_a_fault_is_not_judged() -> None:
+    stopped = [replace(step, fault="wrong-nonce") if step.endpoint == "access_token" else step for step in sign_in(2)]
+    assert outcome("userinfo-asked", sign_in(1), stopped[:3]) is Outcome.PASSED
+    assert outcome("userinfo-asked", stopped[:3]) is Outcome.NOT_OBSERVED
 
 
 def test_asking_to_sign_in_anew_needs_no_max_age() -> None:

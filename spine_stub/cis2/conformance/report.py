@@ -93,10 +93,17 @@ class Report:
 
 def make_report(client_id: str, steps: Sequence[Step], probed: Probed, now: datetime) -> Report:
     """Judge an application by its steps, oldest first, and by what probes saw."""
-    groups = {group: [find(rule, steps, probed) for rule in rules] for group, rules in GROUPS.items()}
+    honest = _without_faults(steps)
+    groups = {group: [find(rule, honest, probed) for rule in rules] for group, rules in GROUPS.items()}
     sign_ins = len({step.sign_in for step in steps if step.endpoint == "access_token" and not step.refused})
     to_probe = _TO_PROBE if probed.evidence is None and steps else ""
     return Report(client_id, now, sign_ins, probed.problem, to_probe, groups)
+
+
+def _without_faults(steps: Sequence[Step]) -> list[Step]:
+    """The steps of sign-ins that met no fault: an application that stops at one does right."""
+    faulted = {step.sign_in for step in steps if step.fault} - {""}
+    return [step for step in steps if not step.fault and step.sign_in not in faulted]
 
 
 def find(rule: Rule, steps: Sequence[Step], probed: Probed) -> Finding:
