@@ -66,11 +66,12 @@ class Journal:
         sent: Mapping[str, Any] | None = None,
         got: Mapping[str, Any] | None = None,
         refused: str = "",
+        fault: str = "",
     ) -> Step:
-        """Note a step; secrets among its parameters are shortened."""
+        """Note a step; secrets among its parameters are shortened. `fault` is that of the request when not given."""
         with self._lock:
             sent, got = without_secrets(sent or {}), without_secrets(got or {})
-            fault = current().fault if has_request_context() else ""
+            fault = fault or (current().fault if has_request_context() else "")
             step = Step(self._next, self._clock(), sign_in, client_id[:_LONGEST], endpoint, sent, got, refused, fault)
             self._next += 1
             self._steps.append(step)

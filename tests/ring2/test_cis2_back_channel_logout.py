@@ -101,16 +101,16 @@ def test_nothing_watches_a_card_whose_sessions_are_over(spine: Spine, logout_add
 
 
 def test_it_is_told_within_100_ms(spine: Spine, logout_address: LogoutAddress) -> None:
-    """The median of five: one may meet another program that takes the processor."""
+    """The median of nine: one may meet another program that takes the processor."""
     times = []
-    for number in range(5):
+    for number in range(9):
         client, ticket = spine.login("one-role")
         visit(spine, logout_address, ticket)
         begun = time.perf_counter()
         client.get("/login/authlogout", token=ticket)
         wait_until(lambda count=number: len(logout_address.received) > count)
         times.append(logout_address.received[-1].at - begun)
-    assert sorted(times)[2] < 0.1
+    assert sorted(times)[4] < 0.1
 
 
 def test_a_session_without_a_card_ends_at_its_time(spine_factory: SpineFactory, logout_address: LogoutAddress) -> None:
@@ -218,6 +218,8 @@ def test_a_fault_can_keep_a_token_back(spine: Spine, logout_address: LogoutAddre
     provider_of(spine).sessions.end(visit(spine, logout_address).sid, "control")
     logout = told(spine)
     assert (logout.status, logout.fault, logout_address.received) == (None, fault, [])
+    [step] = wait_until(provider_of(spine).journal.steps)
+    assert step.fault == fault
 
 
 def test_a_token_can_come_late(spine: Spine, logout_address: LogoutAddress) -> None:

@@ -175,8 +175,12 @@ class Outbox:
             logout = replace(logout, number=self._next)
             self._next += 1
             kept.append(logout)
-        sent = {name: getattr(logout, name) for name in ("address", "reason", "fault", "claims")}
-        got = {"status": logout.status, "body": logout.body, "milliseconds": round(logout.milliseconds, 1)}
         self._provider.journal.add(
-            "logout", sign_in=logout.sign_in, client_id=logout.client_id, sent=sent, got=got, refused=logout.trouble
+            "logout",
+            sign_in=logout.sign_in,
+            client_id=logout.client_id,
+            sent={name: getattr(logout, name) for name in ("address", "reason", "claims")},
+            got={"status": logout.status, "body": logout.body, "milliseconds": round(logout.milliseconds, 1)},
+            refused=logout.trouble,
+            fault=logout.fault,
         )
