@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 import threading
 from collections.abc import Callable
@@ -50,15 +48,3 @@ class Codes:
         with self._lock:
             ends, grant = self._grants.pop(code, (None, None))
         return grant if ends and self._clock() < ends else None
-
-
-def challenge_of(verifier: str) -> str:
-    """The PKCE challenge of a verifier, by method S256 (RFC 7636, section 4.2)."""
-    return half_or_whole(verifier, whole=True)
-
-
-def half_or_whole(text: str, *, whole: bool = False) -> str:
-    """A text's SHA-256 in base64url; by default its left half, as at_hash, c_hash and s_hash are made (OpenID Connect
-    Core 1.0, section 3.1.3.6)."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return base64.urlsafe_b64encode(digest if whole else digest[:16]).rstrip(b"=").decode()

@@ -14,10 +14,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Response
 from jwcrypto import jwk
 
-from ..cis2.clients.registry import Client, Registry
+from ..cis2.clients.addresses import Addresses
+from ..cis2.clients.assertions import TYPE, Assertion, Assertions, BadAssertion
+from ..cis2.clients.keys import ClientKeys
+from ..cis2.clients.registry import PRIVATE_KEY_JWT, Client, Registry
 from ..errors import BrokerError, DataError
 from ..folder import write_private
 from ..login.broker import Broker
@@ -25,11 +29,10 @@ from ..pki import authority
 from ..web.endpoints import Route
 from ..web.replies import REASON_HEADER
 from ..web.request import BrokerRequest
-from .codes import Codes, Grant, challenge_of
-from .tokens import ALGORITHM, Assertions, BadAssertion, id_token
+from .codes import Codes, Grant
+from .tokens import ALGORITHM, check_age, id_token
 
 KEY = Path("ca/openid.key.pem")
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST = 1024
 _CHALLENGE = 43  # characters of a SHA-256 in base64url
 
@@ -49,7 +52,7 @@ class Provider:
         """Make the key that signs ID tokens if there is none; raises DataError. Clients with a key may use it."""
         self._clients = clients
         self._key = _signing_key(broker.config.data / KEY)
-        self._codes, self._assertions = Codes(broker.clock), Assertions()
+        self._codes, self._assertions = Codes(broker.clock), Assertions(ClientKeys(Addresses()))
 
     def routes(self) -> tuple[Route, ...]:
         """Its endpoints, as the application takes them."""
@@ -82,7 +85,7 @@ class Provider:
         grant = self._codes.take(code)
         if grant is None or (grant.client_id, grant.redirect_uri) != (client.id, _field(asked, "redirect_uri")):
             raise OAuthError("invalid_grant", "code-not-valid")
-        if not secrets.compare_digest(challenge_of(_field(asked, "code_verifier")), grant.challenge):
+        if not secrets.compare_digest(create_s256_code_challenge(_field(asked, "code_verifier")), grant.challenge):
             raise OAuthError("invalid_grant", "pkce-does-not-fit")
         session, person = _session(broker, grant.ticket)
         now, access = int(broker.clock().timestamp()), secrets.token_urlsafe(32)
@@ -106,8 +109,8 @@ class Provider:
                 "subject_types_supported": ["public"],
                 "code_challenge_methods_supported": ["S256"],
                 "id_token_signing_alg_values_supported": [ALGORITHM],
-                "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-                "token_endpoint_auth_signing_alg_values_supported": [ALGORITHM],
+                "token_endpoint_auth_methods_supported": [PRIVATE_KEY_JWT],
+                "token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS512"],
                 "claims_supported": ["sub", "iss", "name", "org", "role", "workgroups", "activities"],
             }
         )
@@ -124,11 +127,13 @@ class Provider:
 
     def _authenticated(self, broker: Broker, asked: BrokerRequest) -> Client:
         client = self._client(asked)
-        if _field(asked, "client_assertion_type") != ASSERTION_TYPE:
+        if _field(asked, "client_assertion_type") != TYPE:
             raise OAuthError("invalid_client", "assertion-type")
         audience = f"{asked.base}/openid/token"
         try:
-            self._assertions.check(_field(asked, "client_assertion", 8192), client, audience, broker.clock())
+            assertion = Assertion.read(_field(asked, "client_assertion", 8192))
+            check_age(assertion, broker.clock())
+            self._assertions.check(assertion, client, PRIVATE_KEY_JWT, audience, broker.clock())
         except BadAssertion as exc:
             raise OAuthError("invalid_client", f"assertion: {exc}") from exc
         return client

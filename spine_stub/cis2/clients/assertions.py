@@ -6,7 +6,6 @@ taken once, and the key that its kid names is known.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jwcrypto import jws
-from jwcrypto.common import JWException, base64url_decode
+from jwcrypto.common import JWException
 
 from ...config import CLOCK_SKEW
+from ..tokens.reading import BadToken, taken_apart
 from .keys import ClientKeys, KeysError, secret_key
 from .registry import SECRET_JWT, Client
 
@@ -46,10 +46,10 @@ class Assertion:
         """Take it apart; raises BadAssertion."""
         if len(text) > _MOST_TOKEN:
             raise BadAssertion("the assertion is too long")
-        parts = text.split(".")
-        if len(parts) != 3:
-            raise BadAssertion("the assertion is not a signed JWT of three parts")
-        return cls(text, _object(parts[0]), _object(parts[1]))
+        try:
+            return cls(text, *taken_apart(text))
+        except BadToken as exc:
+            raise BadAssertion("the assertion is not a signed JWT of JSON objects") from exc
 
     @property
     def client_id(self) -> str:
@@ -114,29 +114,19 @@ class Assertions:
 
 
 def _check_times(claims: Claims, now: datetime) -> None:
-    ends = _time(claims, "exp")
+    ends = time_of(claims, "exp")
     if not now - CLOCK_SKEW < ends:
         raise BadAssertion("exp is past")
     if ends > now + LONGEST + CLOCK_SKEW:
         raise BadAssertion("exp is more than five minutes from now")
     for name in ("iat", "nbf"):
-        if name in claims and _time(claims, name) > now + CLOCK_SKEW:
+        if name in claims and time_of(claims, name) > now + CLOCK_SKEW:
             raise BadAssertion(f"{name} is in the future")
 
 
-def _time(claims: Claims, name: str) -> datetime:
+def time_of(claims: Claims, name: str) -> datetime:
+    """A time among the claims; raises BadAssertion."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1 << 33:
         raise BadAssertion(f"{name} is not there as a number of seconds")
     return datetime.fromtimestamp(value, UTC)
-
-
-def _object(part: str) -> Claims:
-    """A part of a JWT that is a JSON object."""
-    try:
-        read = json.loads(base64url_decode(part))
-    except (ValueError, TypeError, RecursionError) as exc:
-        raise BadAssertion("the assertion is not made of JSON objects in base64url") from exc
-    if not isinstance(read, dict):
-        raise BadAssertion("the assertion is not made of JSON objects in base64url")
-    return read

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 from ..clients.registry import Client
 from ..identity.assurance import Wanted
 from .codes import Grant
+from .reading import encoded
 
 LIFETIME = timedelta(hours=1)
 
@@ -56,4 +56,4 @@ def level(value: int, client: Client) -> int | str:
 def half_hash(text: str, algorithm: str) -> str:
     """The left half of a text's hash in base64url, as at_hash, c_hash and s_hash are made (section 3.1.3.6)."""
     digest = hashlib.new(f"sha{algorithm[-3:]}", text.encode()).digest()
-    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    return encoded(digest[: len(digest) // 2])
