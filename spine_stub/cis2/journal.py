@@ -17,7 +17,7 @@ from flask import has_request_context
 
 from ..web.request import current
 
-KEPT_STEPS = 5000
+KEPT_STEPS = 2000
 _SHOWN = 8
 """How many characters of a secret are left."""
 _LONGEST = 2000

@@ -14,6 +14,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from flask import Response
 
 from ...web.replies import REASON_HEADER
+from ..clients.registry import Client
 from ..sign_in.begin import begin
 from ..sign_in.looks import or_away, problem_page
 from ..tokens.codes import AuthorizationRequest
@@ -48,16 +49,26 @@ def authorize(provider: Provider, asked: BrokerRequest) -> Response:
     request = AuthorizationRequest(secrets.token_hex(8), client.id, redirect_uri, parameters)
     if problem:
         return refuse(provider, request, "invalid_request", problem)
-    if request["response_type"] != "code":
-        return refuse(provider, request, "unsupported_response_type", "The response type is not code")
-    if client.scopes and set(request.scopes) - set(client.scopes):
-        return refuse(provider, request, "invalid_scope", "The client is registered for other scopes")
     try:
+        _check(request, client)
         provider.server.consent(parameters)
     except OAuth2Error as exc:
         return refuse(provider, request, exc.error, exc.description)
     provider.journal.add("authorize", sign_in=request.sign_in, client_id=client.id, sent=parameters)
     return begin(provider, asked, request)
+
+
+def _check(request: AuthorizationRequest, client: Client) -> None:
+    """Check what Authlib does not; raises OAuth2Error."""
+    for name in ("request", "request_uri"):
+        if request[name]:
+            raise OAuth2Error(f"The parameter {name} is not taken", error=f"{name}_not_supported")
+    if request["response_type"] != "code":
+        raise OAuth2Error("The response type is not code", error="unsupported_response_type")
+    if request["response_mode"] not in ("", "query"):
+        raise OAuth2Error("The response mode is not query", error="invalid_request")
+    if client.scopes and set(request.scopes) - set(client.scopes):
+        raise OAuth2Error("The client is registered for other scopes", error="invalid_scope")
 
 
 def _refused_here(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Response
 
 from ..clients.registry import AUTH_METHODS, SIGNING
+from ..identity.assurance import CLASSES
 from ..identity.claims import SCOPES
 from .messages import as_json
 
@@ -14,19 +15,6 @@ if TYPE_CHECKING:
     from ...web.request import BrokerRequest
     from ..provider import Provider
 
-_ACR_VALUES = (
-    "AAL1_USERPASS",
-    "AAL2_ANY",
-    "AAL2_OR_AAL3_ANY",
-    "AAL2_TOTP",
-    "AAL2_NHSMAIL",
-    "AAL3_ANY",
-    "AAL3_IOS",
-    "AAL3_FIDO2",
-    "AAL3_N3_SMARTCARD",
-    "AAL3_CIS2_SMARTCARD",
-    "AAL3_SMARTCARD",
-)
 _CLAIMS = (
     "sub iss aud azp acr amr auth_time at_hash c_hash s_hash nonce exp iat sid selected_roleid id_assurance_level "
     "authentication_assurance_level nhsid_useruid uid name given_name family_name display_name title initials "
@@ -52,7 +40,7 @@ def configuration(provider: Provider, asked: BrokerRequest) -> Response:
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code"],
             "subject_types_supported": ["public"],
-            "acr_values_supported": list(_ACR_VALUES),
+            "acr_values_supported": list(CLASSES),
             "code_challenge_methods_supported": ["plain", "S256"],
             "id_token_signing_alg_values_supported": list(SIGNING),
             "userinfo_signing_alg_values_supported": list(SIGNING),

@@ -11,7 +11,8 @@ from werkzeug.datastructures import MultiDict
 
 LONGEST = 2000
 _LONGER = {"client_assertion": 8192, "request": 8192, "id_token_hint": 8192}
-_MOST = 50
+_MOST = 16 * 1024
+"""How many characters all of them may have."""
 
 
 def single(sent: MultiDict[str, str]) -> tuple[Mapping[str, str], str]:
@@ -19,15 +20,18 @@ def single(sent: MultiDict[str, str]) -> tuple[Mapping[str, str], str]:
 
     A parameter that is sent twice counts as its first value (RFC 6749, section 3.1, has it refused).
     """
-    problem = ""
-    for name, values in list(sent.lists())[:_MOST]:
-        if len(values) > 1:
+    taken: dict[str, str] = {}
+    problem, left = "", _MOST
+    for name, (value, *others) in sent.lists():
+        if others:
             problem = problem or f"The parameter {_shown(name)} is repeated"
-        if len(values[0]) > _LONGER.get(name, LONGEST):
+        if len(value) > _LONGER.get(name, LONGEST):
             problem = problem or f"The parameter {_shown(name)} is too long"
-    if len(sent) > _MOST:
-        problem = problem or "There are too many parameters"
-    return {name: values[0][: _LONGER.get(name, LONGEST)] for name, values in list(sent.lists())[:_MOST]}, problem
+        left -= len(name) + len(value)
+        if left < 0:
+            return taken, "The request is too long"
+        taken[name] = value
+    return taken, problem
 
 
 def _shown(name: str) -> str:

@@ -13,7 +13,7 @@ from ..identity.sessions import Authentication, Session
 
 CODE_LIFETIME = timedelta(seconds=60)
 TOKEN_LIFETIME = timedelta(hours=1)
-_MOST = 5000
+_MOST = 2000
 
 
 @dataclass(frozen=True)
