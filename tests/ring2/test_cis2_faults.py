@@ -13,7 +13,7 @@ import pytest
 from examples.strict_client import Refused, StrictClient
 from support.cis2_logout import UID, LogoutAddress, go, provider_of, register, sign_in, strict
 from support.machine import wait_until
-from support.spine import Spine
+from support.spine import Spine, SpineFactory
 
 from spine_stub.cis2 import faults
 from spine_stub.cis2.logout import tokens
@@ -63,6 +63,12 @@ def without(client: StrictClient, spine: Spine, checks: list[str]) -> StrictClie
     careless = strict(spine, leave_out=checks)
     careless._used, careless.visits = client._used, dict(client.visits)
     return careless
+
+
+def test_an_issuer_is_the_same_as_text(spine_factory: SpineFactory) -> None:
+    """The real one has :443 in it, which means the same to a browser and not to a client."""
+    with pytest.raises(Refused, match=r"^iss: https://localhost:443/realm$"):
+        strict(spine_factory(cis2_issuer="https://localhost:443/realm"))
 
 
 @pytest.mark.parametrize("fault", TOKENS)
