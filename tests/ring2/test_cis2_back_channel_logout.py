@@ -11,6 +11,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 
 import pytest
+from examples.strict_client import Refused
 from jwcrypto import jwk, jws
 from support.cis2_logout import CLIENT_ID, UID, LogoutAddress, provider_of, register, sign_in, strict
 from support.machine import wait_until
@@ -19,6 +20,7 @@ from support.spine import Spine, SpineFactory
 from spine_stub.cis2.identity.sessions import Authentication, Session
 from spine_stub.cis2.logout.outbox import KEPT_BODY, Logout
 from spine_stub.cis2.logout.tokens import EVENT
+from spine_stub.cis2.tokens.codes import Grant
 from spine_stub.cis2.tokens.reading import taken_apart
 from spine_stub.sessions import session_key
 
@@ -235,6 +237,24 @@ def test_a_broker_that_ends_waits_for_no_application(spine: Spine, logout_addres
     begun = time.monotonic()
     spine.stop()
     assert time.monotonic() - begun < 3
+
+
+def test_a_card_pulled_while_tokens_are_made_gives_none(
+    spine: Spine, logout_address: LogoutAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the application would be told before it knows anybody, and then never."""
+    register(spine, backchannel_logout_uri=logout_address.url)
+    client, provider = strict(spine), provider_of(spine)
+    given = provider.codes.give_token
+
+    def pulled(grant: Grant) -> str:
+        provider.sessions.end(grant.session.sid, "card_out")
+        return given(grant)
+
+    monkeypatch.setattr(provider.codes, "give_token", pulled)
+    with pytest.raises(Refused, match="invalid_grant"):
+        sign_in(spine, client)
+    assert not provider.codes._tokens
 
 
 def test_a_whole_sign_in_is_ended_by_the_card(spine: Spine, logout_address: LogoutAddress) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
     InvalidClientError,
+    InvalidGrantError,
     InvalidScopeError,
     OAuth2Error,
     OAuth2Request,
@@ -26,6 +27,7 @@ from ..clients.assertions import Assertion, Assertions, BadAssertion
 from ..clients.keys import ClientKeys
 from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, SECRET_POST, Client
 from ..identity.claims import SCOPES
+from ..identity.sessions import Session
 from ..tokens import id_token
 from ..tokens.codes import TOKEN_LIFETIME, Grant
 from .messages import as_json, printable
@@ -126,13 +128,13 @@ class CodeGrant(AuthorizationCodeGrant):
         """Nothing: a code that was looked up is used."""
 
     def generate_token(self, user: Grant, **_: object) -> dict[str, Any]:
-        """The reply's tokens; `user` is what the code stood for."""
+        """The reply's tokens; `user` is what the code stood for. Raises InvalidGrantError."""
         provider, client, asked = self.server.provider, self.request.client.client, self.request.asked
-        access_token = provider.codes.give_token(user)
-        issuer = provider.issuer(asked)
-        claims = id_token.claims(user, client, issuer, access_token, provider.clock())
-        user.session.issuers[client.id] = issuer
+        issuer = user.session.issuers[client.id] = provider.issuer(asked)
         user.session.clients[client.id] = user.request.sign_in
+        access_token = provider.codes.give_token(user)
+        claims = id_token.claims(user, client, issuer, access_token, provider.clock())
+        self._check_open(user.session)
         self.request.given = claims
         return {
             "access_token": access_token,
@@ -141,6 +143,12 @@ class CodeGrant(AuthorizationCodeGrant):
             "token_type": "Bearer",
             "expires_in": int(TOKEN_LIFETIME.total_seconds()) - 1,
         }
+
+    def _check_open(self, session: Session) -> None:
+        """Give no tokens in a session that has just ended: this client has not been told. Raises InvalidGrantError."""
+        if self.server.provider.sessions.get(session.sid) is None:
+            self.server.provider.codes.end_session(session.sid)
+            raise InvalidGrantError("The session is over")
 
     def authenticate_user(self, grant: Grant) -> Grant | None:
         return grant if self.server.provider.sessions.get(grant.session.sid) else None
