@@ -55,6 +55,7 @@ def test_a_click_signs_in_and_the_only_role_is_taken(application: Application) -
         (ONE_ROLE, "", "AAL1_USERPASS", "USERPASS", 1, "AAL1_USERPASS"),
         (MOCK_AAL1, "", "AAL3_ANY", "USERPASS", 1, "AAL1_USERPASS"),
         ("656005750109", "", "AAL2_OR_AAL3_ANY", "TOTP", 2, "AAL2_OR_AAL3_ANY"),
+        (ONE_ROLE, "USERPASS", "AAL3_ANY", "N3_SMARTCARD", 3, "AAL3_ANY"),
         (ONE_ROLE, "NO_SUCH_WAY", "AAL3_ANY", "N3_SMARTCARD", 3, "AAL3_ANY"),
     ],
 )

@@ -13,7 +13,7 @@ from flask import Response
 
 from .. import REALM
 from ..endpoints.redirects import grant, refuse
-from ..identity.assurance import MECHANISMS, Mechanism, Wanted
+from ..identity.assurance import Mechanism, Wanted
 from ..identity.mock_people import is_mock, usual_mechanism
 from ..identity.sessions import COOKIE, Authentication, Session
 from ..tokens.codes import AuthorizationRequest
@@ -95,14 +95,14 @@ def session_of(provider: Provider, asked: BrokerRequest) -> Session | None:
 
 
 def mechanism_for(person: Person, wanted: Wanted, name: str = "") -> Mechanism:
-    """How somebody signs in: as was chosen, or as they usually do where that is enough, or else as is asked for.
+    """How somebody signs in: as was chosen, or as they usually do, where that is enough; else as is asked for.
 
     The people of the public mock sign in as they usually do even where it is not enough.
     """
-    if name in MECHANISMS:
-        return MECHANISMS[name]
-    usual, offered = usual_mechanism(person.uid), wanted.offered()
-    return usual if usual in offered or is_mock(person.uid) else offered[0]
+    offered = wanted.offered()
+    chosen = next((mechanism for mechanism in offered if mechanism.name == name), None)
+    usual = usual_mechanism(person.uid)
+    return chosen or (usual if usual in offered or is_mock(person.uid) else offered[0])
 
 
 def _as_arranged(
