@@ -58,8 +58,8 @@ class SqliteStore:
             raise DataError(f"{database} cannot be used for sessions: {exc}") from exc
         weakref.finalize(self, self._connection.close)  # with the store; Python 3.13 warns of what is freed open
         try:
+            self._connection.execute("PRAGMA synchronous=OFF")  # first: to turn to write-ahead logging is a write, too
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as exc:
             self._connection.close()
