@@ -82,7 +82,7 @@ def test_of_nobody_nothing_is_known() -> None:
         ("acr-values", {"acr_values": "AAL4_ANY"}, "no AAL4_ANY"),
         ("scopes", {"scope": "profile"}, "openid is missing"),
         ("scopes", {"scope": "openid everything"}, "no scope everything"),
-        ("scopes", {"scope": "openid profile profile"}, "twice"),
+        ("scopes", {"scope": "openid profile profile"}, "with profile more than once: the list grows"),
         ("one-role-scope", {"scope": "openid selectedrole changedrole"}, "changedrole and selectedrole"),
         ("redirect-uri", {"redirect_uri": "http://ward.example/callback"}, "https, or loopback"),
         ("pkce", {"code_challenge_method": None}, "use S256"),

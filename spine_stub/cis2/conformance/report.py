@@ -102,8 +102,8 @@ def make_report(client_id: str, steps: Sequence[Step], probed: Probed, now: date
 
 def _without_faults(steps: Sequence[Step]) -> list[Step]:
     """The steps of sign-ins that met no fault: an application that stops at one does right."""
-    faulted = {step.sign_in for step in steps if step.fault} - {""}
-    return [step for step in steps if not step.fault and step.sign_in not in faulted]
+    faulted = {step.sign_in for step in steps if step.fault and step.endpoint != "logout"}
+    return [step for step in steps if step.sign_in not in faulted]
 
 
 def find(rule: Rule, steps: Sequence[Step], probed: Probed) -> Finding:

@@ -115,10 +115,10 @@ def known_scopes(steps: Sequence[Step]) -> Iterator[Evidence]:
     smallest: set[str] = set()
     for step in requests(steps):
         asked = scopes(step)
-        plain = set(asked) - ROLE_SCOPES
-        yield Evidence.of(
-            _wrong_scopes(asked, smallest), f"scope={' '.join(asked)}", "known ones, and always the same", step.sign_in
-        )
+        plain, twice = set(asked) - ROLE_SCOPES, sorted({name for name in asked if asked.count(name) > 1})
+        sent = f"scope with {', '.join(twice)} more than once" if twice else f"scope={' '.join(asked)}"
+        wrong = "the list grows from one request to the next" if twice else _wrong_scopes(asked, smallest)
+        yield Evidence.of(wrong, sent, "known ones, and always the same", step.sign_in)
         if not smallest or plain < smallest:
             smallest = plain
 
@@ -129,8 +129,6 @@ def _wrong_scopes(asked: list[str], before: set[str]) -> str:
         return "openid is missing: this is no OpenID Connect request"
     if unknown:
         return f"CIS2 has no scope {', '.join(unknown)}"
-    if len(asked) > len(set(asked)):
-        return "the list has scopes twice: it grows from one request to the next"
     more = sorted(set(asked) - ROLE_SCOPES - before) if before else []
     return f"more than an earlier request: {', '.join(more)}; ask for what is used, always the same" if more else ""
 
