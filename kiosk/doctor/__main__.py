@@ -1,4 +1,7 @@
-"""`agent.py doctor` goes on here, with the same arguments: what is found, for people or as JSON, and as a bundle."""
+"""`agent.py doctor` goes on here, with the same arguments: what is found, for people or as JSON, and as a bundle.
+
+Without that command among them, it is meant: python -m kiosk.doctor --json.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,15 @@ from .examine import examine, exit_code
 from .findings import Finding, Verdict
 from .surroundings import Surroundings
 
+COMMAND = "doctor"
 WORDS = {Verdict.GOOD: "good      ", Verdict.DOUBTFUL: "DOUBTFUL  ", Verdict.BAD: "BAD       "}
 
 
 def main() -> int:
     """Do what the agent's arguments say. Returns the agent's exit code for the first thing that is bad."""
     code = 0
+    if COMMAND not in sys.argv:
+        sys.argv.insert(1, COMMAND)
 
     def run(options: argparse.Namespace) -> None:
         nonlocal code
@@ -31,7 +37,7 @@ def main() -> int:
 
 def diagnose(options: argparse.Namespace) -> int:
     """Print what is found, and write the bundle where one is asked for. Raises UsageError."""
-    if options.command != "doctor":
+    if options.command != COMMAND:
         raise UsageError("This is `doctor` alone.", "Use: python agent.py doctor")
     around = surroundings(options)
     findings = list(examine(around))

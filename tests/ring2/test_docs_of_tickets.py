@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from support.pages import Page, files_of
 from support.spine import Spine
 from support.ticket_socket import LiveAgent
 
-FILES = dict(files_of(Page.read(ROOT / "docs" / "applications.md")))
+PAGE = ROOT / "docs" / "applications.md"
+FILES = dict(files_of(Page.read(PAGE)))
 
 
 @pytest.fixture
@@ -69,3 +71,29 @@ def test_a_program_waits_until_the_card_is_out(live: LiveAgent, here: Path) -> N
         assert program.stdout.readline() == "signed_in \n"
         live.pull()
         assert program.communicate(timeout=30)[0] == "signed_out card_out\n"
+
+
+def varlinkctl(method: str) -> list[str]:
+    """The page's command that names this method."""
+    if not shutil.which("varlinkctl"):
+        pytest.xfail("systemd has it from version 255 on, as in Debian 13")
+    (line,) = re.findall(rf"^    \$ (varlinkctl .*{method}.*)$", PAGE.read_text(), re.MULTILINE)
+    return ["sh", "-c", f"exec {line}"]
+
+
+def test_systemd_s_client_reads_the_interface_and_gets_the_ticket(live: LiveAgent, here: Path) -> None:
+    ticket = live.signs_in()
+    for method, said in (("introspect", "method GetTicketNoAuth("), (r"\.GetTicket", f'{{"ticket":"{ticket}"}}\n')):
+        with start(here, *varlinkctl(method)) as program:
+            assert said in program.communicate(timeout=30)[0]
+        assert program.returncode == 0
+        (here / "python3").unlink()
+
+
+def test_systemd_s_client_tells_what_happens(live: LiveAgent, here: Path) -> None:
+    with start(here, *varlinkctl("Watch")) as program:
+        assert program.stdout
+        assert '"event":"signed_out"' in program.stdout.readline()
+        live.signs_in()
+        assert '"event":"signed_in"' in program.stdout.readline()
+        program.terminate()

@@ -65,6 +65,20 @@ def test_where_the_kiosk_was_not_copied_along_it_says_so(tmp_path: Path) -> None
     assert done.stderr == f"`doctor` is not on this PC: {tmp_path / 'kiosk'} is missing. Copy that folder there.\n"
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("doctor", "--help")])
+def test_as_a_module_its_help_is_its_own(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "kiosk.doctor", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 0
+    assert "--bundle FILE" in done.stdout
+    assert "--spine" not in done.stdout
+
+
+def test_the_kiosk_s_help_names_it() -> None:
+    done = subprocess.run([sys.executable, "-m", "kiosk", "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert "lanyard doctor" in done.stdout
+
+
 def test_no_module_of_the_folder_it_is_started_in_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "kiosk.py").write_text("raise SystemExit(99)")
     command = [sys.executable, str(ROOT / "agent.py"), "doctor"]

@@ -27,7 +27,8 @@ class Display:
 
     def screenshot(self, path: Path) -> None:
         """Write a picture of the whole screen; the file's name says in which format."""
-        self._run("import", "-window", "root", str(path))
+        command = ["import", "-window", "root", str(path)]
+        subprocess.run(command, env=self.environment, check=True, timeout=90)  # a large one, on a busy machine
 
     def colours(self) -> str:
         """Return each colour that the screen shows and the number of its pixels, as ImageMagick lists them."""
