@@ -224,6 +224,20 @@ def test_a_fault_can_keep_a_token_back(spine: Spine, logout_address: LogoutAddre
     assert step.fault == fault
 
 
+def test_a_fault_that_fails_is_said(spine: Spine, logout_address: LogoutAddress) -> None:
+    spine.faults.once(lambda _: 1 / 0, endpoint="backchannel-logout")  # type: ignore[arg-type, return-value]
+    provider_of(spine).sessions.end(visit(spine, logout_address).sid, "control")
+    assert told(spine).trouble == "the fault that is set failed: ZeroDivisionError('division by zero')"
+
+
+def test_the_log_has_it_without_the_token(spine: Spine, logout_address: LogoutAddress) -> None:
+    provider_of(spine).sessions.end(visit(spine, logout_address).sid, "control")
+    assert told(spine).status == 200
+    [line] = wait_until(lambda: [line for line in spine.log if "logout token" in line])
+    assert line.startswith(f"logout token for {CLIENT_ID}, control: 200 ")
+    assert logout_address.received[0].token not in "\n".join(spine.log)
+
+
 def test_a_token_can_come_late(spine: Spine, logout_address: LogoutAddress) -> None:
     spine.faults.once("delay", "0.2", endpoint="backchannel-logout")
     provider_of(spine).sessions.end(visit(spine, logout_address).sid, "control")

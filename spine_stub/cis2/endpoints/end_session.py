@@ -44,13 +44,17 @@ def end_session(provider: Provider, asked: BrokerRequest) -> Response:
         reply = problem_page("Nobody is signed out by this", str(exc))
         reply.headers[REASON_HEADER] = str(exc)
         return reply
-    session = provider.sessions.get(str(claims.get("sid")))
-    known = session.clients.get(client_id, "") if session else ""
-    got = {"status": reply.status_code, "location": reply.headers.get("Location", ""), "ended": session is not None}
-    provider.journal.add("end_session", sign_in=known, client_id=client_id, sent=parameters, got=got)
-    provider.sessions.end(str(claims.get("sid")), "application")
+    _end(provider, str(claims["sid"]), client_id, parameters, reply)
     reply.delete_cookie(COOKIE, path=asked.path_prefix + REALM)
     return reply
+
+
+def _end(provider: Provider, sid: str, client_id: str, parameters: Mapping[str, str], reply: Response) -> None:
+    session = provider.sessions.get(sid)
+    sign_in = session.clients.get(client_id, "") if session else ""
+    got = {"status": reply.status_code, "location": reply.headers.get("Location", ""), "ended": session is not None}
+    provider.journal.add("end_session", sign_in=sign_in, client_id=client_id, sent=parameters, got=got)
+    provider.sessions.end(sid, "application")
 
 
 def _hint(provider: Provider, parameters: Mapping[str, str]) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ another one. The request is that of OpenID Connect Back-Channel Logout 1.0, sect
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -29,6 +29,8 @@ from . import tokens
 
 if TYPE_CHECKING:
     from ..provider import Provider
+
+_log = logging.getLogger("spine_stub")
 
 ENDPOINT = "backchannel-logout"
 """The name under which faults wait for logout tokens."""
@@ -81,6 +83,7 @@ class Outbox:
         self._lock = threading.Condition()
         self._next, self._waiting = 1, 0
         self._released = threading.Event()
+        self._threads = ThreadPoolExecutor(THREADS, "logout")  # starts none before the first is needed
 
     def send(self, session: Session, reason: str) -> None:
         """Tell every application that had tokens in a session that it is over; returns before they are told."""
@@ -113,12 +116,7 @@ class Outbox:
     def release(self) -> None:
         """Send nothing more."""
         self._released.set()
-        if "_threads" in vars(self):
-            self._threads.shutdown(wait=False, cancel_futures=True)
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(THREADS, "logout")
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, kept: deque[Logout], logout: Logout, algorithm: str, ended: float) -> None:
         with self._lock:
@@ -158,7 +156,10 @@ class Outbox:
         if setting is None:
             return answer().get_data(as_text=True)
         call = Call(ENDPOINT, logout.address, answer, replies.refusal, end_session=lambda: None)
-        reply = setting.fault(call)
+        try:
+            reply = setting.fault(call)
+        except Exception as exc:  # whoever tests may have written it
+            raise NotSent(f"the fault that is set failed: {exc!r}") from exc
         return self._after(call.delivery, reply)
 
     def _after(self, delivery: Delivery | None, reply: Response) -> str:
@@ -175,6 +176,8 @@ class Outbox:
             logout = replace(logout, number=self._next)
             self._next += 1
             kept.append(logout)
+        outcome = logout.status or logout.trouble
+        _log.info("logout token for %s, %s: %s %.1f ms", logout.client_id, logout.reason, outcome, logout.milliseconds)
         self._provider.journal.add(
             "logout",
             sign_in=logout.sign_in,
