@@ -1,6 +1,6 @@
 """Makes the pictures of README and docs/ anew, from the programs as they are.
 
-    python tests/pictures.py [window] [roles] [console] [clinic] [cis2] [tray] [screens]
+    python tests/pictures.py [window] [roles] [console] [clinic] [cis2] [report] [tray] [screens]
 
 Needs what the window and the pages are tested with: Xvfb, xdotool, imagemagick, chromium, chromium-driver, selenium and
 aiohttp. Look at what comes out before it is committed.
@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from examples.made_up_client import MadeUpClient, SignInFailed  # noqa: E402
+from examples.serve_ward_list import CLIENT, serving  # noqa: E402
+from examples.ward_list_in_a_hurry import WardListInAHurry  # noqa: E402
 from support.browser import own_chromium  # noqa: E402
 from support.emulator import SELECT_PIV, EmulatorProgram  # noqa: E402
 from support.emulator_links import CardReader  # noqa: E402
@@ -141,6 +143,29 @@ def cis2() -> None:
             browser.driver.save_screenshot(str(PICTURES / "cis2.png"))
 
 
+def report() -> None:
+    """The conformance report of an application with ten faults."""
+    with SpineStub() as spine, tempfile.TemporaryDirectory() as folder:
+        with serving(spine.url, spine.ca_file, WardListInAHurry) as address:
+            command = [
+                sys.executable,
+                "-m",
+                "spine_stub",
+                "--data",
+                str(spine.data),
+                "probe",
+                CLIENT,
+                "--url",
+                spine.url,
+            ]
+            subprocess.run([*command, "--protected", address, "--signed-in", "Patients of"], cwd=ROOT, check=False)
+        with own_chromium(Path(folder), "--ignore-certificate-errors") as browser:
+            browser.resize(1100, 900)
+            browser.open(f"{spine.url}/stub/cis2/report/{CLIENT}")
+            time.sleep(SETTLED)
+            browser.driver.save_screenshot(str(PICTURES / "report.png"))
+
+
 def tray() -> None:
     """A card in the reader, what programs said to it, and others with faults."""
     with SpineStub() as spine, tempfile.TemporaryDirectory() as folder, contextlib.closing(CardReader()) as reader:
@@ -193,11 +218,12 @@ MAKERS: dict[str, Callable[[], None]] = {
     "console": console,
     "clinic": clinic,
     "cis2": cis2,
+    "report": report,
     "tray": tray,
     "screens": screens,
 }
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ("roles", "console", "clinic", "cis2", "tray"):
+    for wanted in sys.argv[1:] or ("roles", "console", "clinic", "cis2", "report", "tray"):
         MAKERS[wanted]()

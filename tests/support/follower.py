@@ -16,7 +16,7 @@ from support.machine import TIED_TO_THE_RUN, stop, wait_until
 
 DONE_ALREADY = re.compile(r"python3 -m venv|\. \.venv|pip install ")
 SERVER = re.compile(r"(?:\w+=\S+ )?python3 -m (spine_stub|examples\.serve_ward_list)(?: --[\w-]+)*")
-SECONDS = 100
+SECONDS = 250
 
 
 class Follower:
