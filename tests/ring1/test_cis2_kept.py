@@ -11,7 +11,7 @@ from spine_stub.cis2.identity.sessions import Authentication, Session, Sessions
 from spine_stub.cis2.journal import Journal
 from spine_stub.cis2.provider import SettableClock as ProvidersClock
 from spine_stub.cis2.tokens import codes as codes_module
-from spine_stub.cis2.tokens.codes import AuthorizationRequest, Codes, Grant
+from spine_stub.cis2.tokens.codes import AuthorizationRequest, BadCode, Codes, Grant
 
 HOUR = timedelta(hours=1)
 
@@ -40,7 +40,10 @@ def test_the_oldest_codes_are_forgotten(clock: SettableClock, monkeypatch: pytes
     codes = Codes(clock)
     for number in range(5):
         codes.give_code(str(number), grant(clock))
-    assert [bool(codes.take_code(str(number))) for number in range(5)] == [False, False, True, True, True]
+    for number in range(2):
+        with pytest.raises(BadCode, match="never given"):
+            codes.take_code(str(number), "client")
+    assert [codes.take_code(str(number), "client").code for number in range(2, 5)] == ["2", "3", "4"]
 
 
 def test_the_end_of_a_session_ends_its_codes_and_tokens_and_no_others(clock: SettableClock) -> None:
@@ -50,9 +53,10 @@ def test_the_end_of_a_session_ends_its_codes_and_tokens_and_no_others(clock: Set
     tokens = {sid: codes.give_token(grant(clock, sid)) for sid in ("a", "b")}
     codes.end_session("a")
     assert codes.of_token(tokens["a"]) is None
-    assert codes.take_code("code a") is None
+    with pytest.raises(BadCode, match="its session is over"):
+        codes.take_code("code a", "client")
     assert codes.of_token(tokens["b"])
-    assert codes.take_code("code b")
+    assert codes.take_code("code b", "client")
 
 
 def test_a_scope_that_is_named_twice_is_one(clock: SettableClock) -> None:
@@ -62,7 +66,7 @@ def test_a_scope_that_is_named_twice_is_one(clock: SettableClock) -> None:
 def test_a_code_is_in_no_repr(clock: SettableClock) -> None:
     codes = Codes(clock)
     codes.give_code("the-secret-code", grant(clock))
-    assert "the-secret-code" not in repr(codes.take_code("the-secret-code"))
+    assert "the-secret-code" not in repr(codes.take_code("the-secret-code", "client"))
 
 
 def test_a_session_that_is_over_is_told_once(clock: SettableClock) -> None:

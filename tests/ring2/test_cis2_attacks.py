@@ -130,6 +130,23 @@ def test_of_many_who_come_at_once_one_gets_the_token(application: Application) -
     assert sorted(replies) == [200, *[400] * 7]
 
 
+def test_a_developer_is_told_what_is_wrong_with_a_code(
+    application: Application, provider: Provider, spine: Spine
+) -> None:
+    register(provider, id="other", secret="other-secret")
+    used, others, late = (application.code() for _ in range(3))
+    application.token(used)
+    application.token(others, client_id="other", client_secret="other-secret")
+    application.token("x")
+    spine.clock.advance(seconds=60)
+    application.token(late)
+    application.token(used)
+    assert [step.refused for step in provider.journal.steps() if step.endpoint == "access_token"] == [
+        "", "the code was given to another client", "the code was never given", "the code is older than 60 seconds",
+        "the code was used, or its session is over",
+    ]  # fmt: skip
+
+
 def test_a_code_has_its_time(application: Application, spine: Spine) -> None:
     early, late = application.code(), application.code()
     spine.clock.advance(seconds=59)

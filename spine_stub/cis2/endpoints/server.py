@@ -29,7 +29,7 @@ from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, SECRET
 from ..identity.claims import SCOPES
 from ..identity.sessions import Session
 from ..tokens import id_token
-from ..tokens.codes import TOKEN_LIFETIME, Grant
+from ..tokens.codes import TOKEN_LIFETIME, BadCode, Grant
 from .messages import as_json, printable
 
 if TYPE_CHECKING:
@@ -121,8 +121,11 @@ class CodeGrant(AuthorizationCodeGrant):
         self.server.provider.codes.give_code(code, request.user)
 
     def query_authorization_code(self, code: str, client: ClientOfServer) -> Grant | None:
-        grant = self.server.provider.codes.take_code(code)
-        return grant if grant and grant.client_id == client.client.id else None
+        try:
+            return self.server.provider.codes.take_code(code, client.client.id)
+        except BadCode as exc:
+            self.request.refused = str(exc)
+            return None
 
     def delete_authorization_code(self, grant: Grant) -> None:
         """Nothing: a code that was looked up is used."""
@@ -219,6 +222,8 @@ class Server(AuthorizationServer):
         """Why a client without an assertion, or with one of the wrong kind, is not believed to be who it says."""
         named = request.assertion.client_id if request.assertion else request.form.get("client_id", "")
         client = self.provider.clients.get(named)
+        if "client_secret" not in request.form and request.asked.headers.get("Authorization"):
+            return "the client used the Authorization header, which CIS2 does not take"
         if client is None:
             return "client_id is not one that is registered"
         if "client_secret" in request.form and SECRET_POST in client.auth_methods:

@@ -37,8 +37,6 @@ def _read_assertion(request: TokenRequest) -> None:
     """Take the client's assertion apart, where it sent one; raises OAuth2Error."""
     sent = request.form
     if "client_assertion" not in sent:
-        if request.asked.headers.get("Authorization"):
-            request.refused = "the client used the Authorization header, which CIS2 does not take"
         return
     try:
         if sent.get("client_assertion_type") != TYPE:

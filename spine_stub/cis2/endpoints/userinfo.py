@@ -26,6 +26,8 @@ def userinfo(provider: Provider, asked: BrokerRequest) -> Response:
     """Answer with the claims of the scopes that were granted, as the client is registered: plain or signed."""
     scheme, _, token = asked.headers.get("Authorization", "").partition(" ")
     grant = provider.codes.of_token(token.strip()) if scheme.lower() == "bearer" else None
+    if grant and provider.sessions.get(grant.session.sid) is None:
+        grant = None
     client = provider.clients.get(grant.client_id) if grant else None
     person = provider.person(grant.authentication.uid) if grant else None
     if grant is None or client is None or person is None:

@@ -67,6 +67,10 @@ class Grant:
         return " ".join(self.request.scopes)
 
 
+class BadCode(Exception):
+    """A code for which nothing is given; the text is a sentence."""
+
+
 class Codes:
     """Codes and access tokens, in memory. All methods can be called from any thread."""
 
@@ -86,16 +90,22 @@ class Codes:
             _put(self._codes, code, (self._clock() + CODE_LIFETIME, replace(grant, code=code)))
             _put(self._sign_ins, code, grant.request.sign_in)
 
-    def take_code(self, code: str) -> Grant | None:
-        """Return what a code stands for and use it up; None when it is not known or too old.
+    def take_code(self, code: str, client_id: str) -> Grant:
+        """Return what a code stands for and use it up, whoever shows it; raises BadCode.
 
         A second use ends the access token that the first one gave (RFC 6749, section 4.1.2).
         """
         with self._lock:
             ends, grant = self._codes.pop(code, (None, None))
-            if grant is None:
+            if ends is None or grant is None:
                 self._tokens.pop(self._used.get(code, ""), None)
-        return grant if ends and self._clock() < ends else None
+                was_given = code in self._sign_ins
+                raise BadCode("the code was used, or its session is over" if was_given else "the code was never given")
+        if grant.client_id != client_id:
+            raise BadCode("the code was given to another client")
+        if self._clock() >= ends:
+            raise BadCode(f"the code is older than {CODE_LIFETIME.seconds} seconds")
+        return grant
 
     def sign_in_of(self, code: str) -> str:
         """The sign-in that a code was given in, whether it is used or not; nothing when it is not known."""
