@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.cis2 import REDIRECT, Application, Page, page, register, returned
@@ -236,3 +237,16 @@ def test_another_session_does_not_choose_the_role(application: Application, spin
     page(other).send(uid="555000000001", mechanism="USERPASS")
     assert Page(other, roles.reply).send(role="555100000101").status_code == 400
     assert roles.send(role="555100000101").status_code == 302
+
+
+def test_a_page_that_is_answered_twice_at_once_gives_one_code(
+    application: Application, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second answer has looked the request up before the first one takes it."""
+    shown = page(application)
+    key = parse_qs(urlsplit(shown.reply.url).query)["key"][0]
+    taken = provider.open.get(key)
+    assert shown.send(uid="555000000002").status_code == 302
+    monkeypatch.setattr(provider.open, "get", lambda _: taken)
+    assert shown.send(uid="555000000002").status_code == 400
+    assert shown.send(cancel="1").status_code == 400

@@ -51,7 +51,8 @@ def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
     if person is None:
         return _show_people(provider, asked, request, _NOT_CHOSEN, 400)
     mechanism = mechanism_for(person, Wanted.read(request.parameters), asked.form.get("mechanism", ""))
-    _close(provider, asked)
+    if not _close(provider, asked):
+        return _over()
     return sign_in(provider, asked, request, mechanism.at(person.uid, provider.clock(), person.identity_level))
 
 
@@ -70,7 +71,8 @@ def role_page(provider: Provider, asked: BrokerRequest) -> Response:
     role = person.role(asked.form.get("role", ""))
     if role is None:
         return _show_roles(provider, asked, request, person, _NOT_HELD, 400)
-    _close(provider, asked)
+    if not _close(provider, asked):
+        return _over()
     provider.journal.add("role", sign_in=request.sign_in, client_id=request.client_id, sent={"role": role.id})
     return grant(provider, request, session, role.id)
 
@@ -79,12 +81,13 @@ def _request_of(provider: Provider, asked: BrokerRequest) -> AuthorizationReques
     """The authorization request that a page belongs to; or the reply, when it is to be answered at once."""
     request = provider.open.get(_key(asked))
     if request is None:
-        return problem_page("This page is over", "It was answered already, or it is too old.")
+        return _over()
     if asked.method == "POST" and _is_foreign(asked):
         return problem_page("Another site sent this form", "Nothing was done.", 403)
     if asked.method == "POST" and "cancel" in asked.form:
-        _close(provider, asked)
-        return refuse(provider, request, "access_denied", "The person cancelled")
+        return (
+            refuse(provider, request, "access_denied", "The person cancelled") if _close(provider, asked) else _over()
+        )
     return request
 
 
@@ -108,7 +111,8 @@ def _by_card(provider: Provider, asked: BrokerRequest, request: AuthorizationReq
     except BrokerError as exc:
         asked.note(reason=exc.reason, detail=exc.detail)
         return _show_people(provider, asked, request, _CARD_REFUSED, 403)
-    _close(provider, asked)
+    if not _close(provider, asked):
+        return _over()
     who = SMARTCARD.at(person.uid, provider.clock(), person.identity_level)
     return sign_in(provider, asked, request, who, ticket_key=session_key(ticket))
 
@@ -185,6 +189,10 @@ def _search(asked: BrokerRequest) -> str:
     return asked.args.get("q", "").strip()[:_LONGEST_SEARCH]
 
 
-def _close(provider: Provider, asked: BrokerRequest) -> None:
-    """Let the page be over: whoever sends its form again is told so."""
-    provider.open.take(_key(asked))
+def _close(provider: Provider, asked: BrokerRequest) -> bool:
+    """Let the page be over; False when somebody has sent its form already, at the same moment."""
+    return provider.open.take(_key(asked)) is not None
+
+
+def _over() -> Response:
+    return problem_page("This page is over", "It was answered already, or it is too old.")
