@@ -98,10 +98,12 @@ def changed_tokens(spine: Spine, hint: str) -> dict[str, str]:
         "changed": ".".join((head, claims, signature[:-4] + "AAAA")),
         "unsigned": f"eyJhbGciOiJub25lIn0.{claims}.",
         "a logout token": provider.keys.sign(logout),
+        "without a session": provider.keys.sign({"aud": "strict", "tokenName": "id_token"}),
+        "for many": provider.keys.sign({"aud": ["strict"], "sid": session.sid, "tokenName": "id_token"}),
     }
 
 
-@pytest.mark.parametrize("kind", ["changed", "unsigned", "a logout token"])
+@pytest.mark.parametrize("kind", ["changed", "unsigned", "a logout token", "without a session", "for many"])
 def test_a_token_that_is_not_ours_ends_nothing(spine: Spine, hint: str, kind: str) -> None:
     assert end(spine, id_token_hint=changed_tokens(spine, hint)[kind]).status_code == 400
     assert len(provider_of(spine).sessions.all()) == 1

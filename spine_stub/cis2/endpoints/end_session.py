@@ -36,15 +36,14 @@ def end_session(provider: Provider, asked: BrokerRequest) -> Response:
     try:
         if problem:
             raise NotEnded(problem)
-        claims = _hint(provider, parameters)
-        client_id = str(claims["aud"])
+        client_id, sid = _hint(provider, parameters)
         reply = _way_back(provider.clients.get(client_id), parameters)
     except NotEnded as exc:
         provider.journal.add("end_session", client_id=client_id, sent=parameters, got={"status": 400}, refused=str(exc))
         reply = problem_page("Nobody is signed out by this", str(exc))
         reply.headers[REASON_HEADER] = str(exc)
         return reply
-    _end(provider, str(claims["sid"]), client_id, parameters, reply)
+    _end(provider, sid, client_id, parameters, reply)
     reply.delete_cookie(COOKIE, path=asked.path_prefix + REALM)
     return reply
 
@@ -57,19 +56,20 @@ def _end(provider: Provider, sid: str, client_id: str, parameters: Mapping[str, 
     provider.sessions.end(sid, "application")
 
 
-def _hint(provider: Provider, parameters: Mapping[str, str]) -> Mapping[str, object]:
-    """The claims of the ID token that came along, which may have expired; raises NotEnded."""
+def _hint(provider: Provider, parameters: Mapping[str, str]) -> tuple[str, str]:
+    """The client and the session of the ID token that came along, which may have expired; raises NotEnded."""
     if not parameters.get("id_token_hint"):
         raise NotEnded("id_token_hint is missing")
     try:
         claims = verified(parameters["id_token_hint"], provider.keys)
     except BadToken as exc:
         raise NotEnded(f"id_token_hint: {exc}") from exc
-    if claims.get("tokenName") != "id_token":
-        raise NotEnded("id_token_hint is no ID token")
-    if parameters.get("client_id", claims["aud"]) != claims["aud"]:
+    client_id, sid = claims.get("aud"), claims.get("sid")
+    if claims.get("tokenName") != "id_token" or not isinstance(client_id, str) or not isinstance(sid, str):
+        raise NotEnded("id_token_hint is no ID token")  # a fault may have left claims out
+    if parameters.get("client_id", client_id) != client_id:
         raise NotEnded("client_id is not that of the ID token")
-    return claims
+    return client_id, sid
 
 
 def _way_back(client: Client | None, parameters: Mapping[str, str]) -> Response:
