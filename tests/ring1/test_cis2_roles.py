@@ -24,14 +24,14 @@ def somebody(roles: int) -> Person:
         ("openid changedrole", 1, [], "0"),
         ("openid selectedrole", 2, [], None),
         ("openid selectedrole", 2, ["1", "0"], "1"),
-        ("openid selectedrole", 2, [None, "", "0"], "0"),
+        ("openid selectedrole", 2, ["", "", "0"], "0"),
         ("openid selectedrole", 2, ["closed since", "1"], "1"),
         ("openid selectedrole", 2, ["closed since"], None),
         ("openid changedrole", 2, ["1"], None),
     ],
 )
 def test_a_role_is_asked_for_where_there_is_a_choice_that_was_not_made(
-    scopes: str, roles: int, chosen: list[str | None], known: str | None
+    scopes: str, roles: int, chosen: list[str], known: str | None
 ) -> None:
     assert known_role(scopes.split(), somebody(roles), chosen) == known
 

@@ -236,6 +236,26 @@ def test_a_ticket_signs_in_with_the_role_of_the_agents_window(
     assert ticket not in str(provider.stub.record.exchanges())
 
 
+def test_a_role_that_is_changed_in_the_agents_window_counts_from_then_on(
+    application: Application, spine: Spine
+) -> None:
+    client, ticket = spine.login("three-roles")
+
+    def chosen_in_the_agent(role: str) -> None:
+        client.get("/saml/RoleSelectionGP.jsp", token=ticket, selectedRoleUid=role, ssbMode="0")
+
+    def told(**asked: str) -> object:
+        return claims(application, application.authorize(login_hint=None, **asked))["selected_roleid"]
+
+    chosen_in_the_agent("555100000101")
+    assert claims(application, page(application).send(ticket=ticket))["selected_roleid"] == "555100000101"
+    chosen_in_the_agent("555100000102")
+    assert told() == "555100000102"
+    changed = page(application, scope="openid changedrole").send(role="555100000103")
+    assert claims(application, changed)["selected_roleid"] == "555100000103"
+    assert told() == "555100000103"
+
+
 @pytest.mark.parametrize(("ticket", "acr_values"), [("no ticket", ""), ("", ""), ("x" * 5000, ""), (None, "AAL2_ANY")])
 def test_what_is_no_ticket_or_not_enough_is_told_on_the_page(
     application: Application, spine: Spine, ticket: str | None, acr_values: str

@@ -27,6 +27,7 @@ _SEEN = ("code", "state", "error", "error_description")
 def grant(provider: Provider, request: AuthorizationRequest, session: Session, role_id: str = "") -> Response:
     """Send the browser back with a code for this session, and for the role that was chosen, if one was."""
     if role_id:
+        session.roles.pop(request.client_id, None)  # so that the role chosen last is the last one
         session.roles[request.client_id] = role_id
     given = Grant(request, session, session.authentication, role_id)
     checked = provider.server.consent(request.parameters)

@@ -57,6 +57,8 @@ class Session:
     """The issuer of each client's tokens, as text: it is where the client reached us."""
     roles: dict[str, str] = field(default_factory=dict)
     """The id of the role that was chosen for each client."""
+    agent_role: str = ""
+    """The id of the role in the agent's window when it was last asked for."""
 
     @property
     def uid(self) -> str:

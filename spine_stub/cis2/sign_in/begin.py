@@ -115,10 +115,13 @@ def _as_arranged(
     return sign_in(provider, asked, request, who, role_id=arranged.role_id)
 
 
-def _chosen(provider: Provider, session: Session) -> list[str | None]:
-    """The roles that were chosen in this session, the last first, and then the one of the agent's window."""
-    in_agent = provider.broker.store.sessions().get(session.ticket_key) if session.ticket_key else None
-    return [*reversed(session.roles.values()), in_agent.role_id if in_agent else None]
+def _chosen(provider: Provider, session: Session) -> list[str]:
+    """The roles that were chosen in this session, the last first: on our page, and in the agent's window."""
+    here = list(reversed(session.roles.values()))
+    at_broker = provider.broker.store.sessions().get(session.ticket_key) if session.ticket_key else None
+    in_agent = (at_broker.role_id if at_broker else "") or ""
+    is_new, session.agent_role = in_agent != session.agent_role, in_agent
+    return [in_agent, *here] if is_new else [*here, in_agent]
 
 
 def _usually(provider: Provider, person: Person, wanted: Wanted) -> Authentication:

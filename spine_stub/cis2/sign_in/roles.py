@@ -17,10 +17,10 @@ LISTED = 5
 """With more roles there is a search above the list."""
 
 
-def known_role(scopes: Collection[str], person: Person, chosen: Sequence[str | None]) -> str | None:
+def known_role(scopes: Collection[str], person: Person, chosen: Sequence[str]) -> str | None:
     """Return a role's id, empty when there is none to give, or None when the person must be asked.
 
-    `chosen` are the ids of roles that were chosen before, the last one first.
+    `chosen` are the ids of roles that were chosen before, the last one first; some may be empty.
     """
     if not CHOOSES & set(scopes) or not person.roles:
         return ""
