@@ -67,9 +67,9 @@ def id_token(fault: str, sent: str, value: str = "", needs: Needs = nothing) -> 
     return Probe(fault, "access_token", f"an ID token {sent}", value=value, needs=needs)
 
 
-def logout_token(fault: str, sent: str) -> Probe:
+def logout_token(fault: str, sent: str, value: str = "") -> Probe:
     """A wrong logout token, which must end nothing."""
-    return Probe(fault, "backchannel-logout", f"a logout token {sent}", Must.STAY)
+    return Probe(fault, "backchannel-logout", f"a logout token {sent}", Must.STAY, value)
 
 
 HONEST_LOGOUT = Probe("", "backchannel-logout", "a logout token as it should be", Must.END)

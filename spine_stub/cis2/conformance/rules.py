@@ -168,6 +168,7 @@ ID_TOKEN = (
         probes=(
             id_token("wrong-signature", "with another signature"),
             id_token("wrong-alg", "signed by another algorithm"),
+            id_token("wrong-alg", "signed with the public key for a secret", "HS256"),
             id_token("alg-none", "with alg none and no signature"),
         ),
     ),
@@ -257,6 +258,7 @@ LOG_OUT = (
         probes=(
             logout_token("logout-wrong-signature", "with another signature"),
             logout_token("logout-wrong-alg", "signed by another algorithm"),
+            logout_token("logout-wrong-alg", "signed with the public key for a secret", "HS256"),
         ),
     ),
     Rule(
