@@ -232,6 +232,8 @@ def test_a_ticket_signs_in_with_the_role_of_the_agents_window(
     assert (found["sub"], found["amr"], found["acr"]) == (THREE_ROLES, ["N3_SMARTCARD"], "AAL3_ANY")
     assert found["selected_roleid"] == "555100000102"
     assert [bool(session.ticket_key) for session in provider.sessions.all()] == [True]
+    answered = next(step.sent for step in provider.journal.steps() if step.endpoint == "page" and step.sent)
+    assert (answered["uid"], answered["mechanism"]) == (THREE_ROLES, "N3_SMARTCARD")
     assert not any(ticket in line for line in (*spine.log, *map(str, provider.journal.steps())))
     assert ticket not in str(provider.stub.record.exchanges())
 

@@ -17,6 +17,7 @@ from ...sessions import session_key
 from ..endpoints.redirects import grant, refuse
 from ..identity.assurance import SMARTCARD, Wanted
 from ..identity.mock_people import is_mock, usual_mechanism
+from ..identity.sessions import Authentication
 from ..tokens.codes import AuthorizationRequest
 from .begin import ROLE_PAGE, SIGN_IN_PAGE, mechanism_for, session_of, sign_in
 from .looks import or_away, page, problem_page
@@ -51,9 +52,7 @@ def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
     if person is None:
         return _show_people(provider, asked, request, _NOT_CHOSEN, 400)
     mechanism = mechanism_for(person, Wanted.read(request.parameters), asked.form.get("mechanism", ""))
-    if not _close(provider, asked):
-        return _over()
-    return sign_in(provider, asked, request, mechanism.at(person.uid, provider.clock(), person.identity_level))
+    return _signed_in(provider, asked, request, mechanism.at(person.uid, provider.clock(), person.identity_level))
 
 
 @or_away
@@ -110,11 +109,22 @@ def _by_card(provider: Provider, asked: BrokerRequest, request: AuthorizationReq
         return _show_people(provider, asked, request, _BROKER_AWAY, 503)
     except BrokerError as exc:
         asked.note(reason=exc.reason, detail=exc.detail)
+        why = f"The broker does not accept the card's ticket: {exc.reason}"
+        provider.journal.add("page", sign_in=request.sign_in, client_id=request.client_id, refused=why)
         return _show_people(provider, asked, request, _CARD_REFUSED, 403)
+    who = SMARTCARD.at(person.uid, provider.clock(), person.identity_level)
+    return _signed_in(provider, asked, request, who, session_key(ticket))
+
+
+def _signed_in(
+    provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, who: Authentication, ticket_key: str = ""
+) -> Response:
+    """Go on with whoever the page was answered by."""
     if not _close(provider, asked):
         return _over()
-    who = SMARTCARD.at(person.uid, provider.clock(), person.identity_level)
-    return sign_in(provider, asked, request, who, ticket_key=session_key(ticket))
+    sent = {"uid": who.uid, "mechanism": who.mechanism, "authentication_assurance_level": who.aal}
+    provider.journal.add("page", sign_in=request.sign_in, client_id=request.client_id, sent=sent)
+    return sign_in(provider, asked, request, who, ticket_key=ticket_key)
 
 
 def _show_people(
