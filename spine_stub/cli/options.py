@@ -30,6 +30,14 @@ examples:
   python -m spine_stub --log json 2>broker.log       one JSON object a line, with every refusal's reason
   curl --cacert DIR/ca.pem https://127.0.0.1:8443/login/authactivate
 
+CIS2, the OpenID provider (docs/testing-with-cis2.md); `probe` has a --help of its own:
+  python -m spine_stub --any-client                  any application on this machine signs people in
+  python -m spine_stub --allow-host app.test         and one on another host is told when a card is pulled
+  python -m spine_stub --host 0.0.0.0 --control-token token
+                                                     in a container: a token opens the control API to its host
+  curl --cacert DIR/ca.pem https://127.0.0.1:8443/stub/api/cis2/
+                                                     every command of the control API
+
 https://127.0.0.1:8443/stub/ is the console: sign-ins as they happen, people, sessions, faults, settings to copy.
 
 people and cards (--data comes first; each has its own --help):

@@ -32,7 +32,9 @@ def test_the_example_names_every_field() -> None:
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"id": ""}, "id"), ({"id": 5}, "id"), ({"redirect_uris": "http://127.0.0.1/"}, "redirect_uris"),
+        ({"id": ""}, "id"), ({"id": 5}, "id"), ({"id": "a\nb"}, "id"), ({"id": "x" * 201}, "id"),
+        ({"redirect_uris": ["javascript:x"]}, "redirect_uris"), ({"redirect_uris": ["data:,x"]}, "redirect_uris"),
+        ({"redirect_uris": "http://127.0.0.1/"}, "redirect_uris"),
         ({"redirect_uris": [5]}, "redirect_uris"), ({"redirect_uris": ["/callback"]}, "redirect_uris"),
         ({"redirect_uris": ["https://a/#x"]}, "redirect_uris"), ({"redirect_uris": ["http://"]}, "redirect_uris"),
         ({"redirect_uris": ["https://[x/"]}, "redirect_uris"), ({"redirect_uris": ["https://x/a b"]}, "redirect_uris"),

@@ -32,6 +32,9 @@ _ASSERTIONS = {
 _USUAL = {SECRET_JWT: ("HS256",), PRIVATE_KEY_JWT: ("RS256", "RS512")}
 _PROOFS = ("secret", "key", "jwks", "jwks_uri")
 _LEAST_KEY = 2048
+_LONGEST_ID = 200
+_OF_BROWSERS = ("about", "blob", "data", "file", "javascript", "vbscript")
+"""Addresses that lead to no application, but to the browser itself."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def make(entry: Any, folder: Path | None) -> Client:
     made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
     if not made.get("id"):
         raise DataError("id: it is missing")
+    if len(made["id"]) > _LONGEST_ID or not made["id"].isprintable():
+        raise DataError(f"id: it must be on one line, of at most {_LONGEST_ID} characters")
     _check_choices(made)
     _check_addresses(made)
     if folder:
@@ -223,7 +228,8 @@ def _check_addresses(made: Mapping[str, Any]) -> None:
 def _is_address(uri: str) -> bool:
     try:
         parts = urlsplit(uri)
-        return bool(parts.scheme) and (parts.scheme not in ("http", "https") or bool(parts.hostname))
+        is_way = bool(parts.scheme) and parts.scheme not in _OF_BROWSERS
+        return is_way and (parts.scheme not in ("http", "https") or bool(parts.hostname))
     except ValueError:
         return False
 
