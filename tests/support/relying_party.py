@@ -22,6 +22,7 @@ import requests
 from spine_stub.cis2 import REALM
 
 from .machine import TIED_TO_THE_RUN, need, stop, unavailable
+from .programs import run
 from .servers import own_port, wait_for
 from .spine import Spine
 
@@ -77,7 +78,9 @@ def node_application(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _command(name: str, request: pytest.FixtureRequest) -> list[str]:
     if name == "openid_client":
-        return ["node", str(request.getfixturevalue("node_application"))]
+        application = request.getfixturevalue("node_application")
+        # PyPI's has a program before it, which would end alone.
+        return [run("node", "-p", "process.execPath").strip(), str(application)]
     need(*_NEEDS[name])
     return [sys.executable, str(_PROGRAMS / f"{name}.py")]
 
