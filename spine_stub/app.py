@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from flask import Flask
 
 from . import console
+from .cis2 import NOT_SERVED
 from .cis2 import faults as cis2_faults
 from .cis2.logout.outbox import ENDPOINT as LOGOUT_TOKENS
 from .cis2.provider import Provider as Cis2
@@ -33,8 +34,8 @@ from .web.endpoints import Route
 
 _log = logging.getLogger("spine_stub")
 
-LIBRARIES = {"authlib": "python3-authlib (PyPI: Authlib)", "jwcrypto": "python3-jwcrypto (PyPI: jwcrypto)"}
-"""What OpenID Connect needs, with the packages to install."""
+LIBRARIES = ("authlib", "jwcrypto")
+"""What OpenID Connect needs."""
 
 HEALTH = "/healthz"
 """For programs that watch over this one: it stays where it is, whatever other paths begin with."""
@@ -90,9 +91,8 @@ def openid_routes(stub: Stub) -> tuple[Route, ...]:
 
     None where one of the libraries is missing, so that the broker needs neither.
     """
-    missing = [package for module, package in LIBRARIES.items() if find_spec(module) is None]
-    if missing:
-        _log.warning("CIS2 is not served: it needs %s", " and ".join(missing))
+    if any(find_spec(module) is None for module in LIBRARIES):
+        _log.warning(NOT_SERVED)
         return ()
     stub.cis2 = provider = Cis2.of_stub(stub)
     stub.faults.offer(cis2_faults.kinds(provider), [LOGOUT_TOKENS])

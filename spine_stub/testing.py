@@ -26,6 +26,7 @@ from typing import Any, Self
 from flask import Flask
 
 from .app import create_app
+from .cis2 import NOT_SERVED
 from .cis2.control.kit import Cis2
 from .config import Clock, Config, system_clock
 from .errors import DataError
@@ -188,7 +189,7 @@ class SpineStub:
     def cis2(self) -> Cis2:
         """CIS2: its applications, sign-ins and log-outs; raises DataError where it is not served."""
         if self._stub.cis2 is None:
-            raise DataError("CIS2 is not served here: install the broker with the extra openid")
+            raise DataError(NOT_SERVED)
         return Cis2(self._stub.cis2, self.url)
 
     def clear(self) -> None:

@@ -7,3 +7,5 @@ checks tokens (Debian: python3-authlib, python3-jwcrypto); both are imported at 
 
 REALM = "/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare"
 """The path of the real issuer; everything that applications ask for is below it."""
+NOT_SERVED = "CIS2 is not served: it needs Debian's python3-authlib and python3-jwcrypto, or the extra openid of pip"
+"""What is said where one of its libraries is missing."""

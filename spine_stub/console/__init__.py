@@ -11,6 +11,7 @@ from functools import partial
 
 from flask import Blueprint, Flask, Response, request
 
+from ..cis2 import NOT_SERVED
 from ..cis2.control.commands import COMMANDS, PATH
 from ..cis2.provider import Provider as Cis2
 from ..errors import DataError, Unavailable
@@ -55,7 +56,7 @@ API: tuple[tuple[str, str, View], ...] = (
 def _of_cis2(view: Callable[[Cis2], Response], stub: Stub) -> Response:
     """Answer a command of CIS2's control API; raises DataError where CIS2 is not served."""
     if stub.cis2 is None:
-        raise DataError("CIS2 is not served here: install the broker with the extra openid")
+        raise DataError(NOT_SERVED)
     return view(stub.cis2)
 
 

@@ -7,8 +7,7 @@ from contextlib import suppress
 
 from flask import Response, make_response, render_template, request
 
-from ..cis2.conformance.evidence import Outcome
-from ..cis2.conformance.pages import report_of
+from ..cis2 import NOT_SERVED
 from ..cis2.control.actions import card_out, signed_in
 from ..errors import DataError, Unavailable
 from ..explain.explanation import explain
@@ -144,6 +143,7 @@ def settings(stub: Stub) -> str:
         ca_file=config.data / "ca.pem",
         config=config,
         cis2=cis2,
+        not_served=NOT_SERVED,
         issuer=cis2.issuer(asked) if cis2 else "",
         address=cis2.address(asked) if cis2 else "",
         client=next((client for client in clients if client.secret), None),
@@ -153,7 +153,11 @@ def settings(stub: Stub) -> str:
 def conformance(stub: Stub, client_id: str) -> Response | str:
     """What an application does right and wrong under CIS2."""
     if stub.cis2 is None:
-        return gone("CIS2 is not served here.")
+        return gone(f"{NOT_SERVED}.")
+    # Imported only when it is asked for, because every start would wait for it.
+    from ..cis2.conformance.evidence import Outcome
+    from ..cis2.conformance.pages import report_of
+
     report, client = report_of(stub.cis2, client_id), stub.cis2.clients.get(client_id)
     return render_template("conformance.html", report=report, client=client, outcomes=Outcome)
 

@@ -209,7 +209,7 @@ def test_it_is_shut_to_others_as_the_console_is(spine_stub: SpineStub, control: 
 def test_without_its_libraries_it_says_so(
     spine_stub_factory: Callable[..., SpineStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spine_stub.app.LIBRARIES", {"no_such_module": "python3-nothing"})
+    monkeypatch.setattr("spine_stub.app.LIBRARIES", ("no_such_module",))
     reply = Control(spine_stub_factory()).post("/reset")
     assert reply.status_code == 400
-    assert reply.json()["error"].startswith("CIS2 is not served here")
+    assert reply.json()["error"].startswith("CIS2 is not served: it needs")

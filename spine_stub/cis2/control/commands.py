@@ -13,7 +13,6 @@ from flask import Response
 from ...folder import ROOT
 from ...web import replies
 from ...web.request import current
-from ..conformance import pages as conformance
 from ..provider import Provider
 from . import views
 
@@ -42,6 +41,18 @@ def help_page(provider: Provider) -> Response:
     base = current().host_url.rstrip("/")
     trust = f"--cacert {provider.broker.config.data / ROOT} " if base.startswith("https:") else ""
     return replies.plain(_TELLS + "".join(f"\n{each.does}\n    {_curl(each, base, trust)}\n" for each in COMMANDS))
+
+
+def _report(provider: Provider) -> Response:
+    from ..conformance import pages  # imported only when it is asked for, because every start would wait for it
+
+    return pages.report(provider)
+
+
+def _keep_probes(provider: Provider) -> Response:
+    from ..conformance import pages
+
+    return pages.keep_probes(provider)
 
 
 COMMANDS = (
@@ -87,14 +98,14 @@ COMMANDS = (
     Command(
         "GET",
         "/report",
-        conformance.report,
+        _report,
         "what the application of `client` does wrong, as JSON, or with `format=junit` for a CI",
         "?client=mine&format=junit",
     ),
     Command(
         "POST",
         "/probes",
-        conformance.keep_probes,
+        _keep_probes,
         "what `python -m spine_stub probe` has seen of an application, for its report",
         '{"client": "mine", "evidence": {}}',
     ),

@@ -14,18 +14,19 @@ docs/testing-with-cis2.md shows it at work.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...faults import Faults
 from .. import REALM
 from ..clients.registry import Client
-from ..conformance.pages import report_of
-from ..conformance.report import Report
 from ..identity.sessions import Session
 from ..journal import Step
 from ..logout.outbox import Logout
 from ..provider import Provider, SettableClock
 from . import actions
+
+if TYPE_CHECKING:
+    from ..conformance.report import Report
 
 EXAMPLE_REDIRECTS = ("http://127.0.0.1/callback", "http://localhost/callback")
 """What an application may have its browsers sent back to unless it says so: any port of this machine."""
@@ -92,6 +93,8 @@ class Cis2:
 
     def report(self, client_id: str) -> Report:
         """What the application does wrong, as far as it was seen; `failures` has the names of the rules."""
+        from ..conformance.pages import report_of  # imported only when it is asked for
+
         return report_of(self._provider, client_id)
 
     def reset(self) -> None:
