@@ -66,7 +66,7 @@ class StrictClient:
     ) -> None:
         self.issuer, self.client_id, self.secret, self.redirect_uri = issuer, client_id, secret, redirect_uri
         self.now, self.leave_out = now, set(leave_out)
-        self._ca_file = ca_file
+        self._ca_file, self.patience = ca_file, 10.0  # seconds
         self.found = self._asked("GET", f"{issuer}/.well-known/openid-configuration")
         self._check("iss", self.found.get("issuer") == issuer, self.found.get("issuer"))
         self._keys = jwk.JWKSet()
@@ -177,10 +177,13 @@ class StrictClient:
     def _asked(self, method: str, address: str, **options: Any) -> Any:
         with requests.Session() as http:
             http.trust_env = False  # the environment's CAs would be taken in place of ours
-            reply = http.request(method, address, verify=self._ca_file or True, timeout=10, **options)
-        if reply.status_code != 200:
-            raise Refused("error", f"{reply.status_code} {reply.text[:200]}")
-        return reply.json()
+            try:
+                reply = http.request(method, address, verify=self._ca_file or True, timeout=self.patience, **options)
+                if reply.status_code != 200:
+                    raise Refused("error", f"{reply.status_code} {reply.text[:200]}")
+                return reply.json()
+            except requests.RequestException as exc:  # nobody there, too late, or no JSON
+                raise Refused("error", exc) from exc
 
 
 def _seconds(claims: Claims, name: str) -> float:

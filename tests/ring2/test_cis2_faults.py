@@ -104,6 +104,20 @@ def test_an_error_in_place_of_a_code_is_refused(spine: Spine, client: StrictClie
     assert sign_in(spine, client).sub == UID
 
 
+@pytest.mark.parametrize("endpoint", ["access_token", "userinfo", "jwk_uri"])
+@pytest.mark.parametrize("fault", ["delay", "hang", "drop", "half-body", "http-500", "http-503", "not-xml"])
+def test_a_provider_that_is_slow_or_gone_signs_nobody_in(
+    spine: Spine, client: StrictClient, fault: str, endpoint: str
+) -> None:
+    standing = spine.faults.always(fault, endpoint=endpoint)
+    client.patience = 1 if fault in ("delay", "hang") else 10
+    with pytest.raises(Refused, match=r"^error: "):
+        sign_in(spine, client)
+    spine.faults.clear(standing.number)
+    client.patience = 10
+    assert sign_in(spine, client).sub == UID
+
+
 def test_new_keys_are_fetched(spine: Spine, client: StrictClient) -> None:
     careless = without(client, spine, ["new keys"])
     for each in (client, careless):
