@@ -170,6 +170,21 @@ def test_the_keyboard_is_enough(ward: str, browser: Browser) -> None:
     browser.wait_for_text("You are Bryn Hughes.")
 
 
+def test_without_javascript_people_can_be_chosen_and_the_card_is_explained(ward: str, browser: Browser) -> None:
+    browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.open(ward)
+    assert not browser.find("#card").is_displayed()
+    assert "A smartcard needs JavaScript" in browser.find("noscript").text
+    browser.find("button[value='555000000002']").click()
+    browser.wait(lambda: "You are Bryn Hughes." in browser.driver.page_source)
+
+
+def test_a_double_click_is_one_answer(ward: str, browser: Browser) -> None:
+    browser.open(ward)
+    browser.run("const button = document.querySelector(\"[value='555000000002']\"); button.click(); button.click()")
+    browser.wait_for_text("You are Bryn Hughes.")
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_every_page_fits_and_can_be_read(ward: str, browser: Browser, spine: SpineStub, colours: str) -> None:
     browser.prefer(colours)
@@ -186,3 +201,4 @@ def test_every_page_fits_and_can_be_read(ward: str, browser: Browser, spine: Spi
             assert browser.wider_than_the_screen() == []
         browser.open(f"{spine.cis2.issuer}/sign-in?key=none")
         assert browser.low_contrast() == []
+    assert not [line for line in browser.console() if "Content Security Policy" in line]
