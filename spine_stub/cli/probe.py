@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..cis2.conformance import PERSON
+
 WORDS = """\
 A stub must be running, with CLIENT in its clients.toml, and the application must be pointed to it. The probe signs in,
 sees that TEXT is at --protected, and then sends the application one fault after the other: TEXT must not be there.
@@ -36,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--signed-in", required=True, metavar="TEXT", help="what stands there for the signed-in, and for nobody else")
     add("--sign-in", default="", metavar="COMMAND", help="a program that signs in (default: the probe, as a browser)")
     add("--start", default="", metavar="URL", help="the page that begins a sign-in (default: the one of --protected)")
-    add("--person", default="555000000002", metavar="UID", help="who signs in (default: %(default)s, of one role)")
+    add("--person", default=PERSON, metavar="UID", help="who signs in (default: %(default)s, of one role)")
     add("--role", default="", metavar="ROLE", help="in which role: an id or a code, for somebody who has several")
     add("--url", default="https://127.0.0.1:8443", help="where the stub is (default: %(default)s)")
     add(

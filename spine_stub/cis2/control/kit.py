@@ -17,8 +17,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ...faults import Faults
+from ...folder import ROOT
 from .. import REALM
 from ..clients.registry import Client
+from ..conformance import PERSON
 from ..identity.sessions import Session
 from ..journal import Step
 from ..logout.outbox import Logout
@@ -96,6 +98,24 @@ class Cis2:
         from ..conformance.pages import report_of  # imported only when it is asked for
 
         return report_of(self._provider, client_id)
+
+    def probe(
+        self, client_id: str, protected: str, signed_in: str, *, start: str = "", uid: str = PERSON, role: str = ""
+    ) -> Report:
+        """Send the application each fault, as `python -m spine_stub probe` does; returns the report.
+
+        `protected` is an address that shows the text `signed_in` to nobody but the signed-in; `start` begins a sign-in.
+        """
+        # Imported only here: most tests need none of it.
+        from ..conformance.probe.browser import Places
+        from ..conformance.probe.prober import Prober
+        from ..conformance.probe.sign_in import Application
+        from ..conformance.probe.stub_api import StubApi
+
+        places = Places(authorities=[self._provider.broker.config.data / ROOT])
+        application = Application(protected, signed_in, start or protected, places=places)
+        Prober(StubApi(self._url, client_id, places.trust), application, uid, role, lambda _: None).run()
+        return self.report(client_id)
 
     def reset(self) -> None:
         """Forget sessions, faults, requests and registrations, of CIS2 and of the broker; set the clock right."""

@@ -51,7 +51,8 @@ def summary(report: Mapping[str, Any], address: str) -> str:
             lines += [f"FAIL {rule['name']}: {rule['says']}"]
             lines += [f"     {each['sent']}: {each['did']}" for each in failed]
             lines += [f"     {rule['guidance']}", ""]
-    of_each = f"{counts['fail']} rules broken, {counts['pass']} kept, {counts['not-observed']} not observed"
+    broken = "1 rule broken" if counts["fail"] == 1 else f"{counts['fail']} rules broken"
+    of_each = f"{broken}, {counts['pass']} kept, {counts['not-observed']} not observed"
     problem = [report["problem"], ""] if report["problem"] else []
     return "\n".join([*lines, *problem, f"{of_each}: {address}", ""])
 
