@@ -17,6 +17,7 @@ from support.spine import Spine, SpineFactory
 
 from spine_stub.cis2 import faults
 from spine_stub.cis2.logout import tokens
+from spine_stub.cis2.tokens.reading import taken_apart
 from spine_stub.errors import DataError
 
 # Each fault, and the checks that have to be there.
@@ -171,6 +172,19 @@ def test_a_wrong_logout_token_is_refused_by_its_check(
     careless = without(client, spine, LOGOUTS[fault])
     careless.log_out(wrong)
     assert len(careless.visits) == (1 if fault == "logout-no-subject" else 0)
+
+
+def test_a_token_without_a_jti_that_was_taken_is_none_to_send_twice(
+    spine: Spine, logout_address: LogoutAddress, client: StrictClient
+) -> None:
+    """An application that takes an ID token for a logout token answers 200 to it."""
+    jtis = []
+    for fault in ("", "logout-is-id-token", "logout-twice"):
+        sign_in(spine, client)
+        if fault:
+            spine.faults.once(fault)
+        jtis.append(taken_apart(end(spine, logout_address, client))[1].get("jti"))
+    assert jtis == [jtis[0], None, jtis[0]]
 
 
 MADE: dict[str, tuple[str, dict[str, Any]]] = {

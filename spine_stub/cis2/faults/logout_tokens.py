@@ -37,9 +37,10 @@ def kinds(provider: Provider) -> tuple[Kind, ...]:
 
 def _again(provider: Provider, claims: Claims) -> None:
     """Take the jti of the last token that this client took; a first token stays as it is."""
-    taken = [logout for logout in provider.outbox.logouts(claims["aud"]) if logout.status == 200]
+    sent = provider.outbox.logouts(claims["aud"])
+    taken = [logout.claims["jti"] for logout in sent if logout.status == 200 and "jti" in logout.claims]
     if taken:
-        claims["jti"] = taken[-1].claims["jti"]
+        claims["jti"] = taken[-1]
 
 
 def _id_token(resigning: Resigning, claims: Claims) -> None:
