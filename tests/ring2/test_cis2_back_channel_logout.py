@@ -224,6 +224,13 @@ def test_a_fault_can_keep_a_token_back(spine: Spine, logout_address: LogoutAddre
     assert step.fault == fault
 
 
+@pytest.mark.parametrize(("who", "fault"), [("another", ""), (CLIENT_ID, "logout-old"), (UID, "logout-old")])
+def test_a_fault_is_for_whom_it_names(spine: Spine, logout_address: LogoutAddress, who: str, fault: str) -> None:
+    spine.faults.always("logout-old", client=who)
+    provider_of(spine).sessions.end(visit(spine, logout_address).sid, "control")
+    assert told(spine).fault == fault
+
+
 def test_a_fault_that_fails_is_said(spine: Spine, logout_address: LogoutAddress) -> None:
     spine.faults.once(lambda _: 1 / 0, endpoint="backchannel-logout")  # type: ignore[arg-type, return-value]
     provider_of(spine).sessions.end(visit(spine, logout_address).sid, "control")
