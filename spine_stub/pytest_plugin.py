@@ -1,6 +1,7 @@
 """Fixtures for tests of clients of the broker. Where Lanyard is installed, pytest loads them by itself.
 
-spine_stub          a broker, cleared before each test; shared by all of them, so that it costs a second once
+spine_stub          a broker, cleared before each test; shared by all of them, so that it costs a second once.
+                    spine_stub.cis2 is CIS2 beside it, for tests of applications
 spine_stub_factory  spine_stub_factory(allow_sha1=True) starts another one with settings of Config
 
 A test that fails with one of them shows what its client asked, and why the broker refused it.

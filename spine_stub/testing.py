@@ -7,6 +7,7 @@
     sent = spine.wait_for("authvalidate")                 what the client sent
     sent.assert_sent(mobility="0", challenge=ANYTHING)
     spine.assert_signed_in("555000000002")
+    spine.cis2.sign_in("555000000002")                    and CIS2, for applications: cis2/control/kit.py
 
 docs/testing-with-the-broker.md shows it at work.
 """

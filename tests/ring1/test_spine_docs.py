@@ -44,6 +44,7 @@ def test_what_is_said_of_a_stub_is_there() -> None:
         "wait_for",
         "requests",
         "assert_signed_in",
+        "cis2",
         "clear",
     }
     assert all(hasattr(SpineStub, name) or name == "data" for name in names)

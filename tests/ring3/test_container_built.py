@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.container import ADDRESS, TOKEN, Container, instructions
 
+from spine_stub.cis2 import REALM
+
 pytestmark = pytest.mark.timeout(1200)
 
 
@@ -39,6 +41,18 @@ def test_its_host_uses_the_api_with_the_token_and_sees_no_page(container: Contai
     for token, code in ((TOKEN, "200"), (TOKEN[1:], "403"), ("", "403")):
         assert ask(container, tmp_path, "/stub/api/faults", token)[0] == code
     assert ask(container, tmp_path, "/stub/", TOKEN)[0] == "403"
+
+
+def test_its_host_has_a_person_signed_in_by_cis2(container: Container, tmp_path: Path) -> None:
+    code, document = ask(container, tmp_path, f"{REALM}/.well-known/openid-configuration")
+    assert (code, json.loads(document)["issuer"]) == ("200", f"https://localhost:8443{REALM}")
+    arrange = ["-H", "Content-Type: application/json", "-d", '{"uid": "555000000002"}']
+    assert ask(container, tmp_path, "/stub/api/cis2/sign-in", TOKEN, *arrange)[0] == "200"
+    asked = "client_id=example-application&redirect_uri=http://127.0.0.1/callback&response_type=code&scope=openid"
+    code, _ = ask(container, tmp_path, f"{REALM}/authorize?{asked}", "", "--head", "--request", "GET")
+    assert code == "302"
+    _, sessions = ask(container, tmp_path, "/stub/api/cis2/sessions", TOKEN)
+    assert [session["uid"] for session in json.loads(sessions)["sessions"]] == ["555000000002"]
 
 
 def test_its_people_are_edited_by_commands_in_it(container: Container) -> None:
