@@ -6,6 +6,7 @@ taken once, and the key that its kid names is known.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from .registry import SECRET_JWT, Client
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST = timedelta(minutes=5)
 """How far in the future an assertion may end."""
-_MOST_USED = 10_000
+_REMEMBERED = LONGEST + 2 * CLOCK_SKEW
+_MOST_USED = 100_000
 _MOST_TOKEN = 8192
 
 Claims = Mapping[str, Any]
@@ -63,7 +65,8 @@ class Assertions:
 
     def __init__(self, keys: ClientKeys) -> None:
         self._keys = keys
-        self._used: dict[tuple[str, str], None] = {}
+        self._used: dict[bytes, datetime] = {}
+        """When each was taken, by a digest of client and jti; the oldest first."""
         self._lock = threading.Lock()
 
     def check(self, assertion: Assertion, client: Client, method: str, audience: str, now: datetime) -> None:
@@ -79,7 +82,7 @@ class Assertions:
         name = claims.get("jti")
         if not isinstance(name, str) or not name:
             raise BadAssertion("jti is missing")
-        self._use((client.id, name))
+        self._use(f"{client.id} {name}", now)
 
     def forget(self) -> None:
         """Take each assertion again."""
@@ -104,13 +107,17 @@ class Assertions:
         except (JWException, ValueError, TypeError, RecursionError) as exc:
             raise BadAssertion("its signature is not by the client's key") from exc
 
-    def _use(self, name: tuple[str, str]) -> None:
+    def _use(self, name: str, now: datetime) -> None:
+        """Remember an assertion for as long as it could be taken: nobody's is pushed out by many others."""
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
         with self._lock:
-            if name in self._used:
-                raise BadAssertion("its jti was used already")
-            while len(self._used) >= _MOST_USED:
+            while self._used and next(iter(self._used.values())) < now - _REMEMBERED:
                 del self._used[next(iter(self._used))]
-            self._used[name] = None
+            if digest in self._used:
+                raise BadAssertion("its jti was used already")
+            if len(self._used) >= _MOST_USED:
+                raise BadAssertion("too many assertions came within a few minutes")
+            self._used[digest] = now
 
 
 def _check_times(claims: Claims, now: datetime) -> None:
