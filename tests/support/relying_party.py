@@ -60,13 +60,13 @@ class RelyingParty:
 
 @pytest.fixture(scope="session")
 def node_application(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The application for Node, beside its libraries of the npm registry."""
+    """The application for Node, beside its libraries of the npm registry, for which what pip trusts will do."""
     need("node", "npm")
     folder = shutil.copytree(_PROGRAMS / "openid_client", tmp_path_factory.mktemp("node") / "openid_client")
     done = subprocess.run(
         ["npm", "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retry-mintimeout=1000"],
         cwd=folder,
-        env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},
+        env={**os.environ, "NODE_USE_SYSTEM_CA": "1", "NODE_EXTRA_CA_CERTS": os.environ.get("PIP_CERT", "")},
         capture_output=True,
         text=True,
         timeout=100,
