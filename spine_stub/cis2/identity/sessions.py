@@ -75,6 +75,8 @@ class Sessions:
     def __init__(self, clock: Callable[[], datetime], lifetime: timedelta) -> None:
         self._clock, self._lifetime = clock, lifetime
         self._sessions: dict[str, Session] = {}
+        self._cookies: dict[str, str] = {}
+        """The sid of each session by its cookie."""
         self._lock = threading.Lock()
         self.on_open: list[Callable[[Session], None]] = []
         self.on_end: list[Listener] = []
@@ -86,6 +88,7 @@ class Sessions:
         )
         with self._lock:
             self._sessions[session.sid] = session
+            self._cookies[session.cookie] = session.sid
             oldest = next(iter(self._sessions)) if len(self._sessions) > _MOST else ""
         self.end(oldest, "expired")
         for tell in self.on_open:
@@ -94,9 +97,9 @@ class Sessions:
 
     def of_cookie(self, value: str | None) -> Session | None:
         """The session whose cookie a browser sent, unless it is over."""
-        sent = (value or "").encode("utf-8", "replace")
-        found = next((s for s in self.all() if secrets.compare_digest(s.cookie.encode(), sent)), None)
-        return self.get(found.sid) if found else None
+        with self._lock:
+            sid = self._cookies.get(value or "", "")
+        return self.get(sid)
 
     def get(self, sid: str) -> Session | None:
         """The session of this name, unless it is over."""
@@ -120,8 +123,9 @@ class Sessions:
         """End a session and tell the listeners; False when there was none."""
         with self._lock:
             session = self._sessions.pop(sid, None)
-        if session is None:
-            return False
+            if session is None:
+                return False
+            del self._cookies[session.cookie]
         for tell in self.on_end:
             tell(session, reason)
         return True
@@ -130,3 +134,4 @@ class Sessions:
         """Forget all of them, and tell nobody."""
         with self._lock:
             self._sessions.clear()
+            self._cookies.clear()
