@@ -75,7 +75,6 @@ def set_clock(provider: Provider, *, now: datetime | None = None, forward: timed
     if current.year not in YEARS:
         raise DataError(f"CIS2's clock does not leave the years {YEARS[0]} to {YEARS[-1]}")
     provider.clock.set(current)
-    signed_in(provider)  # ends those that are over now
     return current
 
 
