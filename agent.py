@@ -3397,6 +3397,7 @@ class Conductor:
             self.on_notice()
 
     def _give_up(self) -> None:
+        self._waits = None  # it may know the ticket
         if self.attempt:
             self.attempt.forget_passcode()
             self.attempt.lane.submit(self.attempt.log_out)
@@ -3440,6 +3441,7 @@ class Conductor:
             gc.collect()
 
     def _leave(self) -> None:
+        self._waits = None
         if self.attempt:
             self._end(self.attempt)
         self.attempt = None

@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
-    "Worker bridge": 1229,
+    "Worker bridge": 1231,
     "Front ends": 2357,
     "Ticket socket": 908,
     "Configuration and logging": 653,
 }
-MOST_LINES = 7706
+MOST_LINES = 7708
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

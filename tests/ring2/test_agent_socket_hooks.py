@@ -182,6 +182,7 @@ def test_who_goes_while_those_programs_end_has_no_session_any_more(live: LiveAge
     assert opened
     live.pull()
     live.sees(State.WAITING)
+    assert live.conductor._waits is None  # which had the ticket
     hooks.done(parked["sequence"])
     wait_until(lambda: spine.is_over(opened.ticket), what="the end of the second one's session")
     assert live.conductor.parked
