@@ -42,7 +42,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from cryptography import x509  # noqa: E402
 from cryptography.hazmat.primitives import hashes  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa  # noqa: E402
 from support.machine import stop  # noqa: E402
 from support.servers import own_port, running_redis  # noqa: E402
 from support.spine_client import Card  # noqa: E402
@@ -198,8 +198,11 @@ def crypto_rate(data: Path) -> float:
     done, end = 0, time.monotonic() + CRYPTO_SECONDS
     while time.monotonic() < end:
         for key, signed_with, content in checks:
-            assert isinstance(key, rsa.RSAPublicKey)
-            key.verify(signed_with, content, padding.PKCS1v15(), hashes.SHA256())
+            if isinstance(key, ec.EllipticCurvePublicKey):  # the root's
+                key.verify(signed_with, content, ec.ECDSA(hashes.SHA256()))
+            else:
+                assert isinstance(key, rsa.RSAPublicKey)
+                key.verify(signed_with, content, padding.PKCS1v15(), hashes.SHA256())
         done += 1
     return done / CRYPTO_SECONDS
 
