@@ -132,7 +132,7 @@ def _show_people(
 ) -> Response:
     wanted, search = Wanted.read(request.parameters), _search(asked)
     today = provider.clock().date()
-    people = [person.on(today) for person in provider.people.people(search, _MOST) if person.active]
+    found = provider.people.people(search, _MOST)
     bridge = f"http://127.0.0.1:{provider.broker.config.bridge_port}"
     return page(
         "sign_in.html",
@@ -140,8 +140,8 @@ def _show_people(
         bridge,
         **_common(provider, asked, request, SIGN_IN_PAGE),
         card_bridge=bridge if SMARTCARD in wanted.offered() else "",
-        groups=_groups(people),
-        is_cut=len(people) == _MOST,
+        groups=_groups([person.on(today) for person in found if person.active]),
+        is_cut=len(found) == _MOST,
         most=_MOST,
         offered=wanted.offered(),
         asked=request,
