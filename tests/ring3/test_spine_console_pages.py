@@ -143,6 +143,17 @@ def test_a_page_about_a_sign_in_goes_on_with_it(spine: SpineStub, client: Client
     browser.wait_for_text("Logged out", "#sign-in")
 
 
+def test_an_open_sign_in_by_cis2_goes_on(spine: SpineStub, browser: Browser) -> None:
+    application = Application(spine.url, spine.ca_file)
+    code = application.code()
+    browser.open(f"{spine.url}/stub/")
+    browser.find("main a[href*='/cis2/sign-in/']").click()
+    browser.wait(lambda: spine._stub.events.count == 1)
+    application.token(code)
+    browser.wait_for_text("Signed in", "#sign-in")
+    browser.wait_for_text("Claims of the ID token", "main")
+
+
 def tab_to(browser: Browser, what: str) -> None:
     """Press Tab until the keyboard is where the selector says."""
     for _ in range(60):
