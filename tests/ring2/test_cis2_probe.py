@@ -64,6 +64,19 @@ class BeginsAnew(WardList):
         self.app.register_error_handler(NotSignedIn, lambda _: redirect("/login"))
 
 
+class LocksUp(WardList):
+    """Signs nobody in any more once it has refused somebody."""
+
+    is_locked = False
+
+    def check_state(self, sent: Any) -> None:
+        if self.is_locked:
+            raise NotSignedIn("call the service desk")
+        self.is_locked = True
+        super().check_state(sent)
+        self.is_locked = False
+
+
 class SparesItsProvider(WardList):
     """Asks for keys only when one was missing so many times before."""
 
@@ -130,6 +143,13 @@ def test_an_application_that_takes_no_logout_tokens_is_not_praised_for_that(spin
     assert (code, spine.cis2.report(CLIENT).failures) == (1, ["logout-ends"])
     assert "does not answer" in said
     assert unseen(spine) == {rule.name for rule in LOG_OUT} - {"logout-ends"}
+
+
+def test_an_application_that_refuses_everybody_is_not_praised_for_that(spine: SpineStub) -> None:
+    with running(spine, LocksUp) as address:
+        code, said = probe(spine, address)
+    assert (code, spine.cis2.report(CLIENT).failures, unseen(spine)) == (0, [], PROBED), said
+    assert "an honest sign-in did not succeed then" in said
 
 
 def test_an_application_without_a_logout_address_is_not_judged(spine: SpineStub) -> None:

@@ -19,7 +19,6 @@ Say = Callable[[str], None]
 KEYS_SECONDS = 70.0
 """How long an application may go on with the keys that it has."""
 _PAUSE = 5.0
-_NOBODY, _SHOWN = "it signed nobody in", "it showed what only the signed-in see"
 
 
 class NotHonestError(Exception):
@@ -101,12 +100,18 @@ class Prober:
             second.get(way_back)
         finally:
             self._stub.arrange(self._uid, self._role)
-        return _judged(probe, not self._shows(second), _NOBODY, _SHOWN)
+        return self._refused(probe, self._shows(second))
 
     def _refuses(self, probe: Probe) -> Evidence:
         """Sign in while a fault is set; raises ProbeError."""
         _, is_shown, _ = self._with(probe)
-        return _judged(probe, not is_shown, _NOBODY, _SHOWN)
+        return self._refused(probe, is_shown)
+
+    def _refused(self, probe: Probe, is_shown: bool) -> Evidence:
+        """Judge a sign-in that had to be refused. One that was counts only if an honest one succeeds after it."""
+        if not is_shown:
+            self._honest()
+        return _judged(probe, not is_shown, "it signed nobody in", "it showed what only the signed-in see")
 
     def _goes_on(self, probe: Probe) -> Evidence:
         """Sign in once the keys have changed; raises ProbeError. Libraries ask for keys at most once a minute."""
@@ -123,9 +128,7 @@ class Prober:
         if probe.must is Must.STAY and not self._takes_logouts:
             raise ProbeError("the application takes no logout token as it should be either")
         self._stub.card_out(self._uid)  # what earlier probes left
-        browser, is_shown, said = self._signed_in()
-        if not is_shown:
-            raise ProbeError(f"an honest sign-in did not succeed. {said}")
+        browser = self._honest()
         with self._set(probe):
             told = self._stub.card_out(self._uid)
         if not told:
@@ -145,6 +148,13 @@ class Prober:
         if not self._stub.is_delivered(probe, before):
             raise ProbeError("the application did not ask for what the fault changes")
         return done
+
+    def _honest(self) -> Browser:
+        """Sign in without a fault; raises ProbeError when that does not succeed."""
+        browser, is_shown, said = self._signed_in()
+        if not is_shown:
+            raise ProbeError(f"an honest sign-in did not succeed then. {said}")
+        return browser
 
     def _signed_in(self) -> tuple[Browser, bool, str]:
         """Sign in with a new browser; returns it, whether it shows the text, and what was said if not."""
