@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -25,6 +26,14 @@ KEPT_CERTIFICATES = 500
 
 CLOCK_SKEW = timedelta(seconds=5)
 """How far in the future something may be: brokers that share a DIR need not agree to the second."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def system_clock() -> datetime:

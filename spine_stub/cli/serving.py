@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import logging
 import signal
 import socket
@@ -14,7 +13,7 @@ from flask import Flask
 
 from ..app import create_app
 from ..cis2 import REALM
-from ..config import LOOPBACK
+from ..config import LOOPBACK, is_loopback
 from ..stub import Stub
 from ..web.endpoints import CONTROLS
 from ..web.server import THREADS, Server
@@ -88,11 +87,7 @@ def _stop_on_signals(server: Server) -> set[int]:
 
 
 def _warn_unless_loopback(host: str) -> None:
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not is_loopback:
+    if not is_loopback(host):
         _log.warning(
             "listening on %s: everybody on the network can reach this broker, its people and "
             "its test keys. It belongs on 127.0.0.1, or on a network of tests only",

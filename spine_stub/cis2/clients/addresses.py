@@ -14,9 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+
+from ...config import is_loopback
 
 MOST_BYTES = 64 * 1024
 _MOST_URI = 2000
@@ -54,7 +55,7 @@ class Addresses:
             raise AddressError(f"{url[:100]!r} is no address") from exc
         if parts.scheme not in ("http", "https") or not host or parts.username is not None or not is_bare(url):
             raise AddressError(f"{url[:100]!r} is no plain http or https address")
-        if not _is_loopback(host) and host not in self._allowed:
+        if not is_loopback(host) and host not in self._allowed:
             raise AddressError(f"{host} is not this machine, and --allow-host does not name it")
         return parts
 
@@ -122,10 +123,3 @@ def _within(seconds: float, connected: socket.socket) -> Iterator[None]:
 def is_bare(uri: str) -> bool:
     """Whether an address is made of the characters of RFC 3986 alone and can be sent in a header."""
     return len(uri) <= _MOST_URI and uri.isascii() and uri.isprintable() and not set(uri) & set(' "<>\\^`{|}#')
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

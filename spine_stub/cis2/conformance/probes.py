@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from ..identity.claims import ROLE_SCOPES
+
 Asked = Mapping[str, str]
 """The parameters of the honest request at /authorize."""
 Needs = Callable[[Asked], str]
@@ -33,7 +35,7 @@ def parameter(name: str) -> Needs:
 
 def role(asked: Asked) -> str:
     """It says nothing where no role was to be selected."""
-    is_asked = {"selectedrole", "changedrole"} & set(asked.get("scope", "").split())
+    is_asked = set(ROLE_SCOPES) & set(asked.get("scope", "").split())
     return "" if is_asked else "the application asks for no role"
 
 

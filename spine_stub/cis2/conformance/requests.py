@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
+from ...config import LOOPBACK
+from ..identity.assurance import CLASSES
+from ..identity.claims import ROLE_SCOPES, SCOPES
 from ..journal import Step
 from .evidence import Evidence
 
 Observe = Callable[[Sequence[Step]], Iterator[Evidence]]
 
-SCOPES = frozenset(
-    (
-        *("openid", "profile", "email", "nhsperson", "associatedorgs", "nationalrbacaccess"),
-        *("professionalmemberships", "organisationalmemberships", "selectedrole", "changedrole"),
-    )
-)
-ROLE_SCOPES = frozenset(("selectedrole", "changedrole"))
-_LEVELS = ("AAL1_", "AAL2_", "AAL3_")
 _AGES = range(240, 301)
 _SHORTEST = 16
 """Characters of a state or nonce that nobody can guess: 96 bits in base64url."""
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MILLISECONDS = range(240_000, 300_001)
 
 
@@ -104,7 +98,7 @@ def assurance(steps: Sequence[Step]) -> Iterator[Evidence]:
     """Whether the levels that are asked for are those that there are."""
     for step in requests(steps):
         asked = text(step, "acr_values").split()
-        unknown = [value for value in asked if not value.startswith((*_LEVELS, "AAL2_OR_AAL3_"))]
+        unknown = [value for value in asked if value not in CLASSES]
         wrong = f"CIS2 knows no {', '.join(unknown)}" if unknown else ""
         if asked:
             yield Evidence.of(wrong, f"acr_values={' '.join(asked)}", "levels that there are", step.sign_in)
@@ -115,7 +109,7 @@ def known_scopes(steps: Sequence[Step]) -> Iterator[Evidence]:
     smallest: set[str] = set()
     for step in requests(steps):
         asked = scopes(step)
-        plain, twice = set(asked) - ROLE_SCOPES, sorted({name for name in asked if asked.count(name) > 1})
+        plain, twice = set(asked).difference(ROLE_SCOPES), sorted({name for name in asked if asked.count(name) > 1})
         sent = f"scope with {', '.join(twice)} more than once" if twice else f"scope={' '.join(asked)}"
         wrong = "the list grows from one request to the next" if twice else _wrong_scopes(asked, smallest)
         yield Evidence.of(wrong, sent, "known ones, and always the same", step.sign_in)
@@ -124,19 +118,19 @@ def known_scopes(steps: Sequence[Step]) -> Iterator[Evidence]:
 
 
 def _wrong_scopes(asked: list[str], before: set[str]) -> str:
-    unknown = sorted(set(asked) - SCOPES)
+    unknown = sorted(set(asked).difference(SCOPES))
     if "openid" not in asked:
         return "openid is missing: this is no OpenID Connect request"
     if unknown:
         return f"CIS2 has no scope {', '.join(unknown)}"
-    more = sorted(set(asked) - ROLE_SCOPES - before) if before else []
+    more = sorted(set(asked).difference(ROLE_SCOPES, before)) if before else []
     return f"more than an earlier request: {', '.join(more)}; ask for what is used, always the same" if more else ""
 
 
 def one_role_scope(steps: Sequence[Step]) -> Iterator[Evidence]:
     """Whether a role is asked for in one way: selectedrole or, to change it, changedrole."""
     for step in requests(steps):
-        asked = sorted(ROLE_SCOPES.intersection(scopes(step)))
+        asked = sorted(set(ROLE_SCOPES).intersection(scopes(step)))
         wrong = "one takes the role that is selected, the other asks for another one" if len(asked) > 1 else ""
         if asked:
             yield Evidence.of(wrong, f"scope with {' and '.join(asked)}", "one of the two", step.sign_in)
@@ -150,7 +144,7 @@ def redirect(steps: Sequence[Step]) -> Iterator[Evidence]:
             parts = urlsplit(uri)
         except ValueError:
             continue
-        is_safe = parts.scheme == "https" or parts.hostname in _LOOPBACK
+        is_safe = parts.scheme == "https" or parts.hostname in LOOPBACK
         wrong = "" if is_safe else "whoever is in between reads the code: https, or loopback"
         yield Evidence.of(wrong, f"redirect_uri={uri}", "https, or loopback", step.sign_in)
 

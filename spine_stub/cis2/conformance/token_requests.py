@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from ..identity.claims import ROLE_SCOPES
 from ..journal import Step
 from .evidence import Evidence
 from .requests import requests, scopes
@@ -115,4 +116,4 @@ def userinfo(steps: Sequence[Step]) -> Iterator[Evidence]:
 
 def _has_claims(names: Sequence[str]) -> list[str]:
     """The scopes whose claims are in userinfo alone."""
-    return [name for name in names if name not in ("openid", "selectedrole", "changedrole")]
+    return [name for name in names if name not in ("openid", *ROLE_SCOPES)]

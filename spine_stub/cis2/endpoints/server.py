@@ -26,7 +26,7 @@ from ...web.replies import REASON_HEADER
 from ..clients.assertions import Assertion, Assertions, BadAssertion
 from ..clients.keys import ClientKeys
 from ..clients.registry import AUTH_METHODS, PRIVATE_KEY_JWT, SECRET_JWT, SECRET_POST, Client
-from ..identity.claims import SCOPES
+from ..identity.claims import ROLE_SCOPES, SCOPES
 from ..identity.sessions import Session
 from ..tokens import id_token
 from ..tokens.codes import TOKEN_LIFETIME, BadCode, Grant
@@ -190,7 +190,7 @@ class Server(AuthorizationServer):
             raise InvalidScopeError("The scope openid is missing")
         if asked - set(SCOPES):
             raise InvalidScopeError("Unknown/invalid scope(s)")
-        if {"selectedrole", "changedrole"} <= asked:
+        if set(ROLE_SCOPES) <= asked:
             raise InvalidScopeError("selectedrole and changedrole exclude each other")
 
     def save_token(self, token: dict[str, Any], request: OAuthRequest) -> None:

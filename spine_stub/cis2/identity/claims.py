@@ -77,8 +77,10 @@ _BY_SCOPE = {
     "professionalmemberships": _professionalmemberships,
     "organisationalmemberships": _organisationalmemberships,
 }
-SCOPES = ("openid", *_BY_SCOPE, "selectedrole", "changedrole")
-"""All that there are. The last two give a claim of the ID token, `selected_roleid`."""
+ROLE_SCOPES = ("selectedrole", "changedrole")
+"""Those by which an application asks for a role; one of them gives a claim of the ID token, `selected_roleid`."""
+SCOPES = ("openid", *_BY_SCOPE, *ROLE_SCOPES)
+"""All that there are."""
 
 
 def _role(role: Role, organisation: Claims) -> Claims:

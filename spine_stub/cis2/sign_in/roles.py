@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ...people.directory import Person, Role
+from ..identity.claims import ROLE_SCOPES
 
-CHOOSES = frozenset({"selectedrole", "changedrole"})
-"""The scopes by which an application asks for a role."""
 LISTED = 5
 """With more roles there is a search above the list."""
 
@@ -22,7 +21,7 @@ def known_role(scopes: Collection[str], person: Person, chosen: Sequence[str]) -
 
     `chosen` are the ids of roles that were chosen before, the last one first; some may be empty.
     """
-    if not CHOOSES & set(scopes) or not person.roles:
+    if not set(ROLE_SCOPES) & set(scopes) or not person.roles:
         return ""
     if len(person.roles) == 1:
         return person.roles[0].id

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from http.cookiejar import DefaultCookiePolicy, LoadError, MozillaCookieJar
-from ipaddress import ip_address
 from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
@@ -23,6 +22,8 @@ from urllib.request import (
     Request,
     build_opener,
 )
+
+from ....config import is_loopback
 
 SECONDS = 10.0
 """How long a page may take."""
@@ -134,14 +135,6 @@ class _Redirects(HTTPRedirectHandler):
             return None
         self._places.check(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _origin(url: str) -> str:

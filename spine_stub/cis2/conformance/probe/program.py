@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ....config import is_loopback
 from ....errors import DataError
 from ....folder import ROOT
 from ..evidence import Outcome
-from .browser import Browser, Places, ProbeError, is_loopback
+from .browser import Browser, Places, ProbeError
 from .prober import Prober
 from .sign_in import Application
 from .stub_api import StubApi
