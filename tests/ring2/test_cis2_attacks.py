@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
@@ -250,3 +251,12 @@ def test_a_page_that_is_answered_twice_at_once_gives_one_code(
     monkeypatch.setattr(provider.open, "get", lambda _: taken)
     assert shown.send(uid="555000000002").status_code == 400
     assert shown.send(cancel="1").status_code == 400
+
+
+def test_the_log_has_no_token_at_its_lowest_level(application: Application, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    code = returned(application.authorize())["code"]
+    token = application.token(code).json()
+    assert "POST" in caplog.text
+    for secret in (code, token["access_token"], token["id_token"], application.secret):
+        assert secret not in caplog.text.replace(f"code={code}", "")  # which the application's browser logs

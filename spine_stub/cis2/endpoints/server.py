@@ -6,6 +6,7 @@ parameters, so `OAuthRequest` has them in both places.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ from .messages import as_json, printable
 if TYPE_CHECKING:
     from ...web.request import BrokerRequest
     from ..provider import Provider
+
+# At DEBUG this module of Authlib writes whole tokens into the log.
+logging.getLogger(AuthorizationCodeGrant.__module__).setLevel(logging.INFO)
 
 _WORDS = {
     "invalid_client": "Client authentication failed",
