@@ -46,7 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m kiosk",
         description="Makes a shared PC of a PC on which Lanyard's agent runs.",
-        epilog="What is wrong with this PC, and what to do about it, is said by the agent's own command: lanyard doctor.",
+        epilog="What is wrong with this PC, and what to do about it, the agent's own command says: lanyard doctor.",
     )
     parser.add_argument("--version", action="version", version=f"Lanyard {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

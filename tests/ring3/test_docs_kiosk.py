@@ -47,8 +47,8 @@ cat /tmp/session.log
 """
 
 
-# Where no daemon and no polkit runs. Says by GetStatus's word what the kiosk's screen shows; while its settings are wrong
-# the agent has no socket.
+# Where no daemon and no polkit runs. Says by GetStatus's word what the kiosk's screen shows. While the settings are
+# wrong, the agent has no socket.
 TRIAL = """\
 pcscd --foreground --disable-polkit >/tmp/pcscd.log 2>&1 || pcscd --foreground >/tmp/pcscd.log 2>&1 &
 su kiosk -s /bin/bash <<'USER'
