@@ -41,6 +41,8 @@ class Container:
         self._folder = folder
         self._undo = ExitStack()
         self.log = folder / "log"
+        self.ca_file = folder / "ca.pem"
+        """What its host trusts."""
 
     def build(self) -> None:
         """Build the image as the Containerfile says, on a Debian made by debootstrap: no registry is needed."""
@@ -68,6 +70,7 @@ class Container:
         self._undo.callback(running.wait)
         self._undo.callback(running.terminate)
         wait_until(lambda: "ready https://" in self.log.read_text(), 60)
+        self.ca_file.write_text(wait_until(lambda: self.run("cat", "/data/lanyard/ca.pem"), 60))
 
     def run(self, *command: str) -> str:
         """Run a command in it, as `docker exec` does; returns what it printed."""
