@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 from examples.ward_list import NotSignedIn, WardList
 from flask import redirect, request, session
-from support.machine import need
+from support.machine import need, wait_until
 from support.ward_list import CLIENT, SHOWN, probe, running
 
 from spine_stub import SpineStub
@@ -222,6 +224,16 @@ def test_it_gives_up_when_its_time_is_over(spine: SpineStub) -> None:
     with running(spine) as address:
         code, said = probe(spine, address, "--sign-in", "sleep 600", "--limit", "1")
     assert (code, "the probe took over 1 seconds and gave up" in said) == (2, True), said
+
+
+def test_it_leaves_nothing_behind_when_it_is_ended(spine: SpineStub) -> None:
+    with running(spine) as address:
+        options = ["--url", spine.url, "--protected", address, "--signed-in", SHOWN, "--sign-in", "sleep 600"]
+        command = [sys.executable, "-m", "spine_stub", "--data", str(spine.data), "probe", CLIENT, *options]
+        program = subprocess.Popen(command)
+        wait_until(lambda: spine._stub.cis2 and spine._stub.cis2.arranged)
+        program.terminate()
+        assert program.wait(60) == 143
 
 
 def test_another_host_must_agree(monkeypatch: pytest.MonkeyPatch, spine: SpineStub) -> None:

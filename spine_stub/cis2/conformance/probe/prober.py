@@ -19,6 +19,7 @@ Say = Callable[[str], None]
 KEYS_SECONDS = 70.0
 """How long an application may go on with the keys that it has."""
 _PAUSE = 5.0
+_LONGEST = 1000
 
 
 class NotHonestError(Exception):
@@ -39,13 +40,13 @@ class Prober:
 
     def run(self) -> None:
         """Make every probe, and hand in what was seen; raises ProbeError when the stub cannot be asked."""
-        self._stub.arrange(self._uid, self._role)
         try:
+            self._stub.arrange(self._uid, self._role)
             self._be_honest()
             for rule, probe in _in_order():
                 self._note(rule.name, self._seen(probe))
         except (NotHonestError, ProbeError) as exc:
-            self.problem = str(exc)
+            self.problem = str(exc)[:_LONGEST]
             self._say(self.problem)
         finally:
             self._stub.cease()
@@ -185,7 +186,7 @@ def _in_order() -> list[tuple[Rule, Probe]]:
 
 
 def _evidence(probe: Probe, outcome: Outcome, did: str) -> Evidence:
-    return Evidence(outcome, probe.sent, did.strip(". "), probe.name)
+    return Evidence(outcome, probe.sent, did.strip(". ")[:_LONGEST], probe.name)
 
 
 def _judged(probe: Probe, is_right: bool, right: str, wrong: str) -> Evidence:

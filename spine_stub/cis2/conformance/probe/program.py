@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
 from ....config import is_loopback
@@ -99,12 +99,9 @@ class OutOfTimeError(Exception):
 
 @contextmanager
 def _within(seconds: int) -> Iterator[None]:
-    """Raises ProbeError when the time is up, whatever is being waited for."""
-
-    def end(*_: object) -> None:
-        raise OutOfTimeError
-
-    before = signal.signal(signal.SIGALRM, end)
+    """Raises ProbeError when the time is up, whatever is being waited for; ends in order when it is told to end."""
+    handlers = {signal.SIGALRM: _out_of_time, signal.SIGTERM: _terminated}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1))
     try:
         yield
@@ -112,4 +109,13 @@ def _within(seconds: int) -> Iterator[None]:
         raise ProbeError(f"the probe took over {seconds} seconds and gave up") from exc
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _out_of_time(*_: object) -> NoReturn:
+    raise OutOfTimeError
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
