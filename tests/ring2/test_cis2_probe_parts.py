@@ -78,7 +78,9 @@ def test_it_leaves_no_site_when_it_only_looks(browser: Browser, port: int) -> No
         assert browser.get(f"http://127.0.0.1:{port}/to?http://127.0.0.1:{other}/").text == "cookies: None"
 
 
-@pytest.mark.parametrize("url", ["http://192.0.2.1/", "http://ward.example/", "https://127.0.0.1.ward.example/"])
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1/", "http://ward.example/", "https://127.0.0.1.ward.example/", "http://notlocalhost/"]
+)
 def test_it_goes_nowhere_else(browser: Browser, port: int, url: str) -> None:
     for start in (url, f"http://127.0.0.1:{port}/to?{url}"):
         with pytest.raises(ProbeError, match="is not this machine, and --allow-host does not name it"):
