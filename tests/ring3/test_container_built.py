@@ -15,17 +15,8 @@ pytestmark = pytest.mark.timeout(1200)
 
 def ask(container: Container, path: str, token: str = "", *more: str) -> tuple[str, str]:
     """Return the status and the body of a request of the container's host, which knows the CA alone."""
-    command = [
-        "curl",
-        "-s",
-        "--cacert",
-        str(container.ca_file),
-        "--resolve",
-        f"localhost:8443:{ADDRESS}",
-        "-w",
-        "\n%{http_code}",
-    ]
-    command += [*more, "-H", f"Authorization: Bearer {token}", f"https://localhost:8443{path}"]
+    command = ["curl", "-s", "--cacert", str(container.ca_file), "--resolve", f"localhost:8443:{ADDRESS}", *more]
+    command += ["-w", "\n%{http_code}", "-H", f"Authorization: Bearer {token}", f"https://localhost:8443{path}"]
     body, _, code = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
     return code, body
 
