@@ -91,7 +91,7 @@ def test_a_key_set_is_fetched_once(publishing: Application, key_sets: KeySets) -
 
 
 def test_a_kid_must_be_there_and_known(publishing: Application, key: jwk.JWK) -> None:
-    for kid, why in ((None, "has no kid"), ("second", "no key with kid 'second'; it has: first")):
+    for kid, why in ((None, "has no kid"), ("second", "no key with kid 'second'; it has: 'first'")):
         publishing.kid = kid
         *said, reason = refused(publishing, publishing.assertion(key=key))
         assert (tuple(said), why in reason) == (NOT_VALID, True)

@@ -50,7 +50,8 @@ class ClientKeys:
             raise KeysError("the assertion's header has no kid, and the client has a key set")
         keys = read_key_set(client.jwks) if client.jwks else self._fetch(client.jwks_uri, kid)
         if kid not in keys:
-            raise KeysError(f"the client's key set has no key with kid {kid[:60]!r}; it has: {', '.join(keys)[:300]}")
+            known = ", ".join(map(repr, keys))[:300]
+            raise KeysError(f"the client's key set has no key with kid {kid[:60]!r}; it has: {known}")
         return keys[kid]
 
     def forget(self) -> None:

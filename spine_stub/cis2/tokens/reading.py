@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .keys import Keys
 
 MOST_TOKEN = 16_384
+_DEEPEST = 20
+_MOST_DIGITS = 20
 
 
 class BadToken(Exception):
@@ -20,7 +22,7 @@ def taken_apart(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a token's header and claims, whoever signed it; raises BadToken."""
     try:
         header, claims, _ = token.split(".")
-        read = [json.loads(decoded(part)) for part in (header, claims)]
+        read = [_plain(decoded(part)) for part in (header, claims)]
     except (ValueError, RecursionError) as exc:
         raise BadToken("it is no signed token") from exc
     if not all(isinstance(part, dict) for part in read):
@@ -48,6 +50,29 @@ def decoded(part: str) -> bytes:
 def encoded(raw: bytes) -> str:
     """A token's part of these bytes."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _plain(text: bytes) -> Any:
+    """Read JSON that can be shown wherever a step is shown; raises ValueError and RecursionError.
+
+    Half characters, numbers that are none or have hundreds of digits, and depth beyond reason are in no honest token.
+    """
+    read = json.loads(text, parse_int=_integer)
+    json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
+    if _depth(read) > _DEEPEST:
+        raise ValueError("too deep")
+    return read
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("too many digits")
+    return int(digits)
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def _check_signature(token: str, key: dict[str, Any]) -> None:
