@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,8 @@ from .identity.sessions import COOKIE, Session, Sessions
 from .journal import Journal
 from .logout.ends import Ends
 from .logout.outbox import Outbox
-from .tokens.codes import AuthorizationRequest, Codes
+from .pending import ArrangedSignIns, PendingRequests
+from .tokens.codes import Codes
 
 if TYPE_CHECKING:
     from ..stub import Stub
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .conformance.report import Probed
     from .endpoints.server import Server
     from .tokens.keys import Keys
-
-_MOST_OPEN = 1000
 
 
 class SettableClock:
@@ -59,46 +57,6 @@ class SettableClock:
             tell()
 
 
-@dataclass(frozen=True)
-class Arranged:
-    """A sign-in that a test has arranged: who is signed in without being asked, and how."""
-
-    uid: str
-    role_id: str = ""
-    mechanism: str = "N3_SMARTCARD"
-    aal: int = 3
-    client_id: str = ""
-    """For whose request; nothing for anybody's."""
-    is_standing: bool = False
-    """For every request and not only the next one."""
-
-
-@dataclass
-class Open:
-    """Authorization requests that wait for a person at the sign-in page, by an id that nobody can guess."""
-
-    _requests: dict[str, AuthorizationRequest] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def put(self, key: str, request: AuthorizationRequest) -> None:
-        with self._lock:
-            while len(self._requests) >= _MOST_OPEN:
-                del self._requests[next(iter(self._requests))]
-            self._requests[key] = request
-
-    def get(self, key: str) -> AuthorizationRequest | None:
-        return self._requests.get(key)
-
-    def take(self, key: str) -> AuthorizationRequest | None:
-        """Return a request that is answered now; None when it was answered already, or is not known."""
-        with self._lock:
-            return self._requests.pop(key, None)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._requests.clear()
-
-
 class Provider:
     """One CIS2. `stub.cis2` is it, where it is served."""
 
@@ -111,9 +69,8 @@ class Provider:
         self.addresses = Addresses(config.allowed_hosts, config.data / ROOT)
         self.sessions = Sessions(self.clock, config.max_session)
         self.codes = Codes(self.clock)
-        self.open = Open()
-        self.arranged: list[Arranged] = []
-        """The sign-ins that are arranged; of two that fit, the first acts."""
+        self.pending = PendingRequests()
+        self.arranged = ArrangedSignIns()
         self.probed: dict[str, Probed] = {}
         """What active probes saw last of each client."""
         self.outbox = Outbox(self)
@@ -121,7 +78,7 @@ class Provider:
         self.clock.on_change.append(self.ends.expire)
         self.sessions.on_open.append(self.ends.watch)
         self.sessions.on_end += [self._ended, self.outbox.send]
-        self._lock, self._making = threading.Lock(), threading.Lock()
+        self._making = threading.Lock()
         self._keys: Keys | None = None
         self._server: Server | None = None
 
@@ -170,21 +127,14 @@ class Provider:
         sent = asked.values
         grant = self.codes.of_token(bearer) or self.codes.of_code(sent.get("code", ""))
         session = grant.session if grant else self.sessions.of_cookie(asked.cookies.get(COOKIE))
-        request = grant or self.open.get(sent.get("key", ""))
+        pending = self.pending.get(sent.get("key", ""))
+        request = grant or (pending.request if pending else None)
         client_id = request.client_id if request else sent.get("client_id", "")
         return client_id, sent.get("login_hint", ""), session.uid if session else ""
 
     def _ended(self, session: Session, _: str) -> None:
         self.codes.end_session(session.sid)
         self.ends.forget(session.sid)
-
-    def take_arranged(self, client_id: str) -> Arranged | None:
-        """The sign-in that is arranged for this client's request; a single one is used up by that."""
-        with self._lock:
-            found = next((each for each in self.arranged if each.client_id in ("", client_id)), None)
-            if found and not found.is_standing:
-                self.arranged.remove(found)
-        return found
 
     def release(self) -> None:
         """Let go of threads, when the provider is not needed any more."""
@@ -195,7 +145,7 @@ class Provider:
         """Begin again as after a fresh start; nobody is told that sessions ended."""
         for part in (
             self.codes,
-            self.open,
+            self.pending,
             self.sessions,
             self.ends,
             self.outbox,

@@ -98,7 +98,7 @@ def state_of(step: Step) -> str:
 
 
 def sign_ins(steps: Iterable[Step]) -> list[OpenIdSignIn]:
-    """The sign-ins that these steps make, the one with the newest step first."""
+    """The sign-ins that these steps make, the one that began last first."""
     found: dict[str, list[Step]] = {}
     for step in steps:
         if step.endpoint not in _NOT_OF_A_SIGN_IN:

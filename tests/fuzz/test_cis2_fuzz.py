@@ -28,6 +28,7 @@ from spine_stub.cis2 import REALM
 from spine_stub.cis2.clients.assertions import Assertion, BadAssertion
 from spine_stub.cis2.clients.keys import KeysError, read_key_set
 from spine_stub.cis2.clients.registry import make
+from spine_stub.cis2.pending import Pending
 from spine_stub.cis2.provider import Provider
 from spine_stub.cis2.tokens.codes import AuthorizationRequest
 from spine_stub.errors import DataError
@@ -156,7 +157,7 @@ page_fields = st.fixed_dictionaries(
 def test_no_answer_of_a_page_makes_the_application_fail(
     app: Flask, provider: Provider, fields: dict[str, str], path: str, search: str, site: str
 ) -> None:
-    provider.open.put("key", AuthorizationRequest("s", "example-application", REDIRECT, RIGHT))
+    provider.pending.put("key", Pending(AuthorizationRequest("s", "example-application", REDIRECT, RIGHT)))
     address = {"path": f"{REALM}/{path}", "base_url": BASE}
     client = app.test_client()
     assert client.get(query_string={"q": search, "key": fields["key"]}, **address).status_code in (200, 400)

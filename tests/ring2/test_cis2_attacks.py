@@ -246,9 +246,9 @@ def test_a_page_that_is_answered_twice_at_once_gives_one_code(
     """The second answer has looked the request up before the first one takes it."""
     shown = page(application)
     key = parse_qs(urlsplit(shown.reply.url).query)["key"][0]
-    taken = provider.open.get(key)
+    taken = provider.pending.get(key)
     assert shown.send(uid="555000000002").status_code == 302
-    monkeypatch.setattr(provider.open, "get", lambda _: taken)
+    monkeypatch.setattr(provider.pending, "get", lambda _: taken)
     assert shown.send(uid="555000000002").status_code == 400
     assert shown.send(cancel="1").status_code == 400
 

@@ -17,6 +17,7 @@ from support.cis2_logout import CLIENT_ID, UID, LogoutAddress, provider_of, regi
 from support.machine import wait_until
 from support.spine import Spine, SpineFactory
 
+from spine_stub.cis2.control.actions import card_out as pull
 from spine_stub.cis2.identity.sessions import Authentication, Session
 from spine_stub.cis2.logout.outbox import KEPT_BODY, Logout
 from spine_stub.cis2.logout.tokens import EVENT
@@ -89,6 +90,16 @@ def test_the_end_of_the_cards_session_is_told(
     assert (logout.reason, logout.sid, logout.status) == (reason, session.sid, 200)
     assert provider_of(spine).sessions.get(session.sid) is None
     assert len(logout_address.received) == 1
+
+
+def test_a_card_that_a_test_pulls_ends_every_session_that_rests_on_it(
+    spine: Spine, logout_address: LogoutAddress
+) -> None:
+    _, ticket = spine.login("one-role")
+    first, second = (visit(spine, logout_address, ticket) for _ in range(2))
+    pull(provider_of(spine), sid=first.sid)
+    logouts = wait_until(lambda: (found := provider_of(spine).outbox.logouts())[1:] and found)
+    assert {(logout.sid, logout.reason) for logout in logouts} == {(first.sid, "card_out"), (second.sid, "card_out")}
 
 
 def test_nothing_watches_a_card_whose_sessions_are_over(spine: Spine, logout_address: LogoutAddress) -> None:

@@ -11,7 +11,8 @@ from support.cis2 import Application, page, returned, visit
 from support.spine import Spine
 
 from spine_stub.cis2 import REALM
-from spine_stub.cis2.provider import Arranged, Provider
+from spine_stub.cis2.pending import Arranged
+from spine_stub.cis2.provider import Provider
 
 THREE_ROLES, ONE_ROLE, FORTY_ROLES, NO_ROLE = (f"55500000000{n}" for n in (1, 2, 3, 4))
 MOCK_AAL1 = "656005750110"
@@ -213,7 +214,7 @@ def test_another_person_ends_the_session_of_the_one_before(application: Applicat
 
 
 def test_an_arranged_sign_in_asks_nobody(application: Application, provider: Provider) -> None:
-    provider.arranged.append(Arranged(THREE_ROLES, role_id="555100000102", mechanism="TOTP", aal=2))
+    provider.arranged.add(Arranged(THREE_ROLES, role_id="555100000102", mechanism="TOTP", aal=2))
     found = claims(application, application.authorize(login_hint=None))
     assert (found["sub"], found["amr"], found["selected_roleid"]) == (THREE_ROLES, ["TOTP"], "555100000102")
 

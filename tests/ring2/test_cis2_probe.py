@@ -36,7 +36,7 @@ def spine(stub: SpineStub) -> Iterator[SpineStub]:
     yield stub
     assert stub.faults.settings() == []
     assert stub._stub.cis2 is not None
-    assert stub._stub.cis2.arranged == []
+    assert stub._stub.cis2.arranged.all() == []
 
 
 def unseen(spine: SpineStub) -> set[str]:

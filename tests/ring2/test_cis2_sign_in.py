@@ -11,7 +11,8 @@ from support.cis2 import PERSON, ROLE, SCOPES, Application, register, returned
 from support.spine import Spine, SpineFactory
 
 from spine_stub.cis2 import REALM
-from spine_stub.cis2.provider import Arranged, Provider
+from spine_stub.cis2.pending import Arranged
+from spine_stub.cis2.provider import Provider
 from spine_stub.cis2.tokens.id_token import half_hash
 from spine_stub.stub import Stub
 
@@ -159,12 +160,12 @@ def test_a_rotated_key_signs_and_the_old_one_is_still_published(application: App
 
 
 def test_an_arranged_sign_in_asks_nobody(application: Application, provider: Provider) -> None:
-    provider.arranged.append(Arranged("555000000001", role_id="555100000103", mechanism="TOTP", aal=2))
+    provider.arranged.add(Arranged("555000000001", role_id="555100000103", mechanism="TOTP", aal=2))
     code = application.code(login_hint=None)
     claims = application.claims(application.token(code).json()["id_token"])
     assert (claims["sub"], claims["selected_roleid"]) == ("555000000001", "555100000103")
     assert (claims["amr"], claims["authentication_assurance_level"]) == (["TOTP"], "2")
-    assert not provider.arranged
+    assert not provider.arranged.all()
 
 
 def test_the_broker_serves_both_with_a_prefix(spine_factory: SpineFactory) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 
 from ...errors import DataError
 from ...people.directory import Person
+from ...sessions.endings import Ending
 from ..clients.registry import Client, make, new_secret
 from ..identity.assurance import MECHANISMS
 from ..identity.sessions import Session
-from ..provider import Arranged, Provider
+from ..pending import Arranged
+from ..provider import Provider
 
 YEARS = range(2000, 2101)
 _USUAL = {3: "N3_SMARTCARD", 2: "TOTP", 1: "USERPASS"}
@@ -42,15 +44,13 @@ def arrange(
         raise DataError(f"there is no client {client[:40]!r}")
     how = _mechanism(mechanism, aal)
     arranged = Arranged(uid, _role_id(person, role), how, MECHANISMS[how].aal, client, standing)
-    provider.arranged.append(arranged)
+    provider.arranged.add(arranged)
     return arranged
 
 
 def take_back(provider: Provider, client: str = "") -> int:
     """Forget the sign-ins that are arranged, of one client or all; returns how many."""
-    found = [each for each in provider.arranged if client in ("", each.client_id)]
-    provider.arranged[:] = [each for each in provider.arranged if each not in found]
-    return len(found)
+    return provider.arranged.forget(client)
 
 
 def signed_in(provider: Provider) -> list[Session]:
@@ -64,7 +64,7 @@ def card_out(provider: Provider, uid: str = "", sid: str = "") -> list[Session]:
     for session in found:
         provider.sessions.end(session.sid, "card_out")
         if session.ticket_key:
-            provider.broker.store.close(session.ticket_key)
+            provider.broker.endings.close(session.ticket_key, Ending.LOGGED_OUT)
     return found
 
 

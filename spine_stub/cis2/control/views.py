@@ -12,7 +12,8 @@ from ...errors import DataError
 from ..clients.registry import Client
 from ..identity.sessions import Session
 from ..journal import Step
-from ..provider import Arranged, Provider
+from ..pending import Arranged
+from ..provider import Provider
 from . import actions
 from .fields import NO_OBJECT, Fields
 

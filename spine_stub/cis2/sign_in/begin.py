@@ -16,13 +16,14 @@ from ..endpoints.redirects import grant, refuse
 from ..identity.assurance import Mechanism, Wanted
 from ..identity.mock_people import is_mock, usual_mechanism
 from ..identity.sessions import COOKIE, Authentication, Session
+from ..pending import Arranged, Pending
 from ..tokens.codes import AuthorizationRequest
 from .roles import known_role
 
 if TYPE_CHECKING:
     from ...people.directory import Person
     from ...web.request import BrokerRequest
-    from ..provider import Arranged, Provider
+    from ..provider import Provider
 
 SIGN_IN_PAGE, ROLE_PAGE = "sign-in", "role"
 """Where the pages are, below REALM."""
@@ -34,7 +35,7 @@ def begin(provider: Provider, asked: BrokerRequest, request: AuthorizationReques
         wanted = Wanted.read(request.parameters)
     except ValueError as exc:
         return refuse(provider, request, "invalid_request", str(exc))
-    if arranged := provider.take_arranged(request.client_id):
+    if arranged := provider.arranged.take(request.client_id):
         return _as_arranged(provider, asked, request, arranged)
     session = session_of(provider, asked)
     is_silent = "none" in wanted.prompts
@@ -80,7 +81,7 @@ def go_on(
     role = role_id or known_role(request.scopes, person, _chosen(provider, session))
     if role is not None:
         reply = grant(provider, request, session, role)
-    elif request["prompt"] == "none":
+    elif "none" in request["prompt"].split():
         reply = refuse(provider, request, "interaction_required", "A role must be chosen")
     else:
         reply = _ask(provider, asked, request, ROLE_PAGE, session.sid)
@@ -130,6 +131,6 @@ def _usually(provider: Provider, person: Person, wanted: Wanted) -> Authenticati
 
 def _ask(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest, page: str, sid: str = "") -> Response:
     """Send the browser to a page; that of roles answers the session of `sid` alone."""
-    key = sid + secrets.token_urlsafe(24)
-    provider.open.put(key, request)
+    key = secrets.token_urlsafe(24)
+    provider.pending.put(key, Pending(request, sid))
     return Response("", 302, {"Location": provider.address(asked, f"/{page}?key={key}")})

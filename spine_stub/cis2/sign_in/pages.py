@@ -18,6 +18,7 @@ from ..endpoints.redirects import grant, refuse
 from ..identity.assurance import SMARTCARD, Wanted
 from ..identity.mock_people import is_mock, usual_mechanism
 from ..identity.sessions import Authentication
+from ..pending import Pending
 from ..tokens.codes import AuthorizationRequest
 from .begin import ROLE_PAGE, SIGN_IN_PAGE, mechanism_for, session_of, sign_in
 from .looks import or_away, page, problem_page
@@ -41,9 +42,10 @@ _BROKER_AWAY = "The broker cannot be asked just now. Nothing is wrong with the c
 @or_away
 def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
     """Show who can sign in, or take the answer."""
-    request = _request_of(provider, asked)
-    if isinstance(request, Response):
-        return request
+    pending = _pending(provider, asked)
+    if isinstance(pending, Response):
+        return pending
+    request = pending.request
     if asked.method != "POST":
         return _show_people(provider, asked, request)
     if "ticket" in asked.form:
@@ -58,12 +60,13 @@ def sign_in_page(provider: Provider, asked: BrokerRequest) -> Response:
 @or_away
 def role_page(provider: Provider, asked: BrokerRequest) -> Response:
     """Show the roles that there are to choose from, or take the answer."""
-    request = _request_of(provider, asked)
-    if isinstance(request, Response):
-        return request
+    pending = _pending(provider, asked)
+    if isinstance(pending, Response):
+        return pending
+    request = pending.request
     session = session_of(provider, asked)
     person = provider.person(session.uid) if session else None
-    if session is None or person is None or not _key(asked).startswith(session.sid):
+    if session is None or person is None or session.sid != pending.sid:
         return problem_page("You are not signed in any more")
     if asked.method != "POST":
         return _show_roles(provider, asked, request, person)
@@ -76,18 +79,22 @@ def role_page(provider: Provider, asked: BrokerRequest) -> Response:
     return grant(provider, request, session, role.id)
 
 
-def _request_of(provider: Provider, asked: BrokerRequest) -> AuthorizationRequest | Response:
+def _pending(provider: Provider, asked: BrokerRequest) -> Pending | Response:
     """The authorization request that a page belongs to; or the reply, when it is to be answered at once."""
-    request = provider.open.get(_key(asked))
-    if request is None:
+    pending = provider.pending.get(_key(asked))
+    if pending is None:
         return _over()
     if asked.method == "POST" and _is_foreign(asked):
         return problem_page("Another site sent this form", "Nothing was done.", 403)
     if asked.method == "POST" and "cancel" in asked.form:
-        return (
-            refuse(provider, request, "access_denied", "The person cancelled") if _close(provider, asked) else _over()
-        )
-    return request
+        return _cancelled(provider, asked, pending.request)
+    return pending
+
+
+def _cancelled(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest) -> Response:
+    if not _close(provider, asked):
+        return _over()
+    return refuse(provider, request, "access_denied", "The person cancelled")
 
 
 def _is_foreign(asked: BrokerRequest) -> bool:
@@ -201,7 +208,7 @@ def _search(asked: BrokerRequest) -> str:
 
 def _close(provider: Provider, asked: BrokerRequest) -> bool:
     """Let the page be over; False when somebody has sent its form already, at the same moment."""
-    return provider.open.take(_key(asked)) is not None
+    return provider.pending.take(_key(asked)) is not None
 
 
 def _over() -> Response:
