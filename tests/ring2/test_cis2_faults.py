@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from examples.strict_client import Refused, StrictClient
+from support.cis2 import Application, jws_header
+from support.cis2 import register as register_example
 from support.cis2_logout import UID, LogoutAddress, go, provider_of, register, sign_in, strict
 from support.machine import wait_until
 from support.spine import Spine, SpineFactory
@@ -89,6 +91,13 @@ def test_any_other_algorithm_is_refused(spine: Spine, client: StrictClient, algo
     spine.faults.once("wrong-alg", algorithm)
     with pytest.raises(Refused, match=f"^alg: {algorithm}$"):
         sign_in(spine, client)
+
+
+def test_another_algorithm_is_not_the_one_that_was_registered(spine: Spine) -> None:
+    register_example(provider_of(spine), secret="example-secret", id_token_alg="RS512")
+    spine.faults.always("wrong-alg")
+    application = Application(spine.url, spine.ca_file)
+    assert jws_header(application.token(application.code()).json()["id_token"])["alg"] == "RS256"
 
 
 @pytest.mark.parametrize("value", ["none", "RS1", ""])

@@ -41,8 +41,13 @@ class Resigning:
         return _replaced(again, change)
 
     def algorithm(self, name: str) -> Fault:
-        """The same claims under another algorithm."""
-        return _replaced(lambda token: self._signed_with(name, taken_apart(token)[1]))
+        """The same claims under another algorithm: this one, or RS256 where a client's tokens have this one anyway."""
+
+        def again(token: str) -> str:
+            header, claims = taken_apart(token)
+            return self._signed_with(name if name != header["alg"] else "RS256", claims)
+
+        return _replaced(again)
 
     def _signed_with(self, name: str, claims: Claims) -> str:
         if not name.startswith("HS"):
