@@ -12,6 +12,8 @@ from support.machine import wait_until
 from support.spine import Spine
 
 from spine_stub.cis2 import REALM
+from spine_stub.cis2.identity.assurance import SMARTCARD
+from spine_stub.cis2.identity.sessions import COOKIE
 from spine_stub.cis2.logout import tokens
 
 BACK = "http://127.0.0.1:5000/signed-out?from=cis2"
@@ -26,9 +28,9 @@ def hint(spine: Spine, logout_address: LogoutAddress) -> str:
     return client.id_token
 
 
-def end(spine: Spine, **parameters: str) -> requests.Response:
+def end(spine: Spine, cookies: dict[str, str] | None = None, **parameters: str) -> requests.Response:
     address = f"{spine.url}{REALM}/connect/endSession?{urlencode(parameters)}"
-    return requests.get(address, verify=str(spine.ca_file), allow_redirects=False, timeout=10)
+    return requests.get(address, verify=str(spine.ca_file), allow_redirects=False, cookies=cookies, timeout=10)
 
 
 def test_a_session_is_ended_and_its_applications_hear_of_it(
@@ -63,6 +65,15 @@ def test_a_session_that_is_over_is_no_error(spine: Spine, hint: str) -> None:
 def test_an_id_token_that_has_expired_will_do(spine: Spine, hint: str) -> None:
     provider_of(spine).clock.forward(tokens.LIFETIME * 100)
     assert end(spine, id_token_hint=hint).status_code == 200
+
+
+def test_whoever_is_signed_in_by_now_stays_signed_in(spine: Spine, hint: str) -> None:
+    """The ID token is of an earlier session in the same browser."""
+    somebody = provider_of(spine).sessions.open(SMARTCARD.at("555000000001", provider_of(spine).clock()))
+    reply = end(spine, {COOKIE: somebody.cookie}, id_token_hint=hint)
+    assert (reply.status_code, reply.headers.get("Set-Cookie")) == (200, None)
+    assert provider_of(spine).sessions.all() == [somebody]
+    assert f"{COOKIE}=;" in end(spine, {COOKIE: "of nobody"}, id_token_hint=hint).headers["Set-Cookie"]
 
 
 @pytest.mark.parametrize(

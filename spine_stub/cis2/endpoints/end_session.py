@@ -44,7 +44,8 @@ def end_session(provider: Provider, asked: BrokerRequest) -> Response:
         reply.headers[REASON_HEADER] = str(exc)
         return reply
     _end(provider, sid, client_id, parameters, reply)
-    reply.delete_cookie(COOKIE, path=asked.path_prefix + REALM)
+    if provider.sessions.of_cookie(asked.cookies.get(COOKIE)) is None:  # else somebody else has signed in since
+        reply.delete_cookie(COOKIE, path=asked.path_prefix + REALM)
     return reply
 
 
