@@ -99,6 +99,7 @@ def test_any_client_has_a_redirect_to_this_machine_only() -> None:
         "",
     ):
         assert not anybody.may_redirect_to(uri)
+    assert anybody.auth_methods == ("client_secret_post",)
     assert Registry({}, any_client=True).get("") is None
     assert Registry({}).get("whoever") is None
 

@@ -68,7 +68,9 @@ class Client:
         """The ways in which it may say who it is at the token endpoint."""
         if self.auth_method:
             return (self.auth_method,)
-        return (SECRET_POST, SECRET_JWT) if self.secret or self.is_any else (PRIVATE_KEY_JWT,)
+        if self.is_any:  # its secret is not known, so no signature of it can be checked
+            return (SECRET_POST,)
+        return (SECRET_POST, SECRET_JWT) if self.secret else (PRIVATE_KEY_JWT,)
 
     def algorithms(self, method: str) -> tuple[str, ...]:
         """The algorithms that it may sign its assertions with, for a way of authentication."""
