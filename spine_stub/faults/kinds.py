@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from flask import Response
 
@@ -16,6 +17,8 @@ from .hostile_xml import DEEP, bomb, external, huge
 _XML = "text/xml; charset=UTF-8"
 _FIRST_ROLE = 555_900_000_000
 _ROLES = re.compile(r'<gpPARAM name="nhsjobrole\d+"[^>]*>[^<]*</gpPARAM>\n')
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_YEAR_OF_MINUTES = 525_600
 _AFTER_ROLES = '<gpPARAM name="gas_version">'
 """Roles stand before this parameter."""
 _UNREACHABLE = "http://192.0.2.1:8093/sessionmanager/session/update"
@@ -67,6 +70,18 @@ def missing_field(name: str) -> Fault:
 def session_url(url: str) -> Fault:
     """Another keep-alive address."""
     return _rewritten(lambda text: _with_parameter(text, "sso_session_url", lambda _: url))
+
+
+def clock_skew(minutes: str) -> Fault:
+    """The normal reply of a broker whose clock is ahead, or behind with a minus; one was recorded an hour out."""
+    number = float(minutes)
+    if not 0 < abs(number) <= _YEAR_OF_MINUTES:
+        raise ValueError(minutes)
+
+    def moved(instant: re.Match[str]) -> str:
+        return f"{datetime.fromisoformat(instant[0]) + timedelta(minutes=number):%Y-%m-%dT%H:%M:%SZ}"
+
+    return _rewritten(lambda text: _INSTANT.sub(moved, text))
 
 
 def roles(count: str) -> Fault:
@@ -181,6 +196,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("invalid-input", "Say: Invalid input request", _plain(refuse(InvalidInput("fault-invalid-input")))),
     Kind("failed-to-validate", "Say: Failed To Validate", _plain(refuse(Refused("fault-failed-to-validate")))),
     Kind("roles", "Made-up roles", roles, "how many", "1000", _COUNTS),
+    Kind("clock-skew", "An assertion by a clock that is wrong", clock_skew, "minutes", "60", endpoint="RoleAssertion"),
     Kind("session-url", "An sso_session_url that cannot be reached", session_url, "the address", _UNREACHABLE),
     Kind("tls-unknown-ca", "TLS certificate of an unknown CA", _plain(TlsFault("unknown-ca"))),
     Kind("tls-wrong-name", "TLS certificate for another host", _plain(TlsFault("wrong-name"))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from xml.sax import parseString
 from xml.sax.handler import ContentHandler
@@ -11,6 +12,9 @@ from xml.sax.xmlreader import AttributesImpl
 import pytest
 from support.spine import Spine
 from support.spine_client import reason
+
+from spine_stub.clinic.assertion import BrokerAway, HttpsBroker
+from spine_stub.errors import DataError
 
 OK = '<samlp:StatusCode Value="samlp:Success"/>'
 
@@ -81,3 +85,20 @@ def test_an_assertion_is_given_to_a_post_and_whatever_the_content_type(spine: Sp
             method, f"{spine.url}/saml/RoleAssertion", params={"token": ticket}, headers=headers, timeout=10
         )
         assert (reason(reply), OK in reply.text) == (None, True), (method, headers)
+
+
+@pytest.mark.parametrize(("minutes", "is_believed"), [("60", False), ("-60", False), ("2", True), ("-0.5", True)])
+def test_an_assertion_by_a_clock_that_is_wrong_is_for_clients_to_see(
+    spine: Spine, minutes: str, is_believed: bool
+) -> None:
+    _, ticket = spine.login("one-role")
+    spine.faults.once("clock-skew", minutes)
+    with nullcontext() if is_believed else pytest.raises(BrokerAway, match="an assertion of another time"):
+        HttpsBroker(spine.url, spine.ca_file, spine.clock).holder(ticket)
+    assert HttpsBroker(spine.url, spine.ca_file, spine.clock).holder(ticket).uid == "555000000002"
+
+
+@pytest.mark.parametrize("minutes", ["soon", "0", "nan", "inf", "-525601"])
+def test_what_is_no_skew_is_said(spine: Spine, minutes: str) -> None:
+    with pytest.raises(DataError, match="clock-skew: minutes"):
+        spine.faults.once("clock-skew", minutes)
