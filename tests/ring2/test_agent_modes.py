@@ -10,7 +10,7 @@ from support.kept import Start
 from support.machine import wait_until
 
 import agent
-from agent import AgentError, Fault, Mode, RoleChosen, State
+from agent import AgentError, Cue, Fault, Mode, RoleChosen, State
 
 # Session Lock Persistence
 
@@ -185,6 +185,18 @@ def test_a_card_that_cannot_be_read_ends_no_session(start: Start, monkeypatch: p
 
 
 # Enhanced Normal (beside logind: ring3/test_agent_desktop_lock.py)
+
+
+def test_a_desktop_that_is_locked_while_a_role_is_chosen_ends_the_session_and_asks_again(start: Start) -> None:
+    person = start(Mode.ENHANCED_NORMAL)
+    person.slot.insert("three-roles")
+    person.types()
+    person.sees(State.CHOOSING_ROLE)
+    ticket = person.session.ticket
+    person.conductor.handle(Cue.DESKTOP_LOCKED)
+    person.sees(State.PASSCODE)
+    person.ended(ticket)
+    assert person.told() == []
 
 
 def test_a_desktop_that_tells_nothing_leaves_the_lock_button_and_is_said_once(
