@@ -46,6 +46,8 @@ def test_the_example_names_every_field() -> None:
         ({"auth_method": "none"}, "auth_method"), ({"auth_method": "private_key_jwt"}, "auth_method"),
         ({"assertion_algorithms": ["none"]}, "assertion_algorithms"), ({"secret": "", "key": "x"}, "key"),
         ({"secret": "", "jwks": "{}"}, "jwks"),
+        ({"secret": "\ud800"}, "secret"), ({"name": "\ud800"}, "name"), ({"name": "a\nb"}, "name"),
+        ({"scopes": ["\udfff"]}, "scopes"),
     ],
     ids=str,
 )  # fmt: skip

@@ -167,8 +167,9 @@ def make(entry: Any, folder: Path | None) -> Client:
     made: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
     if not made.get("id"):
         raise DataError("id: it is missing")
-    if len(made["id"]) > _LONGEST_ID or not made["id"].isprintable():
-        raise DataError(f"id: it must be on one line, of at most {_LONGEST_ID} characters")
+    for name in ("id", "name"):
+        if len(made.get(name, "")) > _LONGEST_ID or not made.get(name, "").isprintable():
+            raise DataError(f"{name}: it must be on one line, of at most {_LONGEST_ID} characters")
     _check_choices(made)
     _check_addresses(made)
     if folder:
@@ -194,6 +195,10 @@ def _check_type(name: str, value: Any, default: Any) -> None:
         is_right, wanted = isinstance(value, kind), "true or false" if kind is bool else "a text"
     if not is_right:
         raise DataError(f"{name}: it must be {wanted}")
+    try:
+        "".join(value if isinstance(value, list | str) else []).encode()
+    except UnicodeEncodeError as exc:
+        raise DataError(f"{name}: it has half a character in it") from exc
 
 
 def _check_choices(made: Mapping[str, Any]) -> None:
