@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from flask import Flask, Response, render_template, request
@@ -10,6 +11,7 @@ from markupsafe import Markup
 
 from ..cis2.journal import Step
 from ..cis2.sign_ins import OpenIdSignIn, id_of, sign_in_of, sign_ins, state_of
+from ..errors import Unavailable
 from ..explain.events import event
 from ..explain.record import SignIn
 from ..stub import Stub
@@ -90,8 +92,11 @@ def _row(sign_in: SignIn) -> Markup:
 
 
 def name_of(stub: Stub, sign_in: OpenIdSignIn) -> str:
-    """Who signed in by CIS2, by name where somebody of that uid is known."""
-    person = stub.cis2.person(sign_in.uid) if stub.cis2 and sign_in.uid else None
+    """Who signed in by CIS2, by name where somebody of that uid is known, as far as the directory can say now."""
+    person = None
+    if stub.cis2 and sign_in.uid:
+        with suppress(Unavailable):
+            person = stub.cis2.person(sign_in.uid)
     return person.cn if person else sign_in.uid or "Somebody"
 
 

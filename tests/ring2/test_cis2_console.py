@@ -16,6 +16,7 @@ from support.spine_client import Client
 
 from spine_stub import SpineStub
 from spine_stub.cis2.words import OF_ASSERTIONS, WORDS, words
+from spine_stub.errors import Unavailable
 
 
 @pytest.fixture
@@ -157,3 +158,16 @@ def test_the_settings_have_what_an_application_wants_to_know(spine_stub: SpineSt
     shown = console.get("/stub/settings").text
     for wanted in (spine_stub.cis2.discovery_url, "example-secret", "certutil", "policies.json", "keytool"):
         assert wanted in shown
+
+
+def test_a_directory_that_is_away_costs_the_name_alone(
+    spine_stub: SpineStub, console: Client, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application.token(application.code())
+
+    def person(uid: str) -> None:
+        raise Unavailable("directory-unavailable", uid)
+
+    monkeypatch.setattr(spine_stub._stub.cis2, "person", person)
+    assert f"<h1>{PERSON}</h1>" in page(spine_stub, console)
+    assert PERSON in console.get("/stub/").text
