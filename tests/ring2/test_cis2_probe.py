@@ -231,7 +231,7 @@ def test_it_leaves_nothing_behind_when_it_is_ended(spine: SpineStub) -> None:
         options = ["--url", spine.url, "--protected", address, "--signed-in", SHOWN, "--sign-in", "sleep 600"]
         command = [sys.executable, "-m", "spine_stub", "--data", str(spine.data), "probe", CLIENT, *options]
         program = subprocess.Popen(command)
-        wait_until(lambda: spine._stub.cis2 and spine._stub.cis2.arranged)
+        wait_until(lambda: spine._stub.cis2 and spine._stub.cis2.arranged.all())
         program.terminate()
         assert program.wait(60) == 143
 
