@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Response, render_template
 
+from ..cis2.glossary import meaning
 from ..cis2.sign_ins import TITLES, sign_in_of, state_of, trouble_of
-from ..cis2.words import words
 from ..stub import Stub
 from . import timeline
 from .pages import gone
@@ -43,7 +43,7 @@ def sign_in(stub: Stub, sign_in_id: str) -> Response | str:
         client=stub.cis2.clients.get(found.client_id),
         titles=TITLES,
         parts=_PARTS,
-        words=words,
+        meaning_of=meaning,
         shown=_shown,
         state_of=state_of,
         trouble_of=trouble_of,

@@ -15,7 +15,7 @@ from support.cis2_logout import LogoutAddress
 from support.spine_client import Client
 
 from spine_stub import SpineStub
-from spine_stub.cis2.words import OF_ASSERTIONS, WORDS, words
+from spine_stub.cis2.glossary import IN_ASSERTIONS, MEANINGS, meaning
 from spine_stub.errors import Unavailable
 
 
@@ -47,7 +47,7 @@ def test_each_step_is_shown_with_its_token_taken_apart(
         assert title in shown
     for claim in ("auth_time", "selected_roleid", "nhsid_nrbac_roles"):
         assert f"<code>{claim}</code>" in shown
-        assert WORDS[claim] in shown
+        assert MEANINGS[claim] in shown
     assert "Claims of the ID token" in shown
     assert "Bryn Hughes" in shown
     assert "✓</span> Signed in" in shown
@@ -130,14 +130,14 @@ def test_what_is_forgotten_is_said(console: Client) -> None:
 
 def test_times_are_told_as_times() -> None:
     noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    assert words("exp", int(noon.timestamp())).startswith("27 Nov 2026, 12:00:00 UTC. check")
-    assert words("exp", 10**20).startswith("no time.")
-    assert words("exp", "soon") == WORDS["exp"]
+    assert meaning("exp", int(noon.timestamp())).startswith("27 Nov 2026, 12:00:00 UTC. check")
+    assert meaning("exp", 10**20).startswith("no time.")
+    assert meaning("exp", "soon") == MEANINGS["exp"]
 
 
 def test_the_same_claim_means_something_else_in_an_assertion() -> None:
-    assert words("aud", "x", "assertion_claims") == OF_ASSERTIONS["aud"] != words("aud", "x", "id_token_claims")
-    assert words("no-such-claim", PERSON) == ""
+    assert meaning("aud", "x", "assertion_claims") == IN_ASSERTIONS["aud"] != meaning("aud", "x", "id_token_claims")
+    assert meaning("no-such-claim", PERSON) == ""
 
 
 def test_a_card_is_pulled_on_the_page_of_sessions(
