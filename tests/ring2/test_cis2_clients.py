@@ -6,9 +6,21 @@ import json
 from typing import Any
 
 import pytest
+import requests
 from jwcrypto import jwk
 from jwcrypto.common import base64url_decode
-from support.cis2 import NOT_VALID, Application, private_key, public_pem, refused, register, secret_key, sign, unsigned
+from support.cis2 import (
+    NOT_VALID,
+    REDIRECT,
+    Application,
+    private_key,
+    public_pem,
+    refused,
+    register,
+    secret_key,
+    sign,
+    unsigned,
+)
 from support.spine import Spine, SpineFactory
 
 from spine_stub.cis2.provider import Provider
@@ -92,8 +104,9 @@ def test_an_assertion_is_taken_once(application: Application) -> None:
         ({"exp": None}, "exp is not there as a number"),
         ({"exp": "soon"}, "exp is not there as a number"),
         ({"exp": True}, "exp is not there as a number"),
-        ({"exp": float("nan")}, "exp is not there as a number"),
-        ({"exp": 10**30}, "exp is not there as a number"),
+        ({"exp": 10**15}, "exp is not there as a number"),
+        ({"exp": float("nan")}, "the assertion is not a signed JWT"),
+        ({"exp": 10**30}, "the assertion is not a signed JWT"),
         ({"exp": -1}, "exp is not there as a number"),
     ],
     ids=str,
@@ -145,6 +158,17 @@ def test_a_secret_is_wanted_where_one_is_registered(spine: Spine, provider: Prov
         reply = application.token(application.code(), **wrong)
         assert (reply.status_code, reply.json()["error"]) == (401, "invalid_client")
         assert reply.json()["error_description"] == "Client authentication failed"
+
+
+def test_a_secret_in_the_authorization_header_is_refused_and_told(spine: Spine, provider: Provider) -> None:
+    application = Application(spine.url, spine.ca_file)
+    sent = {"grant_type": "authorization_code", "code": application.code(), "redirect_uri": REDIRECT}
+    proof = (application.id, application.secret)
+    reply = requests.post(application.token_endpoint, sent, auth=proof, verify=str(spine.ca_file), timeout=10)
+    assert (reply.status_code, reply.headers["WWW-Authenticate"]) == (401, 'Basic realm="CIS2"')
+    step = provider.journal.steps(application.id)[-1]
+    assert (step.endpoint, step.got["error"]) == ("access_token", "invalid_client")
+    assert "Authorization header" in step.refused
 
 
 def test_a_client_with_a_key_has_no_secret(application: Application) -> None:

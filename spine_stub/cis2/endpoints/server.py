@@ -220,6 +220,8 @@ class Server(AuthorizationServer):
             401 if error.error == "invalid_client" else 400, {"error_description": words, "error": error.error}, []
         )
         reply.headers[REASON_HEADER] = printable(request.refused)
+        if reply.status_code == 401 and "Authorization" in request.asked.headers:  # RFC 6749, section 5.2
+            reply.headers["WWW-Authenticate"] = 'Basic realm="CIS2"'
         return reply
 
     def _why_not(self, request: TokenRequest) -> str:

@@ -54,7 +54,9 @@ def _read_assertion(request: TokenRequest) -> None:
 
 def _note(provider: Provider, request: TokenRequest, reply: Response) -> None:
     grant: Grant | None = request.user
+    unused = provider.codes.of_code(request.form.get("code", ""))
     named = request.assertion.client_id if request.assertion else request.form.get("client_id", "")
+    named = named or (unused.client_id if unused else "")  # as where it sends its id in the Authorization header
     sent: dict[str, Any] = {**request.form, "auth_method": request.auth_method or ""}
     if request.assertion:
         sent |= {"assertion_header": request.assertion.header, "assertion_claims": request.assertion.claims}
