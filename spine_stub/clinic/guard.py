@@ -6,12 +6,12 @@ all ports of this machine are one site. So what changes something must come from
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Request, Response
 
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+from ..web.replies import HOST
+
 _SAFE = ("GET", "HEAD")
 _OTHER_SITES = ("cross-site", "same-site")
 API = "/ers-api/"
@@ -20,7 +20,7 @@ API = "/ers-api/"
 
 def problem(asked: Request) -> str:
     """Say what is wrong with where a request comes from; nothing when all is well."""
-    if not _HOST.fullmatch(asked.host):
+    if not HOST.fullmatch(asked.host):
         return "this is no name of a server"
     if asked.path.startswith(API):
         return ""

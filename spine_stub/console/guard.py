@@ -19,6 +19,7 @@ from flask import Response, request
 
 from ..web import replies
 from ..web.endpoints import CONTROLS
+from ..web.request import current
 from . import bearer
 
 API = f"{CONTROLS}api/"
@@ -78,9 +79,7 @@ def _foreign() -> str:
     if request.method in ("GET", "HEAD"):
         is_visit = request.headers.get("Sec-Fetch-Mode") == "navigate"
         return "another site asked" if site in ("cross-site", "same-site") and not is_visit else ""
-    if site not in (None, "same-origin"):
-        return "another site asked"
-    if origin is not None and origin != f"{request.scheme}://{request.host}":
+    if current().is_foreign:
         return "another site asked"
     if site is None and origin is None and request.mimetype != "application/json":
         return "a program must send application/json"

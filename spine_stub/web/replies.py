@@ -23,7 +23,8 @@ REASON_HEADER = "X-Spine-Stub-Reason"
 HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Server", "spine_stub"))
 """What holds of every reply."""
 
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+"""What a Host header may be (RFC 9112, section 3.2)."""
 _PAGES = Path(__file__).parent / "static"
 """The style sheet of pages for people, and the script that asks the agent; whoever has pages has more of their own."""
 _ASSETS = {".css": "text/css; charset=UTF-8", ".js": "text/javascript; charset=UTF-8"}
@@ -87,6 +88,6 @@ def _http_error(exc: HTTPException) -> Response:
 
 def check_host(asked: BrokerRequest) -> None:
     """Refuse a Host that cannot be in the addresses which replies are full of (RFC 9112, 3.2); raises BadRequest."""
-    if not _HOST.fullmatch(asked.host):
+    if not HOST.fullmatch(asked.host):
         asked.note(reason="bad-host")
         raise BadRequest

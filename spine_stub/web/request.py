@@ -53,6 +53,14 @@ class BrokerRequest(Request):
     def milliseconds(self) -> float:
         return (time.perf_counter() - self.begun) * 1000
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether a browser says that another site's page sent this. Programs say nothing of where they come from."""
+        site, origin = self.headers.get("Sec-Fetch-Site"), self.headers.get("Origin")
+        if site is not None:
+            return site != "same-origin"
+        return origin is not None and origin != f"{self.scheme}://{self.host}"
+
     def note(self, **fields: object) -> None:
         """Add fields to its line in the log; a ticket in one of them is cut short."""
         for name, value in fields.items():

@@ -84,7 +84,7 @@ def _pending(provider: Provider, asked: BrokerRequest) -> Pending | Response:
     pending = provider.pending.get(_key(asked))
     if pending is None:
         return _over()
-    if asked.method == "POST" and _is_foreign(asked):
+    if asked.method == "POST" and asked.is_foreign:
         return problem_page("Another site sent this form", "Nothing was done.", 403)
     if asked.method == "POST" and "cancel" in asked.form:
         return _cancelled(provider, asked, pending.request)
@@ -95,14 +95,6 @@ def _cancelled(provider: Provider, asked: BrokerRequest, request: AuthorizationR
     if not _close(provider, asked):
         return _over()
     return refuse(provider, request, "access_denied", "The person cancelled")
-
-
-def _is_foreign(asked: BrokerRequest) -> bool:
-    """Whether a browser says that a form comes from another site's page. Programs say neither, and have no cookies."""
-    site, origin = asked.headers.get("Sec-Fetch-Site"), asked.headers.get("Origin")
-    if site is not None:
-        return site != "same-origin"
-    return origin is not None and origin != f"{asked.scheme}://{asked.host}"
 
 
 def _by_card(provider: Provider, asked: BrokerRequest, request: AuthorizationRequest) -> Response:
