@@ -9,13 +9,12 @@ Errors are those of RFC 6749, sections 4.1.2.1 and 5.2, as JSON; why is in the X
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from flask import Response
+from flask import Response, jsonify
 from jwcrypto import jwk
 
 from ..cis2.clients.addresses import Addresses
@@ -97,7 +96,7 @@ class Provider:
 
     def configuration(self, _: Broker, asked: BrokerRequest) -> Response:
         """What OpenID Connect Discovery 1.0 has programs look up."""
-        return _json(
+        return jsonify(
             {
                 "issuer": asked.base,
                 "authorization_endpoint": "nhsidentityagent://connect/authorize",
@@ -117,7 +116,7 @@ class Provider:
 
     def keys(self, _: Broker, __: BrokerRequest) -> Response:
         """The public key that ID tokens are checked with (RFC 7517)."""
-        return _json({"keys": [{**self._key.export_public(as_dict=True), "use": "sig", "alg": ALGORITHM}]})
+        return jsonify({"keys": [{**self._key.export_public(as_dict=True), "use": "sig", "alg": ALGORITHM}]})
 
     def _client(self, asked: BrokerRequest) -> Client:
         client = self._clients.get(_field(asked, "client_id"))
@@ -151,10 +150,10 @@ def _answering(view: Any) -> Any:
 
     def answer(broker: Broker, asked: BrokerRequest) -> Response:
         try:
-            return _json(view(broker, asked))
+            return jsonify(view(broker, asked))
         except OAuthError as exc:
             asked.note(reason=exc.reason)
-            reply = _json({"error": exc.name})
+            reply = jsonify({"error": exc.name})
             reply.status_code = 401 if exc.name == "invalid_client" else 400
             reply.headers[REASON_HEADER] = exc.reason
             return reply
@@ -169,10 +168,6 @@ def _field(asked: BrokerRequest, name: str, longest: int = _LONGEST) -> str:
     if len(values) != 1 or not 0 < len(values[0]) <= longest:
         raise OAuthError("invalid_request", f"parameter-{name.replace('_', '-')}")
     return values[0]
-
-
-def _json(content: dict[str, Any]) -> Response:
-    return Response(json.dumps(content), content_type="application/json")
 
 
 def _signing_key(path: Path) -> jwk.JWK:
