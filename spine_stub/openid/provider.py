@@ -10,28 +10,26 @@ Errors are those of RFC 6749, sections 4.1.2.1 and 5.2, as JSON; why is in the X
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import Any
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Response, jsonify
-from jwcrypto import jwk
 
 from ..cis2.clients.addresses import Addresses
 from ..cis2.clients.assertions import TYPE, Assertion, Assertions, BadAssertion
 from ..cis2.clients.keys import ClientKeys
 from ..cis2.clients.registry import PRIVATE_KEY_JWT, Client, Registry
-from ..errors import BrokerError, DataError
-from ..folder import write_private
+from ..cis2.tokens.keys import stored_key
+from ..errors import BrokerError
+from ..folder import CA
 from ..login.broker import Broker
-from ..pki import authority
 from ..web.endpoints import Route
 from ..web.replies import REASON_HEADER
 from ..web.request import BrokerRequest
 from .codes import Codes, Grant
 from .tokens import ALGORITHM, check_age, id_token
 
-KEY = Path("ca/openid.key.pem")
+KEY = CA / "openid.key.pem"
 _LONGEST = 1024
 _CHALLENGE = 43  # characters of a SHA-256 in base64url
 
@@ -50,7 +48,8 @@ class Provider:
     def __init__(self, broker: Broker, clients: Registry) -> None:
         """Make the key that signs ID tokens if there is none; raises DataError. Clients with a key may use it."""
         self._clients = clients
-        self._key = _signing_key(broker.config.data / KEY)
+        self._key = stored_key(broker.config.data / KEY)
+        self._key["kid"] = self._key.thumbprint()
         self._codes, self._assertions = Codes(broker.clock), Assertions(ClientKeys(Addresses()))
 
     def routes(self) -> tuple[Route, ...]:
@@ -168,14 +167,3 @@ def _field(asked: BrokerRequest, name: str, longest: int = _LONGEST) -> str:
     if len(values) != 1 or not 0 < len(values[0]) <= longest:
         raise OAuthError("invalid_request", f"parameter-{name.replace('_', '-')}")
     return values[0]
-
-
-def _signing_key(path: Path) -> jwk.JWK:
-    try:
-        if not path.exists():
-            write_private(path, authority.key_pem(authority.rsa_key()))
-        key = jwk.JWK.from_pem(path.read_bytes())
-    except (OSError, ValueError) as exc:
-        raise DataError(f"{path} cannot be used: {exc}") from exc
-    key["kid"] = key.thumbprint()
-    return key

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jwcrypto import jwk, jws
+from jwcrypto import jwk
 
 from ..cis2.clients.assertions import Assertion, BadAssertion, time_of
 from ..cis2.tokens.id_token import half_hash
+from ..cis2.tokens.keys import signed
 from ..people.directory import Person
 from ..sessions import Session, session_key
 from .codes import Grant
@@ -54,15 +54,9 @@ def id_token(
         claims["org"] = {"name": role.org_name, "code": role.org_code or ""}
         claims["activities"] = list(role.business_functions)
         claims["workgroups"] = list(role.work_groups)
-    return _signed(key, claims)
+    return signed(claims, key, {"alg": ALGORITHM, "typ": "JWT", "kid": key["kid"]})
 
 
 def session_id(ticket: str) -> str:
     """What names a ticket's session in an ID token: whoever has the ticket can make it too, and nobody the ticket."""
     return session_key(ticket)[:32]
-
-
-def _signed(key: jwk.JWK, claims: Claims) -> str:
-    token = jws.JWS(json.dumps(claims))
-    token.add_signature(key, None, json.dumps({"alg": ALGORITHM, "typ": "JWT", "kid": key["kid"]}))
-    return str(token.serialize(compact=True))

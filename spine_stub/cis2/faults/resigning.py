@@ -52,13 +52,13 @@ class Resigning:
     def _signed_with(self, name: str, claims: Claims) -> str:
         if not name.startswith("HS"):
             return self.provider.keys.sign(claims, name)
-        from jwcrypto import jwk, jws  # takes a while to import
+        from jwcrypto import jwk  # takes a while to import
+
+        from ..tokens.keys import signed
 
         # The public key, which everybody has, taken for a secret: RFC 8725, section 2.1.
         secret = jwk.JWK(kty="oct", k=encoded(self.provider.keys.current.export_to_pem()))
-        token = jws.JWS(json.dumps(claims))
-        token.add_signature(secret, name, json.dumps({"typ": "JWT", "alg": name}))
-        return str(token.serialize(compact=True))
+        return signed(claims, secret, {"typ": "JWT", "alg": name})
 
 
 def unsigned() -> Fault:

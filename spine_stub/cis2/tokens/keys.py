@@ -32,7 +32,7 @@ class Keys:
 
     def __init__(self, data: Path) -> None:
         """Read the key in DIR, or make it; raises DataError."""
-        self._first = _stored_key(data)
+        self._first = stored_key(data / KEY)
         self._keys = [self._first]
         self._lock = threading.Lock()
 
@@ -43,9 +43,7 @@ class Keys:
 
     def sign(self, claims: Mapping[str, Any], algorithm: str = "RS256", **header: Any) -> str:
         """A signed JWT (RFC 7519) of these claims."""
-        token = jws.JWS(json.dumps(claims))
-        token.add_signature(self.current, None, json.dumps({**self.header(algorithm), **header}))
-        return str(token.serialize(compact=True))
+        return signed(claims, self.current, {**self.header(algorithm), **header})
 
     def header(self, algorithm: str = "RS256") -> dict[str, str]:
         """The header of what is signed now."""
@@ -88,10 +86,17 @@ def _new_key() -> bytes:
     return authority.key_pem(authority.rsa_key())
 
 
-def _stored_key(data: Path) -> jwk.JWK:
-    path = data / KEY
+def signed(claims: Mapping[str, Any], key: jwk.JWK, header: Mapping[str, str]) -> str:
+    """A JWT of these claims (RFC 7519), signed by the algorithm that the header names."""
+    token = jws.JWS(json.dumps(claims))
+    token.add_signature(key, None, json.dumps(header))
+    return str(token.serialize(compact=True))
+
+
+def stored_key(path: Path) -> jwk.JWK:
+    """The private RSA key in a file, which is made if there is none; raises DataError."""
     try:
-        with locked(data / CA):
+        with locked(path.parent):
             if not path.exists():
                 write_private(path, _new_key())
         return jwk.JWK.from_pem(path.read_bytes())
