@@ -10,6 +10,8 @@ from typing import Any
 
 from flask import Request, Response
 
+from ..errors import DataError
+from ..web import request
 from ..web.replies import HOST
 
 _SAFE = ("GET", "HEAD")
@@ -36,10 +38,9 @@ def problem(asked: Request) -> str:
 def json_object(asked: Request) -> dict[str, Any]:
     """Return the JSON object in a request's body; an empty one when there is none."""
     try:
-        found = asked.get_json(silent=True)
-    except RecursionError:  # brackets in brackets
-        found = None
-    return found if isinstance(found, dict) else {}
+        return request.json_object(asked)
+    except DataError:
+        return {}
 
 
 def protect(reply: Response, bridge: str) -> Response:

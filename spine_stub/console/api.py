@@ -13,16 +13,13 @@ A wrong request is 400 with {"error": "one sentence"}. Programs elsewhere need a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from flask import Response, jsonify, request
 
-from ..errors import DataError
 from ..explain.explanation import Explanation, explain
 from ..explain.record import Exchange, SignIn
 from ..faults import Setting
 from ..stub import Stub
+from ..web.request import json_object
 from . import actions
 
 _BAD_REQUEST = 400
@@ -38,12 +35,12 @@ def faults(stub: Stub) -> Response:
 
 def set_fault(stub: Stub) -> Response:
     """Set a fault."""
-    return jsonify(faults=[_setting(setting) for setting in actions.set_fault(stub, _body())])
+    return jsonify(faults=[_setting(setting) for setting in actions.set_fault(stub, json_object(request))])
 
 
 def clear_faults(stub: Stub) -> Response:
     """Clear one fault or all."""
-    return jsonify(cleared=actions.clear_faults(stub, _body()))
+    return jsonify(cleared=actions.clear_faults(stub, json_object(request)))
 
 
 def requests(stub: Stub) -> Response:
@@ -84,7 +81,7 @@ def sessions(stub: Stub) -> Response:
 
 def end_session(stub: Stub) -> Response:
     """End a session."""
-    return jsonify(ended=actions.end_session(stub, _body()))
+    return jsonify(ended=actions.end_session(stub, json_object(request)))
 
 
 def error(sentence: str, code: int = _BAD_REQUEST) -> Response:
@@ -92,13 +89,6 @@ def error(sentence: str, code: int = _BAD_REQUEST) -> Response:
     reply = jsonify(error=sentence)
     reply.status_code = code
     return reply
-
-
-def _body() -> Mapping[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise DataError("the body is not a JSON object")
-    return body
 
 
 def _setting(setting: Setting) -> dict[str, object]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Request
 from flask.globals import request_ctx
 
-from ..errors import BrokerError
+from ..errors import BrokerError, DataError
 from ..explain.redact import without_ticket
 from ..login import gpobject
 from ..login.checks import Checks
@@ -95,6 +95,17 @@ class BrokerRequest(Request):
     def known_ticket(self) -> str:
         """The ticket; nothing when there is none or the message cannot be read."""
         return self.args.get("token") or self.known_message().get("sso_ticket", "")
+
+
+def json_object(asked: Request) -> dict[str, Any]:
+    """Return the JSON object in a request's body; raises DataError."""
+    try:
+        found = asked.get_json(silent=True)
+    except RecursionError:  # brackets in brackets
+        found = None
+    if not isinstance(found, dict):
+        raise DataError("the body is not a JSON object")
+    return found
 
 
 def current() -> BrokerRequest:

@@ -182,9 +182,10 @@ def test_what_cannot_be_done_is_said_in_a_sentence(control: Control, path: str, 
     assert reply.json()["error"].startswith(says)
 
 
+@pytest.mark.parametrize("body", [b"{", b'{"a":' * 10_000], ids=len)
 @pytest.mark.parametrize("path", [each.path for each in COMMANDS if each.method == "POST"])
-def test_a_body_that_is_no_json_changes_nothing(control: Control, path: str) -> None:
-    reply = requests.post(control.url + path, data=b"{", headers=JSON, verify=control.ca_file, timeout=10)
+def test_a_body_that_is_no_json_changes_nothing(control: Control, path: str, body: bytes) -> None:
+    reply = requests.post(control.url + path, data=body, headers=JSON, verify=control.ca_file, timeout=10)
     assert (reply.status_code, reply.json()) == (400, {"error": "the body is not a JSON object"})
 
 

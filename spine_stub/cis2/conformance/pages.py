@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from ...errors import DataError
+from ...web.request import json_object
 from ..provider import Provider
 from .evidence import Evidence
 from .junit import to_junit
@@ -39,9 +40,7 @@ def report(provider: Provider) -> Response:
 
 def keep_probes(provider: Provider) -> Response:
     """POST probes: {"client", "problem", "evidence": {rule: [...]}} in place of what was kept; raises DataError."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise DataError("the body is not a JSON object")
+    body = json_object(request)
     client_id, problem = body.get("client"), body.get("problem", "")
     if not isinstance(client_id, str) or provider.clients.get(client_id) is None:
         raise DataError(f"there is no client {client_id!r}")

@@ -8,7 +8,6 @@ from typing import Any
 
 from ...errors import DataError
 
-NO_OBJECT = "the body is not a JSON object"
 _LONGEST = 2000
 MOST_SECONDS = 10 * 365 * 24 * 3600
 """How far the clock can be moved in one request: ten years."""
@@ -17,14 +16,12 @@ MOST_SECONDS = 10 * 365 * 24 * 3600
 class Fields:
     """What a body says."""
 
-    def __init__(self, body: Any, known: Collection[str]) -> None:
-        """Raises DataError for what is no JSON object, and for a field that is not `known`."""
-        if not isinstance(body, dict):
-            raise DataError(NO_OBJECT)
+    def __init__(self, body: Mapping[str, Any], known: Collection[str]) -> None:
+        """Raises DataError for a field that is not `known`."""
         unknown = sorted(set(body) - set(known))
         if unknown:
             raise DataError(f"unknown: {', '.join(unknown)[:100]}; known: {', '.join(sorted(known)) or 'none'}")
-        self._body: Mapping[str, Any] = body
+        self._body = body
 
     def __contains__(self, name: str) -> bool:
         return self._body.get(name) not in (None, "")

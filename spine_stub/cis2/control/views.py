@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from ...errors import DataError
+from ...web.request import json_object
 from ..clients.registry import Client
 from ..identity.sessions import Session
 from ..journal import Step
 from ..pending import Arranged
 from ..provider import Provider
 from . import actions
-from .fields import NO_OBJECT, Fields
+from .fields import Fields
 
 _SECONDS = 10.0
 """How long the answers of applications are waited for; each has less."""
@@ -67,10 +67,7 @@ def clients(provider: Provider) -> Response:
 
 def register(provider: Provider) -> Response:
     """Register one; the answer alone has its secret."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise DataError(NO_OBJECT)
-    client = actions.register(provider, body)
+    client = actions.register(provider, json_object(request))
     return jsonify(client={**_client(client), **({"secret": client.secret} if client.secret else {})})
 
 
@@ -93,7 +90,7 @@ def steps(provider: Provider) -> Response:
 
 
 def _body(*known: str) -> Fields:
-    return Fields(request.get_json(silent=True), known)
+    return Fields(json_object(request), known)
 
 
 def _arranged(arranged: Arranged) -> dict[str, object]:
