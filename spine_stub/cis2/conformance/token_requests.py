@@ -6,18 +6,15 @@ Each function takes the steps of one client, oldest first, and returns what it h
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
+from ...config import CLOCK_SKEW
+from ..clients.assertions import LONGEST as LONGEST_ASSERTION
 from ..identity.claims import ROLE_SCOPES
 from ..journal import Step
+from ..tokens.codes import CODE_LIFETIME
 from .evidence import Evidence
 from .requests import requests, scopes
-
-LONGEST_ASSERTION = timedelta(minutes=5)
-_SKEW = timedelta(seconds=5)
-_IN_TIME = timedelta(seconds=60)
-"""What the real one is thought to give a code; a browser's redirect and one request take less."""
 
 
 def token_requests(steps: Sequence[Step]) -> list[Step]:
@@ -33,9 +30,10 @@ def code(steps: Sequence[Step]) -> Iterator[Evidence]:
         if step.sign_in not in given:
             continue
         after = step.time - given[step.sign_in]
+        is_late = after > CODE_LIFETIME
         wrong = "it used the code a second time" if step.sign_in in used else ""
-        wrong = wrong or ("that is too late: the code is gone by then" if after > _IN_TIME else "")
-        sent = "the code" if after <= _IN_TIME else f"the code, {after.total_seconds():.0f} seconds after it was given"
+        wrong = wrong or ("that is too late: the code is gone by then" if is_late else "")
+        sent = f"the code, {after.total_seconds():.0f} seconds after it was given" if is_late else "the code"
         yield Evidence.of(wrong, sent, "used once, at once", step.sign_in)
         used.add(step.sign_in)
 
@@ -66,7 +64,7 @@ def assertion_lifetime(steps: Sequence[Step]) -> Iterator[Evidence]:
             yield Evidence.of("it never ends", "assertion without exp", "", step.sign_in)
             continue
         seconds = ends - step.time.timestamp()
-        is_long = seconds > (LONGEST_ASSERTION + _SKEW).total_seconds()
+        is_long = seconds > (LONGEST_ASSERTION + CLOCK_SKEW).total_seconds()
         wrong = f"whoever finds it can use it for {seconds / 60:.0f} minutes; 5 is the most" if is_long else ""
         wrong = "it has ended already" if seconds < 0 else wrong
         sent = f"assertion whose exp is {seconds:.0f} seconds away" if wrong else "assertion with exp"
