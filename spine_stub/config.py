@@ -15,6 +15,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BRIDGE_PORT = 8037
 """Where the agent's bridge answers pages on this machine, unless the application is told otherwise."""
 
+REALM = "/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare"
+"""The path of CIS2's real issuer; everything that applications ask it for is below it."""
+
 Clock = Callable[[], datetime]
 """Gives the time now, timezone-aware; no other part of the broker asks for the time of day."""
 

@@ -5,7 +5,7 @@ authorization code flow (OpenID Connect Core 1.0, section 3.1). Authlib is the O
 checks tokens (Debian: python3-authlib, python3-jwcrypto); both are imported at the first request that needs them.
 """
 
-REALM = "/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare"
-"""The path of the real issuer; everything that applications ask for is below it."""
+from ..config import REALM as REALM
+
 NOT_SERVED = "CIS2 is not served: it needs Debian's python3-authlib and python3-jwcrypto, or the extra openid of pip"
 """What is said where one of its libraries is missing."""

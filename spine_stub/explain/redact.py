@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from werkzeug.datastructures import Headers
 
+from ..config import REALM
 from ..login.gpobject import Message
 
 SHOWN = 10
@@ -37,9 +38,7 @@ _HEADER_SIZE = 1000
 _MOST_ENCODINGS = 5
 _BY_FORM = re.compile(rf"(AQIC[A-Za-z0-9+/_-]{{{SHOWN - 4}}})[A-Za-z0-9+/=@#*._-]{{20,}}")
 """A ticket as this broker gives it (docs/protocol.md, section 4), or in OpenAM's c66 encoding."""
-_CIS2 = "/openam/oauth2/realms/root/realms/NHSIdentity/realms/Healthcare"
-"""With which long paths begin."""
-_PATH = re.compile(f"(?:{_CIS2})?" + r"(?:/(?!AQIC)[\w.-]{1,24}(?![\w.-])){0,6}/?", re.ASCII)
+_PATH = re.compile(f"(?:{REALM})?" + r"(?:/(?!AQIC)[\w.-]{1,24}(?![\w.-])){0,6}/?", re.ASCII)
 
 
 def without_ticket(text: str) -> str:
