@@ -59,7 +59,7 @@ def test_the_reply_of_the_token_endpoint_is_of_its_form(application: Application
     token = reply.json()
     assert set(token) == {"access_token", "scope", "id_token", "token_type", "expires_in"}
     assert (token["scope"], token["token_type"], token["expires_in"]) == (SCOPES, "Bearer", 3599)
-    assert reply.headers["Cache-Control"] == "no-store"
+    assert (reply.headers["Cache-Control"], reply.headers["Pragma"]) == ("no-store", "no-cache")
 
 
 def test_userinfo_says_who_it_is(application: Application) -> None:

@@ -208,7 +208,9 @@ class Server(AuthorizationServer):
 
     def handle_response(self, status: int, body: Mapping[str, Any], _: object) -> Response:
         """A reply in JSON; that it is not to be stored holds of every reply of ours."""
-        return as_json(body, status)
+        reply = as_json(body, status)
+        reply.headers["Pragma"] = "no-cache"  # RFC 6749, section 5.1
+        return reply
 
     def handle_error_response(self, request: TokenRequest, error: OAuth2Error) -> Response:
         """An error in the real provider's wording; the reason is in a header."""
