@@ -44,7 +44,7 @@ people and cards (--data comes first; each has its own --help):
   python -m spine_stub person add "Jo Bloggs" --role "LAN001|THE LANYARD SURGERY|Clinical|Clinical Provision|Nurse"
   python -m spine_stub issue 555000000009            a card for that person, under DIR/cards/
   python -m spine_stub issue 555000000009 --request card.csr > card.pem
-  python -m spine_stub revoke jo-bloggs
+  python -m spine_stub revoke jo-bloggs --reason key-compromise
 
 The first start fills the folder: a test CA (clients trust DIR/ca.pem), people with roles
 (DIR/people.toml) and demonstration cards (DIR/cards/, passcode 123456). Test keys only.
