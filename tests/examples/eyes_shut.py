@@ -52,15 +52,20 @@ class Ears:
         return self.until(f"{role} {name}", lambda: next(things(role, name), None))
 
 
+def role_of(thing: Any) -> str:
+    """The name of a role; Debian 12's AT-SPI says push button where later ones say button."""
+    return str(thing.getRoleName()).removeprefix("push ")
+
+
 def things(role: str, name: str = "") -> Iterator[Any]:
     """All things of Lanyard's window in this role whose names begin with this."""
     for application in pyatspi.Registry.getDesktop(0):
         for window in application or ():
             if str(window.name).startswith("Lanyard"):
                 try:
-                    yield from (each for each in window if (each.getRoleName(), each.name[: len(name)]) == (role, name))
-                    lists = [each for each in window if each.getRoleName() == "list box"]
-                    yield from (row for rows in lists for row in rows if (row.getRoleName(), name) == (role, ""))
+                    yield from (each for each in window if (role_of(each), each.name[: len(name)]) == (role, name))
+                    lists = [each for each in window if role_of(each) == "list box"]
+                    yield from (row for rows in lists for row in rows if (role_of(row), name) == (role, ""))
                 except GLib.Error:  # the screen went while it was looked at
                     return
 
@@ -103,7 +108,7 @@ def main(wrong: str, right: str) -> None:
     second = ears.until("two roles", lambda: [*things("list item")][1:2])[0]
     presses(second)
     ears.until("the role chosen", lambda: is_(second, pyatspi.STATE_SELECTED))
-    button = ears.finds("push button", "Use this role")
+    button = ears.finds("button", "Use this role")
     ears.until("the button", lambda: is_(button, pyatspi.STATE_ENABLED))
     presses(button)
     ears.hears("You are signed in")

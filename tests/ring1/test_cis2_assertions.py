@@ -69,7 +69,7 @@ def test_nobodys_is_pushed_out_by_many_others(
 
 
 def test_a_name_may_be_any_text(assertions: Assertions, clock: SettableClock) -> None:
-    for jti in ("\u00e9", "\ud800", "x" * 3000):
+    for jti in ("\u00e9", "x" * 3000):
         shown(assertions, clock, "a", jti)
         with pytest.raises(BadAssertion, match="used already"):
             shown(assertions, clock, "a", jti)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from support.follower import Follower, commands
 from support.installed import ROOT, Installed
 from support.machine import need, program, unavailable
 from support.pages import Page, files_of
+from support.programs import npm_environment
 
 from spine_stub import SpineStub
 
@@ -86,7 +86,7 @@ def test_playwright_signs_in_and_pulls_the_card(follower: Follower) -> None:
     # npm looks into the network of the machine, not into the one that has nothing but loopback.
     done = subprocess.run(
         [*install.split(), "--no-audit", "--no-fund"], cwd=follower.folder, capture_output=True, text=True,
-        env={**os.environ, "NODE_USE_SYSTEM_CA": "1"}, timeout=100, check=False,
+        env=npm_environment(), timeout=100, check=False,
     )  # fmt: skip
     if done.returncode:
         unavailable(f"npm cannot get Playwright: {done.stderr[-500:]}")

@@ -19,6 +19,11 @@ SHARED_CARD = "one-role"
 LIBRARY_FOLDERS = (Path("/usr/lib"), *Path("/usr/lib").glob("*-linux-gnu*"))
 
 
+def npm_environment() -> dict[str, str]:
+    """An environment for npm, to which the certificates that the system or pip trusts will do."""
+    return {**os.environ, "NODE_USE_SYSTEM_CA": "1", "NODE_EXTRA_CA_CERTS": os.environ.get("PIP_CERT", "")}
+
+
 def run(*command: str, code: int | None = 0, stdin: str = "", environment: dict[str, str] | None = None) -> str:
     """Run a program to its end, expect its exit code (None: any), return all that it said.
 

@@ -22,7 +22,7 @@ import requests
 from spine_stub.cis2 import REALM
 
 from .machine import TIED_TO_THE_RUN, need, stop, unavailable
-from .programs import run
+from .programs import npm_environment, run
 from .servers import own_port, wait_for
 from .spine import Spine
 
@@ -60,13 +60,13 @@ class RelyingParty:
 
 @pytest.fixture(scope="session")
 def node_application(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The application for Node, beside its libraries of the npm registry, for which what pip trusts will do."""
+    """The application for Node, beside its libraries of the npm registry."""
     need("node", "npm")
     folder = shutil.copytree(_PROGRAMS / "openid_client", tmp_path_factory.mktemp("node") / "openid_client")
     done = subprocess.run(
         ["npm", "ci", "--ignore-scripts", "--prefer-offline", "--fetch-retry-mintimeout=1000"],
         cwd=folder,
-        env={**os.environ, "NODE_USE_SYSTEM_CA": "1", "NODE_EXTRA_CA_CERTS": os.environ.get("PIP_CERT", "")},
+        env=npm_environment(),
         capture_output=True,
         text=True,
         timeout=100,
