@@ -46,6 +46,7 @@ def test_the_mended_application_is_reported_with_none(spine: SpineStub) -> None:
     assert code == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", FAULTS)
 def test_each_fault_alone_is_the_only_one(spine: SpineStub, rule: str) -> None:
     with running(spine, FAULTS[rule]) as address:

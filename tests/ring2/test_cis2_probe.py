@@ -100,6 +100,7 @@ def test_a_state_that_is_bound_to_no_browser_is_seen(spine: SpineStub) -> None:
     assert f"{spine.url}/stub/cis2/report/{CLIENT}" in said
 
 
+@pytest.mark.long
 def test_an_application_that_begins_anew_is_no_worse(spine: SpineStub) -> None:
     with running(spine, BeginsAnew) as address:
         code, said = probe(spine, address)
@@ -113,6 +114,7 @@ def in_process(spine: SpineStub, address: str) -> list[str]:
     return report.failures
 
 
+@pytest.mark.long
 def test_an_application_may_take_a_minute_to_look_for_new_keys(
     spine: SpineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +123,7 @@ def test_an_application_may_take_a_minute_to_look_for_new_keys(
         assert in_process(spine, address) == []
 
 
+@pytest.mark.long
 def test_an_application_that_never_looks_for_new_keys_is_seen(
     spine: SpineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
