@@ -41,7 +41,7 @@ from support.spine import Desk  # noqa: E402
 from agent import Broker, Cue, PcscReader, State  # noqa: E402
 from emulator.keys.private_key import PrivateKey  # noqa: E402
 
-LIMIT = 2.0
+LIMIT = 1.5
 ROUNDS = 50
 CARD = "three-roles"
 
