@@ -267,8 +267,8 @@ def test_its_own_card_s_going_ends_it_and_who_types_goes_on(
 ) -> None:
     ticket = locked_with_a_mute_card(person, slots, source)
     slots[0].pull()
-    wait_until(lambda: person.bridge.wait(0.05) or spine.is_over(ticket), what="the end")
-    assert person.conductor.locked is None
+    wait_until(lambda: person.bridge.wait(0.05) or person.conductor.locked is None, what="the end of the session here")
+    wait_until(lambda: person.bridge.wait(0.05) or spine.is_over(ticket), what="its end at the broker")
     assert person.state is State.PASSCODE
     person.types()
     person.sees(State.CHOOSING_ROLE)
