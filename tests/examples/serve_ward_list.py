@@ -34,21 +34,26 @@ class Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(broker: str, ca_file: Path, kind: type[WardList] = WardList, port: int = 0) -> Iterator[str]:
+def served(application: WardList, port: int = 0) -> Iterator[str]:
     """Serve it in a thread; its address. Port 0 takes any free one."""
-    key = jwk.JWK.generate(kty="RSA", size=2048, kid="ward-list-1")
-    application = kind(broker + REALM, CLIENT, key, ca_file)
     server = make_server("127.0.0.1", port, application.app, threaded=True, request_handler=Quiet)
-    address = f"http://127.0.0.1:{server.server_port}"
-    register(broker, ca_file, address, key)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield address
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serving(broker: str, ca_file: Path, kind: type[WardList] = WardList, port: int = 0) -> Iterator[str]:
+    """Serve it, registered; its address."""
+    key = jwk.JWK.generate(kty="RSA", size=2048, kid="ward-list-1")
+    with served(kind(broker + REALM, CLIENT, key, ca_file), port) as address:
+        register(broker, ca_file, address, key)
+        yield address
 
 
 def register(broker: str, ca_file: Path, address: str, key: jwk.JWK) -> None:

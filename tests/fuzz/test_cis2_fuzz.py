@@ -7,20 +7,21 @@ tox -e fuzz                          FUZZ_CIS2_CASES cases in all
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jwcrypto import jwk
 from jwcrypto.common import JWException, base64url_encode
 from support.cis2 import ASSERTION_TYPE, REDIRECT, private_key, public_pem, sign
+from support.properties import many
 from werkzeug.datastructures import MultiDict
 
 from spine_stub import Config, create_app
@@ -40,17 +41,7 @@ CASES = int(os.environ.get("FUZZ_CIS2_CASES", "2700")) // PROPERTIES
 BASE = "https://127.0.0.1:8443"
 AUDIENCE = f"{BASE}{REALM}/access_token"
 
-Test = Callable[..., None]
-
-
-def cases(**strategies: Any) -> Callable[[Test], Test]:
-    """@given with the number of cases that was asked for."""
-
-    def decorate(test: Test) -> Test:
-        checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-        return settings(max_examples=CASES, deadline=None, suppress_health_check=checks)(given(**strategies)(test))
-
-    return decorate
+cases = functools.partial(many, CASES)
 
 
 @pytest.fixture(scope="module")

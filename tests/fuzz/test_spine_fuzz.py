@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.properties import many
 from support.spine import Desk
 from support.spine_client import Card, gp_object, message, sign_cms, smime
 
@@ -30,17 +30,7 @@ PROPERTIES = 8
 CASES = int(os.environ.get("FUZZ_BROKER_CASES", "800")) // PROPERTIES
 """How many cases each of the properties below gets."""
 
-Test = Callable[..., None]
-
-
-def cases(**strategies: Any) -> Callable[[Test], Test]:
-    """@given with the number of cases that was asked for."""
-
-    def decorate(test: Test) -> Test:
-        checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-        return settings(max_examples=CASES, deadline=None, suppress_health_check=checks)(given(**strategies)(test))
-
-    return decorate
+cases = functools.partial(many, CASES)
 
 
 @pytest.fixture(scope="module")

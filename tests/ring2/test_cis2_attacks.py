@@ -12,16 +12,9 @@ from support.spine import Spine
 
 from spine_stub.cis2 import REALM
 from spine_stub.cis2.provider import Provider
-from spine_stub.stub import Stub
 
 VERIFIER = "v" * 43
 S256 = "7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"
-
-
-@pytest.fixture
-def provider(stub: Stub) -> Provider:
-    assert stub.cis2
-    return stub.cis2
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from support.cis2 import (
 from support.spine import Spine, SpineFactory
 
 from spine_stub.cis2.provider import Provider
-from spine_stub.stub import Stub
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +34,6 @@ def key() -> jwk.JWK:
 @pytest.fixture(scope="module")
 def other_key() -> jwk.JWK:
     return private_key()
-
-
-@pytest.fixture
-def provider(stub: Stub) -> Provider:
-    assert stub.cis2
-    return stub.cis2
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from support.cis2 import NOT_VALID, Application, private_key, refused, register
 from support.spine import Spine
 
 from spine_stub.cis2.provider import Provider
-from spine_stub.stub import Stub
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +23,6 @@ def key() -> jwk.JWK:
 @pytest.fixture(scope="module")
 def other_key() -> jwk.JWK:
     return private_key()
-
-
-@pytest.fixture
-def provider(stub: Stub) -> Provider:
-    assert stub.cis2
-    return stub.cis2
 
 
 class KeySets(ThreadingHTTPServer):

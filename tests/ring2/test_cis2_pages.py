@@ -23,15 +23,6 @@ def application(spine: Spine) -> Application:
     return Application(spine.url, spine.ca_file)
 
 
-@pytest.fixture
-def provider(spine: Spine) -> Provider:
-    from spine_stub.stub import Stub
-
-    found = Stub.of(spine.app).cis2
-    assert found
-    return found
-
-
 def claims(application: Application, reply: requests.Response) -> dict[str, object]:
     """The ID token for the code that the browser brings back."""
     token = application.token(returned(reply)["code"]).json()

@@ -11,19 +11,11 @@ from support.spine import Spine, SpineFactory
 from spine_stub.cis2 import REALM
 from spine_stub.cis2.provider import Provider
 from spine_stub.errors import Unavailable
-from spine_stub.stub import Stub
 
 
 @pytest.fixture
 def application(spine: Spine) -> Application:
     return Application(spine.url, spine.ca_file)
-
-
-@pytest.fixture
-def provider(spine: Spine) -> Provider:
-    found = Stub.of(spine.app).cis2
-    assert found
-    return found
 
 
 def away(*_: object) -> None:

@@ -30,12 +30,6 @@ def application(spine: Spine) -> Application:
     return Application(spine.url, spine.ca_file, clock=spine.clock)
 
 
-@pytest.fixture
-def provider(stub: Stub) -> Provider:
-    assert stub.cis2
-    return stub.cis2
-
-
 def test_the_id_token_has_the_claims_that_were_seen(application: Application) -> None:
     code = application.code()
     token = application.token(code).json()

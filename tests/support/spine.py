@@ -1,7 +1,7 @@
 """A running broker for tests, with a clock that they can set.
 
 Fixtures: `demo_data` (a DIR, filled once), `data` (a private copy of it), `desk` (the broker
-without HTTP), `spine` (a broker over HTTPS on a free port) with its `client` and its `stub`, and
+without HTTP), `spine` (a broker over HTTPS on a free port) with its `client`, its `stub` and its CIS2, `provider`, and
 `spine_factory` (with settings).
 """
 
@@ -24,6 +24,7 @@ from asn1crypto import cms
 
 from spine_stub import Config
 from spine_stub.app import make_broker
+from spine_stub.cis2.provider import Provider
 from spine_stub.config import RandomBytes, system_clock
 from spine_stub.errors import BrokerError
 from spine_stub.login.broker import Broker
@@ -223,3 +224,10 @@ def client(spine: Spine) -> Client:
 def stub(spine: Spine) -> Stub:
     """What a developer sees of `spine` and does to it."""
     return Stub.of(spine.app)
+
+
+@pytest.fixture
+def provider(stub: Stub) -> Provider:
+    """The CIS2 of `spine`."""
+    assert stub.cis2
+    return stub.cis2

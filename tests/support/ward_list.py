@@ -4,45 +4,27 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from examples.serve_ward_list import CLIENT, served
 from examples.ward_list import WardList
 from jwcrypto import jwk
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from spine_stub import SpineStub
 
-CLIENT = "ward-list"
 SHOWN = "Patients of"
 """What only the signed-in see."""
 KEY = jwk.JWK.generate(kty="RSA", size=2048, kid="ward-list-1")
 
 
-class Quiet(WSGIRequestHandler):
-    """Logs no requests."""
-
-    def log_request(self, *_: object) -> None:
-        pass
-
-
 @contextmanager
 def running(spine: SpineStub, kind: type[WardList] = WardList, **registered: str) -> Iterator[str]:
     """Run the application, registered with the stub; its address."""
-    application = kind(spine.cis2.issuer, CLIENT, KEY, spine.ca_file)
-    server = make_server("127.0.0.1", 0, application.app, threaded=True, request_handler=Quiet)
-    address = f"http://127.0.0.1:{server.server_port}"
-    fields = {"backchannel_logout_uri": f"{address}/logged-out", **registered}
-    spine.cis2.client(CLIENT, ["http://127.0.0.1/callback"], key=KEY.export_to_pem().decode(), **fields)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with served(kind(spine.cis2.issuer, CLIENT, KEY, spine.ca_file)) as address:
+        fields = {"backchannel_logout_uri": f"{address}/logged-out", **registered}
+        spine.cis2.client(CLIENT, ["http://127.0.0.1/callback"], key=KEY.export_to_pem().decode(), **fields)
         yield address
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def probe(spine: SpineStub, address: str, *more: str, shown: str = SHOWN) -> tuple[int, str]:
