@@ -12,7 +12,7 @@ from flask import Request, Response
 
 from ..errors import DataError
 from ..web import request
-from ..web.replies import HOST
+from ..web.replies import HOST, keep_to_its_site
 
 _SAFE = ("GET", "HEAD")
 _OTHER_SITES = ("cross-site", "same-site")
@@ -45,13 +45,11 @@ def json_object(asked: Request) -> dict[str, Any]:
 
 def protect(reply: Response, bridge: str) -> Response:
     """Let the page load and ask nothing but this server and the bridge; keep it out of frames and caches."""
-    reply.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {bridge}; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
     reply.headers["X-Content-Type-Options"] = "nosniff"
     reply.headers["Cache-Control"] = "no-store"
-    return reply
+    return keep_to_its_site(
+        reply,
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {bridge}; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )

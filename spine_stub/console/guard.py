@@ -45,11 +45,8 @@ def check(token: str = "") -> Response | None:
 def protect(reply: Response) -> Response:
     """Tell browsers to keep other sites away from the console's pages."""
     reply.headers.pop("Cache-Control", None)  # Flask gives its static files one; every reply gets ours
-    reply.headers["Content-Security-Policy"] = _POLICY
-    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     reply.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
-    return reply
+    return replies.keep_to_its_site(reply, _POLICY)
 
 
 def _wrong_place() -> str:

@@ -57,6 +57,14 @@ def asset(name: str, own: Path) -> Response:
     return Response(found.read_bytes(), content_type=_ASSETS[found.suffix])
 
 
+def keep_to_its_site(reply: Response, policy: str) -> Response:
+    """Let a page for people load only what this Content-Security-Policy says, and keep it from other sites."""
+    reply.headers["Content-Security-Policy"] = policy
+    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
+    return reply
+
+
 def failure(exc: Exception) -> Response:
     """Answer whatever was raised on the way to a reply: the only place where an error becomes one."""
     if isinstance(exc, BrokerError):

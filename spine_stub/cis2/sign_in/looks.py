@@ -11,7 +11,7 @@ from flask import Response
 from jinja2 import Environment, FileSystemLoader
 
 from ...errors import Unavailable
-from ...web.replies import asset
+from ...web.replies import asset, keep_to_its_site
 
 if TYPE_CHECKING:
     from ...web.request import BrokerRequest
@@ -37,13 +37,11 @@ def page(template: str, status: int, bridge: str = "'none'", **values: Any) -> R
     reply = Response(
         _templates().get_template(template).render(values), status, content_type="text/html; charset=UTF-8"
     )
-    reply.headers["Content-Security-Policy"] = (
+    return keep_to_its_site(
+        reply,
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src {bridge}; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; frame-ancestors 'none'",
     )
-    reply.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    reply.headers["Referrer-Policy"] = "same-origin"  # with no-referrer browsers send Origin: null
-    return reply
 
 
 def problem_page(
