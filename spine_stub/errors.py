@@ -33,7 +33,7 @@ class Refused(BrokerError):
 
 
 class Unavailable(BrokerError):
-    """What the broker itself depends on, its store or its directory, does not answer."""
+    """What the broker itself depends on, its store, its directory or CIS2's key, does not answer or cannot be used."""
 
     words = "Service Unavailable"
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..config import Clock
+from ..errors import DataError, Unavailable
 from ..folder import CLIENTS, ROOT
 from ..people.directory import Person
 from . import REALM
@@ -90,12 +91,15 @@ class Provider:
 
     @property
     def keys(self) -> Keys:
-        """The keys that sign tokens, made when they are first needed; raises DataError."""
+        """The keys that sign tokens, made when they are first needed; raises Unavailable."""
         with self._making:
             if self._keys is None:
                 from .tokens.keys import Keys  # jwcrypto takes a while to import
 
-                self._keys = Keys(self.broker.config.data)
+                try:
+                    self._keys = Keys(self.broker.config.data)
+                except DataError as exc:
+                    raise Unavailable("cis2-key-unavailable", str(exc)) from exc
             return self._keys
 
     @property

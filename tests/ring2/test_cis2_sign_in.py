@@ -226,3 +226,9 @@ def test_a_missing_library_leaves_the_broker_as_it_was(data: Path, monkeypatch: 
         assert spine.client().get("/healthz").status_code == 200
         reply = requests.get(f"{spine.url}{REALM}/authorize", verify=str(spine.ca_file), timeout=10)
         assert reply.status_code == 404
+
+
+def test_a_key_that_is_damaged_is_said(spine: Spine, application: Application) -> None:
+    (spine.data / "ca" / "cis2.key.pem").write_text("no key")
+    for reply in (application.get("/connect/jwk_uri"), application.token(application.code())):
+        assert (reply.status_code, reply.headers["X-Spine-Stub-Reason"]) == (503, "cis2-key-unavailable")
