@@ -7058,18 +7058,18 @@ def hand_over(signed_in: SignedIn, *, kept: bool) -> dict[str, Any]:
 SYSTEM_FILE = Path("/etc/lanyard/agent.toml")
 HOST = re.compile(r"[\w.:%-]+")  # a name, an IPv4 or an IPv6 address
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-DIGESTS = {digest.value: digest for digest in Digest}
-LEVELS = {level: level for level in ("debug", "info", "warning", "error")}
+LEVELS = "debug", "info", "warning", "error"
 
 
-def about(
-    metavar: str, text: str, among: Mapping[str, object] | None = None, within: range | None = None
-) -> dict[str, Any]:
-    """What the table says of a setting beside its name and default.
+def setting(
+    default: object, metavar: str, text: str, *, among: Iterable[object] = (), within: range | None = None
+) -> Any:
+    """A field of Settings: its default, and what the table says of it.
 
-    `among`: its only texts, with their values; `within`: it is a whole number, one of these.
+    `among`: its only values; `within`: it is a whole number, one of these. One that is off by default is a switch.
     """
-    return {"metavar": metavar, "help": text, "among": among, "within": within}
+    texts = TRUTHS if default is False else {str(value): value for value in among}
+    return field(default=default, metadata={"metavar": metavar, "help": text, "among": texts, "within": within})
 
 
 @dataclass(frozen=True)
@@ -7079,32 +7079,26 @@ class Settings:
     `places` says where each value that was set comes from, `ignored` by name the places that a locked one overrides.
     """
 
-    spine: str = field(default="", metadata=about("URL", "the broker's address, https only"))
-    ca_file: Path | None = field(default=None, metadata=about("PEM", "trust this CA, not the system's"))
-    reader: str = field(default="pcsc", metadata=about("WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of a name"))
-    digest: Digest = field(default=Digest.SHA256, metadata=about("NAME", "digest to sign, sha256 or sha1", DIGESTS))
-    kiosk: bool = field(default=False, metadata=about("", "cover a shared PC, be a bar while somebody works", TRUTHS))
-    contrast: bool = field(default=False, metadata=about("", "show all text with a contrast of 7:1", TRUTHS))
-    mobility: bool = field(default=False, metadata=about("", "the session goes on without the card", TRUTHS))
-    session_lock_persistence: bool = field(default=False, metadata=about("", "card out locks the session", TRUTHS))
-    enhanced_normal: bool = field(default=False, metadata=about("", "passcode again after a locked desktop", TRUTHS))
-    mobility_minutes: int = field(
-        default=30, metadata=about("N", "how long without card until the passcode is due", within=range(1, 1441))
-    )
-    parked_sessions: int = field(
-        default=3, metadata=about("N", "how many sessions wait for their owners' cards", within=range(101))
-    )
-    parked_minutes: int = field(
-        default=15, metadata=about("N", "how long a session waits while others use the PC", within=range(1, 1441))
-    )
-    hooks: bool = field(default=False, metadata=about("", "nobody signs in without `lanyard-kiosk hooks`", TRUTHS))
-    ask_programs: bool = field(default=False, metadata=about("", "ask before a program gets the ticket", TRUTHS))
-    language: str = field(default="en", metadata=about("CODE", "of the window: en or cy", {"en": "en", "cy": "cy"}))
-    explain: bool = field(default=False, metadata=about("", "tell each step as it happens", TRUTHS))
-    log_level: str = field(default="warning", metadata=about("LEVEL", "debug, info, warning or error", LEVELS))
-    log_file: Path | None = field(default=None, metadata=about("FILE", "log there, not on stderr"))
-    service_desk: str = field(default="", metadata=about("TEXT", "who helps here: a telephone number or an address"))
-    renewal_address: str = field(default="", metadata=about("URL", "where cards are renewed, https only"))
+    spine: str = setting("", "URL", "the broker's address, https only")
+    ca_file: Path | None = setting(None, "PEM", "trust this CA, not the system's")
+    reader: str = setting("pcsc", "WHICH", "pcsc, pkcs11:URI, embedded[:PORT], or part of a name")
+    digest: Digest = setting(Digest.SHA256, "NAME", "digest to sign, sha256 or sha1", among=Digest)
+    kiosk: bool = setting(False, "", "cover a shared PC, be a bar while somebody works")
+    contrast: bool = setting(False, "", "show all text with a contrast of 7:1")
+    mobility: bool = setting(False, "", "the session goes on without the card")
+    session_lock_persistence: bool = setting(False, "", "card out locks the session")
+    enhanced_normal: bool = setting(False, "", "passcode again after a locked desktop")
+    mobility_minutes: int = setting(30, "N", "how long without card until the passcode is due", within=range(1, 1441))
+    parked_sessions: int = setting(3, "N", "how many sessions wait for their owners' cards", within=range(101))
+    parked_minutes: int = setting(15, "N", "how long a session waits while others use the PC", within=range(1, 1441))
+    hooks: bool = setting(False, "", "nobody signs in without `lanyard-kiosk hooks`")
+    ask_programs: bool = setting(False, "", "ask before a program gets the ticket")
+    language: str = setting("en", "CODE", "of the window: en or cy", among=LANGUAGES)
+    explain: bool = setting(False, "", "tell each step as it happens")
+    log_level: str = setting("warning", "LEVEL", "debug, info, warning or error", among=LEVELS)
+    log_file: Path | None = setting(None, "FILE", "log there, not on stderr")
+    service_desk: str = setting("", "TEXT", "who helps here: a telephone number or an address")
+    renewal_address: str = setting("", "URL", "where cards are renewed, https only")
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     ignored: Sequence[tuple[str, str]] = field(default=(), compare=False, repr=False)
 
