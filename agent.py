@@ -7168,14 +7168,11 @@ def notices_file(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "lanyard/notices.json")
 
 
-def open_at_once(path: str, flags: int) -> int:
-    """An opener that does not wait for who writes into a pipe. Raises OSError."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
 def read_text(path: Path, errors: str = "strict") -> str:
     """Of a file that is one: a pipe or a device would be waited for. Raises OSError, UnicodeError."""
-    with open(path, encoding="utf-8-sig", errors=errors, opener=open_at_once) as file:
+    with open(
+        path, encoding="utf-8-sig", errors=errors, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
+    ) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no file")
         return file.read()
@@ -7470,51 +7467,48 @@ def prepare_or_wait(options: argparse.Namespace) -> tuple[Settings, CardSource]:
     try:
         ask_agent("Show", 1)
     except AgentError:
-        return mistake.stay()
+        mistake.stay()
     raise AgentError(Fault.RUNS_ALREADY)
 
 
 class Mistake:
     """In the place of readers, while a kiosk is not set up correctly: its window says so, until that is put right."""
 
-    def __init__(self, error: AgentError, prepare: Callable[[], tuple[Settings, CardSource]]) -> None:
+    def __init__(self, error: AgentError, prepare: Callable[[], object]) -> None:
         self._error, self._prepare = error, prepare
         self._closed = threading.Event()
-        self.prepared: tuple[Settings, CardSource] | None = None
+        self.is_right = False
         self.put_right: Callable[[], object] = lambda: None
 
-    def stay(self) -> tuple[Settings, CardSource]:
-        """Blocks until then. Raises UsageError where there is no window for it."""
+    def stay(self) -> NoReturn:
+        """Until then, when this program starts anew. Raises UsageError where there is no window for it."""
         bridge = Bridge()
         conductor = Conductor(self, self._no_broker, bridge, Digest.SHA256)
         window = Window(conductor, bridge, kiosk=True)
         self.put_right = functools.partial(bridge.call, window.root.quit)
         conductor.start()
-        handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
         bridge.interrupt_on_signals()
         try:
             window.root.mainloop()
         finally:
             window.close()
             conductor.close()
-            for number, handler in handlers:
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(-1)
-        if self.prepared is None:
-            raise self._error
-        return self.prepared
+        if self.is_right:
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606
+        raise self._error
 
     def watch(self, report: Report) -> None:
         report(ReaderLost(self._said()))
         while not self._closed.wait(SETTINGS_AGAIN_SECONDS):
             try:
-                self.prepared = self._prepare()
+                self._prepare()
             except AgentError as error:
                 if str(error) != str(self._error):
                     self._error = error
                     report(ReaderReady())
                     report(ReaderLost(self._said()))
             else:
+                self.is_right = True
                 self.put_right()
                 return
 
@@ -7558,27 +7552,22 @@ def become_demonstration() -> NoReturn:
     os.execv(sys.executable, [sys.executable, str(program), *sys.argv[1:]])  # noqa: S606
 
 
-def has_doctor() -> bool:
-    """Whether the kiosk's programs were copied along."""
-    return Path(__file__).resolve().with_name("kiosk").joinpath("doctor").is_dir()
+DOCTOR = Path(__file__).resolve().with_name("kiosk") / "doctor"  # which may not have been copied along
 
 
 def doctor_command(settings: Settings) -> list[str]:
-    """What looks at this PC with these settings; empty where it was not copied along."""
-    if not has_doctor():
-        return []
+    """What looks at this PC with these settings; empty where it is not there."""
     told = {name: getattr(settings, name) for name in ("spine", "ca_file", "reader")}
     options = [f"{option(name)}={value}" for name, value in told.items() if value]
     options += ["--kiosk"] if settings.kiosk else []
-    return [sys.executable, str(Path(__file__).resolve()), *options, "doctor", "--json"]
+    return [sys.executable, str(Path(__file__).resolve()), *options, "doctor", "--json"] if DOCTOR.is_dir() else []
 
 
 def become_doctor() -> NoReturn:
-    """Go on as kiosk/doctor, with the same arguments. Raises UsageError where it was not copied along."""
-    folder = Path(__file__).resolve().parent
-    if not has_doctor():
-        raise UsageError(f"`doctor` is not on this PC: {folder / 'kiosk'} is missing.", "Copy that folder there.")
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    """Go on as kiosk/doctor, with the same arguments. Raises UsageError where it is not there."""
+    if not DOCTOR.is_dir():
+        raise UsageError(f"`doctor` is not on this PC: {DOCTOR.parent} is missing.", "Copy that folder there.")
+    path = os.pathsep.join(filter(None, [str(DOCTOR.parents[1]), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-P", "-m", "kiosk.doctor", *sys.argv[1:]]
     os.execve(sys.executable, command, os.environ | {"PYTHONPATH": path})  # noqa: S606
 

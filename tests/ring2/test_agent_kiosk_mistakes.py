@@ -7,7 +7,6 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.agent_program import AGENT
@@ -17,7 +16,7 @@ from support.spine import Spine
 from support.window import WindowOnScreen
 
 import agent
-from agent import AgentError, Mistake, Settings, UsageError, prepare_or_wait, wants_kiosk
+from agent import AgentError, Mistake, UsageError, prepare_or_wait, wants_kiosk
 
 
 @pytest.fixture
@@ -49,10 +48,8 @@ class Desk:
     def __init__(self, config: Path) -> None:
         self.config = config
 
-    def prepare(self) -> tuple[Settings, Any]:
-        settings = agent.load_settings({"XDG_CONFIG_HOME": "/nonexistent"}, {"config": self.config})
-        agent.check_spine(settings)
-        return settings, object()
+    def prepare(self) -> None:
+        agent.check_spine(agent.load_settings({"XDG_CONFIG_HOME": "/nonexistent"}, {"config": self.config}))
 
     def mistake(self, text: str) -> Mistake:
         self.config.write_text(text)
@@ -86,17 +83,13 @@ def test_the_screen_says_file_and_key(
 def test_another_mistake_is_said_in_its_place_and_none_ends_it(
     config: Path, spine: Spine, waits_for: Callable[..., WindowOnScreen]
 ) -> None:
-    desk, right = Desk(config), list[object]()
-    mistake = desk.mistake("kiosk = true")
-    mistake.put_right = lambda: right.append(mistake.prepared)
+    mistake = Desk(config).mistake("kiosk = true")
     window = waits_for(mistake)
     config.write_text('kiosk = true\nreadr = "x"')
     window.waits(lambda: f"{config}: readr: there is no such setting." in window.text())
-    assert not right
+    assert not mistake.is_right
     set_right(config, spine)
-    window.waits(lambda: right)
-    assert mistake.prepared
-    assert mistake.prepared[0].spine == spine.url
+    window.waits(lambda: mistake.is_right)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -86,5 +87,5 @@ def test_the_doctor_is_asked_with_the_settings_of_this_agent(monkeypatch: pytest
     command = agent.doctor_command(Settings(spine="https://gas.example", reader="Maker", kiosk=True))
     assert command[2:] == ["--spine=https://gas.example", "--reader=Maker", "--kiosk", "doctor", "--json"]
     agent.make_parser().parse_args(command[2:])
-    monkeypatch.setattr(agent, "has_doctor", lambda: False)
+    monkeypatch.setattr(agent, "DOCTOR", Path("/nonexistent"))
     assert agent.doctor_command(Settings()) == []
