@@ -41,9 +41,9 @@ BUDGET = {
     "Worker bridge": 1231,
     "Front ends": 2357,
     "Ticket socket": 908,
-    "Configuration and logging": 653,
+    "Configuration and logging": 636,
 }
-MOST_LINES = 7708
+MOST_LINES = 7691
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
