@@ -112,8 +112,7 @@ FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=2
 FORGETFUL |= {"LD_BIND_NOW": "1"}  # or ld.so writes the CPU's registers to a thread's stack, and with them a ticket
 DESKTOP_ANSWER_SECONDS = 10
 BROKER_AGAIN_SECONDS = 10  # while the broker is away
-SETTINGS_AGAIN_SECONDS = 5  # while there is a mistake in them
-WATCH_AGAIN_SECONDS = 2  # after a failure of the reader
+WATCH_AGAIN_SECONDS = 2  # after a failure of the reader, or while there is a mistake in the settings
 KEEP_ALIVE_SECONDS = 60  # between two times that the broker is told of a session's use
 DOCTOR_SECONDS = 90  # for what `doctor` starts and waits for
 CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC has slept
@@ -7474,10 +7473,8 @@ def prepare_or_wait(options: argparse.Namespace) -> tuple[Settings, CardSource]:
 class Mistake:
     """In the place of readers, while a kiosk is not set up correctly: its window says so, until that is put right."""
 
-    def __init__(self, error: AgentError, prepare: Callable[[], object]) -> None:
-        self._error, self._prepare = error, prepare
-        self._closed = threading.Event()
-        self.is_right = False
+    def __init__(self, mistake: AgentError, prepare: Callable[[], object]) -> None:
+        self._mistake, self._prepare = str(mistake), prepare
         self.put_right: Callable[[], object] = lambda: None
 
     def stay(self) -> NoReturn:
@@ -7493,32 +7490,23 @@ class Mistake:
         finally:
             window.close()
             conductor.close()
-        if self.is_right:
-            os.execv(sys.executable, sys.orig_argv)  # noqa: S606
-        raise self._error
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606
 
     def watch(self, report: Report) -> None:
-        report(ReaderLost(self._said()))
-        while not self._closed.wait(SETTINGS_AGAIN_SECONDS):
-            try:
-                self._prepare()
-            except AgentError as error:
-                if str(error) != str(self._error):
-                    self._error = error
-                    report(ReaderReady())
-                    report(ReaderLost(self._said()))
-            else:
-                self.is_right = True
-                self.put_right()
-                return
+        """Raises AgentError until the settings are right, and is called again each time.
 
-    def _said(self) -> AgentError:
-        """For the person in front; the sentence with file and key is for whom they ask."""
-        advice = _(
-            "Tell your service desk: {mistake} This PC goes on by itself once that is right.", mistake=self._error
-        )
-        says = _("This PC is not set up correctly.")
-        return AgentError(self._error.fault, self._error.technical, says=says, advice=advice)
+        It is for the person in front; the sentence with file and key in it is for whom they ask.
+        """
+        try:
+            self._prepare()
+        except AgentError as error:
+            if str(error) != self._mistake:
+                self._mistake = str(error)
+                report(ReaderReady())  # while readers are lost, nothing else is looked at
+            advice = _("Tell your service desk: {mistake} This PC goes on by itself once that is right.", mistake=error)
+            says = _("This PC is not set up correctly.")
+            raise AgentError(error.fault, error.technical, says=says, advice=advice) from None
+        self.put_right()
 
     @staticmethod
     def _no_broker() -> NoReturn:
@@ -7528,7 +7516,7 @@ class Mistake:
         raise AgentError(Fault.CARD_REMOVED)
 
     def close(self) -> None:
-        self._closed.set()
+        """Nothing is open."""
 
 
 ON_WAYLAND = "This is a Wayland session, where a kiosk cannot cover the screen. Choose an X11 session at the log-in."

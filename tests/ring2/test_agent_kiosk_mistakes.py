@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def set_right(config: Path, spine: Spine) -> None:
 @pytest.fixture
 def waits_for(screen: Display, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., WindowOnScreen]]:
     """The window of a kiosk, with this in the place of its readers."""
-    monkeypatch.setattr(agent, "SETTINGS_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(agent, "WATCH_AGAIN_SECONDS", 0.05)
     with contextlib.ExitStack() as stack:
 
         def waits_for(mistake: Mistake) -> WindowOnScreen:
@@ -83,13 +84,14 @@ def test_the_screen_says_file_and_key(
 def test_another_mistake_is_said_in_its_place_and_none_ends_it(
     config: Path, spine: Spine, waits_for: Callable[..., WindowOnScreen]
 ) -> None:
-    mistake = Desk(config).mistake("kiosk = true")
+    mistake, is_right = Desk(config).mistake("kiosk = true"), threading.Event()
+    mistake.put_right = is_right.set
     window = waits_for(mistake)
     config.write_text('kiosk = true\nreadr = "x"')
     window.waits(lambda: f"{config}: readr: there is no such setting." in window.text())
-    assert not mistake.is_right
+    assert not is_right.is_set()
     set_right(config, spine)
-    window.waits(lambda: mistake.is_right)
+    window.waits(is_right.is_set)
 
 
 @pytest.mark.parametrize(
