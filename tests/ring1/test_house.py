@@ -32,7 +32,7 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 573,  # everything before the cards
+    "": 572,  # everything before the cards
     "Card session": 747,
     "PKCS#11 tokens": 426,
     "CMS and XML messages": 200,
@@ -41,9 +41,9 @@ BUDGET = {
     "Worker bridge": 1231,
     "Front ends": 2357,
     "Ticket socket": 908,
-    "Configuration and logging": 636,
+    "Configuration and logging": 625,
 }
-MOST_LINES = 7691
+MOST_LINES = 7679
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
