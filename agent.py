@@ -5311,6 +5311,17 @@ class Screen:
         """The command, for a button or an event, that does nothing until the screen has settled."""
         return lambda event=None: command() if self.window.clock() >= self._settled else None
 
+    def while_here(self, call: Callable[..., object]) -> Callable[..., Any]:
+        """The call, for what comes later: nothing is done where another screen has come meanwhile."""
+        return lambda *what: call(*what) if self.window.screen is self else None
+
+    def step_back(self, card_has_changed: bool) -> None:
+        """To the screen of the state, where the table can do so with a card that is read again."""
+        if card_has_changed:
+            self.conductor.handle(Cue.DISMISSED)
+        if self.window.screen is self:
+            self.window.come_over(None)
+
     def label(self, text: str, style: str = "TLabel") -> ttk.Label:
         label = ttk.Label(self.frame, text=text, style=style)
         label.pack(fill="x", pady=self.px(0, 10))
@@ -5414,7 +5425,45 @@ class PasscodeField:
         self.entry.insert(0, DOT * len(self._digits))
 
 
-class PasscodeScreen(Screen):
+class TypingScreen(Screen):
+    """A passcode is typed here, on the keyboard, or on the number pad by those who only touch."""
+
+    def take(self) -> None:
+        """Do what Enter and the first button are for."""
+
+    def add_field(self, says: str) -> None:
+        """The field, the button that takes what is in it, and the pad. That works at once: it harms nobody."""
+        entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
+        entry.bind("<<Enter>>", self.deliberate(self.take))
+        self.first, self.field = entry, PasscodeField(entry)
+        self.button(says, self.take)
+        self._pad = ttk.Frame(self.frame)
+        clear = _("Clear")
+        commands = {clear: self.field.clear, DELETE: self.field.erase}
+        for place, key in enumerate([*"123456789", clear, "0", DELETE]):
+            command = commands.get(key, functools.partial(self.field.type, key))
+            button = ttk.Button(
+                self._pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2"
+            )
+            button.grid(row=place // 3, column=place % 3, padx=self.px(0, 8), pady=self.px(0, 8), sticky="nsew")
+
+    def typed(self, character: str) -> None:
+        self.field.type(character)
+
+    def fit(self, width: int, height: int) -> None:
+        """Without room for the number pad the keyboard is left, by which text was made that large."""
+        self._pad.pack(side="bottom", anchor="w", pady=self.px(20, 0), before=self.actions)
+        super().fit(width, height)
+        if self.frame.winfo_reqheight() > height:
+            self._pad.pack_forget()
+            self.frame.update_idletasks()
+
+    def close(self) -> None:
+        self.field.clear()
+        super().close()
+
+
+class PasscodeScreen(TypingScreen):
     """Stays while the card is read, so that what is typed early is kept, for this card only."""
 
     stays = True
@@ -5426,11 +5475,9 @@ class PasscodeScreen(Screen):
         self._card: CardIn | None = None
         self._is_slow = False
         self.after(CARD_SLOW_MS, self._say_slow)
-        self.field = self._make_field()
+        self.add_field(_("Sign in"))
         self.field.type(self.window.early_typing)
-        self.button(_("Sign in"), self._sign_in)
         self.button(_("Change passcode"), self._change, "Quiet.TButton")
-        self._pad = self._make_pad()
 
     def _say_slow(self) -> None:
         if self.conductor.state is State.READING:
@@ -5441,27 +5488,6 @@ class PasscodeScreen(Screen):
     def _change(self) -> None:
         if self.conductor.state in (State.PASSCODE, State.LAST_TRY):
             self.window.come_over(ChangeScreen)
-
-    def _make_field(self) -> PasscodeField:
-        entry = self.window.theme.field(self.actions, "passcode", "dots", show=DOT, width=LONGEST_PASSCODE + 1)
-        entry.bind("<<Enter>>", self.deliberate(self._sign_in))
-        self.first = entry
-        return PasscodeField(entry)
-
-    def _make_pad(self) -> ttk.Frame:
-        """For those who only touch. What it does harms nobody, so it works at once, as the keyboard does."""
-        pad = ttk.Frame(self.frame)
-        clear = _("Clear")
-        keys = ["1", "2", "3", "4", "5", "6", "7", "8", "9", clear, "0", DELETE]
-        commands = {clear: self.field.clear, DELETE: self.field.erase}
-        for place, key in enumerate(keys):
-            command = commands.get(key, lambda key=key: self.typed(key))
-            button = ttk.Button(pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2")
-            button.grid(row=place // 3, column=place % 3, padx=self.px(0, 8), pady=self.px(0, 8), sticky="nsew")
-        return pad
-
-    def typed(self, character: str) -> None:
-        self.field.type(character)
 
     def refresh(self) -> None:
         attempt = self.conductor.attempt
@@ -5498,7 +5524,7 @@ class PasscodeScreen(Screen):
         ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
         return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
 
-    def _sign_in(self) -> None:
+    def take(self) -> None:
         typed = self.field.get()
         self.field.clear()
         try:
@@ -5509,20 +5535,8 @@ class PasscodeScreen(Screen):
             self._notice.configure(text=str(error), style="Red.TLabel")
             self.window.fit()
 
-    def fit(self, width: int, height: int) -> None:
-        """Without room for the number pad the keyboard is left, by which text was made that large."""
-        self._pad.pack(side="bottom", anchor="w", pady=self.px(20, 0), before=self.actions)
-        super().fit(width, height)
-        if self.frame.winfo_reqheight() > height:
-            self._pad.pack_forget()
-            self.frame.update_idletasks()
 
-    def close(self) -> None:
-        self.field.clear()
-        super().close()
-
-
-class ChangeScreen(PasscodeScreen):
+class ChangeScreen(TypingScreen):
     """A new passcode for the card that is in: first the one that it has, then the new one twice."""
 
     def build(self) -> None:
@@ -5536,14 +5550,9 @@ class ChangeScreen(PasscodeScreen):
         self._title = self.label("", "Title.TLabel")
         self.label(describe_owner(self.conductor))
         self._notice = self.label("", "Quiet.TLabel")
-        self.field = self._make_field()
-        self.button(_("Go on"), self._sign_in)
-        self.button(_("Cancel"), self._leave, "Quiet.TButton")
-        self._pad = self._make_pad()
-        self._begin(self._first_notice())
-
-    def refresh(self) -> None:
-        """Nothing of it changes by itself."""
+        self.add_field(_("Go on"))
+        self.button(_("Cancel"), lambda: self.step_back(self._is_used), "Quiet.TButton")
+        self._ask(self._first_question(), self._first_notice())
 
     def _first_question(self) -> str:
         return _("Type the passcode that you have now")
@@ -5555,17 +5564,13 @@ class ChangeScreen(PasscodeScreen):
     def _set(self, card: IdentityCard, known: Passcode, new: Passcode) -> None:
         card.change_passcode(known, new)
 
-    def _begin(self, says: str, style: str = "Quiet.TLabel") -> None:
-        self._forget()
-        self._ask(self._first_question(), says, style)
-
     def _ask(self, question: str, says: str, style: str = "Quiet.TLabel") -> None:
         self.field.clear()
         self._title.configure(text=question)
         self._notice.configure(text=says, style=style)
         self.settle()
 
-    def _sign_in(self) -> None:
+    def take(self) -> None:
         typed = self.field.get()
         if not typed or self._waits:
             return
@@ -5594,7 +5599,8 @@ class ChangeScreen(PasscodeScreen):
             typed.forget()
             self._waits = self._is_used = True
             self._ask(_("Setting your new passcode"), _("Leave your card in the reader."))
-            self.conductor.use_card(functools.partial(self._set, known=self._known, new=self._new), self._done)
+            change = functools.partial(self._set, known=self._known, new=self._new)
+            self.conductor.use_card(change, self.while_here(self._done))
         else:
             typed.forget()
             self._new.forget()
@@ -5602,25 +5608,16 @@ class ChangeScreen(PasscodeScreen):
             self._ask(choose, _("The two were not the same."), "Red.TLabel")
 
     def _done(self, outcome: AgentError | None) -> None:
-        if self.window.screen is not self:
-            return
         if outcome is None:
             self.window.come_over(ChangedScreen)
             return
-        if isinstance(outcome, WrongPasscode):
-            self._facts = dataclasses.replace(self._facts, tries_left=outcome.tries_left)
+        self._forget()
         self._waits = outcome.fault is Fault.CARD_LOCKED  # for nothing any more
-        self._begin(str(outcome), "Red.TLabel")
         if self._waits:
             self._ask(outcome.says, outcome.advice, "Red.TLabel")
-        self.window.fit()
-
-    def _leave(self) -> None:
-        """Back, to a card that is read again where it has been asked."""
-        if self._is_used and (self.conductor.state, Cue.DISMISSED) in TABLES[self.conductor.mode]:
-            self.conductor.handle(Cue.DISMISSED)
         else:
-            self.window.come_over(None)
+            self._ask(self._first_question(), str(outcome), "Red.TLabel")
+        self.window.fit()
 
     def _forget(self) -> None:
         for passcode in filter(None, (self._known, self._new)):
@@ -5652,13 +5649,7 @@ class ChangedScreen(Screen):
     def build(self) -> None:
         self.label(_("Your new passcode is set"), "Green.Title.TLabel")
         self.label(_("Use it from now on. Tell it to nobody."))
-        self.button(_("Go on"), self._leave)
-
-    def _leave(self) -> None:
-        if (self.conductor.state, Cue.DISMISSED) in TABLES[self.conductor.mode]:
-            self.conductor.handle(Cue.DISMISSED)
-        else:
-            self.window.come_over(None)
+        self.button(_("Go on"), functools.partial(self.step_back, card_has_changed=True))
 
 
 class ConfirmScreen(Screen):
@@ -5840,18 +5831,16 @@ class ChangeRoleScreen(RolesScreen):
     TITLE = "Change your role"
 
     def give_up(self) -> None:
-        keep = functools.partial(self.window.come_over, None)
-        self._keep = self.button(_("Keep my role"), keep, "Quiet.TButton")
+        self.button(_("Keep my role"), functools.partial(self.window.come_over, None), "Quiet.TButton")
 
     def choose(self, role: Role) -> None:
         """Where the sign-in service refuses, the person reads so."""
         self._count.configure(text=_("Changing your role ..."))
-        self.conductor.change_role(role, functools.partial(self.window.bridge.call, self._refused))
+        self.conductor.change_role(role, self.while_here(self._refused))
 
     def _refused(self, error: AgentError) -> None:
-        if self.window.screen is self:
-            self._count.configure(text=_("You keep your role. {why}", why=str(error)), style="Red.TLabel")
-            self.window.fit()
+        self._count.configure(text=_("You keep your role. {why}", why=str(error)), style="Red.TLabel")
+        self.window.fit()
 
 
 class TimeScreen(Screen):
@@ -5942,10 +5931,8 @@ class QuestionScreen(Screen):
             self.button(_("Yes"), lambda: request.answer(True), "Quiet.TButton")
 
 
-class SigningScreen(PasscodeScreen):
+class SigningScreen(TypingScreen):
     """A program wants the person's signature: who asks, on what, on how much; with the passcode, each time."""
-
-    stays = False
 
     def build(self) -> None:
         request = self.conductor.request
@@ -5959,13 +5946,11 @@ class SigningScreen(PasscodeScreen):
         self._notice.pack(side="bottom")  # before what a program says: it never takes this line's room
         who = _("{who} asks for your signature:", who=request.who)
         self._text = self._make_text("\n".join(filter(None, (who, describe_program(request), request.question))))
-        self.field = self._make_field()
+        self.add_field(_("Sign"))
         for key, step in (("<Up>", -1), ("<Down>", 1), ("<Prior>", -3), ("<Next>", 3)):
             self.field.entry.bind(key, lambda event, step=step: self._text.yview_scroll(step, "units"))  # type: ignore[misc]
-        self.button(_("Sign"), self._sign_in)
         self.button(_("Do not sign"), functools.partial(request.answer, False), "Quiet.TButton")
-        self._pad = self._make_pad()
-        self.conductor.use_card(signer_facts, self._read)
+        self.conductor.use_card(signer_facts, self.while_here(self._read))
 
     def _make_text(self, says: str) -> tk.Text:
         """What a program says, with a bar to scroll by where it does not fit."""
@@ -5993,12 +5978,7 @@ class SigningScreen(PasscodeScreen):
             self._bar.pack(side="right", fill="y", before=self._text)
             self._text.configure(height=max(1, lines + -over // self.window.theme.fonts["body"].metrics("linespace")))
 
-    def refresh(self) -> None:
-        """Nothing of it changes by itself."""
-
     def _read(self, outcome: CardFacts | AgentError) -> None:
-        if self.window.screen is not self:
-            return
         if isinstance(outcome, AgentError):
             self._request.answer(outcome)
             return
@@ -6012,7 +5992,7 @@ class SigningScreen(PasscodeScreen):
         self._notice.configure(text=text, style="Red.TLabel" if last else style)
         self.window.fit()
 
-    def _sign_in(self) -> None:
+    def take(self) -> None:
         typed, facts = self.field.get(), self._facts
         if facts is None or not (typed or facts.own_pad):
             return
@@ -6030,11 +6010,9 @@ class SigningScreen(PasscodeScreen):
         sign = functools.partial(
             sign_documents, signing=self._signing, certificate=facts.certificate, passcode=passcode
         )
-        self.conductor.use_card(sign, functools.partial(self._signed, facts))
+        self.conductor.use_card(sign, self.while_here(functools.partial(self._signed, facts)))
 
     def _signed(self, facts: CardFacts, outcome: Mapping[str, Any] | AgentError) -> None:
-        if self.window.screen is not self:
-            return
         if isinstance(outcome, WrongPasscode):
             self._facts = dataclasses.replace(facts, tries_left=outcome.tries_left)
             self._ask_again(str(outcome), "Red.TLabel")
@@ -6112,11 +6090,9 @@ class DoctorScreen(Screen):
             lines = [f"{each['subject']}: {each['says']}\n{each['cure']}\n" for each in found]
         except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
             lines = [f"The check failed: {type(error).__name__}. Start it in a terminal: lanyard doctor"]
-        self.window.bridge.call(self._show, lines)
+        self.window.bridge.call(self.while_here(self._show), lines)
 
     def _show(self, lines: Sequence[str]) -> None:
-        if self.window.screen is not self:
-            return
         self._title.configure(text=_("This was found") if lines else _("Nothing is wrong with this PC"))
         self._says.configure(state="normal")
         self._says.insert("end", "\n".join(lines))
