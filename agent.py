@@ -503,19 +503,16 @@ class Command:
 
     def apdus(self) -> Iterator[bytearray]:
         """The APDUs that carry this command, in order: all but the last with the chaining bit."""
-        rest = self.data
-        while len(rest) > LONGEST_COMMAND_DATA:
-            yield self._apdu(COMMAND_CHAINING, rest[:LONGEST_COMMAND_DATA], le=b"")
-            rest = rest[LONGEST_COMMAND_DATA:]
-        yield self._apdu(0x00, rest, le=b"\x00" if self.answer_expected else b"")
-
-    def _apdu(self, cla: int, data: bytes | bytearray, le: bytes) -> bytearray:
-        apdu = bytearray([cla, self.instruction, self.p1, self.p2])
-        if data:
-            apdu.append(len(data))
-            apdu += data
-        apdu += le
-        return apdu
+        starts = range(0, max(1, len(self.data)), LONGEST_COMMAND_DATA)
+        for start in starts:
+            is_last, data = start == starts[-1], memoryview(self.data)[start : start + LONGEST_COMMAND_DATA]
+            apdu = bytearray([0x00 if is_last else COMMAND_CHAINING, self.instruction, self.p1, self.p2])
+            if data:
+                apdu.append(len(data))
+                apdu += data
+            if is_last and self.answer_expected:
+                apdu.append(0)  # Le: as much as there is
+            yield apdu
 
     def __str__(self) -> str:
         header = bytes([0, self.instruction, self.p1, self.p2]).hex(" ").upper()
@@ -531,11 +528,14 @@ class CardLink(Protocol):
         """Data and status word, within CARD_ANSWER_SECONDS. Keeps no copy of the APDU. Raises CARD_REMOVED, ..."""
 
 
-def exchange(link: CardLink, command: Command) -> tuple[bytes, int]:
-    """Send a command and collect its whole answer: (data, status word). Nobody above sees 61xx or 6Cxx."""
+def exchange(link: CardLink, command: Command, first_only: bool = False) -> tuple[bytes, int]:
+    """Send a command and collect its whole answer: (data, status word). Nobody above sees 61xx or 6Cxx.
+
+    `first_only`: no more than the first piece of data, which with the protocol T=0 comes by a GET RESPONSE.
+    """
     started = time.perf_counter()
     data, status = _send(link, command)
-    while status >> 8 == 0x61:
+    while status >> 8 == 0x61 and not (data and first_only):
         more, status = _transmit(link, bytearray([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
         if not more or len(data) > LONGEST_CERTIFICATE:
             raise AgentError(Fault.CARD_NONSENSE, f"{command}: the answer does not end, {len(data)} bytes so far")
@@ -811,12 +811,8 @@ class PivCard:
 
     def recognise(self, certificate: Certificate) -> None:
         """Of the certificate only the first piece is fetched: serial number and issuer are at its beginning."""
-        plain, started = "Make sure that it is still the same card", time.perf_counter()
-        command = self._get_certificate(certificate.purpose, plain)
-        beginning, status = _send(self, command)
-        if status >> 8 == 0x61 and not beginning:  # the protocol T=0 has no data in the answer to such a command
-            beginning, status = _transmit(self, bytearray([0, Instruction.GET_RESPONSE, 0, 0, status & 0xFF]))
-        tell(plain, f"{command} \u2192 {describe_status(status)}, {len(beginning)} bytes", started)
+        command = self._get_data(PIV_KEYS[certificate.purpose][1], "Make sure that it is still the same card")
+        beginning, _ = exchange(self, command, first_only=True)
         if certificate.der[:RECOGNISED_BYTES] in beginning:
             return
         if self._read_certificate(certificate.purpose).der != certificate.der:  # it may be compressed
@@ -854,9 +850,7 @@ class PivCard:
     @functools.cached_property
     def _reference(self) -> int:
         """The key reference of the holder's passcode, as the Discovery object has it (part 1, section 3.3.2)."""
-        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, bytes([Tag.DISCOVERY]))
-        command = Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, "Ask which passcode its holder uses")
-        data, _ = exchange(self, command)
+        data, _ = exchange(self, self._get_data(bytes([Tag.DISCOVERY]), "Ask which passcode its holder uses"))
         with contextlib.suppress(AgentError):  # optional, and many a card's is odd
             policy = decode_tlvs(decode_tlvs(data).get(Tag.DISCOVERY, b"")).get(Tag.PIN_USAGE_POLICY, b"")
             if len(policy) == 2 and policy[0] & BOTH_PASSCODES == BOTH_PASSCODES and policy[1] == GLOBAL_PREFERRED:
@@ -870,14 +864,13 @@ class PivCard:
         return tries_left(exchange(self, command)[1])
 
     @staticmethod
-    def _get_certificate(purpose: Purpose, plain: str) -> Command:
-        wanted = encode_tlv(Tag.DATA_OBJECT_LIST, PIV_KEYS[purpose][1])
-        return Command(Instruction.GET_DATA, 0x3F, 0xFF, wanted, plain)
+    def _get_data(identifier: bytes, plain: str) -> Command:
+        return Command(Instruction.GET_DATA, 0x3F, 0xFF, encode_tlv(Tag.DATA_OBJECT_LIST, identifier), plain)
 
     def _read_certificate(self, purpose: Purpose) -> Certificate:
         """Of the key for that. Raises NO_CERTIFICATE, BAD_CERTIFICATE."""
-        plain = f"Read the certificate that says whose card this is (key {PIV_KEYS[purpose][0]:X})"
-        command = self._get_certificate(purpose, plain)
+        reference, identifier = PIV_KEYS[purpose]
+        command = self._get_data(identifier, f"Read the certificate that says whose card this is (key {reference:X})")
         data, status = exchange(self, command)
         missing = status in (StatusWord.FILE_NOT_FOUND, StatusWord.REFERENCE_NOT_FOUND)
         self._expect_success(command, status, Fault.NO_CERTIFICATE if missing else Fault.CARD_NONSENSE)
