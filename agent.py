@@ -1430,12 +1430,11 @@ class TokenCard:
 
     CHILD = "pkcs11-module"  # a command of agent.py; for this class, not for people
 
-    def __init__(self, module: str, seconds: float) -> None:
+    def __init__(self, module: str, card: CardIn, seconds: float) -> None:
         """`seconds`: the longest that an answer may take."""
-        self.passcode_shown = False
-        self._seconds = seconds
+        self.card, self.passcode_shown = card, False
+        self._module, self._seconds = module, seconds
         self._keys: list[TokenKey] = []
-        self._module = module
         self._pipe, its = socket.socketpair()
         self._answers = self._pipe.makefile("rb")
         command, end = [sys.executable, str(Path(__file__).resolve()), self.CHILD], its.fileno()
@@ -1445,9 +1444,10 @@ class TokenCard:
         )
         its.close()
 
-    def find(self, **which: object) -> None:
-        """Look for certificates, as TokenModule.find does. Raises AgentError where there is none to sign in with."""
-        self._keys = token_keys(self._ask("find", **which))
+    def find(self, uri: Mapping[str, str]) -> None:
+        """Look for certificates that it names. Raises AgentError where there is none to sign in with."""
+        found = self._ask("find", removable=bool(self.card.atr), reader=self.card.reader, uri=uri)
+        self._keys = token_keys(found)
         self.facts()
 
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
@@ -1545,9 +1545,7 @@ class TokenReader(PcscReader):
         if named is not None and not Path(named).is_file():
             raise UsageError(f"--reader names a module that is no file: {named}")
         self._modules = pkcs11_modules() if named is None else [named]
-        self._token: TokenCard | None = None  # the last one, which may be over
-        self._token_of: CardIn | None = None  # the card that it is, or is sought for
-        self._is_found = False  # it can be used
+        self._token: TokenCard | None = None  # what is used, or tried
 
     def watch(self, report: Report) -> None:
         fixed = CardIn("no reader", b"")
@@ -1563,9 +1561,9 @@ class TokenReader(PcscReader):
 
     def _pass_on(self, news: ReaderNews, report: Report) -> None:
         """The child ends with its card, even one whose module hangs, and with no other."""
-        is_its = isinstance(news, ReaderLost) or (isinstance(news, CardOut) and news.card is self._token_of)
-        if self._token and is_its:
-            self._token.end()
+        token = self._token
+        if token and (isinstance(news, ReaderLost) or news == CardOut(token.card)):
+            token.end()
         report(news)
 
     @contextlib.contextmanager
@@ -1587,29 +1585,27 @@ class TokenReader(PcscReader):
 
     def _find(self, card: CardIn, seconds: float | None = None) -> TokenCard:
         """What the first module shows that can sign in; one that has failed is asked last. Raises AgentError."""
-        if self._token and self._is_found and self._token_of is card:
+        if self._token and self._token.card is card:
             return self._token
         problem = AgentError(Fault.CARD_NOT_USABLE, "no PKCS#11 module of this PC knows it")
         for module in self._modules:
             self._forget()
-            self._token, self._token_of = TokenCard(module, seconds or MODULE_SECONDS), card
+            self._token = token = TokenCard(module, card, seconds or MODULE_SECONDS)
             try:
-                self._token.find(removable=bool(card.atr), reader=card.reader, uri=self._uri)
+                token.find(self._uri)
+                return token
             except AgentError as error:
                 problem = error if problem.fault is Fault.CARD_NOT_USABLE else problem
                 if error.fault is Fault.MODULE_FAILED:
                     self._modules = [*(each for each in self._modules if each != module), module]
-            else:
-                self._is_found = True
-                return self._token
         self._forget()
         raise problem
 
     def _forget(self) -> None:
         """The module's process ends, and with it all that it knows of a passcode."""
-        self._is_found = False
-        if self._token:
-            self._token.close()
+        token, self._token = self._token, None
+        if token:
+            token.close()
 
     def close(self) -> None:
         super().close()
@@ -1624,15 +1620,15 @@ class TokenModule:
         path, what, arguments, _ = json.loads(line)
         try:
             import PyKCS11  # in this process alone
-        except ImportError:
-            return "ImportError", None
-        self.names = PyKCS11
-        try:
+
+            self.names = PyKCS11
             if not hasattr(self, "module"):
                 module = PyKCS11.PyKCS11Lib()
                 module.load(path)
                 self.module = module
             return "OK", getattr(self, what)(*pins, **arguments)
+        except ImportError:
+            return "ImportError", None
         except PyKCS11.PyKCS11Error as error:
             name = str(PyKCS11.CKR.get(error.value, error)).removeprefix("CKR_")
             return name, self._tries_left(arguments["slot"]) if name == "PIN_INCORRECT" and what != "unblock" else None
