@@ -33,8 +33,8 @@ SECTIONS = (
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
     "": 572,  # everything before the cards
-    "Card session": 747,
-    "PKCS#11 tokens": 426,
+    "Card session": 740,
+    "PKCS#11 tokens": 422,
     "CMS and XML messages": 200,
     "Broker client": 307,
     "Login table": 330,
@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 908,
     "Configuration and logging": 625,
 }
-MOST_LINES = 7655
+MOST_LINES = 7644
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
