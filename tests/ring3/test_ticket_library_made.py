@@ -45,6 +45,14 @@ def test_without_java_it_is_built_for_c_and_says_so(tmp_path: Path) -> None:
     assert exported(tmp_path / "libTicketApiDll.so") == FUNCTIONS
 
 
+def test_java_that_is_installed_later_gets_its_methods(tmp_path: Path) -> None:
+    need("gcc", "make", "javac")
+    make(f"BUILD={tmp_path}", "JAVA_HOME=/nowhere", "JAVAC=")
+    make(f"BUILD={tmp_path}")
+    assert exported(tmp_path / "libTicketApiDll.so") == FUNCTIONS | NATIVES
+    assert "-shared" not in make(f"BUILD={tmp_path}")
+
+
 def test_pkg_config_leads_to_a_program(
     ticket_library: Path, socket_server: SocketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
