@@ -4440,6 +4440,13 @@ class Theme:
             field.tk.call("tk", "accessible", "add_acc_object", field)
         return field
 
+    def text(self, parent: tk.Misc, font: str, background: Colour, **options: Any) -> tk.Text:
+        """A text to read."""
+        colours = {"background": self.colour(background), "foreground": self.colour(Colour.TEXT)}
+        text = tk.Text(parent, font=self.fonts[font], wrap="word", height=1, **colours, **options)  # type: ignore[arg-type]
+        text.configure(relief="flat", highlightthickness=0, exportselection=False, insertofftime=0)
+        return text
+
 
 def describe_field(field: tk.Misc) -> str:
     """The name of a field to type in, for those who do not see what stands over it."""
@@ -4458,17 +4465,15 @@ SILENT = {"Header.TLabel", "Mono.TLabel", "Session.TLabel", "Quiet.Session.TLabe
 class View:
     """What can be seen of the window now, as accesskit's nodes: each widget in the order of Tab, each row of a list."""
 
-    def __init__(self, root: tk.Tk, known: Mapping[tuple[str, str], int], unused: Iterator[int]) -> None:
-        """`known`: the numbers of nodes in the view before, by widget and row. A number is never used again."""
-        self.numbers: dict[tuple[str, str], int] = {}
-        self._known, self._unused = known, unused
+    def __init__(self, root: tk.Tk) -> None:
+        self.places: dict[int, tuple[str, str]] = {}  # widget and row of each node, by its number
         self._nodes: list[tuple[int, Any]] = []
         self._role, self._focus, self._heading, self._pressing = accesskit.Role, root.focus_get(), "", ""
         window = accesskit.Node(self._role.WINDOW)
         window.set_label(root.title())
         window.set_children([number for widget in visible(root) for number in self._tell_of(widget)])
-        focused = str(self._focus), first_selected(self._focus)
-        self.update = accesskit.TreeUpdate(self.numbers.get(focused, 0))
+        focused = self._number(self._focus, first_selected(self._focus))
+        self.update = accesskit.TreeUpdate(focused if focused in self.places else 0)
         self.update.tree = accesskit.Tree(0)
         self.update.nodes.extend([(0, window), *self._nodes])
 
@@ -4487,11 +4492,14 @@ class View:
             case "TProgressbar":
                 yield self._node(self._role.PROGRESS_INDICATOR, widget)[0]
 
+    def _number(self, widget: Any, row: str) -> int:
+        """The same in each view, and of nothing else: Tk's names are never used again."""
+        return hash((str(widget), row)) & sys.maxsize
+
     def _node(self, role: Any, widget: Any, row: str = "", label: str = "") -> tuple[int, Any]:
-        number = self._known.get((str(widget), row)) or next(self._unused)
-        node = accesskit.Node(role)
+        number, node = self._number(widget, row), accesskit.Node(role)
         node.set_label(label or self._heading)
-        self.numbers[str(widget), row] = number
+        self.places[number] = str(widget), row
         self._nodes.append((number, node))
         return number, node
 
@@ -4583,8 +4591,7 @@ class Voice:
     def __init__(self, root: tk.Tk, bridge: Bridge) -> None:
         self._root, self._bridge = root, bridge
         self._listens, self._timer = False, ""
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._unused = itertools.count(1)
+        self._places: dict[int, tuple[str, str]] = {}
         self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()  # True: somebody listens; an Event: nobody; requests
         begins = functools.partial(self._news.put, True)
         self._adapter = accesskit.unix.Adapter(begins, self._news.put, self._falls_silent)
@@ -4618,7 +4625,7 @@ class Voice:
 
     def _act(self, number: int, action: Any) -> None:
         """What a screen reader does for its person. What has gone from the window meanwhile is not known any more."""
-        path, row = next((key for key, each in self._numbers.items() if each == number), ("", ""))
+        path, row = self._places.get(number, ("", ""))
         if not path or not self._root.tk.getboolean(self._root.tk.call("winfo", "exists", path)):
             return
         widget: Any = self._root.nametowidget(path)
@@ -4638,8 +4645,8 @@ class Voice:
 
     def _tell(self) -> None:
         try:
-            view = View(self._root, self._numbers, self._unused)
-            self._numbers = view.numbers
+            view = View(self._root)
+            self._places = view.places
             self._adapter.update_if_active(lambda: view.update)
             self._adapter.update_window_focus_state(self._root.focus_displayof() is not None)
         except BaseException as error:  # a panic of accesskit's is no Exception; the window goes on without a voice
@@ -5721,7 +5728,7 @@ class RolesScreen(Screen):
         self.give_up()
         for widget in (self.search, self.list):
             widget.bind("<<Enter>>", self.deliberate(self._choose))
-        self._search()
+        self._search("")
 
     def give_up(self) -> None:
         """The button for who wants none of them."""
@@ -5735,9 +5742,8 @@ class RolesScreen(Screen):
         row = ttk.Frame(self.frame)
         row.pack(fill="x", pady=self.px(0, 12))
         ttk.Label(row, text=_("Find")).pack(side="left", padx=self.px(0, 12))
-        self._sought = tk.StringVar(self.frame)
-        self._trace = self._sought.trace_add("write", lambda *_: self._search())
-        search = self.window.theme.field(row, "search", "body", textvariable=self._sought)
+        search = self.window.theme.field(row, "search", "body", validate="key")
+        search.configure(validatecommand=(search.register(self._search), "%P"))  # with the text that it is to have
         search.bind("<Down>", lambda event: self._move(1))
         search.bind("<Up>", lambda event: self._move(-1))
         search.pack(fill="x", ipady=self.px(6))
@@ -5760,18 +5766,13 @@ class RolesScreen(Screen):
         self.search.insert("end", character)
         self.search.focus_set()
 
-    def close(self) -> None:
-        """Tcl would keep the trace, and so the screen with all that it shows."""
-        self._sought.trace_remove("write", self._trace)
-        super().close()
-
-    def _search(self) -> None:
+    def _search(self, text: str) -> bool:
         """List the roles that have all words."""
-        words = self._sought.get().lower().split()
+        words = text.lower().split()
         self.list.delete(*self.list.get_children())
         for number, role in enumerate(self._roles):
-            text = " ".join(filter(None, dataclasses.astuple(role))).lower()
-            if all(word in text for word in words):  # the code before the name: what is too long is cut off
+            all_of_it = " ".join(filter(None, dataclasses.astuple(role))).lower()
+            if all(word in all_of_it for word in words):  # the code before the name: what is too long is cut off
                 where = f"{role.org_code or ''} {role.org_name}".strip()
                 self.list.insert("", "end", str(number), text=f"{role.name}\n{where}")
         found, all_roles = len(self.list.get_children()), counted(len(self._roles), "role")
@@ -5783,6 +5784,7 @@ class RolesScreen(Screen):
         elif words:
             self._move(1)
         self._allow()
+        return True
 
     def _allow(self) -> None:
         chosen = self.list.selection()
@@ -5806,7 +5808,6 @@ class RolesScreen(Screen):
         if 0 <= there < len(rows):
             self.list.selection_set(rows[there])
             self.list.focus(rows[there])
-            self.list.see(rows[there])
         return "break"
 
     def _choose(self) -> None:
@@ -5945,10 +5946,7 @@ class SigningScreen(TypingScreen):
         """What a program says, with a bar to scroll by where it does not fit."""
         frame = ttk.Frame(self.frame)
         frame.pack(fill="x", pady=self.px(0, 10))
-        theme = self.window.theme
-        text = tk.Text(frame, wrap="word", font=theme.fonts["body"], height=1, takefocus=False, cursor="arrow")
-        text.configure(background=theme.colour(Colour.PAGE), foreground=theme.colour(Colour.TEXT), relief="flat")
-        text.configure(highlightthickness=0, exportselection=False)
+        text = self.window.theme.text(frame, "body", Colour.PAGE, takefocus=False, cursor="arrow")
         text.insert("1.0", says)
         self._bar = ttk.Scrollbar(frame, command=text.yview)
         text.pack(side="left", fill="x", expand=True)
@@ -6058,13 +6056,8 @@ class DoctorScreen(Screen):
 
     def build(self) -> None:
         self._title = self.label(_("Checking this PC"), "Title.TLabel")
-        self._says = tk.Text(
-            self.frame, font=self.window.theme.fonts["small"], wrap="word", relief="flat", height=1, bd=0
-        )
-        self._says.configure(background=self.window.theme.colour(Colour.WHITE), state="disabled", insertofftime=0)
-        self._says.configure(
-            foreground=self.window.theme.colour(Colour.TEXT), padx=self.px(12), pady=self.px(8), highlightthickness=0
-        )
+        self._says = self.window.theme.text(self.frame, "small", Colour.WHITE, state="disabled")
+        self._says.configure(padx=self.px(12), pady=self.px(8))
         bar = ttk.Scrollbar(self.frame, command=self._says.yview)
         bar.pack(side="right", fill="y")
         self._says.pack(fill="both", expand=True)

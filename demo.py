@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 with contextlib.suppress(ImportError):  # a PC for the terminal only: agent.py says so
-    import tkinter as tk
     from tkinter import ttk
 
 import agent
@@ -353,10 +352,9 @@ class Story:
         self._panel = ttk.Frame(window.stage)
         window.theme.style.configure("Story.TLabel", background=Colour.WHITE, font=fonts["small"], padding=(16, 8))
         ttk.Label(self._panel, text="What is happening", style="Story.TLabel").pack(fill="x")
-        self._text = tk.Text(self._panel, name="story", width=self.WIDTH, wrap="word", font=fonts["small"], padx=16)
+        self._text = window.theme.text(self._panel, "small", Colour.WHITE, name="story", width=self.WIDTH, padx=16)
+        self._text.configure(state="disabled", takefocus=False, cursor="arrow")
         agent.SILENT.add("story")
-        self._text.configure(exportselection=False, state="disabled", takefocus=False, relief="flat", cursor="arrow")
-        self._text.configure(background=Colour.WHITE, foreground=Colour.TEXT, highlightthickness=0)
         self._text.tag_configure("plain", spacing1=8)
         self._text.tag_configure("technical", font=fonts["mono"], foreground=Colour.SECONDARY)
         self._text.pack(fill="both", expand=True)
