@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +56,7 @@ BROKER_SECONDS = 120  # to make the keys of all test cards, on a small computer 
 READER_SECONDS = 20  # for a reader to take the card
 IN_USE = "another program has it, perhaps vpcd or another agent"
 OTHER_PORT = "Choose another: --reader embedded:PORT; for the card: python -m emulator run CARD --vpcd 127.0.0.1:PORT"
-
-
-class VpcdControl(bytes, Enum):
-    """The one-byte frames by which a vpcd reader drives a card; all other frames are APDUs."""
-
-    POWER_ON = b"\x01"
-    RESET = b"\x02"
-    ATR = b"\x04"
+POWER_ON, RESET, ATR = b"\x01", b"\x02", b"\x04"  # by which a vpcd reader drives a card; longer frames are APDUs
 
 
 class EmbeddedReader:
@@ -98,7 +90,7 @@ class EmbeddedReader:
         connection.settimeout(CARD_ANSWER_SECONDS)
         frames = receive_frames(connection)
         try:
-            connection.sendall(frame(VpcdControl.POWER_ON) + frame(VpcdControl.ATR))
+            connection.sendall(frame(POWER_ON) + frame(ATR))
             card = CardIn(f"embedded reader at {self.address}", next(frames))
         except (OSError, StopIteration):
             return  # gone, or silent, before it said what it is
@@ -169,7 +161,7 @@ class EmbeddedLink:
     def reset(self) -> None:
         started = time.perf_counter()
         with contextlib.suppress(AgentError):
-            self._send(VpcdControl.RESET)
+            self._send(RESET)
             tell("Lock the card again, so that no other program finds it open", "card reset", started)
 
     def hang_up(self) -> None:
@@ -210,18 +202,12 @@ def frame(payload: bytes) -> bytes:
 
 def receive_frames(connection: socket.socket) -> Iterator[bytes]:
     """The payloads of whole vpcd frames, until the peer goes away (a frame cut short is dropped)."""
-    buffer = bytearray()
-    while True:
-        try:
-            received = connection.recv(65536)
-        except OSError:
-            return
-        if not received:
-            return
-        buffer += received
-        while len(buffer) >= 2 and len(buffer) >= (size := 2 + int.from_bytes(buffer[:2], "big")):
-            yield bytes(buffer[2:size])
-            del buffer[:size]
+    with contextlib.suppress(OSError), connection.makefile("rb") as stream:
+        while header := stream.read(2):
+            length = int.from_bytes(header, "big")
+            payload = stream.read(length)
+            if len(header + payload) == 2 + length:
+                yield payload
 
 
 class Control:
@@ -257,38 +243,21 @@ class Control:
 class DemonstrationFailed(UsageError):
     """A part of the demonstration could not be started, or does not answer."""
 
-    sentence = "The demonstration could not be started."
 
-
-class Demonstration:
+class Demonstration(contextlib.ExitStack):
     """A broker and a virtual card as programs of their own, ended when this ends, whatever way that is."""
 
     HERE = Path(__file__).resolve().parent
 
     def __init__(self, data: Path | None) -> None:
         """`data`: DIR to use and keep; None for one that goes with the demonstration, in memory where there is such."""
+        super().__init__()
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         memory = runtime if os.access(runtime, os.W_OK) else None
         self.data = (data or Path(tempfile.mkdtemp(prefix="lanyard-demo-", dir=memory))).absolute()
-        self._sweeper = None if data else start_sweeper(self.data)
+        self._sweeper = None if data else self.enter_context(start_sweeper(self.data))
         self.ca_file = self.data / "ca.pem"
         self.control = Control(self.data / "emulator.sock")
-        self._children: list[subprocess.Popen[str]] = []
-
-    def __enter__(self) -> Demonstration:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for child in reversed(self._children):
-            child.terminate()
-        for child in self._children:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(5)
-            with child:  # which closes its pipes, and waits
-                child.kill()
-        if self._sweeper and self._sweeper.stdin:
-            self._sweeper.stdin.close()
-            self._sweeper.wait()
 
     def start_broker(self) -> str:
         """Returns its address."""
@@ -319,15 +288,26 @@ class Demonstration:
                 start_new_session=True,  # Ctrl-C is for the agent, which then ends these
                 pass_fds=[self._sweeper.stdin.fileno()] if self._sweeper and self._sweeper.stdin else [],
             )
-            self._children.append(child)
-            if child.stdout and not select.select([child.stdout], [], [], seconds)[0]:
+            self.callback(end, child)
+            ready = child.stdout and select.select([child.stdout], [], [], seconds)[0]
+            if not ready:
                 raise late
-            line = child.stdout.readline() if child.stdout else ""
+            line = ready[0].readline()
             if not line.startswith("ready "):
                 errors.seek(0)
                 last = (errors.read().strip().splitlines() or ["no reason given"])[-1]
                 raise DemonstrationFailed(f"The demonstration could not be started: {last.rstrip('.')}.")
         return line.removeprefix("ready ").strip()
+
+
+def end(child: subprocess.Popen[str]) -> None:
+    """Have it end, killed if it takes too long."""
+    with child:  # which closes its pipes at last, and waits
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 SWEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1])"
@@ -336,7 +316,7 @@ SWEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1])"
 def start_sweeper(folder: Path) -> subprocess.Popen[bytes]:
     """A program that removes the folder, with its private keys, when nobody holds its standard input any more.
 
-    So it does even where all who held it were killed.
+    So it does even where all who held it were killed. Leaving its context lets go of that input, and waits for it.
     """
     command = [sys.executable, "-c", SWEEPER, str(folder)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)

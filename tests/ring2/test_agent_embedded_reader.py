@@ -14,7 +14,7 @@ from support.machine import wait_until
 from support.scripted_card import MESSAGE, BrokenCard
 
 from agent import CardIn, CardOut, Digest, Fault, Passcode, ReaderNews, ReaderReady
-from demo import EmbeddedReader, VpcdControl, frame, receive_frames
+from demo import ATR, EmbeddedReader, frame, receive_frames
 
 
 class LateCard(BrokenCard):
@@ -42,7 +42,7 @@ class PluggedIn:
     def _answer(self) -> None:
         with self.connection, contextlib.suppress(OSError):
             for command in receive_frames(self.connection):
-                if command == VpcdControl.ATR:
+                if command == ATR:
                     self.connection.sendall(frame(b"\x3b\x00"))
                 elif len(command) > 1:
                     self.connection.sendall(frame(self.card.transmit(bytearray(command))))
