@@ -106,7 +106,7 @@ HOOKS_AWAY = "Nobody can sign in yet: what tidies up after each person is not ru
 PROGRAMS_END = "The programs of who was here before are being ended. Then signing in goes on by itself."
 MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-LONGEST_ORDER = 64 << 10  # bytes that the guardian is told at once; ticket and address have LONGEST_PARAMETER each
+GUARDIAN_SECONDS = 90  # the longest that the guardian takes: to connect, and LATE_ANSWER_SECONDS
 # Freed memory is overwritten (glibc's manual, Memory Allocation Tunables), and Python frees all of its own there.
 FORGETFUL = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=255:glibc.malloc.tcache_count=0"}
 FORGETFUL |= {"LD_BIND_NOW": "1"}  # or ld.so writes the CPU's registers to a thread's stack, and with them a ticket
@@ -119,6 +119,7 @@ CHECK_TIME_SECONDS = 5  # how soon an end of the session is noticed after the PC
 MOST_CALLS_AT_ONCE = 20  # of the worker threads, before the window is drawn again
 LATE_ANSWER_SECONDS = 60  # an answer that opens a session is waited for, so that it can be ended
 LONGEST_REPLY = 4 << 20  # bytes on the wire, with headers and framing; 1,000 roles need about 200 kB
+LONGEST_MESSAGE = 2 * LONGEST_REPLY  # bytes between agent and guardian: a reply in base64
 LONGEST_DOCUMENT = 100 << 20  # bytes that `sign` signs
 LONGEST_PARAMETER, MOST_ROLES = 4096, 1000
 LONGEST_CERTIFICATE = 64 << 10  # bytes, after decompression
@@ -1956,6 +1957,8 @@ HEADERS = {
     "Accept-Encoding": "identity",
     "Content-Type": "text/xml",
 }
+REPLY_HEADERS = "Content-Type", "Content-Encoding", "X-Spine-Stub-Reason"
+Reply = tuple[int, Mapping[str, str]]  # its status, and of its headers those
 
 
 class BoundedSocket(ssl.SSLSocket):
@@ -1999,7 +2002,7 @@ class Broker:
     def __init__(self, spine: str, ca_file: Path | None) -> None:
         self._spine = spine.rstrip("/")
         self._ca_file = ca_file
-        self._body = bytearray()  # of the last reply, as far as it came
+        self.reply = bytearray()  # the body of the last one, as far as it came
         self._used = boottime()  # when the connection was, at last
         self.open_session: Session | None = None  # even by an answer that is of no use here
         self._can_cut = self._is_leaving = False  # the request under way opens nothing; only the log-out is asked yet
@@ -2030,13 +2033,17 @@ class Broker:
         }
         plain = "Send the signed challenge to the sign-in service, which checks it"
         try:
-            answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed, LATE_ANSWER_SECONDS)
+            answer = self._post("validate", plain, self._parameters("AUTHENTICATION") | signed, opens_for=uid)
             self.open_session = session = _session(uid, answer)
         except AgentError:
-            if ticket := _find_ticket(bytes(self._body)):
+            if ticket := find_ticket(self.reply):
                 self.open_session = Session(uid, "", ticket, (), 0, 0, "")
             raise
         return session
+
+    def open(self, uid: str, path: str, body: bytes) -> Reply:
+        """Post what may open a session for this person; `reply` has what came, even where it raises AgentError."""
+        return self._exchange("POST", path, body, LATE_ANSWER_SECONDS)
 
     def select_role(self, session: Session, role: Role) -> None:
         """Tell the broker which role the person works in now. Raises ROLE_REFUSED, ENDED_BY_BROKER, AgentError."""
@@ -2078,7 +2085,19 @@ class Broker:
         if words != "OK" and not ticket_is_over(words):
             raise AgentError(Fault.BROKER_NONSENSE, f"the log-out was not confirmed: {words}")
 
+    def let_go(self, settled: bool) -> None:
+        """Nothing is done about the open session any more. It is `settled` where it is over, or is to stay open."""
+        self.open_session = None
+
+    def connect(self) -> None:
+        """Be ready for a request; where that cannot be, the request says so."""
+        with contextlib.suppress(OSError, ValueError):
+            self._connect(ANSWER_SECONDS)
+
     def close(self) -> None:
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if "_connection" in vars(self):
             self._connection.close()
 
@@ -2124,26 +2143,20 @@ class Broker:
             "service": service,
         }
 
-    def _post(self, endpoint: str, plain: str, parameters: Mapping[str, str], seconds: float | None = None) -> GpAnswer:
+    def _post(self, endpoint: str, plain: str, parameters: Mapping[str, str], **what: Any) -> GpAnswer:
         url = f"{self._spine}/login/auth{endpoint}"
-        text, reason = self._request("POST", url, plain, seconds, body=gp_object(parameters))
+        text, reason = self._request("POST", url, plain, gp_object(parameters), **what)
         if reason:
             raise AgentError(Fault.BROKER_REFUSED, reason)
         return GpAnswer.parse(text)
 
-    def _ask(self, method: str, url: str, plain: str, **what: Any) -> str:
+    def _ask(self, method: str, url: str, plain: str, body: bytes = b"", **what: Any) -> str:
         """The words of the page that is the reply."""
-        text, reason = self._request(method, url, plain, **what)
+        text, reason = self._request(method, url, plain, body, **what)
         return f"{status_words(text)} {reason}".strip()
 
     def _request(
-        self,
-        method: str,
-        url: str,
-        plain: str,
-        seconds: float | None = None,
-        body: bytes | None = None,
-        can_cut: bool = False,
+        self, method: str, url: str, plain: str, body: bytes, can_cut: bool = False, opens_for: str = ""
     ) -> tuple[str, str]:
         """One request: its reply's text, and the reason that our own stand-in gives developers for a refusal."""
         self._can_cut = can_cut
@@ -2152,28 +2165,37 @@ class Broker:
         # By hand: urlsplit would keep it, and so the ticket.
         started, path = time.perf_counter(), "/" + url.partition("://")[2].partition("/")[2]
         line = f"{method} {urlsplit(self._spine).netloc}{path.partition('?')[0]}"
-        target = quote(path, safe="%/?=&:;,+@~$!*'()")
-        self._body.clear()
         try:
-            connection = self._connect(seconds or ANSWER_SECONDS)
-            connection.request(method, target, body, HEADERS)
+            status, headers = (
+                self.open(opens_for, path, body) if opens_for else self._exchange(method, path, body, ANSWER_SECONDS)
+            )
+        except AgentError as error:
+            raise AgentError(error.fault, f"{line}: {error.technical}") from None
+        finally:
+            self._can_cut = False
+        tell(plain, f"{line} \u2192 {status}, {len(self.reply)} bytes", started)
+        reason = clean(headers["X-Spine-Stub-Reason"], 80)
+        if status != 200:
+            raise AgentError(Fault.BROKER_FAULT, f"{line} \u2192 HTTP {status} {reason}")
+        if encoding := headers["Content-Encoding"]:
+            raise AgentError(Fault.BROKER_NONSENSE, f"{line}: a reply packed by {encoding}, which was not asked for")
+        return decode_reply(bytes(self.reply), headers["Content-Type"]), reason
+
+    def _exchange(self, method: str, path: str, body: bytes, seconds: float) -> Reply:
+        """As `open`."""
+        self.reply.clear()
+        try:
+            connection = self._connect(seconds)
+            connection.request(method, quote(path, safe="%/?=&:;,+@~$!*'()"), body or None, HEADERS)
             with connection.getresponse() as answer:
                 while piece := answer.read1():
-                    self._body += piece
+                    self.reply += piece
             if answer.length:
                 raise http.client.IncompleteRead(b"")
         except Exception as error:  # a hostile reply makes http.client raise nearly anything
-            self.close()
-            raise error if isinstance(error, AgentError) else _broker_error(error, line) from None
-        finally:
-            self._can_cut = False
-        tell(plain, f"{line} \u2192 {answer.status}, {len(self._body)} bytes", started)
-        reason = clean(answer.headers.get("X-Spine-Stub-Reason", ""), 80)
-        if answer.status != 200:
-            raise AgentError(Fault.BROKER_FAULT, f"{line} \u2192 HTTP {answer.status} {reason}")
-        if encoding := answer.headers.get("Content-Encoding", ""):
-            raise AgentError(Fault.BROKER_NONSENSE, f"{line}: a reply packed by {encoding}, which was not asked for")
-        return decode_reply(bytes(self._body), answer.headers.get("Content-Type", "")), reason
+            self._disconnect()
+            raise error if isinstance(error, AgentError) else _broker_error(error) from None
+        return answer.status, {name: answer.headers.get(name, "") for name in REPLY_HEADERS}
 
 
 def is_readable(connection: socket.socket) -> bool:
@@ -2211,24 +2233,24 @@ def _session(uid: str, answer: GpAnswer) -> Session:
     )
 
 
-def _find_ticket(body: bytes) -> str:
-    """The ticket in a reply that is cut short or cannot be read, empty where there is none. UTF-16's NULs go."""
-    found = re.search(rb"""name=["']sso_ticket["'][^>]*>\s*([!-;=-~]{1,4096})""", body.replace(b"\0", b""))
+def find_ticket(reply: bytes | bytearray) -> str:
+    """The ticket in one that is cut short or cannot be read, empty where there is none. UTF-16's NULs go."""
+    found = re.search(rb"""name=["']sso_ticket["'][^>]*>\s*([!-;=-~]{1,4096})""", reply.replace(b"\0", b""))
     return html.unescape(found[1].decode("ascii")) if found else ""
 
 
-def _broker_error(error: Exception, line: str) -> AgentError:
+def _broker_error(error: Exception) -> AgentError:
     """What a failed request was, in the system's own words. http.client's may hold the URL and so the ticket."""
     match error:
         case TimeoutError():
-            return AgentError(Fault.BROKER_TIMEOUT, f"{line}: no whole reply in time")
+            return AgentError(Fault.BROKER_TIMEOUT, "no whole reply in time")
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | http.client.IncompleteRead():
-            return AgentError(Fault.UNREACHABLE, f"{line}: the connection ended in the middle")
+            return AgentError(Fault.UNREACHABLE, "the connection ended in the middle")
         case ssl.SSLError():
-            return AgentError(Fault.NOT_TRUSTED, f"{line}: {getattr(error, 'verify_message', error.reason)}")
+            return AgentError(Fault.NOT_TRUSTED, str(getattr(error, "verify_message", error.reason)))
         case OSError():
-            return AgentError(Fault.UNREACHABLE, f"{line}: {error.strerror or type(error).__name__}")
-    return AgentError(Fault.BROKER_NONSENSE, f"{line}: {type(error).__name__}")
+            return AgentError(Fault.UNREACHABLE, str(error.strerror or type(error).__name__))
+    return AgentError(Fault.BROKER_NONSENSE, type(error).__name__)
 
 
 # --- Login table ---------------------------------------------------------------------------------------------
@@ -2602,48 +2624,62 @@ class Bridge:
         self._writing.close()
 
 
-class Order(StrEnum):
-    """What the guardian is told of a session."""
+class Channel:
+    """One sign-in's way between agent and guardian, with an end for each: JSON objects, a line each."""
 
-    HOLD = auto()  # it is open: end it when the agent has gone
-    RELEASE = auto()  # it is over, or is to stay open: forget it
-    LOG_OUT = auto()  # the broker did not confirm its end: end it now
+    def __init__(self, end: socket.socket, seconds: float | None = None) -> None:
+        """`seconds`: the longest that the other side may take."""
+        end.settimeout(seconds)
+        self._end, self._lines = end, end.makefile("rb")
 
+    def send(self, **message: object) -> None:
+        """Raises OSError."""
+        self._end.sendall(json.dumps(message).encode() + b"\n")
 
-Guard = Callable[[Order, Session], None]
+    def receive(self) -> dict[str, Any]:
+        """Raises OSError, EOFError where the other side has gone or makes no sense."""
+        try:
+            return dict(json.loads(self._lines.readline(LONGEST_MESSAGE)))
+        except (ValueError, TypeError, RecursionError):
+            raise EOFError from None
+
+    def is_over(self) -> bool:
+        """Whether the guardian has gone, which says nothing without being asked."""
+        return is_readable(self._end)
+
+    def close(self) -> None:
+        self._lines.close()
+        self._end.close()
 
 
 class Guardian:
-    """The agent's end of the pipe to the guardian, a process that logs out who is left when the agent has died.
+    """The agent's end of the pipe to the guardian, a process that opens its sessions and ends those that are left.
 
-    It acts when the pipe closes: after kill -9, out of memory, when the X server has gone (Xlib ends the process).
-    It cannot end a session whose ticket was still on its way then.
+    So there is always one that knows the ticket, whichever of the two dies: by kill -9, out of memory, or when the X
+    server has gone (Xlib ends the process). Through the pipe go the ends of channels, one for each sign-in.
     """
 
     COMMAND = "guardian"  # of agent.py; for this class, not for people
 
     def __init__(self, spine: str, ca_file: Path | None) -> None:
-        self._broker = spine, str(ca_file.absolute()) if ca_file else None
-        self._lock = threading.Lock()
-        self._held: dict[str, bytes] = {}  # what it was told of each session that it holds, by ticket
+        self._broker = spine, ca_file.absolute() if ca_file else None
+        self.lock = threading.RLock()
+        self.holding: set[GuardedBroker] = set()  # those whose sessions it holds
         self._start(own_scope())
 
-    def tell(self, order: Order, session: Session) -> None:
-        """From any thread. A guardian that is not there any more is started again."""
-        message = json.dumps([order, session.uid, session.ticket, session.logout_url, *self._broker]).encode()
-        with self._lock:
-            self._held.pop(session.ticket, None)
-            others = [*self._held.values()]
-            if order is Order.HOLD:
-                self._held[session.ticket] = message
-            try:
-                self._pipe.sendall(message)
-            except ConnectionError:
+    def new_broker(self) -> Broker:
+        return GuardedBroker(self, *self._broker)
+
+    def channel(self) -> Channel:
+        """From any thread. A guardian that is not there any more is started again. Raises OSError."""
+        with self.lock:
+            if is_readable(self._pipe):  # it says nothing here: it has gone
                 LOG.warning("the guardian was gone, and is started again")
                 self.close()
                 self._start([])
-                for each in (*others, message):
-                    self._pipe.sendall(each)
+                for broker in self.holding:
+                    broker.hold(self._hand_over())
+            return self._hand_over()
 
     def close(self, seconds: float = 0.1) -> None:
         """Nothing more comes: the guardian ends once it has nothing to do, which most often is at once."""
@@ -2661,6 +2697,85 @@ class Guardian:
         )
         its.close()
 
+    def _hand_over(self) -> Channel:
+        ours, its = socket.socketpair()
+        with its:
+            socket.send_fds(self._pipe, [json.dumps(self._broker, default=str).encode()], [its.fileno()])
+        return Channel(ours, GUARDIAN_SECONDS)
+
+
+class GuardedBroker(Broker):
+    """The broker as the agent asks it. What may open a session the guardian posts, and then holds the session."""
+
+    def __init__(self, guardian: Guardian, spine: str, ca_file: Path | None) -> None:
+        super().__init__(spine, ca_file)
+        self._guardian = guardian
+        self._channel: Channel | None = None
+
+    def activate(self) -> Challenge:
+        """While the person types, the guardian connects."""
+        challenge = super().activate()
+        self._ready_channel()
+        return challenge
+
+    def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
+        try:
+            return super().validate(uid, challenge, der)
+        finally:
+            if self.open_session:
+                with self._guardian.lock:
+                    self.hold(self._ready_channel())
+                    self._guardian.holding.add(self)
+
+    def open(self, uid: str, path: str, body: bytes) -> Reply:
+        channel = self._ready_channel()
+        try:
+            channel.send(uid=uid, path=path, body=body.decode())
+            answer = channel.receive()
+            self.reply[:] = base64.b64decode(answer["reply"])
+            if "fault" in answer:
+                raise AgentError(Fault[answer["fault"]], answer["technical"])
+            return answer["status"], answer["headers"]
+        except (OSError, EOFError, LookupError, ValueError, TypeError) as error:
+            self.close()  # what it may open yet, the guardian ends
+            raise AgentError(Fault.UNEXPECTED, f"the guardian has failed: {type(error).__name__}") from None
+
+    def hold(self, channel: Channel) -> None:
+        """From any thread: have the guardian hold the session, at this channel from now on."""
+        before, self._channel, session = self._channel, channel, self.open_session
+        if before and before is not channel:
+            before.close()
+        if session:
+            with contextlib.suppress(OSError):
+                channel.send(uid=session.uid, ticket=session.ticket, logout_url=session.logout_url)
+
+    def let_go(self, settled: bool) -> None:
+        """The guardian ends what is not settled."""
+        super().let_go(settled)
+        with self._guardian.lock:
+            self._guardian.holding.discard(self)
+            if settled and self._channel:
+                with contextlib.suppress(OSError):
+                    self._channel.send(uid="", ticket="", logout_url="")
+            self.close()
+
+    def close(self) -> None:
+        super().close()
+        if self._channel:
+            self._channel.close()
+        self._channel = None
+
+    def _ready_channel(self) -> Channel:
+        """Raises AgentError."""
+        if self._channel and self._channel.is_over():
+            self._channel.close()
+            self._channel = None
+        try:
+            channel = self._channel = self._channel or self._guardian.channel()
+        except OSError as error:
+            raise AgentError(Fault.UNEXPECTED, f"no guardian: {error.strerror}") from None
+        return channel
+
 
 def own_scope() -> Sequence[str]:
     """What to put before a command that is to outlive the systemd unit we are in; nothing where that cannot be."""
@@ -2671,31 +2786,51 @@ def own_scope() -> Sequence[str]:
 
 
 def guard() -> int:
-    """The guardian itself: keep sessions in mind until the pipe closes, then end those that are left."""
+    """The guardian itself: watch over each sign-in that comes through the pipe, until that closes."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
-    held: dict[str, threading.Thread] = {}  # by ticket; each is started when its session is to end
     with socket.socket(fileno=sys.stdin.fileno()) as pipe:
-        while take_order(pipe.recv(LONGEST_ORDER), held):
-            pass
-    for log_out in held.values():
-        log_out.start()
+        while ends := (received := socket.recv_fds(pipe, LONGEST_PARAMETER, 1))[1]:
+            broker = json.loads(received[0])
+            threading.Thread(target=watch_over, args=(socket.socket(fileno=ends[0]), *broker)).start()
     return 0  # when these threads have ended
 
 
-def take_order(message: bytes, held: dict[str, threading.Thread]) -> bool:
-    """Whether there was one. A function of its own, so that nothing of a message outlives it."""
-    if not message:
-        return False
-    order, uid, ticket, logout_url, *broker = json.loads(message)
-    log_out = threading.Thread(target=insist, args=(Session(uid, "", ticket, (), 0, 0, logout_url), *broker))
-    held.pop(ticket, None)
-    if order == Order.HOLD:
-        held[ticket] = log_out
-    elif order == Order.LOG_OUT:
-        log_out.start()
-    return True
+def watch_over(end: socket.socket, spine: str, ca_file: Path | None) -> None:
+    """A sign-in: post the signed challenge, and hold the session that is opened until told that it is settled.
+
+    It is ended where the channel closes without that, or makes no sense.
+    """
+    held: Session | None = None
+    with (
+        contextlib.suppress(Exception),
+        contextlib.closing(Channel(end)) as channel,
+        contextlib.closing(Broker(spine, ca_file)) as broker,
+    ):
+        broker.connect()
+        while True:
+            message, answer = channel.receive(), None
+            if body := message.pop("body", ""):
+                answer = post_for_agent(broker, message["path"], body)
+                message |= {"ticket": find_ticket(broker.reply), "logout_url": ""}
+            uid, ticket, logout_url = (str(message[name]) for name in ("uid", "ticket", "logout_url"))
+            held = Session(uid, "", ticket, (), 0, 0, logout_url) if ticket else None
+            if answer:
+                channel.send(**answer)
+    if held:
+        insist(held, spine, ca_file)
+
+
+def post_for_agent(broker: Broker, path: str, body: str) -> dict[str, object]:
+    """What the agent gets to know: all of the reply, even where there is a fault."""
+    answer: dict[str, object] = {}
+    try:
+        answer["status"], answer["headers"] = broker.open("", path, body.encode())
+    except AgentError as error:
+        answer = {"fault": error.fault.name, "technical": error.technical}
+    broker.close()
+    return answer | {"reply": base64.b64encode(broker.reply).decode()}
 
 
 def insist(session: Session, spine: str, ca_file: Path | None) -> None:
@@ -2776,7 +2911,6 @@ class Attempt:
 
     card: CardIn
     broker: Broker
-    guard: Guard
     logged_out: Callable[[Attempt, LogOutEnded], None]  # called on the lane
     lane: Lane = field(default_factory=lambda: Lane("broker"))
     facts: CardFacts | None = None
@@ -2830,17 +2964,15 @@ class Attempt:
             return self.broker.validate(uid, challenge, der)
         finally:
             self.lane.may_open = False
-            if self.broker.open_session:
-                self.guard(Order.HOLD, self.broker.open_session)
 
     def log_out(self) -> None:
         """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
-        session, self.broker.open_session = self.broker.open_session, None
+        session = self.broker.open_session
         if session and self.stays_open:
-            self.guard(Order.RELEASE, session)
+            self.broker.let_go(settled=True)
         elif session:
             confirmed = self._is_ended(session)
-            self.guard(Order.RELEASE if confirmed else Order.LOG_OUT, session)
+            self.broker.let_go(settled=confirmed)
             self.logged_out(self, LogOutEnded(confirmed))
 
     def _is_ended(self, session: Session) -> bool:
@@ -2908,7 +3040,6 @@ class Conductor:
     bridge: Bridge
     digest: Digest
     clock: Clock = boottime
-    guard: Guard = lambda order, session: None
     mode: Mode = Mode.NORMAL
     mobility_minutes: int = 30
     parked_sessions: int = 3
@@ -3350,7 +3481,7 @@ class Conductor:
             self.bridge.call(self.handle, Cue.NO_CARD_LEFT)
             return
         logged_out = functools.partial(self.bridge.call, self._log_out_ended)
-        attempt = self.attempt = Attempt(card, self.new_broker(), self.guard, logged_out)
+        attempt = self.attempt = Attempt(card, self.new_broker(), logged_out)
         attempt.lane.submit(lambda: self.bridge.call(self._broker_seen, attempt.prefetch()))
         self._run(self._card_lane, attempt, lambda: self._facts_of(attempt))
 
@@ -7567,10 +7698,9 @@ def make_conductor(settings: Settings, reader: CardSource, bridge: Bridge, guard
     """What the settings make of it."""
     return Conductor(
         reader,
-        functools.partial(Broker, settings.spine, settings.ca_file),
+        guardian.new_broker,
         bridge,
         settings.digest,
-        guard=guardian.tell,
         mode=mode,
         mobility_minutes=settings.mobility_minutes,
         parked_sessions=settings.parked_sessions,

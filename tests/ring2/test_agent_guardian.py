@@ -20,9 +20,10 @@ from support.emulator import EmulatorProgram
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 from support.screen import Display, own_display
 from support.spine import Spine
+from support.spine_client import sign_cms
 
 import agent
-from agent import Colour, Cue, Fault, Guardian, Order, Session, State
+from agent import Broker, Colour, Cue, Fault, Guardian, Session, State
 from demo import EmbeddedReader
 from spine_stub.stub import Stub
 
@@ -179,7 +180,7 @@ def test_a_log_out_that_is_not_confirmed_is_tried_again_even_after_the_agent_has
 def person(spine: Spine, port: int, slot: Slot) -> Iterator[Person]:
     """Somebody who signs in in this process, with a guardian."""
     guardian = Guardian(spine.url, spine.ca_file)
-    person = Person(EmbeddedReader(port), lambda: agent.Broker(spine.url, spine.ca_file), guard=guardian.tell)
+    person = Person(EmbeddedReader(port), guardian.new_broker)
     slot.insert("one-role")
     yield person
     person.close()
@@ -208,7 +209,7 @@ def test_a_session_that_is_opened_too_late_is_ended(
     stub.faults.once("delay", 1, endpoint="authvalidate")
     person.types()
     assert person.problem().fault is Fault.BROKER_TIMEOUT
-    assert sessions() == 1
+    wait_until(lambda: sessions() == 1, what="a session that is too late")
     wait_until(lambda: sessions() == 0, what="the log-out")
     assert person.state is State.PROBLEM
 
@@ -242,32 +243,46 @@ def test_a_session_that_is_kept_stays(spine: Spine, data: Path, port: int, sessi
     assert not spine.is_over(json.loads(done.stdout)["ticket"])
 
 
-def test_one_that_was_ended_is_started_again(spine: Spine, sessions: Callable[[], int]) -> None:
-    _, ticket = spine.login()
+@pytest.fixture
+def guardian(spine: Spine) -> Iterator[Guardian]:
     guardian = Guardian(spine.url, spine.ca_file)
+    yield guardian
+    guardian.close()
+    guardian.process.wait(10)
+
+
+def sign_in(broker: Broker, spine: Spine) -> Session:
+    """As the agent does it."""
+    challenge, card = broker.activate(), spine.card()
+    return broker.validate(card.uid, challenge, sign_cms(card, challenge.data).dump())
+
+
+def dies(guardian: Guardian) -> None:
     guardian.process.kill()
     guardian.process.wait()
-    guardian.tell(Order.HOLD, Session("555000000001", "", ticket, (), 10, 10, f"{spine.url}/login/authlogout"))
-    assert sessions() == 1
-    guardian.close()
+
+
+def test_one_that_was_ended_is_started_again(guardian: Guardian, spine: Spine, sessions: Callable[[], int]) -> None:
+    dies(guardian)
+    with contextlib.closing(guardian.new_broker()) as broker:
+        sign_in(broker, spine)
+        assert sessions() == 1
     wait_until(lambda: sessions() == 0, what="the log-out")
-    guardian.process.wait(10)
 
 
-def test_one_that_is_started_again_holds_the_earlier_sessions_too(spine: Spine, sessions: Callable[[], int]) -> None:
-    logout_url, before = f"{spine.url}/login/authlogout", sessions()
-    opened = [Session("555000000001", "", spine.login()[1], (), 10, 10, logout_url) for _ in range(2)]
-    over = Session("555000000001", "", "a ticket that is over", (), 10, 10, logout_url)
-    guardian, told = Guardian(spine.url, spine.ca_file), (Order.HOLD, Order.HOLD, Order.RELEASE)
-    for order, session in zip(told, (opened[0], over, over), strict=True):
-        guardian.tell(order, session)
-    guardian.process.kill()
-    guardian.process.wait()
-    guardian.tell(Order.HOLD, opened[1])
-    assert sessions() == before + 2
-    guardian.close()
-    wait_until(lambda: sessions() == before, what="the end of both")
-    guardian.process.wait(10)
+def test_one_that_is_started_again_holds_the_earlier_sessions_too(
+    guardian: Guardian, spine: Spine, sessions: Callable[[], int]
+) -> None:
+    brokers = [guardian.new_broker() for _ in range(3)]
+    opened = [sign_in(broker, spine) for broker in brokers[:2]]
+    brokers[0].let_go(settled=True)
+    dies(guardian)
+    opened.append(sign_in(brokers[2], spine))
+    assert sessions() == 3
+    for broker in brokers[1:]:
+        broker.close()
+    wait_until(lambda: sessions() == 1, what="the end of those that are not settled")
+    assert not spine.is_over(opened[0].ticket)
 
 
 def test_no_other_program_of_its_person_can_read_its_memory(spine: Spine) -> None:
@@ -295,13 +310,14 @@ def test_under_systemd_it_gets_a_scope_of_its_own_where_that_is_possible(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("INVOCATION_ID", "0" * 32)
-    _, ticket = spine.login()
     guardian = Guardian(spine.url, spine.ca_file)
     wait_until(asked.exists, what="a call of systemd-run")
     if not works:
         wait_until(lambda: not programs_with(str(systemd_run)), what="the end of systemd-run")
-    guardian.tell(Order.HOLD, Session("555000000001", "", ticket, (), 10, 10, f"{spine.url}/login/authlogout"))
+    broker = guardian.new_broker()
+    sign_in(broker, spine)
     assert "--user --scope" in asked.read_text()
+    broker.close()
     guardian.close()
     wait_until(lambda: sessions() == 0, what="the log-out")
     guardian.process.wait(10)
