@@ -32,18 +32,18 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 572,  # everything before the cards
+    "": 573,  # everything before the cards
     "Card session": 740,
     "PKCS#11 tokens": 422,
-    "CMS and XML messages": 200,
-    "Broker client": 307,
-    "Login table": 330,
-    "Worker bridge": 1231,
+    "CMS and XML messages": 192,
+    "Broker client": 328,
+    "Login table": 314,
+    "Worker bridge": 1340,
     "Front ends": 2326,
     "Ticket socket": 908,
-    "Configuration and logging": 625,
+    "Configuration and logging": 624,
 }
-MOST_LINES = 7637
+MOST_LINES = 7767
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
