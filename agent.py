@@ -7200,9 +7200,8 @@ class Settings:
 
     def mode(self) -> Mode:
         """Of several that are set the first one in this order counts, as with the Windows agent."""
-        modes = {Mode.MOBILITY: self.mobility, Mode.SESSION_LOCK_PERSISTENCE: self.session_lock_persistence}
-        modes |= {Mode.ENHANCED_NORMAL: self.enhanced_normal, Mode.NORMAL: True}
-        return next(mode for mode, is_set in modes.items() if is_set)
+        order = Mode.MOBILITY, Mode.SESSION_LOCK_PERSISTENCE, Mode.ENHANCED_NORMAL
+        return next((mode for mode in order if getattr(self, mode.name.lower())), Mode.NORMAL)
 
     def mistake(self, name: str, what: str, advice: str = "") -> UsageError:
         """An error that names the place of a value, and the value."""
@@ -7350,20 +7349,18 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def log_handler(settings: Settings) -> logging.StreamHandler[TextIO]:
-    """Raises UsageError where its file cannot be written."""
+    """To stderr, or to a file of its owner alone. Raises UsageError where that cannot be written.
+
+    No link is followed that somebody else put there, and no pipe waited for that nobody reads.
+    """
+    if not settings.log_file:
+        return logging.StreamHandler()
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return logging.StreamHandler(open_log(settings.log_file) if settings.log_file else None)
+        opened = os.open(settings.log_file, flags, 0o600)
+        return logging.StreamHandler(open(opened, "a", encoding="utf-8", errors="backslashreplace"))
     except OSError as error:
         raise settings.mistake("log_file", f"which cannot be written: {error.strerror}") from None
-
-
-def open_log(path: Path) -> TextIO:
-    """Made for its owner alone, and never through a link that somebody else put there. Raises OSError.
-
-    A pipe that nobody reads is not waited for.
-    """
-    opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    return open(opened, "a", encoding="utf-8", errors="backslashreplace")
 
 
 # --- Main ----------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from agent import (
     Settings,
     UsageError,
     check_spine,
+    log_handler,
     make_parser,
-    open_log,
     set_up_logging,
 )
 from demo import make_reader
@@ -133,7 +133,7 @@ def test_one_table_makes_keys_variables_and_options() -> None:
 
 def test_only_its_owner_reads_the_log(tmp_path: Path) -> None:
     path = tmp_path / "agent.log"
-    with open_log(path) as log:
+    with log_handler(Settings(log_file=path)).stream as log:
         log.write("Zo\xeb \ud800")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "Zo\xeb \\ud800" in path.read_text()

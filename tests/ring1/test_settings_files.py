@@ -11,7 +11,7 @@ from support.settings import load
 
 import bridge.settings
 import kiosk.settings
-from agent import Notices, Settings, UsageError, check_spine, open_log, wants_kiosk
+from agent import Notices, Settings, UsageError, check_spine, log_handler, wants_kiosk
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -55,8 +55,8 @@ def test_what_can_be_done_without_is_passed_over(path: Path) -> None:
 
 def test_a_log_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
     pipe(tmp_path / "log")
-    with pytest.raises(OSError, match="No such device"):
-        open_log(tmp_path / "log")
+    with pytest.raises(UsageError, match="No such device"):
+        log_handler(Settings(log_file=tmp_path / "log"))
 
 
 def test_no_name_of_a_file_means_none() -> None:
