@@ -41,9 +41,9 @@ BUDGET = {
     "Worker bridge": 1340,
     "Front ends": 2326,
     "Ticket socket": 908,
-    "Configuration and logging": 624,
+    "Configuration and logging": 621,
 }
-MOST_LINES = 7767
+MOST_LINES = 7764
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
