@@ -6330,6 +6330,7 @@ METHODS = {  # their parameters, by full name: {"origin": "?string"}
     for interface, text in INTERFACES.items()
     for method, parameters in re.findall(r"^method (\w+)\((.*?)\)", text, re.MULTILINE)
 }
+HANDLERS = {method: re.sub("(?!^)([A-Z])", r"_\1", method.rpartition(".")[2]).lower() for method in METHODS}
 TYPES = {"string": str, "int": int, "bool": bool}
 LONGEST_MESSAGE, MOST_UNFINISHED = 1 << 20, 16 << 20  # bytes: one message, and of all callers what is not whole yet
 LONG_MESSAGE = 64 << 10  # bytes; from here on it matters what all callers have sent together
@@ -6404,7 +6405,7 @@ class Call:
     def parse(cls, message: bytes) -> Call:
         """Raises VarlinkError for what is no call at all."""
         try:
-            call = json.loads(message)
+            call = json.loads(message.decode())  # of bytes it would guess the encoding
             given = call.get("parameters")
             parameters = {} if given is None else {name: value for name, value in given.items() if value is not None}
             return cls(call["method"] + "", parameters, call.get("more") is True, call.get("oneway") is True)
@@ -6448,7 +6449,7 @@ class Caller:
         self.call: Call | None = None  # not answered yet
         self.used = time.monotonic()
         self._received = bytearray()
-        self._reading: asyncio.Future[bytes] | None = None  # begun while a call was open
+        self._news: asyncio.Future[None] | None = None  # which is waited for
 
     def program(self) -> str:
         """The program's path, or where it hides that the first words of its command: hints, which can be made up."""
@@ -6483,9 +6484,11 @@ class Caller:
 
     async def next_call(self) -> Call:
         """Raises EOFError at the end, OSError, VarlinkError for what is no call."""
+        if self._received:
+            await asyncio.sleep(0)  # others first
         self.call = None
         while (message := take_message(self._received)) is None:
-            await self._receive()
+            await self.news()
         self.call = Call.parse(message)
         return self.call
 
@@ -6495,19 +6498,6 @@ class Caller:
             reply = encode_reply(outcome, continues=continues)
             await asyncio.get_running_loop().sock_sendall(self.link, reply)
 
-    async def stay_until(self, event: asyncio.Event) -> None:
-        """Raises EOFError or OSError where the program goes before, VarlinkError where it sends too much."""
-        waiting = asyncio.ensure_future(event.wait())
-        try:
-            while not waiting.done():
-                self._reading = self._reading or asyncio.ensure_future(self._read())
-                either: list[asyncio.Future[Any]] = [waiting, self._reading]
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if self._reading.done():
-                    await self._receive()
-        finally:
-            waiting.cancel()
-
     async def send_away(self, error: VarlinkError) -> None:
         """Say why, and take nothing more: who still sends is to read what was said. Raises EOFError, OSError."""
         self.call = None
@@ -6515,19 +6505,34 @@ class Caller:
         self.link.shutdown(socket.SHUT_WR)
         while True:
             self._received.clear()
-            await self._receive()
+            await self.news()
 
-    def close(self) -> None:
-        if self._reading:
-            self._reading.cancel()
-        self.link.close()
+    async def news(self) -> None:
+        """Take what has come; where nothing has, wait until something does or `wake` is called.
 
-    async def _read(self) -> bytes:
-        return await asyncio.get_running_loop().sock_recv(self.link, 4096)
+        Raises EOFError or OSError where the program has gone, VarlinkError where it sends too much.
+        """
+        if self._take():
+            await asyncio.sleep(0)  # others first
+            return
+        loop, descriptor = asyncio.get_running_loop(), self.link.fileno()
+        self._news = loop.create_future()
+        loop.add_reader(descriptor, self.wake)
+        try:
+            await self._news
+        finally:
+            loop.remove_reader(descriptor)
+        self._take()
 
-    async def _receive(self) -> None:
-        reading, self._reading = self._reading, None
-        data = await (reading or self._read())
+    def wake(self) -> None:
+        if self._news and not self._news.done():
+            self._news.set_result(None)
+
+    def _take(self) -> bool:
+        try:
+            data = self.link.recv(4096)
+        except BlockingIOError:
+            return False
         if not data:
             raise EOFError
         self._received += data
@@ -6535,6 +6540,7 @@ class Caller:
         total = sum(len(each._received) for each in self._others) if size > LONG_MESSAGE else 0
         if size > LONGEST_MESSAGE + 1 or total > MOST_UNFINISHED:
             raise VarlinkError("InvalidParameter", "That is too long for a message.")
+        return True
 
 
 @dataclass(eq=False)
@@ -6600,7 +6606,7 @@ class TicketServer(threading.Thread):
         self._left, self._left_told = 0, 0  # how often somebody has left programs: the owner's count, and this thread's
         self._eras: deque[tuple[float, str]] = deque(maxlen=MOST_ERAS)  # from when on each session was there
         self._loop = asyncio.new_event_loop()
-        self._ends, self._changed = asyncio.Event(), asyncio.Event()
+        self._ends = asyncio.Event()
         self._callers: set[Caller] = set()
         self._known = Known(conductor.state)
         self._open: list[OpenCall] = []
@@ -6661,7 +6667,7 @@ class TicketServer(threading.Thread):
 
     def close(self) -> None:
         """Tell all who wait that the agent ends."""
-        self._call(self._ends.set)
+        self._call(self._end)
         self.join(1)
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
@@ -6683,8 +6689,6 @@ class TicketServer(threading.Thread):
         self._loop.add_reader(self._listener, self._accept)
         await self._ends.wait()
         self._loop.remove_reader(self._listener)
-        self._sequence += 1
-        self._wake()
         busy = [caller.task for caller in self._callers if caller.call and caller.task]
         if busy:
             await asyncio.wait(busy, timeout=0.5)
@@ -6692,6 +6696,11 @@ class TicketServer(threading.Thread):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _end(self) -> None:
+        self._sequence += 1
+        self._ends.set()
+        self._wake()
 
     def _accept(self) -> None:
         try:
@@ -6721,7 +6730,6 @@ class TicketServer(threading.Thread):
                 raise VarlinkError("UserNotValid", "This is the agent of another user.")
             while not self._ends.is_set():
                 await caller.reply(await self._answer(caller, await caller.next_call()))
-                await asyncio.sleep(0)  # in turn
         except VarlinkError as error:
             with contextlib.suppress(EOFError, OSError):
                 await caller.send_away(error)
@@ -6729,7 +6737,7 @@ class TicketServer(threading.Thread):
             pass  # gone
         finally:
             self._callers.discard(caller)
-            caller.close()
+            caller.link.close()
 
     async def _answer(self, caller: Caller, call: Call) -> Outcome:
         """Raises EOFError and OSError where the program has gone."""
@@ -6737,8 +6745,7 @@ class TicketServer(threading.Thread):
             call.check()
             if (origin := call.parameters.get("origin")) and not ORIGIN.fullmatch(origin):
                 raise invalid("origin")
-            name = re.sub("(?!^)([A-Z])", r"_\1", call.method.rpartition(".")[2]).lower()
-            outcome: Outcome = await getattr(self, name)(caller, **call.parameters)
+            outcome: Outcome = await getattr(self, HANDLERS[call.method])(caller, **call.parameters)
             return outcome
         except (EOFError, OSError):
             raise
@@ -6760,10 +6767,10 @@ class TicketServer(threading.Thread):
         try:
             async with asyncio.timeout(wait_seconds):
                 while (outcome := find()) is None:
-                    self._show_first()
-                    await call.caller.stay_until(self._changed)
                     if self._ends.is_set():
                         raise AgentError(Fault.NOT_RUNNING, says="The agent has ended.")
+                    self._show_first()
+                    await call.caller.news()
                 return outcome
         except TimeoutError:
             raise AgentError(Fault.NO_TICKET, says="Nobody has answered in time.") from None
@@ -6778,8 +6785,9 @@ class TicketServer(threading.Thread):
 
     def _wake(self) -> None:
         """Have all who wait look again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for caller in self._callers:
+            if caller.call:
+                caller.wake()
 
     def _moved(self, old: Known, new: Known) -> None:
         if bool(old.signed_in) != bool(new.signed_in):
@@ -6842,9 +6850,11 @@ class TicketServer(threading.Thread):
 
     def _is_of_before(self, caller: Caller) -> bool:
         """Whether, on a shared PC, the program began before the session that is there: it may be another person's."""
-        began, here = caller.began() if self._kiosk else 0.0, self._known.signed_in
+        if not self._kiosk:
+            return False
+        began, here = caller.began(), self._known.signed_in
         session = next((session for since, session in reversed(self._eras) if since <= began), "")
-        return self._kiosk and (here is None or session != here.id)
+        return here is None or session != here.id
 
     # The methods of the interfaces. Each returns its reply's parameters, or raises or returns what went wrong.
 
@@ -6936,13 +6946,13 @@ class TicketServer(threading.Thread):
         now = "signed_in" if self._known.signed_in else "locked" if self._known.locked else "signed_out"
         await caller.reply(self._event_now(now, None), continues=True)
         while True:
-            changed = self._changed
-            for message in [message for message in self._events if message["sequence"] > seen]:
+            if message := next((each for each in self._events if each["sequence"] > seen), None):
                 seen = message["sequence"]
                 await caller.reply(message, continues=True)
-            if self._ends.is_set():
+            elif self._ends.is_set():
                 return {"sequence": self._sequence, "event": "signed_out", "reason": "agent_ended"}
-            await caller.stay_until(changed)
+            else:
+                await caller.news()
 
     async def hooks_done(self, caller: Caller, sequence: int, failed: str = "") -> Outcome:
         if self._hooks is None or self._hooks.pid != caller.pid:

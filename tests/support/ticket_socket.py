@@ -159,7 +159,14 @@ class LiveAgent:
         if self.conductor.state is State.CHOOSING_ROLE:
             self.does(agent.RoleChosen(session.roles[0]))
         self.sees(State.SIGNED_IN)
+        self.rests()
         return session.ticket
+
+    def rests(self) -> None:
+        """Wait until the owner's thread is done with all that was to be done, and programs are told of it."""
+        done = threading.Event()
+        self.bridge.call(done.set)
+        assert done.wait(10)
 
     def asks(self, question: str = "") -> agent.Request:
         """Wait until a program asks the person something new: by default, to sign in."""
