@@ -4,9 +4,9 @@
 A person puts a card into the reader of a shared PC, types a passcode and is signed in at the Spine Security
 Broker; the card is pulled and the PC is clean for the next person.
 
-    python agent.py --demo                          everything at once, no card, reader or network needed
-    python agent.py --spine https://HOST            the window, with the smartcard readers of this PC
-    python agent.py --spine https://HOST login      the same sign-in in the terminal
+    python3 agent.py --demo                          everything at once, no card, reader or network needed
+    python3 agent.py --spine https://HOST            the window, with the smartcard readers of this PC
+    python3 agent.py --spine https://HOST login      the same sign-in in the terminal
 
 How to read this file: each section uses only the ones above it.
 
@@ -310,7 +310,7 @@ class Fault(Enum):
     """Every way for a sign-in to fail: its exit code, and for the person in front what is wrong and what to do."""
 
     UNEXPECTED = 1, "Something unexpected happened. Try again. If it happens again, tell your service desk."
-    USAGE = 2, "The agent was not started correctly. See: python agent.py --help"
+    USAGE = 2, "The agent was not started correctly. See: python3 agent.py --help"
     NO_READER = 3, "No card reader is connected to this PC. Plug the card reader in, or tell your service desk."
     READER_NOT_FOUND = 3, "This PC's card reader is not connected. Plug it in, or tell your service desk."
     NO_SERVICE = 3, "The smartcard service of this PC is not running. Ask your service desk to start it (called pcscd)."

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The demonstration of Lanyard: a broker, a virtual card and the reader that it is put into, around agent.py.
 
-    python demo.py --demo                     as `agent.py --demo`, which hands over to this file
-    python demo.py --reader embedded[:PORT]   as `agent.py --reader embedded`: a virtual card started by hand plugs in
+    python3 demo.py --demo                     as `agent.py --demo`, which hands over to this file
+    python3 demo.py --reader embedded[:PORT]   as `agent.py --reader embedded`: a virtual card started by hand plugs in
 
-It starts `python -m spine_stub` and `python -m emulator` as programs of their own, is the virtual card's reader
+It starts `python3 -m spine_stub` and `python3 -m emulator` as programs of their own, is the virtual card's reader
 (the reader's side of vsmartcard's vpcd protocol), and puts a strip under the window that moves cards. None of this
 is needed on a PC with a real reader: there agent.py is enough.
 """
@@ -55,7 +55,7 @@ VIRTUAL_READER = "Virtual PCD"  # what pcscd calls vpcd's readers
 BROKER_SECONDS = 120  # to make the keys of all test cards, on a small computer too
 READER_SECONDS = 20  # for a reader to take the card
 IN_USE = "another program has it, perhaps vpcd or another agent"
-OTHER_PORT = "Choose another: --reader embedded:PORT; for the card: python -m emulator run CARD --vpcd 127.0.0.1:PORT"
+OTHER_PORT = "Choose another: --reader embedded:PORT; for the card: python3 -m emulator run CARD --vpcd 127.0.0.1:PORT"
 POWER_ON, RESET, ATR = b"\x01", b"\x02", b"\x04"  # by which a vpcd reader drives a card; longer frames are APDUs
 
 
@@ -272,7 +272,7 @@ class Demonstration(contextlib.ExitStack):
         self._start(READER_SECONDS, late, "emulator", "run", card, "--vpcd", reader, "--tray", "none")
 
     def _start(self, seconds: float, late: AgentError, module: str, *arguments: str) -> str:
-        """Start `python -m module`, wait for its line `ready WHERE`, return WHERE.
+        """Start `python3 -m module`, wait for its line `ready WHERE`, return WHERE.
 
         Raises `late` where no line came in time, and DemonstrationFailed. Nothing is written into DIR here: the
         broker, which comes first, finds out whose it is.

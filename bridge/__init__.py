@@ -1,6 +1,6 @@
 """Carries the agent's ticket onward: to pages in a browser, to links, and to programs written for other agents.
 
-In a terminal: `python -m bridge --help`. In Python:
+In a terminal: `python3 -m bridge --help`. In Python:
 
     from bridge.agent_socket import AgentSocket
     with AgentSocket() as agent:

@@ -1,4 +1,4 @@
-"""The bridge as a program: python -m bridge COMMAND, or lanyard-bridge COMMAND."""
+"""The bridge as a program: python3 -m bridge COMMAND, or lanyard-bridge COMMAND."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _run(arguments: list[str] | None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser with every command."""
     parser = argparse.ArgumentParser(
-        prog="python -m bridge", description="Carries the agent's ticket to browsers and to other programs."
+        prog="python3 -m bridge", description="Carries the agent's ticket to browsers and to other programs."
     )
     parser.add_argument("--version", action="version", version=f"Lanyard {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -1,4 +1,4 @@
-"""python -m bridge serve: pages of configured origins get the ticket over HTTP on this PC."""
+"""python3 -m bridge serve: pages of configured origins get the ticket over HTTP on this PC."""
 
 from __future__ import annotations
 

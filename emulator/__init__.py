@@ -1,6 +1,6 @@
 """A virtual NHS smartcard: a PIV card (NIST SP 800-73-4) in software, for a virtual reader.
 
-In a terminal: `python -m emulator --help`. In Python:
+In a terminal: `python3 -m emulator --help`. In Python:
 
     from emulator import Card, VirtualCard
     card = VirtualCard(Card.open("DIR/cards/three-roles"))

@@ -1,4 +1,4 @@
-"""`python -m emulator`."""
+"""`python3 -m emulator`."""
 
 from __future__ import annotations
 

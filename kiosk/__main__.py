@@ -1,4 +1,4 @@
-"""The kiosk as a program: python -m kiosk COMMAND, or lanyard-kiosk COMMAND."""
+"""The kiosk as a program: python3 -m kiosk COMMAND, or lanyard-kiosk COMMAND."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _run(arguments: list[str] | None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser with every command."""
     parser = argparse.ArgumentParser(
-        prog="python -m kiosk",
+        prog="python3 -m kiosk",
         description="Makes a shared PC of a PC on which Lanyard's agent runs.",
         epilog="What is wrong with this PC, and what to do about it, the agent's own command says: lanyard doctor.",
     )

@@ -1,6 +1,6 @@
 """A stand-in for the Spine Security Broker (GAS), for people who build and test its clients.
 
-`python -m spine_stub --data DIR` runs it as a program; `create_app(Config(DIR))` is the same thing
+`python3 -m spine_stub --data DIR` runs it as a program; `create_app(Config(DIR))` is the same thing
 as a WSGI application; `with SpineStub() as spine:` runs it inside a test. Everything it knows lies
 in DIR, which `first_start.fill` makes: a test certificate authority, a few people with their roles,
 and nine demonstration smartcards.

@@ -1,4 +1,4 @@
-"""The broker as a program: python -m spine_stub [--data DIR] [--port 8443] ..."""
+"""The broker as a program: python3 -m spine_stub [--data DIR] [--port 8443] ..."""
 
 from __future__ import annotations
 

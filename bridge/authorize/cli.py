@@ -1,4 +1,4 @@
-"""python -m bridge authorize: what the desktop starts when a program opens a link of ours."""
+"""python3 -m bridge authorize: what the desktop starts when a program opens a link of ours."""
 
 from __future__ import annotations
 

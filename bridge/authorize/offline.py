@@ -2,7 +2,7 @@
 
 The key is made of the session's ticket, which only this user's agent has: when the card is out nobody can make or check
 one any more, and the next session's key is another. A code is for one client, redirect and PKCE challenge, for 30
-seconds, and once. Whoever wants to know whether a code is good asks `python -m bridge authorize --redeem`.
+seconds, and once. Whoever wants to know whether a code is good asks `python3 -m bridge authorize --redeem`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, unique
 
-_INSTALL = "python -m bridge native-host --install"
+_INSTALL = "python3 -m bridge native-host --install"
 
 
 @unique
@@ -32,7 +32,7 @@ class Fault(Enum):
     NO_SESSION_FOLDER = (
         "Ask in a login session; after su or sudo, or in a job: export XDG_RUNTIME_DIR=/run/user/$(id -u)"
     )
-    AGENT_NOT_RUNNING = "Start the agent: lanyard, or python agent.py"
+    AGENT_NOT_RUNNING = "Start the agent: lanyard, or python3 agent.py"
     AGENT_OF_ANOTHER_USER = "End that process: nothing is sent to another user's program."
     AGENT_BROKEN = "Start the agent again, of the same version as this program."
     NOBODY_SIGNED_IN = "Put your card in, and sign in at the agent's window."

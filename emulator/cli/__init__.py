@@ -1,4 +1,4 @@
-"""The command line: `python -m emulator [--data DIR] COMMAND`.
+"""The command line: `python3 -m emulator [--data DIR] COMMAND`.
 
 Exit codes: 0 done; 2 usage or configuration; 3 no emulator is running; 4 no cards, or no such card;
 130 interrupted.
@@ -27,26 +27,26 @@ _USAGE, _NO_EMULATOR, _NO_CARD, _INTERRUPTED = 2, 3, 4, 130
 
 _EXAMPLES = """\
 examples:
-  python -m emulator run three-roles                 put a card into the reader of vpcd on this PC
-  python -m emulator run --vpcd 127.0.0.1:40000      an empty reader, somewhere else
-  python -m emulator insert one-role                 from another terminal: change the card
-  python -m emulator remove                          pull it
-  python -m emulator trace                           watch what programs say to the card
-  python -m emulator issue anna                      make a card; more: issue --help
-  python -m emulator fault one-role slow             make something wrong with a card
-  python -m emulator unlock one-role                 after too many wrong passcodes: all tries again
+  python3 -m emulator run three-roles                 put a card into the reader of vpcd on this PC
+  python3 -m emulator run --vpcd 127.0.0.1:40000      an empty reader, somewhere else
+  python3 -m emulator insert one-role                 from another terminal: change the card
+  python3 -m emulator remove                          pull it
+  python3 -m emulator trace                           watch what programs say to the card
+  python3 -m emulator issue anna                      make a card; more: issue --help
+  python3 -m emulator fault one-role slow             make something wrong with a card
+  python3 -m emulator unlock one-role                 after too many wrong passcodes: all tries again
 
-Cards are folders of plain files under DIR/cards/. `python -m spine_stub` makes nine of them at
+Cards are folders of plain files under DIR/cards/. `python3 -m spine_stub` makes nine of them at
 its first start. A reader is pcscd with vpcd (Debian: apt install pcscd vsmartcard-vpcd), or
-`python agent.py --reader embedded`.
+`python3 agent.py --reader embedded`.
 """
 
 _PLACES = """\
 places:
-  python -m emulator run anna bert                   the two slots of vpcd
-  python -m emulator run anna@1                      its second slot: slot 1 is at the port after --vpcd
-  python -m emulator run anna@40001 bert@40002       other ports of the same host, as many as you like
-  python -m emulator run anna@192.0.2.7:35963        another host
+  python3 -m emulator run anna bert                   the two slots of vpcd
+  python3 -m emulator run anna@1                      its second slot: slot 1 is at the port after --vpcd
+  python3 -m emulator run anna@40001 bert@40002       other ports of the same host, as many as you like
+  python3 -m emulator run anna@192.0.2.7:35963        another host
 
 Each card has its own connection. A card is in one reader at a time; for load tests `copy` it.
 """
@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m emulator",
+        prog="python3 -m emulator",
         description="A virtual NHS smartcard (PIV, NIST SP 800-73-4) for a virtual reader.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -21,20 +21,20 @@ from .readers import AddParser, command
 _ISSUE = """\
 A card with the four keys of PIV and certificates. It can be put into a reader at once:
 
-  python -m emulator issue anna                       certificates that the card signs itself
-  python -m emulator issue anna --uid 555000000123    for this person
-  python -m emulator issue anna --key 9A=RSA_3072     with other keys than RSA_2048 and ECC_P256
+  python3 -m emulator issue anna                       certificates that the card signs itself
+  python3 -m emulator issue anna --uid 555000000123    for this person
+  python3 -m emulator issue anna --key 9A=RSA_3072     with other keys than RSA_2048 and ECC_P256
 
 Or a CA issues the certificates, in two steps. The request file holds a PKCS#10 request for each
 key; the answer's certificates find their keys by themselves:
 
-  python -m emulator issue anna --request anna.csr
+  python3 -m emulator issue anna --request anna.csr
   ... the CA turns each request of anna.csr into a certificate, all of them go into anna.pem ...
-  python -m emulator issue anna --certificate anna.pem
+  python3 -m emulator issue anna --certificate anna.pem
 
 Between the two, the stand-in broker's test CA certifies key 9A, the one that signs in, for a person it knows:
 
-  python -m spine_stub issue 555000000001 --request anna.csr > anna.pem
+  python3 -m spine_stub issue 555000000001 --request anna.csr > anna.pem
 
 For a card that there is already, the requests are for the keys that it has: that renews it. A new
 card has passcode 123456 and unblocking code 12345678. It is a folder of plain files, DIR/cards/NAME,
@@ -42,8 +42,8 @@ which you may edit.
 """
 
 _IMPORT = """\
-  python -m emulator import anna anna.p12               key and certificate become 9A of the card
-  python -m emulator import anna old.p12 --key 82       ... or another key: 9C, 9D, 9E, 82 to 95
+  python3 -m emulator import anna anna.p12               key and certificate become 9A of the card
+  python3 -m emulator import anna old.p12 --key 82       ... or another key: 9C, 9D, 9E, 82 to 95
 
 Makes the card if there is none of this name. The password is asked for in a terminal; otherwise it
 is the first line of --password-file, or none.
@@ -68,7 +68,7 @@ def need_cards(data: Path) -> None:
     if not card_names(data):
         raise CardError(
             f"There are no cards in {data / CARDS}. Start the broker once, it makes nine: "
-            f"python -m spine_stub --data {data}. Or make one: python -m emulator --data {data} issue NAME"
+            f"python3 -m spine_stub --data {data}. Or make one: python3 -m emulator --data {data} issue NAME"
         )
 
 
@@ -81,7 +81,7 @@ def _list(options: argparse.Namespace) -> None:
     for card in summaries(options.data):
         print(card)
         if card.tries_left == 0:
-            print(f"{card.name} is locked; python -m emulator unlock {card.name} mends that", file=sys.stderr)
+            print(f"{card.name} is locked; python3 -m emulator unlock {card.name} mends that", file=sys.stderr)
 
 
 def _add_issue(add_parser: AddParser) -> None:

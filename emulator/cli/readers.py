@@ -55,9 +55,9 @@ def add(add_parser: AddParser) -> None:
 def _fault_help() -> str:
     kinds = [f"  {name:<14} {kind.explanation}\n{'':<17}{usual_values(kind())}" for name, kind in KINDS.items()]
     examples = [
-        "  python -m emulator fault one-role slow preset=contact",
-        "  python -m emulator fault one-role status word=6581 instruction=VERIFY nth=2",
-        "  python -m emulator fault one-role clear",
+        "  python3 -m emulator fault one-role slow preset=contact",
+        "  python3 -m emulator fault one-role status word=6581 instruction=VERIFY nth=2",
+        "  python3 -m emulator fault one-role clear",
     ]
     return "\n".join(["kinds, with their usual values:", *kinds, "", "examples:", *examples])
 

@@ -90,7 +90,7 @@ def _connect(data: Path) -> socket.socket:
     except OSError:
         connection.close()
         raise NotRunningError(
-            f"No emulator is running on {data}. Start one: python -m emulator --data {data} run"
+            f"No emulator is running on {data}. Start one: python3 -m emulator --data {data} run"
         ) from None
     return connection
 
@@ -104,7 +104,7 @@ def exclusive(data: Path) -> Iterator[None]:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sentence = f"An emulator is already running on {data}. Ask it: python -m emulator --data {data} status"
+            sentence = f"An emulator is already running on {data}. Ask it: python3 -m emulator --data {data} status"
             raise AlreadyRunningError(sentence) from None
         yield
 

@@ -131,7 +131,7 @@ class Tray:
         ):
             return "Another page must not use this one."
         if request.method == "POST" and ("Origin" not in request.headers or request.content_type != "application/json"):
-            return "Only the page itself presses its buttons. Scripts: python -m emulator --help"
+            return "Only the page itself presses its buttons. Scripts: python3 -m emulator --help"
         return ""
 
     async def _command(self, request: web.Request) -> web.Response:

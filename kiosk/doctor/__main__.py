@@ -1,6 +1,6 @@
 """`agent.py doctor` goes on here, with the same arguments: what is found, for people or as JSON, and as a bundle.
 
-Without that command among them, it is meant: python -m kiosk.doctor --json.
+Without that command among them, it is meant: python3 -m kiosk.doctor --json.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> int:
 def diagnose(options: argparse.Namespace) -> int:
     """Print what is found, and write the bundle where one is asked for. Raises UsageError."""
     if options.command != COMMAND:
-        raise UsageError("This is `doctor` alone.", "Use: python agent.py doctor")
+        raise UsageError("This is `doctor` alone.", "Use: python3 agent.py doctor")
     around = surroundings(options)
     findings = list(examine(around))
     if options.json:

@@ -24,7 +24,7 @@ class Trouble(Enum):
 
     CHECK_FAILED = DOUBTFUL, 1, "This could not be looked at. Look by hand, and report it as a fault of Lanyard."
     # settings
-    SETTINGS_BROKEN = BAD, 2, "Mend that line; `python agent.py config` shows every setting and where it comes from."
+    SETTINGS_BROKEN = BAD, 2, "Mend that line; `python3 agent.py config` shows every setting and where it comes from."
     NO_BROKER = BAD, 2, 'Name the sign-in service in /etc/lanyard/agent.toml: spine = "https://HOST"'
     # what runs
     AGENT_NOT_RUNNING = DOUBTFUL, 12, "Start it: systemctl --user start lanyard-agent, or: lanyard --kiosk"
@@ -56,7 +56,7 @@ class Trouble(Enum):
     CARD_BUSY = BAD, 4, "End the program that holds the card: see the line about other programs."
     CARD_MUTE = BAD, 4, "Wipe the chip and put the card in again; then try another card, then another reader."
     CARD_LOCKED = BAD, 6, "Unlock it at digital.nhs.uk/unlock, or ask your local smartcard team."
-    LAST_TRY = DOUBTFUL, 6, "One more wrong passcode locks it. Set a new one: python agent.py passcode"
+    LAST_TRY = DOUBTFUL, 6, "One more wrong passcode locks it. Set a new one: python3 agent.py passcode"
     NO_CERTIFICATE = BAD, 7, "Ask your local smartcard team to set the card up."
     CARD_EXPIRED = BAD, 7, "Ask your local smartcard team to renew it. If that cannot be, set this PC's clock."
     CARD_NOT_YET_VALID = BAD, 7, "Set this PC's clock; if that is right, ask your local smartcard team."
@@ -105,7 +105,7 @@ class Trouble(Enum):
     CLOCK_WRONG = BAD, 8, "Set the clock, and keep it set: timedatectl set-ntp true"
     # desktop
     NO_TK = BAD, 2, "Install it: apt install python3-tk"
-    NO_DISPLAY = BAD, 2, "Start the agent in the desktop's session; without a desktop: python agent.py login"
+    NO_DISPLAY = BAD, 2, "Start the agent in the desktop's session; without a desktop: python3 agent.py login"
     DISPLAY_REFUSES = BAD, 2, "Start the agent as the user whose desktop it is; check DISPLAY and XAUTHORITY."
     NO_XLIB = BAD, 2, "Install it: apt install python3-xlib"
     WAYLAND = DOUBTFUL, 2, "Choose an X11 session at the log-in (GNOME on Xorg, or openbox)."
@@ -120,11 +120,11 @@ class Trouble(Enum):
     # this PC's safety
     SWAP_READABLE = DOUBTFUL, 1, "Encrypt it, use zram, or switch it off: swapoff -a, and out of /etc/fstab"
     LITTLE_LOCKED_MEMORY = DOUBTFUL, 1, "Raise it in the agent's unit: LimitMEMLOCK=8M"
-    GUARDIAN_FAILS = BAD, 1, "Without it a crash leaves a session open: start `python agent.py guardian` to see why."
+    GUARDIAN_FAILS = BAD, 1, "Without it a crash leaves a session open: start `python3 agent.py guardian` to see why."
     NO_SESSION_FOLDER = BAD, 2, "Log in at the screen, or: export XDG_RUNTIME_DIR=/run/user/$(id -u)"
     USER_PROCESSES_KILLED = DOUBTFUL, 1, "Set KillUserProcesses=no in logind.conf, or no log-out outlives the session."
-    BRIDGE_FAILS = DOUBTFUL, 1, "Start it to see why: python -m bridge doctor"
-    BRIDGE_BROKEN = DOUBTFUL, 1, "See: python -m bridge doctor"
+    BRIDGE_FAILS = DOUBTFUL, 1, "Start it to see why: python3 -m bridge doctor"
+    BRIDGE_BROKEN = DOUBTFUL, 1, "See: python3 -m bridge doctor"
 
     def __init__(self, verdict: Verdict, exit_code: int, cure: str) -> None:
         self.verdict, self.exit_code, self.cure = verdict, exit_code, cure

@@ -19,21 +19,21 @@ _PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
 _EXAMPLES = """\
 examples:
-  python -m spine_stub                               in the usual folder, https://127.0.0.1:8443
-  python -m spine_stub --data /tmp/try --port 0      in a folder of its own, on any free port
-  python -m spine_stub --allow-sha1 --http           for clients from before 2018
-  python -m spine_stub --max-session 2 --idle 1      to see sessions end
-  python -m spine_stub --directory ldap://127.0.0.1  people from an LDAP server under ou=People,o=nhs
-  python -m spine_stub --store redis://10.0.0.5      several brokers with copies of one folder are one broker
-  python -m spine_stub --trust our-test-ca.pem       certificates that you already have; CN is the uid
-  python -m spine_stub --app-port 8444               and a clinical application to sign in to
-  python -m spine_stub --log json 2>broker.log       one JSON object a line, with every refusal's reason
+  python3 -m spine_stub                               in the usual folder, https://127.0.0.1:8443
+  python3 -m spine_stub --data /tmp/try --port 0      in a folder of its own, on any free port
+  python3 -m spine_stub --allow-sha1 --http           for clients from before 2018
+  python3 -m spine_stub --max-session 2 --idle 1      to see sessions end
+  python3 -m spine_stub --directory ldap://127.0.0.1  people from an LDAP server under ou=People,o=nhs
+  python3 -m spine_stub --store redis://10.0.0.5      several brokers with copies of one folder are one broker
+  python3 -m spine_stub --trust our-test-ca.pem       certificates that you already have; CN is the uid
+  python3 -m spine_stub --app-port 8444               and a clinical application to sign in to
+  python3 -m spine_stub --log json 2>broker.log       one JSON object a line, with every refusal's reason
   curl --cacert DIR/ca.pem https://127.0.0.1:8443/login/authactivate
 
 CIS2, the OpenID provider (docs/testing-with-cis2.md); `probe` has a --help of its own:
-  python -m spine_stub --any-client                  any application on this machine signs people in
-  python -m spine_stub --allow-host app.test         and one on another host is told when a card is pulled
-  python -m spine_stub --host 0.0.0.0 --control-token token
+  python3 -m spine_stub --any-client                  any application on this machine signs people in
+  python3 -m spine_stub --allow-host app.test         and one on another host is told when a card is pulled
+  python3 -m spine_stub --host 0.0.0.0 --control-token token
                                                      in a container: a token opens the control API to its host
   curl --cacert DIR/ca.pem https://127.0.0.1:8443/stub/api/cis2/
                                                      every command of the control API
@@ -41,10 +41,10 @@ CIS2, the OpenID provider (docs/testing-with-cis2.md); `probe` has a --help of i
 https://127.0.0.1:8443/stub/ is the console: sign-ins as they happen, people, sessions, faults, settings to copy.
 
 people and cards (--data comes first; each has its own --help):
-  python -m spine_stub person add "Jo Bloggs" --role "LAN001|THE LANYARD SURGERY|Clinical|Clinical Provision|Nurse"
-  python -m spine_stub issue 555000000009            a card for that person, under DIR/cards/
-  python -m spine_stub issue 555000000009 --request card.csr > card.pem
-  python -m spine_stub revoke jo-bloggs --reason key-compromise
+  python3 -m spine_stub person add "Jo Bloggs" --role "LAN001|THE LANYARD SURGERY|Clinical|Clinical Provision|Nurse"
+  python3 -m spine_stub issue 555000000009            a card for that person, under DIR/cards/
+  python3 -m spine_stub issue 555000000009 --request card.csr > card.pem
+  python3 -m spine_stub revoke jo-bloggs --reason key-compromise
 
 The first start fills the folder: a test CA (clients trust DIR/ca.pem), people with roles
 (DIR/people.toml) and demonstration cards (DIR/cards/, passcode 123456). Test keys only.
@@ -54,7 +54,7 @@ The first start fills the folder: a test CA (clients trust DIR/ca.pem), people w
 def make_parser() -> argparse.ArgumentParser:
     """The parser of everything before a command."""
     parser = argparse.ArgumentParser(
-        prog="python -m spine_stub",
+        prog="python3 -m spine_stub",
         description="A stand-in for the NHS Spine Security Broker, for tests and demonstrations.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -18,10 +18,10 @@ With --sign-in it runs COMMAND for each sign-in, in place of that. COMMAND finds
 It may exit as it likes: what counts is what the page shows. It has 60 seconds. Quotes work in it, $ does not.
 
 examples:
-  python -m spine_stub probe example-application --protected http://127.0.0.1:5000/patients --signed-in "Sign out"
-  python -m spine_stub probe example-application --start http://127.0.0.1:5000/login --junit cis2.xml \\
+  python3 -m spine_stub probe example-application --protected http://127.0.0.1:5000/patients --signed-in "Sign out"
+  python3 -m spine_stub probe example-application --start http://127.0.0.1:5000/login --junit cis2.xml \\
       --protected http://127.0.0.1:5000/ --signed-in "Hello"
-  python -m spine_stub probe example-application --sign-in ./sign-in.sh \\
+  python3 -m spine_stub probe example-application --sign-in ./sign-in.sh \\
       --protected https://localhost:3000/ --signed-in "Hello" --ca dev-ca.pem
 
 exit code: 0 no rule is broken, 1 some are, 2 it could not be probed, or a mistake in the options.

@@ -1,6 +1,6 @@
 """People as LDIF (RFC 2849), in the shape that ldap.py reads: for `ldapadd` and `slapadd`.
 
-python -m spine_stub person ldif > people.ldif
+python3 -m spine_stub person ldif > people.ldif
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     pip install oidc-provider-mock                   into any environment, of this Python for a fair comparison
     python tests/benchmarks/first_start.py [--mock PROGRAM] [--rounds N]
 
-Needs what `python -m spine_stub` needs, and oidc-provider-mock on PATH or named with --mock: another stand-in for a
+Needs what `python3 -m spine_stub` needs, and oidc-provider-mock on PATH or named with --mock: another stand-in for a
 sign-in service that is started in tests. It makes one key and no certificates, and speaks HTTP without TLS; the
 broker's first start makes a test CA, a TLS certificate and nine smartcards with four keys each.
 

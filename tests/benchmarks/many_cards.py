@@ -2,7 +2,7 @@
 
     python tests/benchmarks/many_cards.py
 
-Needs pytest, and what `python -m emulator` needs.
+Needs pytest, and what `python3 -m emulator` needs.
 
 Every card has a folder, four private keys, four certificates, and a connection of its own to a
 reader of its own. Start-up is from starting the program until it has said "ready" of every reader,

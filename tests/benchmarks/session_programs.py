@@ -1,4 +1,4 @@
-"""How long the programs of a session take to start, to be stopped and to be ended, by `python -m kiosk hooks`.
+"""How long the programs of a session take to start, to be stopped and to be ended, by `python3 -m kiosk hooks`.
 
     python tests/benchmarks/session_programs.py
 

@@ -69,7 +69,7 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 @contextmanager
 def broker_program(data: Path) -> Iterator[str]:
-    """`python -m spine_stub` on a free port; yields its address."""
+    """`python3 -m spine_stub` on a free port; yields its address."""
     command = [sys.executable, "-m", "spine_stub", "--data", str(data), "--port", "0"]
     process = subprocess.Popen([*TIED_TO_THE_RUN, *command, "--log-level", "warning"], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout

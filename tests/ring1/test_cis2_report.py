@@ -86,7 +86,7 @@ def test_the_counts_are_those_of_the_rules() -> None:
 
 def test_what_is_not_observed_says_what_to_do() -> None:
     notes = {finding.rule.name: finding.note for finding in report().findings}
-    assert notes["auth-time-checked"] == "Probe the application: python -m spine_stub probe."
+    assert notes["auth-time-checked"] == "Probe the application: python3 -m spine_stub probe."
     assert notes["pkce"] == "The application sends no code_challenge. RFC 9700 recommends it."
     notes = {finding.rule.name: finding.note for finding in report("It is away.", {}).findings}
     assert notes["auth-time-checked"] == "It is away."

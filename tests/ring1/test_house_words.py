@@ -84,6 +84,11 @@ def test_every_module_that_is_named_exists() -> None:
     assert not found(MODULE, is_missing)
 
 
+def test_a_command_to_copy_starts_the_python_that_debian_has() -> None:
+    programs = re.compile(r"\bpython (?:-m (?:bridge|emulator|kiosk|spine_stub)\b|(?:agent|demo)\.py)")
+    assert {str(path) for path in texts() if programs.search(path.read_text())} == set()
+
+
 def test_every_docstring_stands_alone() -> None:
     assert not found(LEANING, lambda _, path: path.suffix == ".py")
 

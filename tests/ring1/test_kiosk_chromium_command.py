@@ -1,4 +1,4 @@
-"""`python -m kiosk chromium`: what it becomes, and what it refuses."""
+"""`python3 -m kiosk chromium`: what it becomes, and what it refuses."""
 
 from __future__ import annotations
 

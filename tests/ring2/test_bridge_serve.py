@@ -1,4 +1,4 @@
-"""`python -m bridge serve` as a program: how it begins, what it prints, and how it ends."""
+"""`python3 -m bridge serve` as a program: how it begins, what it prints, and how it ends."""
 
 from __future__ import annotations
 

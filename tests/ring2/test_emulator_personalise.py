@@ -104,7 +104,7 @@ def test_issue_by_a_ca(ask: Ask, tmp_path: Path) -> None:
 
 def test_issue_by_the_test_ca(ask: Ask, demo_data: Path, tmp_path: Path) -> None:
     """The help's own three lines, one after the other: the stand-in broker's CA certifies key 9A."""
-    steps = re.findall(r"python -m (\w+) (issue .*(?:--request|--certificate) .*)", ask("issue", "--help").stdout)
+    steps = re.findall(r"python3 -m (\w+) (issue .*(?:--request|--certificate) .*)", ask("issue", "--help").stdout)
     assert [program for program, _ in steps] == ["emulator", "emulator", "spine_stub"]
     data = shutil.copytree(demo_data, tmp_path / "data")
     for program, words in (steps[0], steps[2], steps[1]):
@@ -200,7 +200,7 @@ def test_what_is_left_out_of_an_import_is_said(ask: Ask, tmp_path: Path) -> None
 
 def test_unlock(ask: Ask, tmp_path: Path) -> None:
     make_card(folder(tmp_path), tries_left=0, unblocking_tries_left=0)
-    assert "anna is locked; python -m emulator unlock anna mends that" in ask("list").stderr
+    assert "anna is locked; python3 -m emulator unlock anna mends that" in ask("list").stderr
     ask("unlock", "anna")
     values = json.loads((folder(tmp_path) / "card.json").read_text())
     assert (values["tries_left"], values["unblocking_tries_left"]) == (3, 3)

@@ -1,4 +1,4 @@
-"""`python -m emulator` as people and scripts use it: commands, ready line, exit codes, its end."""
+"""`python3 -m emulator` as people and scripts use it: commands, ready line, exit codes, its end."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_insert_of_a_card_that_does_not_exist(running: EmulatorProgram) -> None:
 def test_a_dir_without_cards_says_how_to_get_some(command: list[str], tmp_path: Path) -> None:
     said = ask(tmp_path, *command)
     assert said.returncode == 4
-    assert f"python -m spine_stub --data {tmp_path}" in said.stderr
+    assert f"python3 -m spine_stub --data {tmp_path}" in said.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,7 +98,7 @@ def test_no_emulator_runs(command: list[str], data: Path) -> None:
     said = ask(data, *command)
     assert said.returncode == 3
     assert "No emulator is running" in said.stderr
-    assert f"python -m emulator --data {data} run" in said.stderr
+    assert f"python3 -m emulator --data {data} run" in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_broken_card(data: Path) -> None:
 
 
 def test_help_has_examples(data: Path) -> None:
-    assert "python -m emulator insert one-role" in ask(data, "--help").stdout
+    assert "python3 -m emulator insert one-role" in ask(data, "--help").stdout
 
 
 def test_a_second_emulator_on_the_same_dir(running: EmulatorProgram, data: Path) -> None:

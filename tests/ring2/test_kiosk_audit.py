@@ -1,4 +1,4 @@
-"""`python -m kiosk audit`: what it records, where to, and that nothing is missing without a word."""
+"""`python3 -m kiosk audit`: what it records, where to, and that nothing is missing without a word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m kiosk hooks`: the programs of a session start with it and end with it, whatever they do."""
+"""`python3 -m kiosk hooks`: the programs of a session start with it and end with it, whatever they do."""
 
 from __future__ import annotations
 

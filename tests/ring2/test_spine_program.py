@@ -23,7 +23,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """start(*arguments) runs `python -m spine_stub --port 0`; all are ended after the test."""
+    """start(*arguments) runs `python3 -m spine_stub --port 0`; all are ended after the test."""
     running: list[subprocess.Popen[str]] = []
 
     def run(*arguments: str) -> subprocess.Popen[str]:

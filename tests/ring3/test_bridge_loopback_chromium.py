@@ -71,7 +71,7 @@ def desk(spine: Spine, tmp_path: Path) -> Iterator[Desk]:
 
 @contextlib.contextmanager
 def allowed(origin: str) -> Iterator[None]:
-    """Have the policy that `python -m bridge serve --policy` prints, where Chromium reads it."""
+    """Have the policy that `python3 -m bridge serve --policy` prints, where Chromium reads it."""
     if os.geteuid():
         unavailable("only root can write Chromium's policies")
     POLICIES.mkdir(parents=True, exist_ok=True)

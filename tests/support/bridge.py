@@ -1,4 +1,4 @@
-"""`python -m bridge` as a program with settings of its own (bridge_program), and its scripted agent (bridge_agent)."""
+"""`python3 -m bridge` as a program with settings of its own (bridge_program), and its scripted agent (bridge_agent)."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def send(card: VirtualCard, apdu: str) -> tuple[str, str]:
 
 
 class EmulatorProgram:
-    """`python -m emulator run` as a person starts it."""
+    """`python3 -m emulator run` as a person starts it."""
 
     def __init__(
         self, data: Path, vpcd: str, card: str | list[str] | None = None, *options: str, log_level: str = "debug"
@@ -155,12 +155,12 @@ class EmulatorProgram:
 
 
 def command_line(data: Path, *options: str) -> list[str]:
-    """Return `python -m emulator --data DIR` with options."""
+    """Return `python3 -m emulator --data DIR` with options."""
     return [sys.executable, "-m", "emulator", "--data", str(data), *options]
 
 
 def ask(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m emulator --data DIR ...` to its end."""
+    """Run `python3 -m emulator --data DIR ...` to its end."""
     return subprocess.run(
         command_line(data, *arguments),
         capture_output=True,

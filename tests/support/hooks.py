@@ -1,4 +1,4 @@
-"""`python -m kiosk hooks` for tests, with a scripted agent in front of it (fixture `kept`) or a real one."""
+"""`python3 -m kiosk hooks` for tests, with a scripted agent in front of it (fixture `kept`) or a real one."""
 
 from __future__ import annotations
 

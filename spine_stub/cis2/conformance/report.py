@@ -12,7 +12,7 @@ from .evidence import Evidence, Outcome
 from .rules import GROUPS, Rule
 
 _MOST_SHOWN = 4
-_TO_PROBE = "Probe the application: python -m spine_stub probe."
+_TO_PROBE = "Probe the application: python3 -m spine_stub probe."
 _TO_SIGN_IN = "Nobody signed in to the application yet."
 
 

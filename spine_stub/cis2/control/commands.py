@@ -106,7 +106,7 @@ COMMANDS = (
         "POST",
         "/probes",
         _keep_probes,
-        "what `python -m spine_stub probe` has seen of an application, for its report",
+        "what `python3 -m spine_stub probe` has seen of an application, for its report",
         '{"client": "mine", "evidence": {}}',
     ),
 )

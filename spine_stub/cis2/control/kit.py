@@ -102,7 +102,7 @@ class Cis2:
     def probe(
         self, client_id: str, protected: str, signed_in: str, *, start: str = "", uid: str = PERSON, role: str = ""
     ) -> Report:
-        """Send the application each fault, as `python -m spine_stub probe` does; returns the report.
+        """Send the application each fault, as `python3 -m spine_stub probe` does; returns the report.
 
         `protected` is an address that shows the text `signed_in` to nobody but the signed-in; `start` begins a sign-in.
         """
