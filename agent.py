@@ -291,6 +291,8 @@ def describe_status(status: int) -> str:
     if status & 0xFFF0 == 0x63C0:
         left = status & 0x0F
         meaning = f"{left} {'try' if left == 1 else 'tries'} left"
+    elif status >> 8 == 0x61:
+        meaning = "more can be read"
     else:
         known = status in list(StatusWord)
         meaning = StatusWord(status).name.replace("_", " ").lower() if known else "not known to the agent"

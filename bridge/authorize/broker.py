@@ -70,6 +70,8 @@ class OpenIdBroker:
         try:
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
+            if reply.status == HTTPStatus.NOT_FOUND:
+                raise Refusal("internal_server_error", "The broker does not serve OpenID Connect.")
             content = json.loads(reply.read(_MOST_BYTES))
         except (OSError, http.client.HTTPException, ValueError, RecursionError):
             raise Refusal("internal_server_error", "The broker cannot be asked.") from None

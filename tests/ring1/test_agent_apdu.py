@@ -154,6 +154,7 @@ def test_tries_left_in_a_status_word(status: int, left: int | None) -> None:
         (0x9000, "9000 success"),
         (0x63C2, "63C2 2 tries left"),
         (0x6A82, "6A82 file not found"),
+        (0x6100, "6100 more can be read"),
         (0x6FAB, "6FAB not known to the agent"),
     ],
 )

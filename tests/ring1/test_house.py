@@ -32,7 +32,7 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 573,  # everything before the cards
+    "": 575,  # everything before the cards
     "Card session": 740,
     "PKCS#11 tokens": 422,
     "CMS and XML messages": 192,
@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 918,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7774
+MOST_LINES = 7776
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,17 @@ def test_a_broker_that_cannot_be_asked_is_told(opens: Open, live: LiveAgent, set
     live.signs_in("one-role")
     spine.faults.always("tls-unknown-ca")
     assert opens() == {"error": "internal_server_error", "state": "st"}
+
+
+def test_a_broker_without_such_questions_is_told_from_one_that_is_away(
+    live: LiveAgent, program: NativeProgram, settings: Settings, callback: Callback, spine_factory: SpineFactory
+) -> None:
+    live.signs_in("one-role")
+    elsewhere = spine_factory(path_prefix="/Prod")  # its paths are not those that are asked
+    opening = Opening(link(program, callback.uri), replace(settings, broker=elsewhere.url))
+    live.asks(callback.question).answer(True)
+    assert str(opening.ends()) == "The broker does not serve OpenID Connect."
+    assert callback.last["error"] == "internal_server_error"
 
 
 def test_an_answer_goes_to_this_users_port_only(
