@@ -22,6 +22,7 @@ _JSON = "application/json"
 _PREFLIGHT_SECONDS = "600"
 
 HEADERS: Mapping[str, str] = {
+    "Connection": "close",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",

@@ -72,7 +72,8 @@ class Server:
 
     async def start(self) -> None:
         """Begin to answer."""
-        self._app.middlewares.append(self._guarded)
+        self._app.middlewares.append(self._answer)
+        self._app.on_response_prepare.append(_finish)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
@@ -132,14 +133,8 @@ class Server:
             accepted.shutdown(socket.SHUT_RDWR)
 
     @web.middleware
-    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Read the whole request, refuse what must not be answered, end the connection with the reply."""
-        reply = await self._answer(request, handler)
-        reply.headers.update(HEADERS)
-        reply.force_close()
-        return reply
-
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Read the whole request, and refuse what must not be answered."""
         try:
             await request.read()
             if request.transport:
@@ -165,6 +160,12 @@ class Server:
         """Take the time limit off a connection: its request is here, or its address belongs to another one now."""
         if limit := self._limits.pop(there, None):
             limit.cancel()
+
+
+async def _finish(_: web.Request, reply: web.StreamResponse) -> None:
+    """End the connection with the reply; aiohttp's own replies, such as 417, come by no middleware."""
+    reply.headers.update(HEADERS)
+    reply.force_close()
 
 
 def refusal(error: BridgeError, status: int) -> web.Response:
