@@ -210,34 +210,19 @@ def receive_frames(connection: socket.socket) -> Iterator[bytes]:
                 yield payload
 
 
-class Control:
-    """The emulator's control socket: one JSON object a line each way."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def cards(self) -> list[str]:
-        return [str(card["name"]) for card in self._ask({"command": "list"})["cards"]]
-
-    def insert(self, card: str) -> None:
-        self._ask({"command": "insert", "card": card})
-
-    def remove(self) -> None:
-        self._ask({"command": "remove"})
-
-    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
-        """Raises DemonstrationFailed."""
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(5)
-                connection.connect(str(self._path))
-                connection.sendall(json.dumps(request).encode() + b"\n")
-                answer: dict[str, Any] = json.loads(connection.makefile().readline())
-        except (OSError, ValueError) as error:
-            raise DemonstrationFailed(f"The virtual card does not answer: {type(error).__name__}.") from None
-        if not answer.get("ok"):
-            raise DemonstrationFailed(str(answer.get("error", "The virtual card refused.")))
-        return answer
+def ask_emulator(path: Path, **request: str) -> dict[str, Any]:
+    """The answer from the emulator's control socket: one JSON object a line each way. Raises DemonstrationFailed."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(path))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(connection.makefile().readline())
+    except (OSError, ValueError) as error:
+        raise DemonstrationFailed(f"The virtual card does not answer: {type(error).__name__}.") from None
+    if not answer.get("ok"):
+        raise DemonstrationFailed(str(answer.get("error", "The virtual card refused.")))
+    return answer
 
 
 class DemonstrationFailed(UsageError):
@@ -257,7 +242,7 @@ class Demonstration(contextlib.ExitStack):
         self.data = (data or Path(tempfile.mkdtemp(prefix="lanyard-demo-", dir=memory))).absolute()
         self._sweeper = None if data else self.enter_context(start_sweeper(self.data))
         self.ca_file = self.data / "ca.pem"
-        self.control = Control(self.data / "emulator.sock")
+        self.ask_emulator = functools.partial(ask_emulator, self.data / "emulator.sock")
 
     def start_broker(self) -> str:
         """Returns its address."""
@@ -368,7 +353,8 @@ class Story:
 class DemonstrationStrip:
     """Under the window, and not part of the agent: the hand that puts cards in and pulls them."""
 
-    def __init__(self, window: agent.Window, controls: Control, under: ttk.Frame | None = None) -> None:
+    def __init__(self, window: agent.Window, ask: Callable[..., Any], under: ttk.Frame | None = None) -> None:
+        """`ask`: a command, and what it needs, of the emulator."""
         self._window = window
         self._lane = Lane("demonstration")
         self._set_styles(window.theme)
@@ -378,10 +364,14 @@ class DemonstrationStrip:
         ttk.Label(foot, text=title, style="Strip.TLabel").grid(row=0, column=0, columnspan=7, sticky="w", padx=4)
         self._failure = ttk.Label(foot, style="Failure.Strip.TLabel")
         self._failure.grid(row=0, column=7, columnspan=2, sticky="e", padx=4)
-        cards = controls.cards()
-        for place, card in enumerate(cards):
-            self._add(foot, place, card, functools.partial(controls.insert, card))
-        self._add(foot, len(cards), "Pull the card", controls.remove)
+        cards = [card["name"] for card in ask(command="list")["cards"]]
+        commands = {agent.clean(card): functools.partial(ask, command="insert", card=card) for card in cards}
+        commands["Pull the card"] = functools.partial(ask, command="remove")
+        for place, (text, command) in enumerate(commands.items()):
+            press = functools.partial(self._lane.submit, functools.partial(self._do, command))
+            button = ttk.Button(foot, text=text, command=press, style="Strip.TButton", takefocus=False, cursor="hand2")
+            button.grid(row=1, column=place, sticky="ew", padx=4, pady=(4, 0))
+            foot.columnconfigure(place, weight=1)
 
     def _set_styles(self, theme: agent.Theme) -> None:
         """The strip keeps its size: the text of the agent is what grows."""
@@ -392,17 +382,7 @@ class DemonstrationStrip:
         theme.style.configure("Strip.TButton", font=font, padding=(1, 6))
         theme.button("Strip.TButton", Colour.LINE, Colour.TEXT)
 
-    def _add(self, foot: ttk.Frame, place: int, text: str, command: Callable[[], None]) -> None:
-        def press() -> None:
-            self._lane.submit(lambda: self._do(command))
-
-        button = ttk.Button(
-            foot, text=agent.clean(text), command=press, style="Strip.TButton", takefocus=False, cursor="hand2"
-        )
-        button.grid(row=1, column=place, sticky="ew", padx=4, pady=(4, 0))
-        foot.columnconfigure(place, weight=1)
-
-    def _do(self, command: Callable[[], None]) -> None:
+    def _do(self, command: Callable[[], object]) -> None:
         failure = ""
         try:
             command()
@@ -439,9 +419,9 @@ def demonstrate(settings: agent.Settings, options: argparse.Namespace, in_termin
         def started(window: agent.Window | None) -> None:
             demonstration.start_emulator(options.card, getattr(reader, "address", options.vpcd))
             if window:
-                DemonstrationStrip(window, demonstration.control)
+                DemonstrationStrip(window, demonstration.ask_emulator)
             if window and window.session_bar:  # the window is not there while somebody works
-                DemonstrationStrip(window, demonstration.control, window.session_bar.foot)
+                DemonstrationStrip(window, demonstration.ask_emulator, window.session_bar.foot)
             if window and explained:
                 Story(window)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 from tkinter import ttk
@@ -21,22 +22,13 @@ import agent
 import demo
 from agent import Broker, Colour, State
 
-
-class EightCards:
-    """For a strip that only takes its place."""
-
-    def cards(self) -> list[str]:
-        return ["expired", "expiring", "forty-roles", "locked", "no-role", "one-role", "revoked", "three-roles"]
-
-    def insert(self, card: str) -> None: ...
-
-    def remove(self) -> None: ...
+EIGHT_CARDS = ("expired", "expiring", "forty-roles", "locked", "no-role", "one-role", "revoked", "three-roles")
 
 
 @pytest.mark.parametrize("factor", [1, 2], ids=["100%", "200%"])
 @pytest.mark.parametrize("visit", [*VISITS, technical_detail], ids=lambda visit: visit.__name__)
 def test_nothing_is_cut_off_at_1024x768(window: WindowOnScreen, slot: Slot, visit: Visit, factor: float) -> None:
-    demo.DemonstrationStrip(window.window, EightCards())
+    demo.DemonstrationStrip(window.window, lambda command: {"cards": [{"name": name} for name in EIGHT_CARDS]})
     window.window.zoom(factor)
     visit(window, slot)
     window.picture(f"{visit.__name__}-{factor * 100}")
@@ -161,7 +153,7 @@ def test_the_demonstrations_strip_puts_cards_in_and_pulls_them(
     emulator = EmulatorProgram(data, reader.address)
     try:
         assert emulator.ready()
-        demo.DemonstrationStrip(window.window, demo.Control(data / "emulator.sock"))
+        demo.DemonstrationStrip(window.window, functools.partial(demo.ask_emulator, data / "emulator.sock"))
         assert "DEMONSTRATION, not part of the agent" in window.text()
         window.clicks("expired")
         window.sees(State.PROBLEM)
