@@ -67,7 +67,7 @@ def signed_in(minutes: int = 600, roles: tuple[Role, ...] = ROLES, days: int = 9
 
 def attempt(tries: int | None = 3, days: int = 900, **more: Any) -> Attempt:
     known = {"facts": CardFacts(certificate(days), tries), "lane": Mock(), "ends_soon": days < 90}
-    return Attempt(CardIn(READERS[0], b""), Mock(), Mock(), Mock(), **(known | more))
+    return Attempt(CardIn(READERS[0], b""), Mock(), Mock(), **(known | more))
 
 
 class Stage:
