@@ -2118,7 +2118,7 @@ class Broker:
         One that has rested for long may have been forgotten on the way, while the PC slept: nobody would answer there.
         """
         connection, rested = self._connection, boottime() - self._used
-        if connection.sock and (rested > CHALLENGE_FRESH_SECONDS or is_readable(connection.sock)):
+        if connection.sock and (rested > CHALLENGE_FRESH_SECONDS or speaks_first(connection.sock)):
             connection.close()
         self._used = boottime()
         if connection.sock is None:
@@ -2198,6 +2198,20 @@ class Broker:
             self._disconnect()
             raise error if isinstance(error, AgentError) else _broker_error(error) from None
         return answer.status, {name: answer.headers.get(name, "") for name in REPLY_HEADERS}
+
+
+def speaks_first(connection: socket.socket) -> bool:
+    """Whether the broker says anything unasked, most often that it closes. TLS 1.3's session tickets do not count."""
+    if not is_readable(connection):
+        return False
+    connection.settimeout(0)
+    try:
+        connection.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def is_readable(connection: socket.socket) -> bool:
@@ -2820,6 +2834,7 @@ def watch_over(end: socket.socket, spine: str, ca_file: Path | None) -> None:
             held = Session(uid, "", ticket, (), 0, 0, logout_url) if ticket else None
             if answer:
                 channel.send(**answer)
+                broker.close()
     if held:
         insist(held, spine, ca_file)
 
@@ -2831,7 +2846,6 @@ def post_for_agent(broker: Broker, path: str, body: str) -> dict[str, object]:
         answer["status"], answer["headers"] = broker.open("", path, body.encode())
     except AgentError as error:
         answer = {"fault": error.fault.name, "technical": error.technical}
-    broker.close()
     return answer | {"reply": base64.b64encode(broker.reply).decode()}
 
 

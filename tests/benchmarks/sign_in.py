@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ from support.machine import TIED_TO_THE_RUN, stop, wait_until  # noqa: E402
 from support.reader import own_pcscd  # noqa: E402
 from support.spine import Desk  # noqa: E402
 
-from agent import Broker, Cue, PcscReader, State  # noqa: E402
+from agent import Cue, Guardian, PcscReader, State  # noqa: E402
 from emulator.keys.private_key import PrivateKey  # noqa: E402
 
 LIMIT = 1.5
@@ -153,7 +153,8 @@ def main() -> int:
         stack.callback(emulator.stop)
         emulator.ready()
         pcsc = CountingPcsc()
-        person = Person(PcscReader("00 00", pcsc), lambda: Broker(url, data / "ca.pem"))
+        guardian = stack.enter_context(closing(Guardian(url, data / "ca.pem")))
+        person = Person(PcscReader("00 00", pcsc), guardian.new_broker)
         stack.callback(person.close)
         measured = Parts(data, Desk.open(data), url)
         waits, parts = [], []
