@@ -36,14 +36,14 @@ BUDGET = {
     "Card session": 740,
     "PKCS#11 tokens": 422,
     "CMS and XML messages": 192,
-    "Broker client": 328,
+    "Broker client": 342,
     "Login table": 314,
     "Worker bridge": 1340,
     "Front ends": 2326,
     "Ticket socket": 918,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7776
+MOST_LINES = 7790
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
