@@ -6461,7 +6461,6 @@ class Caller:
     def __init__(self, link: socket.socket, others: Iterable[Caller]) -> None:
         self.link, self._others = link, others
         self.pid, self.uid = peer(link)
-        self.task: asyncio.Task[None] | None = None
         self.call: Call | None = None  # not answered yet
         self.used = time.monotonic()
         self._received = bytearray()
@@ -6475,7 +6474,7 @@ class Caller:
                 path = os.readlink(process / "exe")
             except PermissionError:  # as the agent's own processes do
                 path = " ".join((process / "cmdline").read_text(errors="replace").split("\0")[:3])
-            self._check_number()
+            self._check_process()
         except OSError:
             return "a program that is not known"
         return clean(path)
@@ -6484,12 +6483,12 @@ class Caller:
         """When the process did, on the clock `boottime`; 0 where that is not known (proc(5), field 22 of stat)."""
         try:
             ticks = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()[19]
-            self._check_number()
+            self._check_process()
         except OSError:
             return 0.0
         return (int(ticks) + 1) / os.sysconf("SC_CLK_TCK")  # at the latest: they are rounded down
 
-    def _check_number(self) -> None:
+    def _check_process(self) -> None:
         """Raises OSError where the process has ended, so that its number may be another's by now."""
         try:
             with open(self.link.getsockopt(socket.SOL_SOCKET, SO_PEERPIDFD), "rb") as descriptor:
@@ -6545,6 +6544,7 @@ class Caller:
             self._news.set_result(None)
 
     def _take(self) -> bool:
+        """Whether something had come."""
         try:
             data = self.link.recv(4096)
         except BlockingIOError:
@@ -6623,7 +6623,7 @@ class TicketServer(threading.Thread):
         self._eras: deque[tuple[float, str]] = deque(maxlen=MOST_ERAS)  # from when on each session was there
         self._loop = asyncio.new_event_loop()
         self._ends = asyncio.Event()
-        self._callers: set[Caller] = set()
+        self._callers: dict[Caller, asyncio.Task[None]] = {}
         self._known = Known(conductor.state)
         self._open: list[OpenCall] = []
         self._events: deque[Mapping[str, Any]] = deque(maxlen=MOST_EVENTS)
@@ -6695,23 +6695,18 @@ class TicketServer(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         except Exception as error:  # callers are to find nobody here, not to wait for ever
             told("the ticket socket", error)
         self._listener.close()
-        self._loop.close()
 
     async def _serve(self) -> None:
         self._loop.add_reader(self._listener, self._accept)
         await self._ends.wait()
         self._loop.remove_reader(self._listener)
-        busy = [caller.task for caller in self._callers if caller.call and caller.task]
-        if busy:
+        if busy := [task for caller, task in self._callers.items() if caller.call]:
             await asyncio.wait(busy, timeout=0.5)
-        tasks = [caller.task for caller in self._callers if caller.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _end(self) -> None:
         self._sequence += 1
@@ -6726,8 +6721,7 @@ class TicketServer(threading.Thread):
             return
         link.setblocking(False)
         caller = Caller(link, self._callers)
-        self._callers.add(caller)
-        caller.task = self._loop.create_task(self._converse(caller))
+        self._callers[caller] = self._loop.create_task(self._converse(caller))
         if len(self._callers) > MOST_CALLERS:
             self._make_room()
 
@@ -6735,10 +6729,8 @@ class TicketServer(threading.Thread):
         """Of the program with the most idle connections, drop the one that was idle for longest."""
         idle = [caller for caller in self._callers if caller.call is None]
         numbers = Counter(caller.pid for caller in idle)
-        oldest = min(idle, key=lambda each: (-numbers[each.pid], each.used), default=None)
-        if oldest and oldest.task:
-            self._callers.discard(oldest)
-            oldest.task.cancel()
+        if idle:
+            self._callers.pop(min(idle, key=lambda each: (-numbers[each.pid], each.used))).cancel()
 
     async def _converse(self, caller: Caller) -> None:
         try:
@@ -6752,7 +6744,7 @@ class TicketServer(threading.Thread):
         except (EOFError, OSError):
             pass  # gone
         finally:
-            self._callers.discard(caller)
+            self._callers.pop(caller, None)
             caller.link.close()
 
     async def _answer(self, caller: Caller, call: Call) -> Outcome:
@@ -6822,13 +6814,13 @@ class TicketServer(threading.Thread):
         self._events.append({"sequence": self._sequence} | describe(event))
         self._wake()
 
-    def _event_now(self, name: str, reason: str | None) -> Mapping[str, Any]:
-        """An event of who is here; of nobody, where nobody is."""
+    def _now(self) -> Mapping[str, Any]:
+        """What is so, as an event: of who is here; of nobody, where nobody is."""
         known, number = self._known, {"sequence": self._sequence}
         if known.signed_in is None:
-            return number | {"event": name, "reason": reason}
+            return number | {"event": "locked" if known.locked else "signed_out", "reason": None}
         seconds = self._clock() - known.signed_in.started
-        return number | describe(SessionEvent(name, known.signed_in, known.reader or "", reason, seconds))
+        return number | describe(SessionEvent("signed_in", known.signed_in, known.reader or "", seconds=seconds))
 
     def _answered(self, call: OpenCall, answer: object) -> None:
         """The person has answered; who does not want to sign in does so for no program."""
@@ -6864,13 +6856,14 @@ class TicketServer(threading.Thread):
     def _may_have(self, caller: Caller, origin: str) -> bool:
         return not self._ask_programs or (origin, caller.program()) in self._allowed
 
-    def _is_of_before(self, caller: Caller) -> bool:
-        """Whether, on a shared PC, the program began before the session that is there: it may be another person's."""
+    def _check_began(self, caller: Caller, error: str = "TicketNotAvailable") -> None:
+        """Raises VarlinkError where, on a shared PC, the program is older than the session, and may be of another's."""
         if not self._kiosk:
-            return False
+            return
         began, here = caller.began(), self._known.signed_in
         session = next((session for since, session in reversed(self._eras) if since <= began), "")
-        return here is None or session != here.id
+        if here is None or session != here.id:
+            raise VarlinkError(error, BEGAN_BEFORE)
 
     # The methods of the interfaces. Each returns its reply's parameters, or raises or returns what went wrong.
 
@@ -6895,8 +6888,7 @@ class TicketServer(threading.Thread):
 
     def _ticket_for(self, call: OpenCall, since: Known) -> Outcome | None:
         known = self._known
-        if self._is_of_before(call.caller):
-            return VarlinkError("TicketNotAvailable", BEGAN_BEFORE)
+        self._check_began(call.caller)
         if call.answer is False:
             return AgentError(Fault.GIVEN_UP)
         if known.ticket and known.ticket != call.other_than:
@@ -6916,8 +6908,7 @@ class TicketServer(threading.Thread):
 
     async def get_ticket_no_auth(self, caller: Caller, origin: str = "") -> Outcome:
         signed_in, says = self._signed_in(), "The person has to allow this program first: it must use GetTicket."
-        if self._is_of_before(caller):
-            raise VarlinkError("TicketNotAvailable", BEGAN_BEFORE)
+        self._check_began(caller)
         may_have = self._may_have(caller, origin)
         return self._give(signed_in) if may_have else VarlinkError("TicketNotAvailable", says)
 
@@ -6959,8 +6950,7 @@ class TicketServer(threading.Thread):
 
     async def _tell_all(self, caller: Caller) -> Outcome:
         seen = self._sequence
-        now = "signed_in" if self._known.signed_in else "locked" if self._known.locked else "signed_out"
-        await caller.reply(self._event_now(now, None), continues=True)
+        await caller.reply(self._now(), continues=True)
         while True:
             if message := next((each for each in self._events if each["sequence"] > seen), None):
                 seen = message["sequence"]
@@ -6981,20 +6971,15 @@ class TicketServer(threading.Thread):
 
     async def show(self, caller: Caller) -> Outcome:
         call = OpenCall(caller)
-
-        def come_to_the_front() -> None:
-            self._conductor.on_show()
-            self._call(self._answered, call, {})
-
-        self._bridge.call(come_to_the_front)
+        self._bridge.call(self._conductor.on_show)
+        self._bridge.call(self._call, self._answered, call, {})
         return await self._until(call, lambda: call.answer)
 
     async def change_role(self, caller: Caller, id: str) -> Outcome:  # noqa: A002
         role = next((role for role in self._signed_in().session.roles if role.id == id), None)
         if role is None:
             raise invalid("id")
-        if self._is_of_before(caller):
-            raise VarlinkError("TicketNotAvailable", BEGAN_BEFORE)
+        self._check_began(caller)
         call = OpenCall(caller)
 
         def find() -> Outcome | None:
@@ -7027,8 +7012,7 @@ class TicketServer(threading.Thread):
             raise invalid(name)
         if not self._known.signed_in:
             raise VarlinkError("AuthenticationNotPossible", "Nobody is signed in who could be asked.")
-        if self._is_of_before(call.caller):
-            raise VarlinkError("AuthenticationNotPossible", BEGAN_BEFORE)
+        self._check_began(call.caller, "AuthenticationNotPossible")
         return await self._until(call, lambda: self._person_s_answer(call))
 
     def _person_s_answer(self, call: OpenCall) -> Outcome | None:
