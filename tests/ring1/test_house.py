@@ -40,10 +40,10 @@ BUDGET = {
     "Login table": 314,
     "Worker bridge": 1340,
     "Front ends": 2326,
-    "Ticket socket": 918,
+    "Ticket socket": 902,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7790
+MOST_LINES = 7774
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
