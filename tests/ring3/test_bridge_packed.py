@@ -33,9 +33,9 @@ else setTimeout(() => location.reload(), 200);
 
 @dataclass
 class Packed:
-    """A packed extension, and the id that it has by its key."""
+    """A packed extension with its update.xml, in the folder where the page has them put, and the id by its key."""
 
-    crx: Path
+    folder: Path
     id: str
 
 
@@ -45,12 +45,17 @@ def packed(tmp_path: Path) -> Packed:
     need("chromium", "openssl")
     folder = tmp_path / "bridge"
     shutil.copytree(EXTENSION, folder / "extension")
-    commands = command_blocks(Page.read(ROOT / "docs" / "applications.md"), ("chromium", "openssl"))
-    pack, ask = (words for words in commands if "extension" in " ".join(words))
+    commands = command_blocks(Page.read(ROOT / "docs" / "applications.md"), ("chromium", "openssl", "sudo install"))
+    pack, ask, put = (words for words in commands if "extension" in " ".join(words))
     quiet = ["--headless", "--no-sandbox", f"--user-data-dir={tmp_path / 'packing'}"]
     subprocess.run([*pack, *quiet], cwd=folder, capture_output=True, check=True)
     said = subprocess.run(["sh", "-c", " ".join(ask)], cwd=folder, capture_output=True, text=True, check=True).stdout
-    return Packed(folder / "extension.crx", said)
+    public = tmp_path / "opt"
+    crx = {ID: said, "file:///opt/lanyard/extension.crx": (public / "extension.crx").as_uri()}
+    (folder / "update.xml").write_text(documented("gupdate", crx))
+    install = [str(public) if word == "/opt/lanyard" else word for word in put if word != "sudo"]
+    subprocess.run(install, cwd=folder, check=True)
+    return Packed(public, said)
 
 
 @pytest.fixture
@@ -61,15 +66,19 @@ def page() -> Iterator[Pages]:
     page.close()
 
 
+def test_every_user_can_read_what_the_policy_names(packed: Packed) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in packed.folder.iterdir()}
+    assert modes == {"extension.crx": 0o644, "update.xml": 0o644}
+
+
 def test_a_policy_installs_it_and_a_listed_page_gets_the_ticket(
     packed: Packed, page: Pages, socket_server: SocketServer, tmp_path: Path
 ) -> None:
     settings = allow(tmp_path / "config", page.origin)
     with (tmp_path / "config" / "lanyard" / "bridge.toml").open("a") as file:
         file.write(f'extension_ids = ["{packed.id}"]\n')
-    profile, update = tmp_path / "profile", tmp_path / "update.xml"
+    profile, update = tmp_path / "profile", packed.folder / "update.xml"
     install_host(profile, tmp_path, extension_id=packed.id)
-    update.write_text(documented("gupdate", {ID: packed.id, "file:///opt/lanyard/extension.crx": packed.crx.as_uri()}))
     changed = {ID: packed.id, "file:///opt/lanyard/update.xml": update.as_uri(), "https://app.example": page.origin}
     policy = policies([]) | json.loads(documented("ExtensionInstallForcelist", changed))  # and those of a shared PC
     usual = [each for each in QUIET if each != NO_POLICY_INSTALLS]
