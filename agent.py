@@ -4014,16 +4014,13 @@ def uses_own_pad(conductor: Conductor) -> bool:
     return bool(conductor.attempt and conductor.attempt.facts and conductor.attempt.facts.own_pad)
 
 
-def certificates_of(conductor: Conductor) -> list[Certificate]:
-    """Those of the card that is in, of which one is to be chosen."""
-    facts = conductor.attempt and conductor.attempt.facts
-    return [facts.certificate, *facts.others] if facts else []
-
-
-def describe_certificate(certificate: Certificate) -> str:
-    """One line that tells it apart from the others on its card."""
-    label = f"{certificate.label}: " if certificate.label else ""
-    return label + _("{uid}, until {date}", uid=certificate.uid, date=describe_date(certificate.not_after))
+def certificates_to_choose(conductor: Conductor) -> dict[Certificate, str]:
+    """Those of the card that is in, each with a line that tells it apart from the others."""
+    facts, lines = conductor.attempt and conductor.attempt.facts, {}
+    for each in (facts.certificate, *facts.others) if facts else ():
+        until = _("{uid}, until {date}", uid=each.uid, date=describe_date(each.not_after))
+        lines[each] = f"{each.label}: {until}" if each.label else until
+    return lines
 
 
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
@@ -4037,16 +4034,8 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
     raise UsageError(f"You have no role {wanted}.", f"Your roles are numbered {numbers}; a role's id works too.")
 
 
-def not_confirmed() -> str:
-    """What is said where the broker did not answer to a log-out."""
-    return _("The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes.")
-
-
-def type_on_reader() -> str:
-    """For a reader with a pad of its own."""
-    return _("Type your passcode on the card reader")
-
-
+NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
+TYPE_ON_READER = "Type your passcode on the card reader"  # which has a pad of its own
 LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
 WHICH_CARD = "Which card is yours? Number: "
 
@@ -4108,7 +4097,7 @@ class Terminal:
             case State.PASSCODE | State.LAST_TRY:
                 self._say(describe_owner(self._conductor))
             case State.SIGNING_IN if uses_own_pad(self._conductor):
-                self._print(type_on_reader())
+                self._print(_(TYPE_ON_READER))
             case State.WAITING if before not in (State.NO_READER, State.WAITING):
                 self._failed = self._failed or AgentError(Fault.CARD_REMOVED)
             case State.NO_READER if self._interactive and self._wait is None:
@@ -4152,7 +4141,7 @@ class Terminal:
     def _ask_whether_to_use_the_last_try(self) -> None:
         if not self._interactive:
             raise AgentError(Fault.LAST_TRY_KEPT)
-        answer = self._ask("One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] ")
+        answer = self._ask(LAST_TRY_QUESTION)
         if answer is not None and answer.strip().lower() not in ("y", "yes"):
             raise AgentError(Fault.INTERRUPTED)
         if answer:
@@ -4164,7 +4153,7 @@ class Terminal:
             self._conductor.handle(CardChosen(card))
 
     def _choose_certificate(self) -> None:
-        several = {each: describe_certificate(each) for each in certificates_of(self._conductor)}
+        several = certificates_to_choose(self._conductor)
         if certificate := self._choose(several, "Which certificate? Number: ", Fault.CARD_AMBIGUOUS):
             self._conductor.use_certificate(certificate)
 
@@ -4365,7 +4354,7 @@ def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) 
     )
     print(f"You sign as {facts.certificate.uid}, as if by hand: {what}", file=sys.stderr)
     if facts.own_pad:
-        print(type_on_reader(), file=sys.stderr)
+        print(_(TYPE_ON_READER), file=sys.stderr)
     passcode = None if facts.own_pad else ask_passcode("Passcode: ")
     spend_last_try(facts)
     with open_card() as card:
@@ -4516,6 +4505,7 @@ class Theme:
         self.style = ttk.Style(root)
         self.style.theme_use("clam")  # the one whose colours can be set
         root.configure(background=self.colour(Colour.PAGE))
+        root.option_add("*TButton.cursor", "hand2")
         self.fit(root.winfo_screenwidth(), root.winfo_screenheight())
         self.button("TButton", Colour.GREEN, Colour.WHITE)
         self.button("Quiet.TButton", Colour.SECONDARY, Colour.WHITE)
@@ -4840,7 +4830,9 @@ class Window:
         self.cover = Cover(self) if kiosk else None
         self.session_bar = SessionBar(self, self.cover) if self.cover else None
         if not kiosk:
-            self._place()
+            self.stage.pack(fill="both", expand=True)
+            self.root.geometry(f"{min(1024, self.root.winfo_screenwidth())}x{min(768, self.root.winfo_screenheight())}")
+            self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
         self.root.tk.createfilehandler(bridge, tk.READABLE, lambda *_: bridge.run_pending())
         self.screen: Screen = SCREENS[conductor.state](self)
         self.screen.refresh()
@@ -4917,12 +4909,6 @@ class Window:
                 part.close()
         with contextlib.suppress(tk.TclError):  # another program can have destroyed it
             self.root.destroy()
-
-    def _place(self) -> None:
-        self.stage.pack(fill="both", expand=True)
-        width, height = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
-        self.root.geometry(f"{min(1024, width)}x{min(768, height)}")
-        self.root.protocol("WM_DELETE_WINDOW", self.root.quit)
 
     def _state_changed(self, before: State) -> None:
         """A new screen, or where that would take away what is typed or moves, the same one told of the change."""
@@ -5124,13 +5110,9 @@ class Cover:
     def _frame_of(self, widget: tk.Misc) -> Any:
         """What X and window managers take for this window of Tk's."""
         window = self._display.create_resource_object("window", widget.winfo_id())
-        self._wait_for_x()
-        return window.query_tree().parent
-
-    def _wait_for_x(self) -> None:
-        """Until it has done all that Tk asked for, so that what is asked here comes after that."""
         self._root.update_idletasks()
-        self._root.winfo_pointerx()  # has to have an answer
+        self._root.winfo_pointerx()  # has to have an answer, so that X has done by then all that Tk asked for
+        return window.query_tree().parent
 
     def _watch(self, others: bool) -> None:
         """Be told of the screen's changes, and of those of the windows on it."""
@@ -5219,48 +5201,64 @@ class Cover:
         return None
 
 
-class RequestBar:
+class Settling:
+    """Holds its buttons back for SETTLE_SECONDS: a second Enter, Space or click was meant for what was there before."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.settle()
+
+    def settle(self) -> None:
+        """From now on the buttons mean something new."""
+        self._settled = self.window.clock() + SETTLE_SECONDS
+
+    def deliberate(self, command: Callable[[], object]) -> Callable[..., object]:
+        """The command, for a button or an event, that does nothing until then."""
+        return lambda event=None: command() if self.window.clock() >= self._settled else None
+
+
+class RequestBar(Settling):
     """Over each screen, while a program waits for somebody to sign in: who that is, and a way to refuse."""
 
     def __init__(self, window: Window) -> None:
-        self._window = window
+        super().__init__(window)
         self._frame = ttk.Frame(window.stage, style="Bar.TFrame", padding=window.theme.px(40, 12))
         self._who = ttk.Label(self._frame, style="Bar.TLabel")
         self._program = ttk.Label(self._frame, style="Quiet.Bar.TLabel")
-        self._refuse = ttk.Button(self._frame, style="Quiet.TButton", command=self._refused, cursor="hand2")
+        self._refuse = ttk.Button(self._frame, style="Quiet.TButton", command=self.deliberate(self._refused))
         self._who.pack(fill="x")
         self._program.pack(fill="x")
-        self._settled = 0.0
 
     def refresh(self) -> None:
-        request = self._window.conductor.request
+        request = self.window.conductor.request
         if request is None or request.question:
             self._frame.pack_forget()
             return
-        self._settled = self._window.clock() + SETTLE_SECONDS
+        self.settle()
         self._refuse.configure(text=_("Do not sign in"))
         self._who.configure(text=_("{who} asks you to sign in", who=request.who))
         self._program.configure(text=describe_program(request))
-        self._frame.pack(side="top", fill="x", before=self._window.content)
+        self._frame.pack(side="top", fill="x", before=self.window.content)
 
     def fit(self, width: int) -> None:
-        room, button = width - self._window.theme.px(100), self._refuse.winfo_reqwidth()
+        room, button = width - self.window.theme.px(100), self._refuse.winfo_reqwidth()
         beside = button < room // 3
         self._refuse.pack(side="right" if beside else "bottom", anchor="w", before=self._who)
         for label in (self._who, self._program):
             label.configure(wraplength=max(1, room - button if beside else room))
 
     def _refused(self) -> None:
-        request = self._window.conductor.request
-        if request and not request.question and self._window.clock() >= self._settled:
+        request = self.window.conductor.request
+        if request and not request.question:
             request.answer(False)
 
 
-class SessionBar:
+class SessionBar(Settling):
     """A kiosk's slim strip over people's work: who is signed in as what, the time left, and the ways to stop."""
 
     def __init__(self, window: Window, cover: Cover) -> None:
-        self._window, self._cover = window, cover
+        super().__init__(window)
+        self._cover = cover
         self._bar = tk.Toplevel(window.root)
         self._bar.withdraw()
         self._bar.attributes("-type", "dock")
@@ -5270,10 +5268,12 @@ class SessionBar:
         self._frame.columnconfigure(0, weight=1)
         self._who = ttk.Label(self._frame, style="Session.TLabel")
         self._role = ttk.Label(self._frame, style="Quiet.Session.TLabel")
-        for label in (self._who, self._role):
+        for row, label in enumerate((self._who, self._role)):  # what else there is to know and to do of the session
             label.configure(cursor="hand2")
-            label.bind("<Button-1>", lambda event: self._press(self._show_all))
+            label.bind("<Button-1>", self.deliberate(lambda: window.come_over(SCREENS[State.SIGNED_IN])))
+            label.grid(row=row, column=0, sticky="w", padx=(8, 0))
         self._time = ttk.Label(self._frame, padding=(8, 0))
+        self._time.grid(row=0, column=1, rowspan=2, sticky="ns")
         self._buttons = ttk.Frame(self._frame, style="Bar.TFrame")
         self.foot = ttk.Frame(self._bar)
         self.foot.pack(side="bottom", fill="x")
@@ -5282,25 +5282,17 @@ class SessionBar:
         self._log_out = self._button(lambda: window.conductor.handle(Cue.LOG_OUT))
         self._session: Session | None = None
         self._shown = self._asked = False
-        self._settled, self._timer = 0.0, ""
+        self._timer = ""
 
     def _button(self, does: Callable[[], object]) -> ttk.Button:
-        look = {"style": "Session.TButton", "cursor": "hand2", "takefocus": False}
-        button = ttk.Button(self._buttons, command=functools.partial(self._press, does), **look)  # type: ignore[arg-type]
+        command = self.deliberate(does)
+        button = ttk.Button(self._buttons, command=command, style="Session.TButton", takefocus=False)
         button.pack(side="left", padx=(4, 0))
         return button
 
-    def _press(self, does: Callable[[], object]) -> None:
-        if self._window.clock() >= self._settled:
-            does()
-
-    def _show_all(self) -> None:
-        """What else there is to know and to do of the session, over the work."""
-        self._window.come_over(SCREENS[State.SIGNED_IN])
-
     def show(self) -> None:
         """While the person works."""
-        session = self._window.conductor.signed_in().session
+        session = self.window.conductor.signed_in().session
         if session is not self._session:
             self._session, self._asked = session, False
             self._bar.title(_("Lanyard: your session"))
@@ -5309,7 +5301,7 @@ class SessionBar:
             self._log_out.configure(text=_("Log out"))
             self._cover.forget_selections()
         if not self._shown:
-            self._settled = self._window.clock() + SETTLE_SECONDS
+            self.settle()
         self._shown = True
         self._tell_time()
         self.place()
@@ -5320,14 +5312,14 @@ class SessionBar:
         self._bar.withdraw()
         for label in (self._who, self._role, self._time):
             label.configure(text="")
-        if self._window.conductor.state is not State.SIGNED_IN:
+        if self.window.conductor.state is not State.SIGNED_IN:
             self._session = None
 
     def place(self) -> None:
         """Name, role and time beside the buttons, or over them where the text is large and the monitor small."""
         if not self._shown:
             return
-        signed_in, fonts = self._window.conductor.signed_in(), self._window.theme.fonts
+        signed_in, fonts = self.window.conductor.signed_in(), self.window.theme.fonts
         self._change.pack_forget()
         if len(signed_in.session.roles) > 1:
             self._change.pack(side="left", padx=(4, 0), before=self._log_out)
@@ -5338,12 +5330,9 @@ class SessionBar:
         room = width - (beside if across else self._time.winfo_reqwidth()) - 16
         role = describe_role(signed_in.role) if signed_in.role else _("No role")
         self._who.configure(text=shorten(signed_in.session.cn, fonts["bar"], room))
-        failed = self._window.conductor.notice
+        failed = self.window.conductor.notice
         style = "Red.Session.TLabel" if failed else "Quiet.Session.TLabel"
         self._role.configure(text=shorten(failed or role, fonts["fine"], room), style=style)
-        self._who.grid(row=0, column=0, sticky="w", padx=(8, 0))
-        self._role.grid(row=1, column=0, sticky="w", padx=(8, 0))
-        self._time.grid(row=0, column=1, rowspan=2, sticky="ns")
         where = {"row": 0, "column": 2, "rowspan": 2} if across else {"row": 2, "column": 0, "columnspan": 2}
         self._buttons.grid(**where, sticky="w")  # type: ignore[arg-type]
         self._bar.update_idletasks()
@@ -5357,17 +5346,17 @@ class SessionBar:
         if self._timer:
             self._bar.after_cancel(self._timer)
         self._timer = ""
-        if self._window.conductor.state is not State.SIGNED_IN:
+        if self.window.conductor.state is not State.SIGNED_IN:
             return
         if self._cover.idle_seconds() < TOUCHED_SECONDS:
-            self._window.conductor.active()
-        left = self._window.conductor.seconds_left()
+            self.window.conductor.active()
+        left = self.window.conductor.seconds_left()
         style = "Amber.Session.TLabel" if left <= AMBER_SECONDS else "Quiet.Session.TLabel"
         self._time.configure(text=_("Time left: {time}", time=describe_time_left(left)), style=style)
         self._timer = self._bar.after(int((left % 60 or 60) * 1000) + 50, self._tell_time)
         asks, self._asked = left <= ASK_SECONDS and not self._asked, left <= ASK_SECONDS
         if asks:
-            self._window.come_over(TimeScreen)
+            self.window.come_over(TimeScreen)
 
 
 def shorten(text: str, font: tkfont.Font, width: int) -> str:
@@ -5377,18 +5366,14 @@ def shorten(text: str, font: tkfont.Font, width: int) -> str:
     return next((cut for end in range(len(text), 0, -1) if font.measure(cut := f"{text[:end]}\u2026") <= width), "")
 
 
-class Screen:
-    """A screen: one sentence of what to do now, one thing to do.
-
-    A button does nothing until the screen has been there for SETTLE_SECONDS, and the keyboard begins on a field or
-    on nothing: a second Enter, Space or click was meant for the screen before.
-    """
+class Screen(Settling):
+    """A screen: one sentence of what to do now, one thing to do. The keyboard begins on a field or on nothing."""
 
     fills = False  # takes all the room there is
     stays = False  # from one of its states to the next
 
     def __init__(self, window: Window) -> None:
-        self.window = window
+        super().__init__(window)
         self.conductor = window.conductor
         self.px = window.theme.px
         self.frame = ttk.Frame(window.content, padding=self.px(40, 24))
@@ -5398,7 +5383,6 @@ class Screen:
         self._rows: list[ttk.Frame] = []  # of the buttons
         self.first: tk.Misc = self.frame  # has the keyboard on arrival
         self._timer = ""
-        self.settle()
         self.build()
         self.first.focus_set()
         self.actions.lift()  # last in the order of Tab
@@ -5446,14 +5430,6 @@ class Screen:
             if self.frame.winfo_reqheight() <= height:
                 break
 
-    def settle(self) -> None:
-        """From now on the buttons mean something new."""
-        self._settled = self.window.clock() + SETTLE_SECONDS
-
-    def deliberate(self, command: Callable[[], object]) -> Callable[..., object]:
-        """The command, for a button or an event, that does nothing until the screen has settled."""
-        return lambda event=None: command() if self.window.clock() >= self._settled else None
-
     def while_here(self, call: Callable[..., object]) -> Callable[..., Any]:
         """The call, for what comes later: nothing is done where another screen has come meanwhile."""
         return lambda *what: call(*what) if self.window.screen is self else None
@@ -5483,7 +5459,7 @@ class Screen:
 
     def button(self, text: str, does: Event | Callable[[], object], style: str = "TButton") -> ttk.Button:
         command = self.deliberate(does if callable(does) else lambda: self.conductor.handle(does))
-        return ttk.Button(self.actions, text=text, command=command, style=style, cursor="hand2")
+        return ttk.Button(self.actions, text=text, command=command, style=style)
 
 
 class WaitingScreen(Screen):
@@ -5585,9 +5561,7 @@ class TypingScreen(Screen):
         commands = {clear: self.field.clear, DELETE: self.field.erase}
         for place, key in enumerate([*"123456789", clear, "0", DELETE]):
             command = commands.get(key, functools.partial(self.field.type, key))
-            button = ttk.Button(
-                self._pad, text=key, command=command, style="Pad.TButton", takefocus=False, cursor="hand2"
-            )
+            button = ttk.Button(self._pad, text=key, command=command, style="Pad.TButton", takefocus=False)
             button.grid(row=place // 3, column=place % 3, padx=self.px(0, 8), pady=self.px(0, 8), sticky="nsew")
 
     def typed(self, character: str) -> None:
@@ -5682,6 +5656,8 @@ class PasscodeScreen(TypingScreen):
 class ChangeScreen(TypingScreen):
     """A new passcode for the card that is in: first the one that it has, then the new one twice."""
 
+    QUESTION = "Type the passcode that you have now"
+
     def build(self) -> None:
         facts = self.conductor.attempt.facts if self.conductor.attempt else None
         if facts is None:
@@ -5695,10 +5671,7 @@ class ChangeScreen(TypingScreen):
         self._notice = self.label("", "Quiet.TLabel")
         self.add_field(_("Go on"))
         self.button(_("Cancel"), lambda: self.step_back(self._is_used), "Quiet.TButton")
-        self._ask(self._first_question(), self._first_notice())
-
-    def _first_question(self) -> str:
-        return _("Type the passcode that you have now")
+        self._ask(_(self.QUESTION), self._first_notice())
 
     def _first_notice(self) -> str:
         last = _("A wrong passcode now locks the card.") if self._facts.tries_left == 1 else ""
@@ -5741,7 +5714,7 @@ class ChangeScreen(TypingScreen):
         elif typed.is_same(self._new):
             typed.forget()
             self._waits = self._is_used = True
-            self._ask(_("Setting your new passcode"), _("Leave your card in the reader."))
+            self._ask(_("Setting your new passcode"), leave_it_there(self.conductor))
             change = functools.partial(self._set, known=self._known, new=self._new)
             self.conductor.use_card(change, self.while_here(self._done))
         else:
@@ -5759,7 +5732,7 @@ class ChangeScreen(TypingScreen):
         if self._waits:
             self._ask(outcome.says, outcome.advice, "Red.TLabel")
         else:
-            self._ask(self._first_question(), str(outcome), "Red.TLabel")
+            self._ask(_(self.QUESTION), str(outcome), "Red.TLabel")
         self.window.fit()
 
     def _forget(self) -> None:
@@ -5776,8 +5749,7 @@ class ChangeScreen(TypingScreen):
 class UnlockScreen(ChangeScreen):
     """A new passcode for a card that is locked, by its unblocking code."""
 
-    def _first_question(self) -> str:
-        return _("Type the unblocking code of the card")
+    QUESTION = "Type the unblocking code of the card"
 
     def _first_notice(self) -> str:
         return _("Your local smartcard team has it. A wrong code costs one of its own tries.")
@@ -5822,7 +5794,7 @@ class BusyScreen(Screen):
             State.SELECTING_ROLE: _("Starting your session"),
         }
         on_reader = self.conductor.state is State.SIGNING_IN and uses_own_pad(self.conductor)
-        self._title.configure(text=type_on_reader() if on_reader else says[self.conductor.state])
+        self._title.configure(text=_(TYPE_ON_READER) if on_reader else says[self.conductor.state])
 
     def _show_progress(self) -> None:
         self.label(leave_it_there(self.conductor), "Quiet.TLabel")
@@ -5850,9 +5822,9 @@ class CertificatesScreen(Screen):
     def build(self) -> None:
         self.label(_("Which of these is for signing in?"), "Title.TLabel")
         self.advice(_("Your card has several certificates that would do. Ask your service desk if you do not know."))
-        for certificate in certificates_of(self.conductor):
+        for certificate, says in certificates_to_choose(self.conductor).items():
             choose = functools.partial(self.conductor.use_certificate, certificate)
-            self.button(describe_certificate(certificate), choose, "Quiet.TButton")
+            self.button(says, choose, "Quiet.TButton")
 
 
 class RolesScreen(Screen):
@@ -6140,7 +6112,7 @@ class SigningScreen(TypingScreen):
             self._ask_again(str(error), "Red.TLabel")
             return
         self._facts = None
-        self._notice.configure(text=type_on_reader() if facts.own_pad else _("Signing ..."), style="Quiet.TLabel")
+        self._notice.configure(text=_(TYPE_ON_READER) if facts.own_pad else _("Signing ..."), style="Quiet.TLabel")
         sign = functools.partial(
             sign_documents, signing=self._signing, certificate=facts.certificate, passcode=passcode
         )
@@ -6166,7 +6138,7 @@ class SignedOutScreen(Screen):
         }
         self.label(titles[confirmed], "Title.TLabel")
         if confirmed is False:
-            self.label(not_confirmed(), "Red.TLabel")
+            self.label(_(NOT_CONFIRMED), "Red.TLabel")
         self.label(_("Take your card with you."))
         self.button(_("Sign in again"), Cue.DISMISSED, "Quiet.TButton")
 
@@ -7495,7 +7467,7 @@ def run_terminal(settings: Settings, conductor: Conductor, bridge: Bridge, optio
     conductor.close()
     bridge.run_pending()
     if conductor.log_out_confirmed is False:
-        print(not_confirmed(), file=sys.stderr)
+        print(_(NOT_CONFIRMED), file=sys.stderr)
     elif not options.keep and not options.json:
         print("Logged out.")
 

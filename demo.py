@@ -369,7 +369,7 @@ class DemonstrationStrip:
         commands["Pull the card"] = functools.partial(ask, command="remove")
         for place, (text, command) in enumerate(commands.items()):
             press = functools.partial(self._lane.submit, functools.partial(self._do, command))
-            button = ttk.Button(foot, text=text, command=press, style="Strip.TButton", takefocus=False, cursor="hand2")
+            button = ttk.Button(foot, text=text, command=press, style="Strip.TButton", takefocus=False)
             button.grid(row=1, column=place, sticky="ew", padx=4, pady=(4, 0))
             foot.columnconfigure(place, weight=1)
 
