@@ -3083,7 +3083,7 @@ class Conductor:
         self.on_show: Callable[[], None] = lambda: None  # the person is to look here
         self.held = ""  # why nobody can sign in at present
         self.notice = ""  # what has failed around the agent
-        self.on_notice: Callable[[], None] = lambda: None  # one of these two has changed, or whether the broker is away
+        self.on_notice: Callable[[], object] = lambda: None  # one of the two has changed, or whether the broker is away
         self.has_keyboard = True  # the screen gets what is typed
         self._waits: tuple[Attempt, State, Callable[[], object]] | None = None  # whose sign-in is held up, what follows
         self._moved = self.clock()
@@ -4242,8 +4242,7 @@ class Terminal:
 OpenCard = Callable[[], contextlib.AbstractContextManager[IdentityCard]]
 
 
-@contextlib.contextmanager
-def card_at_hand(source: CardSource, seconds: float | None, started: Callable[[], None]) -> Iterator[OpenCard]:
+def find_card(source: CardSource, seconds: float | None, started: Callable[[], None]) -> OpenCard:
     """What opens the card that is in, or comes first in that time (None: however long it takes).
 
     `started` is called when the reader is watched. Raises NO_CARD, SEVERAL_CARDS, and what is wrong with the reader.
@@ -4258,10 +4257,7 @@ def card_at_hand(source: CardSource, seconds: float | None, started: Callable[[]
 
     threading.Thread(target=watch, name="reader", daemon=True).start()
     started()
-    try:
-        yield functools.partial(source.open, choose_card(source, first_cards(news, seconds)))
-    finally:
-        source.close()
+    return functools.partial(source.open, choose_card(source, first_cards(news, seconds)))
 
 
 def first_cards(news: queue.SimpleQueue[ReaderNews], seconds: float | None) -> list[CardIn]:
@@ -4481,7 +4477,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "TButton": {"anchor": "center", "padding": (24, 12), "width": 0},
     "Pad.TButton": {"font": "pad", "padding": (8, 6), "width": 5},
     "Treeview": {"indent": 0, "background": Colour.WHITE, "fieldbackground": Colour.WHITE, "lightcolor": Colour.WHITE},
-    "TScrollbar": {"arrowsize": TOUCH, "gripcount": 0, "troughcolor": Colour.WHITE},
+    "TScrollbar": {"arrowsize": (TOUCH,), "gripcount": 0, "troughcolor": Colour.WHITE},
     "TProgressbar": {"background": Colour.BLUE, "troughcolor": Colour.LINE},
 }
 
@@ -4532,8 +4528,7 @@ class Theme:
         self.scale = max(self._dense, min(width / 853, height / 640)) if self._kiosk else self._dense
         self.fonts["pad"].configure(size=-self.px(FONT_SIZES["pad"]))
         for name, options in STYLES.items():
-            sizes = {key: self.px(*value) for key, value in options.items() if key == "padding"}
-            sizes |= {key: self.px(value) for key, value in options.items() if key == "arrowsize"}
+            sizes = {key: self.px(*value) for key, value in options.items() if key in ("padding", "arrowsize")}
             colours = {key: self.colour(value) for key, value in options.items() if isinstance(value, Colour)}
             self.style.configure(name, **(options | sizes | colours))
         self.resize(self.scale * larger)
@@ -4839,7 +4834,8 @@ class Window:
         conductor.on_change = self._state_changed
         conductor.on_cards = lambda: self.screen.refresh()
         conductor.on_request, conductor.on_show = self._requested, self.show
-        conductor.on_notice = self._notice_changed
+        # Later: most that holds up a sign-in is over by then.
+        conductor.on_notice = lambda: self.root.after(PROGRESS_AFTER_MS, self._show_notice)
         self.content.bind("<Configure>", lambda event: self.fit(afresh=False))
         self._bind_keys()
         ours = "accesskit" in sys.modules and not tk_has_a_voice(self.root)
@@ -4954,10 +4950,6 @@ class Window:
             self.session_bar.show()
         elif self.cover:
             self.cover.go_up()
-
-    def _notice_changed(self) -> None:
-        """Show it later: most that holds up a sign-in is over by then."""
-        self.root.after(PROGRESS_AFTER_MS, self._show_notice)
 
     def _show_notice(self) -> None:
         """What holds up a sign-in, or has failed around the agent."""
@@ -5278,7 +5270,7 @@ class SessionBar(Settling):
         self.foot = ttk.Frame(self._bar)
         self.foot.pack(side="bottom", fill="x")
         self._lock = self._button(lambda: window.conductor.handle(Cue.LOCK))
-        self._change = self._button(lambda: window.come_over(ChangeRoleScreen))
+        self._change = self._button(lambda: window.come_over(RolesScreen))
         self._log_out = self._button(lambda: window.conductor.handle(Cue.LOG_OUT))
         self._session: Session | None = None
         self._shown = self._asked = False
@@ -5828,15 +5820,18 @@ class CertificatesScreen(Screen):
 
 
 class RolesScreen(Screen):
-    """Search as you type; arrows, Enter, a click or a finger choose. Nothing is chosen beforehand."""
+    """Search as you type; arrows, Enter, a click or a finger choose. Nothing is chosen beforehand.
+
+    Who is signed in can change to another role here, over their work.
+    """
 
     fills = True
-    TITLE = "Choose your role"
 
     def build(self) -> None:
         session = self.conductor.signed_in().session
         self._roles, self._name = session.roles, session.cn
-        self.label(_(self.TITLE), "Title.TLabel")
+        self._changes = self.conductor.state is State.SIGNED_IN
+        self.label(_("Change your role") if self._changes else _("Choose your role"), "Title.TLabel")
         self._count = self.label("", "Quiet.TLabel")
         self.first = self.search = self._make_search()
         self.list = self._make_list()
@@ -5844,18 +5839,13 @@ class RolesScreen(Screen):
         self._whole.pack_forget()
         self._nothing = ttk.Label(self.list, text=_("Nothing found. Type less."), style="List.TLabel")
         self._use = self.button(_("Use this role"), self._choose)
-        self.give_up()
+        if self._changes:
+            self.button(_("Keep my role"), functools.partial(self.window.come_over, None), "Quiet.TButton")
+        else:
+            self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
         for widget in (self.search, self.list):
             widget.bind("<<Enter>>", self.deliberate(self._choose))
         self._search("")
-
-    def give_up(self) -> None:
-        """The button for who wants none of them."""
-        self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
-
-    def choose(self, role: Role) -> None:
-        """Go on with this one."""
-        self.conductor.handle(RoleChosen(role))
 
     def _make_search(self) -> tk.Entry:
         row = ttk.Frame(self.frame)
@@ -5931,21 +5921,12 @@ class RolesScreen(Screen):
 
     def _choose(self) -> None:
         for row in self.list.selection():
-            self.choose(self._roles[int(row)])
-
-
-class ChangeRoleScreen(RolesScreen):
-    """Over the work of who is signed in, and wants another role."""
-
-    TITLE = "Change your role"
-
-    def give_up(self) -> None:
-        self.button(_("Keep my role"), functools.partial(self.window.come_over, None), "Quiet.TButton")
-
-    def choose(self, role: Role) -> None:
-        """Where the sign-in service refuses, the person reads so."""
-        self._count.configure(text=_("Changing your role ..."))
-        self.conductor.change_role(role, self.while_here(self._refused))
+            role = self._roles[int(row)]
+            if self._changes:
+                self._count.configure(text=_("Changing your role ..."))
+                self.conductor.change_role(role, self.while_here(self._refused))
+            else:
+                self.conductor.handle(RoleChosen(role))
 
     def _refused(self, error: AgentError) -> None:
         self._count.configure(text=_("You keep your role. {why}", why=str(error)), style="Red.TLabel")
@@ -6011,7 +5992,7 @@ class SessionScreen(Screen):
         if self.window.cover:
             self.button(_("Go on working"), lambda: self.window.come_over(None))
         if len(signed_in.session.roles) > 1:
-            self.button(_("Change role"), lambda: self.window.come_over(ChangeRoleScreen), "Quiet.TButton")
+            self.button(_("Change role"), lambda: self.window.come_over(RolesScreen), "Quiet.TButton")
         self.button(_("Lock"), Cue.LOCK, "Quiet.TButton")
         if not uses_own_pad(self.conductor):
             self.button(_("Change passcode"), lambda: self.window.come_over(ChangeScreen), "Quiet.TButton")
@@ -7709,7 +7690,8 @@ def run_card_command(
     if sys.stdin.isatty():
         print("Put your card into the reader.", file=sys.stderr)
     seconds = 5.0 if options.wait is None and not sys.stdin.isatty() else options.wait
-    with card_at_hand(reader, seconds, lambda: started(None)) as open_card:
+    with contextlib.closing(reader):
+        open_card = find_card(reader, seconds, lambda: started(None))
         CARD_COMMANDS[options.command](open_card, options, settings.digest)
 
 

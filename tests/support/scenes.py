@@ -247,7 +247,7 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "card-ends-soon": _over("EndsSoonScreen", days=14),
     "signed-in-no-role": _over("SessionScreen", roles=()),
     "signed-in-4-minutes": lambda stage: stage.goes(State.SIGNED_IN, attempt=attempt(signed_in=signed_in(4))),
-    "change-role": _over("ChangeRoleScreen"),
+    "change-role": _over("RolesScreen"),
     "two-minutes": _over("TimeScreen", minutes=2),
     "two-minutes-idle": _over("TimeScreen", idle=2),
     "question": _question,

@@ -49,7 +49,6 @@ def _of_tables() -> Iterator[str]:
     yield from agent.HELD_ON_ADVICE.values()
     yield from (*agent.WITHOUT_CARD.values(), agent.MAY_HAVE, agent.HOOKS_AWAY, agent.PROGRAMS_END)
     yield from (agent.NOT_CONFIRMED, agent.TYPE_ON_READER)
-    yield from (agent.RolesScreen.TITLE, agent.ChangeRoleScreen.TITLE)
     yield from (agent.ChangeScreen.QUESTION, agent.UnlockScreen.QUESTION)
     yield from calendar.month_name[1:]
 
