@@ -4023,6 +4023,11 @@ def certificates_to_choose(conductor: Conductor) -> dict[Certificate, str]:
     return lines
 
 
+def numbered(lines: Iterable[str]) -> list[str]:
+    """With the numbers by which one of them is chosen."""
+    return [f"{number:3}  {line}" for number, line in enumerate(lines, 1)]
+
+
 def find_role(roles: Sequence[Role], wanted: str) -> Role:
     """The role with this id, or the N-th from 1. Raises UsageError."""
     for role in roles:
@@ -4037,6 +4042,7 @@ def find_role(roles: Sequence[Role], wanted: str) -> Role:
 NOT_CONFIRMED = "The sign-in service did not confirm that you are signed out. It is asked again for 10 minutes."
 TYPE_ON_READER = "Type your passcode on the card reader"  # which has a pad of its own
 LAST_TRY_QUESTION = "One try is left. If this passcode is wrong too, the card locks. Use it? [y/N] "
+YES = "y", "yes"
 WHICH_CARD = "Which card is yours? Number: "
 
 
@@ -4142,7 +4148,7 @@ class Terminal:
         if not self._interactive:
             raise AgentError(Fault.LAST_TRY_KEPT)
         answer = self._ask(LAST_TRY_QUESTION)
-        if answer is not None and answer.strip().lower() not in ("y", "yes"):
+        if answer is not None and answer.strip().lower() not in YES:
             raise AgentError(Fault.INTERRUPTED)
         if answer:
             self._conductor.handle(Cue.CONFIRMED)
@@ -4162,16 +4168,14 @@ class Terminal:
         lines = [line.replace("\n", " ") for line in among.values()]
         if not self._interactive:
             raise AgentError(fault, "; ".join(lines))
-        for number, line in enumerate(lines, 1):
-            self._say(f"{number:3}  {line}")
+        self._say("\n".join(numbered(lines)))
         wanted = (self._ask(question) or "").strip()
         return dict(zip(map(str, range(1, len(lines) + 1)), among, strict=True)).get(wanted)
 
     def _choose_role(self) -> None:
         roles = self._conductor.signed_in().session.roles
         if not self._role:
-            for number, role in enumerate(roles, 1):
-                self._say(f"{number:3}  {describe_role(role)}")
+            self._say("\n".join(numbered(map(describe_role, roles))))
         wanted = self._role or self._ask("Which role? Number: ")
         try:
             if wanted:
@@ -4286,14 +4290,18 @@ def choose_card(source: CardSource, cards: Sequence[CardIn]) -> CardIn:
     if len(owners) <= 1:
         return next(iter(owners), cards[0])
     lines = [describe_card(card, facts).replace("\n", " ") for card, facts in owners.items()]
-    wanted = ""
-    if sys.stdin.isatty():
-        print(*(f"{number:3}  {line}" for number, line in enumerate(lines, 1)), sep="\n", file=sys.stderr)
-        print(WHICH_CARD, end="", file=sys.stderr, flush=True)
-        wanted = sys.stdin.readline().strip()
+    wanted = ask("\n".join([*numbered(lines), WHICH_CARD]))
     if wanted not in map(str, range(1, len(lines) + 1)):
         raise AgentError(Fault.SEVERAL_CARDS, "; ".join(lines))
     return list(owners)[int(wanted) - 1]
+
+
+def ask(question: str) -> str:
+    """What the person at the terminal says, empty where there is none."""
+    if not sys.stdin.isatty():
+        return ""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
 
 
 def ask_passcode(question: str) -> Passcode:
@@ -4323,13 +4331,8 @@ def ask_new_passcode(uid: str, old: Passcode | None = None) -> Passcode:
 
 def spend_last_try(facts: CardFacts) -> None:
     """Raises LAST_TRY_KEPT unless there are more tries, or somebody says yes."""
-    if facts.tries_left == 1:
-        answer = ""
-        if sys.stdin.isatty():
-            print(LAST_TRY_QUESTION, end="", file=sys.stderr, flush=True)
-            answer = sys.stdin.readline()
-        if answer.strip().lower() not in ("y", "yes"):
-            raise AgentError(Fault.LAST_TRY_KEPT)
+    if facts.tries_left == 1 and ask(LAST_TRY_QUESTION).lower() not in YES:
+        raise AgentError(Fault.LAST_TRY_KEPT)
 
 
 def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) -> None:
@@ -5145,13 +5148,10 @@ class Cover:
 
     def _hold(self) -> None:
         """Until it holds; whatever fails meanwhile, it is tried again."""
-        self._later, again = "", FAILED_AGAIN_MS
-        try:
-            self._take_hold()
-            again = GRAB_AGAIN_MS if self.is_up and not self._holds else 0
-        finally:
-            if again:
-                self._later = self._root.after(again, self._hold)
+        self._later = self._root.after(FAILED_AGAIN_MS, self._hold)
+        self._take_hold()
+        self._root.after_cancel(self._later)
+        self._later = self._root.after(GRAB_AGAIN_MS, self._hold) if self.is_up and not self._holds else ""
 
     def _take_hold(self) -> None:
         self._top.lift()
@@ -5616,20 +5616,20 @@ class PasscodeScreen(TypingScreen):
             return f"{wrong or _('One try left.')} {_('A wrong passcode now locks the card.')}", "Red.TLabel"
         if wrong:
             return wrong, "Red.TLabel"
-        is_read = attempt and attempt.facts and state is not State.READING
-        if not is_read and self._is_slow:
+        facts = attempt.facts if attempt and state is not State.READING else None
+        if facts is None and self._is_slow:
             says = _(
                 "Your card is slow. If it does not answer, it is given up after {seconds} seconds.",
                 seconds=CARD_OPERATION_SECONDS,
             )
             return says, "TLabel"
-        if attempt is None or attempt.facts is None or not is_read:
+        if attempt is None or facts is None:
             return _("Your card is being read. You can type already."), "Quiet.TLabel"
         if self.conductor.kept():
             return _("Your session is locked. Your passcode lets you go on."), "TLabel"
-        if why := self.conductor.ended.get(attempt.facts.certificate.uid):
+        if why := self.conductor.ended.get(facts.certificate.uid):
             return str(AgentError(why)), "TLabel"
-        ends = describe_expiry(attempt.facts.certificate, datetime.now(UTC)) if attempt.ends_soon else ""
+        ends = describe_expiry(facts.certificate, datetime.now(UTC)) if attempt.ends_soon else ""
         ends = f"{ends} {self.window.contacts.beside(ends)}".strip()
         return (ends, "TLabel") if ends else (_("Then press Enter or Sign in."), "Quiet.TLabel")
 
@@ -7461,8 +7461,7 @@ def print_session(signed_in: SignedIn, seconds_left: float, contacts: Contacts) 
         print(f"Role: {describe_role(role)}")
     elif session.roles:
         print(f"No role chosen; there are {len(session.roles)}:")
-        for number, each in enumerate(session.roles, 1):
-            print(f"{number:3}  {describe_role(each)}")
+        print(*numbered(map(describe_role, session.roles)), sep="\n")
     else:
         advice = "Ask your local smartcard team to give you one."
         print(f"You have no role at any organisation. {advice} {contacts.beside(advice)}".rstrip())
