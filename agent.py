@@ -5269,18 +5269,14 @@ class SessionBar(Settling):
         self._buttons = ttk.Frame(self._frame, style="Bar.TFrame")
         self.foot = ttk.Frame(self._bar)
         self.foot.pack(side="bottom", fill="x")
-        self._lock = self._button(lambda: window.conductor.handle(Cue.LOCK))
-        self._change = self._button(lambda: window.come_over(RolesScreen))
-        self._log_out = self._button(lambda: window.conductor.handle(Cue.LOG_OUT))
         self._session: Session | None = None
         self._shown = self._asked = False
         self._timer = ""
 
-    def _button(self, does: Callable[[], object]) -> ttk.Button:
+    def _offer(self, text: str, does: Callable[[], object]) -> None:
         command = self.deliberate(does)
-        button = ttk.Button(self._buttons, command=command, style="Session.TButton", takefocus=False)
+        button = ttk.Button(self._buttons, text=text, command=command, style="Session.TButton", takefocus=False)
         button.pack(side="left", padx=(4, 0))
-        return button
 
     def show(self) -> None:
         """While the person works."""
@@ -5288,9 +5284,12 @@ class SessionBar(Settling):
         if session is not self._session:
             self._session, self._asked = session, False
             self._bar.title(_("Lanyard: your session"))
-            self._lock.configure(text=_("Lock"))
-            self._change.configure(text=_("Change role"))
-            self._log_out.configure(text=_("Log out"))
+            for before in self._buttons.winfo_children():
+                before.destroy()
+            self._offer(_("Lock"), lambda: self.window.conductor.handle(Cue.LOCK))
+            if len(session.roles) > 1:
+                self._offer(_("Change role"), lambda: self.window.come_over(RolesScreen))
+            self._offer(_("Log out"), lambda: self.window.conductor.handle(Cue.LOG_OUT))
             self._cover.forget_selections()
         if not self._shown:
             self.settle()
@@ -5312,9 +5311,6 @@ class SessionBar(Settling):
         if not self._shown:
             return
         signed_in, fonts = self.window.conductor.signed_in(), self.window.theme.fonts
-        self._change.pack_forget()
-        if len(signed_in.session.roles) > 1:
-            self._change.pack(side="left", padx=(4, 0), before=self._log_out)
         left, top, width = self._cover.monitor[:3]
         self._bar.update_idletasks()
         beside = self._time.winfo_reqwidth() + self._buttons.winfo_reqwidth()
