@@ -4964,8 +4964,6 @@ class Window:
         elif not self.notice.winfo_manager():
             self.notice.pack(side="top", fill="x", before=self.content)
         self.fit()
-        if self.session_bar:
-            self.session_bar.place()
 
     def _requested(self) -> None:
         self.bar.refresh()
