@@ -4348,9 +4348,8 @@ def sign_file(open_card: OpenCard, options: argparse.Namespace, digest: Digest) 
         raise UsageError(f"{options.file} has more than {LONGEST_DOCUMENT >> 20} MiB.")
     with open_card() as card:
         facts = signer_facts(card)
-    what = (
-        f"{clean(options.file)}, {counted(len(content), 'byte')}, {digest} {hashlib.new(digest, content).hexdigest()}"
-    )
+    hashed = hashlib.new(digest, content).hexdigest()
+    what = f"{clean(options.file)}, {counted(len(content), 'byte')}, {digest} {hashed}"
     print(f"You sign as {facts.certificate.uid}, as if by hand: {what}", file=sys.stderr)
     if facts.own_pad:
         print(_(TYPE_ON_READER), file=sys.stderr)
@@ -4721,8 +4720,6 @@ class Voice:
     the handlers are a queue's `put`, which is not.
     """
 
-    CHANGES = "<FocusIn>", "<KeyRelease>", "<ButtonRelease>", "<<TreeviewSelect>>", "<<Fit>>"
-
     def __init__(self, root: tk.Tk, bridge: Bridge) -> None:
         self._root, self._bridge = root, bridge
         self._listens, self._timer = False, ""
@@ -4731,7 +4728,7 @@ class Voice:
         begins = functools.partial(self._news.put, True)
         self._adapter = accesskit.unix.Adapter(begins, self._news.put, self._falls_silent)
         threading.Thread(target=self._forward, name="voice", daemon=True).start()
-        for event in self.CHANGES:
+        for event in ("<FocusIn>", "<KeyRelease>", "<ButtonRelease>", "<<TreeviewSelect>>", "<<Fit>>"):
             root.bind_all(event, lambda event: self._look(50), add="+")
 
     def close(self) -> None:
@@ -5063,13 +5060,9 @@ class Cover:
         """
         left, top, width = self.monitor[:3]
         self._top, self._frame = bar, self._frame_of(bar)
-        properties = {
-            "_NET_WM_STRUT_PARTIAL": [0, 0, top + height, 0, 0, 0, 0, 0, left, left + width - 1, 0, 0],
-            "_NET_WM_DESKTOP": [0xFFFFFFFF],
-        }
-        for name, numbers in properties.items():
-            atoms = self._display.intern_atom(name), self._display.intern_atom("CARDINAL")
-            self._frame.change_property(*atoms, 32, numbers)
+        atom, strut = self._display.intern_atom, [0, 0, top + height, 0, 0, 0, 0, 0, left, left + width - 1, 0, 0]
+        self._frame.change_property(atom("_NET_WM_STRUT_PARTIAL"), atom("CARDINAL"), 32, strut)
+        self._frame.change_property(atom("_NET_WM_DESKTOP"), atom("CARDINAL"), 32, [0xFFFFFFFF])
         self._watch(others=not self._is_managed())
 
     def _is_managed(self) -> bool:
@@ -5951,9 +5944,8 @@ class EndsSoonScreen(Screen):
     """Over the work of who is signed in, once a day: the card is to be renewed."""
 
     def build(self) -> None:
-        certificate = self.conductor.signed_in().certificate
         self.label(_("Your card ends soon"), "Title.TLabel")
-        self.advice(describe_expiry(certificate, datetime.now(UTC)))
+        self.advice(describe_expiry(self.conductor.signed_in().certificate, datetime.now(UTC)))
         self.button(_("Go on working"), lambda: self.window.come_over(None))
 
 
@@ -6088,10 +6080,8 @@ class SigningScreen(TypingScreen):
             return
         self._facts = None
         self._notice.configure(text=_(TYPE_ON_READER) if facts.own_pad else _("Signing ..."), style="Quiet.TLabel")
-        sign = functools.partial(
-            sign_documents, signing=self._signing, certificate=facts.certificate, passcode=passcode
-        )
-        self.conductor.use_card(sign, self.while_here(functools.partial(self._signed, facts)))
+        signed = self.while_here(functools.partial(self._signed, facts))
+        self.conductor.use_card(lambda card: sign_documents(card, self._signing, facts.certificate, passcode), signed)
 
     def _signed(self, facts: CardFacts, outcome: Mapping[str, Any] | AgentError) -> None:
         if isinstance(outcome, WrongPasscode):
