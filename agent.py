@@ -587,18 +587,21 @@ class Passcode:
         kept = (ctypes.c_char * len(text)).from_buffer(self._digits)
         ctypes.CDLL(None).mlock(kept, ctypes.sizeof(kept))  # never in swap, where the person's limit allows that
 
-    def typed(self) -> bytearray:
-        """A copy of the digits, for the caller to wipe. Raises NO_PASSCODE once forgotten."""
+    @contextlib.contextmanager
+    def typed(self) -> Iterator[bytearray]:
+        """A copy of the digits, which is overwritten afterwards. Raises NO_PASSCODE once forgotten."""
         if 0 in self._digits:  # forgotten meanwhile: zeros would cost a try
             raise AgentError(Fault.NO_PASSCODE)
-        return self._digits[:]
+        digits = self._digits[:]
+        try:
+            yield digits
+        finally:
+            wipe(digits)
 
     def padded(self) -> bytearray:
-        """8 bytes, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises NO_PASSCODE once forgotten."""
-        digits = self.typed()
-        padded = digits.ljust(LONGEST_PASSCODE, b"\xff")
-        wipe(digits)
-        return padded
+        """8 bytes, for the caller to wipe, padded with FF (SP 800-73-4 part 2, section 2.4.3). Raises as `typed`."""
+        with self.typed() as digits:
+            return digits.ljust(LONGEST_PASSCODE, b"\xff")
 
     def is_same(self, other: Passcode) -> bool:
         return self._digits == other._digits
@@ -608,19 +611,17 @@ class Passcode:
 
     def check_new(self, uid: str, old: Passcode | None = None) -> None:
         """Raises WEAK_PASSCODE, with the reason, for what is not to become the passcode of that person's card."""
-        typed = self.typed()
-        steps = {(after - before) % 10 for before, after in itertools.pairwise(typed)}
-        repeats = any(
-            all(typed[n] == typed[n % size] for n in range(len(typed))) for size in range(1, len(typed) // 2 + 1)
-        )
-        reasons = (
-            (_("A new passcode has 6 to 8 digits."), len(typed) < SHORTEST_NEW_PASSCODE),
-            (_("That passcode repeats itself."), repeats),
-            (_("The digits of that passcode count up or down."), steps in ({1}, {9})),
-            (_("That passcode is part of your number, which is printed on the card."), typed in uid.encode()),
-            (_("That is the passcode that you have now."), old is not None and self.is_same(old)),
-        )
-        wipe(typed)
+        with self.typed() as typed:
+            steps = {(after - before) % 10 for before, after in itertools.pairwise(typed)}
+            view = memoryview(typed)  # whose slices are no copies
+            repeats = any(view[size:] == view[:-size] for size in range(1, len(typed) // 2 + 1))
+            reasons = (
+                (_("A new passcode has 6 to 8 digits."), len(typed) < SHORTEST_NEW_PASSCODE),
+                (_("That passcode repeats itself."), repeats),
+                (_("The digits of that passcode count up or down."), steps in ({1}, {9})),
+                (_("That passcode is part of your number, which is printed on the card."), typed in uid.encode()),
+                (_("That is the passcode that you have now."), old is not None and self.is_same(old)),
+            )
         for says, is_so in reasons:
             if is_so:
                 raise AgentError(Fault.WEAK_PASSCODE, says=says)
@@ -1501,7 +1502,9 @@ class TokenCard:
             self._pipe.settimeout(self._seconds)
             self._pipe.sendall(json.dumps([self._module, what, arguments, len(typed)]).encode() + b"\n")
             for passcode in typed:
-                self._send(passcode)
+                with passcode.typed() as digits:
+                    self._pipe.sendall(digits)
+                    self._pipe.sendall(b"\n")
             self._pipe.settimeout(MODULE_SLOW_SECONDS)
             try:
                 self._pipe.recv(1, socket.MSG_PEEK)
@@ -1514,14 +1517,6 @@ class TokenCard:
             passcode.forget()
         tell("Ask the card's own software (PKCS#11)", f"{what}, {len(line)} bytes of {self._module}", started)
         return read_module_answer(line, self._module)
-
-    def _send(self, passcode: Passcode) -> None:
-        digits = passcode.typed()
-        try:
-            self._pipe.sendall(digits)
-            self._pipe.sendall(b"\n")
-        finally:
-            wipe(digits)
 
     def end(self) -> None:
         """From any thread: whoever waits for an answer gets MODULE_FAILED."""

@@ -222,4 +222,4 @@ def test_no_copy_of_two_passcodes_is_left_whatever_the_card_says(method: str, st
     assert piv.passcode_shown
     for passcode in passcodes:
         with fails(Fault.NO_PASSCODE):
-            passcode.typed()
+            passcode.padded()

@@ -59,4 +59,5 @@ def test_whatever_is_typed_there_is_a_reason_or_it_is_taken(new: str) -> None:
     passcode = Passcode(new)
     with contextlib.suppress(AgentError):
         passcode.check_new(UID)
-    assert passcode.typed() == new.encode()  # it can still be used
+    with passcode.typed() as digits:
+        assert digits == new.encode()  # it can still be used

@@ -219,7 +219,7 @@ def test_no_passcode_in_the_child_s_arguments_or_environment(soft_token: SoftTok
         folder = Path("/proc") / str(child)
         assert b"123456" not in (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
     with fails(Fault.NO_PASSCODE):
-        passcode.typed()
+        passcode.padded()
 
 
 def test_one_of_two_certificates_that_would_do_is_chosen_by_the_person(
