@@ -34,7 +34,7 @@ SECTIONS = (
 BUDGET = {
     "": 575,  # everything before the cards
     "Card session": 740,
-    "PKCS#11 tokens": 422,
+    "PKCS#11 tokens": 416,
     "CMS and XML messages": 192,
     "Broker client": 342,
     "Login table": 314,
@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 902,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7711
+MOST_LINES = 7706
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
