@@ -6292,7 +6292,7 @@ SO_PEERPIDFD = 77  # asm-generic/socket.h, from Linux 6.5
 MAY_HAVE = "May it know who you are, and use your sign-in?"
 ASKED_TO_SIGN_IN = "The agent asks you in its window: put your card in, and type your passcode there."
 BEGAN_BEFORE = "On a shared PC this is only for programs that were started after the person had signed in."
-LOG_IN = "Log in to this PC as its users do, or let systemd start the agent."
+LOG_IN = "Use a login session; after su or sudo, or in a job: export XDG_RUNTIME_DIR=/run/user/$(id -u)"
 
 
 class VarlinkError(Exception):

@@ -66,6 +66,7 @@ def test_no_folder_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = run_agent("ticket", "--no-auth")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "XDG_RUNTIME_DIR is not set" in ended.stderr
+    assert "export XDG_RUNTIME_DIR=/run/user/$(id -u)" in ended.stderr  # which is what mends it
 
 
 def test_a_folder_that_is_a_link_or_a_file_or_too_deep(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
