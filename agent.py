@@ -810,8 +810,7 @@ class PivCard:
         return self._link.transmit(apdu)
 
     def facts(self, purpose: Purpose = Purpose.SIGN_IN) -> CardFacts:
-        left = self._tries_left()
-        return CardFacts(self._read_certificate(purpose), left)
+        return CardFacts(tries_left=self._tries_left(), certificate=self._read_certificate(purpose))
 
     def recognise(self, certificate: Certificate) -> None:
         """Of the certificate only the first piece is fetched: serial number and issuer are at its beginning."""
