@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 902,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7706
+MOST_LINES = 7705
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
