@@ -2744,8 +2744,8 @@ class GuardedBroker(Broker):
             answer = channel.receive()
             self.reply[:] = base64.b64decode(answer["reply"])
             if "fault" in answer:
-                raise AgentError(Fault[answer["fault"]], answer["technical"])
-            return answer["status"], answer["headers"]
+                raise AgentError(Fault[answer["fault"]], str(answer["technical"]))
+            return int(answer["status"]), {name: str(answer["headers"][name]) for name in REPLY_HEADERS}
         except (OSError, EOFError, LookupError, ValueError, TypeError) as error:
             self.close()  # what it may open yet, the guardian ends
             raise AgentError(Fault.UNEXPECTED, f"the guardian has failed: {type(error).__name__}") from None

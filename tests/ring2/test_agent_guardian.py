@@ -7,23 +7,30 @@ import json
 import os
 import re
 import signal
-import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import AGENT, ROOT, AtTerminal, SitDown, at, free_port, programs_with, run_agent
+from support.agent_program import (
+    AGENT,
+    AtTerminal,
+    SitDown,
+    at,
+    free_port,
+    guardian_of,
+    has_ended,
+    leaves_no_core,
+    run_agent,
+)
 from support.emulator import EmulatorProgram
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 from support.screen import Display, own_display
 from support.spine import Spine
-from support.spine_client import sign_cms
 
 import agent
-from agent import Broker, Colour, Cue, Fault, Guardian, Session, State
+from agent import Colour, Cue, Fault, Guardian, State
 from demo import EmbeddedReader
 from spine_stub.stub import Stub
 
@@ -59,25 +66,9 @@ def terminal(spine: Spine, port: int, slot: Slot, sessions: Callable[[], int], a
     return terminal
 
 
-def guardian_of(parent: int) -> int:
-    """The process that watches over this one."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    (guardian,) = {int(child) for child in children} & set(programs_with(f"agent.py\0{Guardian.COMMAND}"))
-    return guardian
-
-
 def ignores(pid: int, number: signal.Signals) -> bool:
     (mask,) = re.findall(r"SigIgn:\s+(\w+)", Path(f"/proc/{pid}/status").read_text())
     return bool(int(mask, 16) >> number - 1 & 1)
-
-
-def leaves_no_core(pid: int) -> bool:
-    return bool(re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE))
-
-
-def has_ended(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/status")
-    return not status.exists() or "State:\tZ" in status.read_text()
 
 
 # Every way to die
@@ -241,83 +232,3 @@ def test_a_session_that_is_kept_stays(spine: Spine, data: Path, port: int, sessi
     assert done.returncode == 0, done.stderr
     assert sessions() == 1
     assert not spine.is_over(json.loads(done.stdout)["ticket"])
-
-
-@pytest.fixture
-def guardian(spine: Spine) -> Iterator[Guardian]:
-    guardian = Guardian(spine.url, spine.ca_file)
-    yield guardian
-    guardian.close()
-    guardian.process.wait(10)
-
-
-def sign_in(broker: Broker, spine: Spine) -> Session:
-    """As the agent does it."""
-    challenge, card = broker.activate(), spine.card()
-    return broker.validate(card.uid, challenge, sign_cms(card, challenge.data).dump())
-
-
-def dies(guardian: Guardian) -> None:
-    guardian.process.kill()
-    guardian.process.wait()
-
-
-def test_one_that_was_ended_is_started_again(guardian: Guardian, spine: Spine, sessions: Callable[[], int]) -> None:
-    dies(guardian)
-    with contextlib.closing(guardian.new_broker()) as broker:
-        sign_in(broker, spine)
-        assert sessions() == 1
-    wait_until(lambda: sessions() == 0, what="the log-out")
-
-
-def test_one_that_is_started_again_holds_the_earlier_sessions_too(
-    guardian: Guardian, spine: Spine, sessions: Callable[[], int]
-) -> None:
-    brokers = [guardian.new_broker() for _ in range(3)]
-    opened = [sign_in(broker, spine) for broker in brokers[:2]]
-    brokers[0].let_go(settled=True)
-    dies(guardian)
-    opened.append(sign_in(brokers[2], spine))
-    assert sessions() == 3
-    for broker in brokers[1:]:
-        broker.close()
-    wait_until(lambda: sessions() == 1, what="the end of those that are not settled")
-    assert not spine.is_over(opened[0].ticket)
-
-
-def test_no_other_program_of_its_person_can_read_its_memory(spine: Spine) -> None:
-    """Neither a core dump nor, for a process that is not dumpable, /proc/PID/mem (proc(5))."""
-    dumpable = "import ctypes, agent; agent.keep_memory_private(); print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
-    done = subprocess.run([sys.executable, "-c", dumpable], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "0\n"
-    guardian = Guardian(spine.url, spine.ca_file)
-    wait_until(lambda: leaves_no_core(guardian.process.pid), what="a guardian that keeps its memory to itself")
-    guardian.close()
-    assert guardian.process.wait(10) == 0
-
-
-@pytest.mark.parametrize("works", [True, False])
-def test_under_systemd_it_gets_a_scope_of_its_own_where_that_is_possible(
-    works: bool, spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sessions: Callable[[], int]
-) -> None:
-    asked = tmp_path / "asked"
-    systemd_run = tmp_path / "systemd-run"
-    go_on = 'while [ "$1" != -- ]; do shift; done; shift; exec "$@"' if works else "exit 1"
-    systemd_run.write_text(f'#!/bin/sh\necho "$@" > {asked}\n{go_on}\n')
-    systemd_run.chmod(0o700)
-    (tmp_path / "systemd").mkdir()
-    os.mknod(tmp_path / "systemd" / "private", stat.S_IFSOCK | 0o600)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setenv("INVOCATION_ID", "0" * 32)
-    guardian = Guardian(spine.url, spine.ca_file)
-    wait_until(asked.exists, what="a call of systemd-run")
-    if not works:
-        wait_until(lambda: not programs_with(str(systemd_run)), what="the end of systemd-run")
-    broker = guardian.new_broker()
-    sign_in(broker, spine)
-    assert "--user --scope" in asked.read_text()
-    broker.close()
-    guardian.close()
-    wait_until(lambda: sessions() == 0, what="the log-out")
-    guardian.process.wait(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -17,7 +18,7 @@ from typing import IO, Any
 
 import pytest
 
-from agent import SETTLE_SECONDS
+from agent import SETTLE_SECONDS, Guardian
 from support.machine import TIED_TO_THE_RUN, need
 from support.spine import Spine
 
@@ -79,6 +80,22 @@ def programs_with(text: str) -> list[int]:
                 if text.encode() in (folder / "cmdline").read_bytes():
                     found.append(int(folder.name))
     return found
+
+
+def guardian_of(parent: int) -> int:
+    """The process that watches over this one."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    (guardian,) = {int(child) for child in children} & set(programs_with(f"agent.py\0{Guardian.COMMAND}"))
+    return guardian
+
+
+def leaves_no_core(pid: int) -> bool:
+    return bool(re.search(r"^Max core file size +0 +0 ", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE))
+
+
+def has_ended(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return not status.exists() or "State:\tZ" in status.read_text()
 
 
 class AtTerminal:
