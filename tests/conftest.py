@@ -131,10 +131,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_teardown() -> Generator[None, Any, None]:
-    """Collect what the test has left, a window above all."""
+def pytest_runtest_protocol() -> Generator[None, Any, None]:
+    """Collect what the test has left, a window above all, and do not look again at what is still in use after it."""
     yield
     gc.collect()
+    gc.freeze()
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
