@@ -6285,6 +6285,7 @@ MOST_CALLERS, MOST_OPEN_CALLS, MOST_EVENTS, MOST_ERAS = 1200, 256, 100, 1000
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[\w.:\[\]-]{1,265}", re.ASCII)  # RFC 6454, section 6.2
 LONGEST_QUESTION, MOST_PAYLOADS = 500, 100
 WAIT_SECONDS, LONGEST_WAIT = 120, 3600
+SWITCH_SECONDS = 0.001  # the longest that a busy socket holds up the window's thread, at each of its calls of Tk
 CLIENT_SECONDS = 10  # the longest that an agent that runs may take to answer
 HANDED_OVER = 3  # the file descriptor that systemd begins with
 SO_PEERPIDFD = 77  # asm-generic/socket.h, from Linux 6.5
@@ -6330,7 +6331,7 @@ def encode_reply(outcome: Outcome, *, continues: bool = False) -> bytes:
 def take_message(received: bytearray) -> bytes | None:
     """Take the first whole message out, without its NUL. Raises VarlinkError for one that is too long."""
     end = received.find(0)
-    if max(end, len(received) if end < 0 else 0) > LONGEST_MESSAGE:
+    if (end if end >= 0 else len(received)) > LONGEST_MESSAGE:
         raise VarlinkError("InvalidParameter", f"A message has at most {LONGEST_MESSAGE} bytes.")
     if end < 0:
         return None
@@ -6499,7 +6500,11 @@ class OpenCall:
     wants: str | None = None
     signing: Signing | None = None
     other_than: str | None = None  # a ticket that will not do
-    answer: Any = None  # the person's
+    answer: Any = None  # the person's, or of what the owner's thread was called for
+
+    def answered(self, answer: object) -> None:
+        self.answer = answer
+        self.caller.wake()
 
 
 @dataclass(frozen=True)
@@ -6564,6 +6569,7 @@ class TicketServer(threading.Thread):
         self._showing = False  # the owner's thread is on its way to show it
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * MOST_CALLERS)), hard))
+        sys.setswitchinterval(SWITCH_SECONDS)
         conductor.on_move = self._publish
         conductor.on_session = self._session_news
         if hooks:
@@ -6903,7 +6909,7 @@ class TicketServer(threading.Thread):
     async def show(self, caller: Caller) -> Outcome:
         call = OpenCall(caller)
         self._bridge.call(self._conductor.on_show)
-        self._bridge.call(self._call, self._answered, call, {})
+        self._bridge.call(self._call, call.answered, {})
         return await self._until(call, lambda: call.answer)
 
     async def change_role(self, caller: Caller, id: str) -> Outcome:  # noqa: A002
@@ -6918,8 +6924,7 @@ class TicketServer(threading.Thread):
             return refused or ({} if self._signed_in().role == role else None)
 
         if find() is None:
-            answer = functools.partial(self._call, self._answered, call)
-            self._bridge.call(self._conductor.change_role, role, answer)
+            self._bridge.call(self._conductor.change_role, role, functools.partial(self._call, call.answered))
         return await self._until(call, find)
 
     async def confirm(self, caller: Caller, question: str, origin: str = "") -> Outcome:
