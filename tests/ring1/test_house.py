@@ -40,10 +40,10 @@ BUDGET = {
     "Login table": 314,
     "Worker bridge": 1340,
     "Front ends": 2263,
-    "Ticket socket": 902,
+    "Ticket socket": 907,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7705
+MOST_LINES = 7710
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
