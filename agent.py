@@ -7363,7 +7363,8 @@ def make_parser() -> argparse.ArgumentParser:
     login.add_argument("--json", action="store_true", help="print the session as JSON, its ticket only with --keep")
     login.add_argument("--keep", action="store_true", help="do not log out: the session stays till its time is up")
     login.add_argument("--wait", type=wait_seconds, metavar="SECONDS", help="for a card (5; at a terminal no end)")
-    ticket = commands.add_parser("ticket", help="print the ticket of the running agent, once somebody is signed in")
+    codes = "Exit codes: 11 nobody is signed in, or nobody in time; 12 the agent is not running; 13 the person refused."
+    ticket = commands.add_parser("ticket", help="print the ticket of who is signed in at the agent", epilog=codes)
     which = ticket.add_mutually_exclusive_group()
     which.add_argument("--no-auth", action="store_true", help="ask nobody: where nobody is signed in, exit code 11")
     which.add_argument("--new", action="store_true", help="of a new sign-in: who is signed in is logged out first")

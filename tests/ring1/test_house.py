@@ -43,7 +43,7 @@ BUDGET = {
     "Ticket socket": 907,
     "Configuration and logging": 621,
 }
-MOST_LINES = 7710
+MOST_LINES = 7711
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

@@ -204,5 +204,11 @@ def test_a_full_queue_is_waited_for(live: LiveAgent, monkeypatch: pytest.MonkeyP
     assert not full
 
 
+def test_its_help_has_its_own_exit_codes() -> None:
+    said = " ".join(run_agent("ticket", "--help").stdout.split())
+    for fault in (Fault.NO_TICKET, Fault.NOT_RUNNING, Fault.GIVEN_UP):
+        assert f" {fault.exit_code} " in said
+
+
 def test_one_way_or_the_other() -> None:
     assert run_agent("ticket", "--no-auth", "--new").returncode == 2
