@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import json
@@ -41,6 +42,30 @@ def test_a_message_without_end_is_hung_up_on(live: LiveAgent, ticket: str) -> No
             caller.link.sendall(b"x" * (agent.LONGEST_MESSAGE + 5000))
         assert error_name(caller.receive()) == "InvalidParameter"
         assert caller.is_over()
+
+
+async def taken_in(turns: int, link: socket.socket) -> int:
+    """How many pieces are taken of what a caller has sent while others have so many turns."""
+    caller, taken = agent.Caller(link, ()), []
+
+    async def take_all() -> None:
+        while True:
+            await caller.news()
+            taken.append(1)
+
+    task = asyncio.create_task(take_all())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    return len(taken)
+
+
+def test_who_sends_much_lets_others_go_first() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.sendall(bytes(10 * 4096))
+        assert asyncio.run(taken_in(5, ours)) in (4, 5)
 
 
 def test_one_byte_at_a_time_is_a_message_too(live: LiveAgent, ticket: str) -> None:
