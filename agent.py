@@ -2518,38 +2518,17 @@ BASE: Moves = {
     (State.PROBLEM, LogOutEnded): (State.PROBLEM, Action.NOTHING),
 }
 
+WITH_CARD = [state for state in State if state not in (State.NO_READER, State.WAITING, State.LOCKED)]
 # Where a session is bound to its card.
-CARD_OUT_ENDS: Moves = {
-    (State.READING, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.READING_TYPED, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.CHOOSING_CARD, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.PASSCODE, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.LAST_TRY, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.CONFIRMING, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.SIGNING_IN, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.CHOOSING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.SELECTING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.SIGNED_IN, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.SIGNED_OUT, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.PROBLEM, CardOut): (State.WAITING, Action.END_SESSION),
-}
+CARD_OUT_ENDS: Moves = {(state, CardOut): (State.WAITING, Action.END_SESSION) for state in WITH_CARD}
 # Where it outlives its card, but not before its role is chosen. What is said here of SIGNED_IN is each mode's own.
 CARD_OUT_KEEPS: Moves = {
     **{(state, ReaderLost): (State.NO_READER, Action.LEAVE) for state in State if state is not State.NO_READER},
     (State.READING, Cue.NO_CARD_LEFT): (State.WAITING, Action.LEAVE),
-    (State.READING, CardOut): (State.WAITING, Action.LEAVE),
-    (State.READING_TYPED, CardOut): (State.WAITING, Action.LEAVE),
-    (State.CHOOSING_CARD, CardOut): (State.WAITING, Action.LEAVE),
-    (State.CHOOSING_CERTIFICATE, CardOut): (State.WAITING, Action.LEAVE),
-    (State.PASSCODE, CardOut): (State.WAITING, Action.LEAVE),
-    (State.LAST_TRY, CardOut): (State.WAITING, Action.LEAVE),
-    (State.CONFIRMING, CardOut): (State.WAITING, Action.LEAVE),
-    (State.SIGNING_IN, CardOut): (State.WAITING, Action.LEAVE),
+    **{(state, CardOut): (State.WAITING, Action.LEAVE) for state in WITH_CARD},
     (State.CHOOSING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
     (State.SELECTING_ROLE, CardOut): (State.WAITING, Action.END_SESSION),
     (State.SIGNED_OUT, CardOut): (State.WAITING, Action.END_SESSION),
-    (State.PROBLEM, CardOut): (State.WAITING, Action.LEAVE),
 }
 
 # In each, WAITING becomes LOCKED while the session of who was here last is kept.
@@ -2701,10 +2680,8 @@ class Guardian:
         """No other process that the agent starts gets an end of the pipe, through which each message comes whole."""
         self._pipe, its = socket.socketpair(type=socket.SOCK_SEQPACKET)
         command, end = [*scope, sys.executable, str(Path(__file__).resolve()), self.COMMAND], its.fileno()
-        silent = subprocess.DEVNULL
-        self.process = subprocess.Popen(
-            command, stdin=end, stdout=silent, stderr=silent, cwd="/", start_new_session=True
-        )
+        silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, stdin=end, cwd="/", start_new_session=True, **silent)
         its.close()
 
     def _hand_over(self) -> Channel:
@@ -3093,19 +3070,6 @@ class Conductor:
         self._card_lane = Lane("card")
         self._lanes = [self._card_lane]
         self._closed = threading.Event()
-        self._actions: dict[Action, Callable[[], None]] = {
-            Action.NOTHING: lambda: None,
-            Action.READ_CARD: self._read_card,
-            Action.GIVE_UP: self._give_up,
-            Action.SIGN_IN: self._sign_in,
-            Action.SELECT_ROLE: self._select_role,
-            Action.LOCK: self._lock,
-            Action.LOCK_AND_READ: self._lock_and_read,
-            Action.RECOGNISE: self._recognise,
-            Action.RESUME: self._resume,
-            Action.LEAVE: self._leave,
-            Action.END_SESSION: self._end_session,
-        }
         self.bridge.on_error = self.unexpected
 
     def start(self) -> None:
@@ -3285,7 +3249,7 @@ class Conductor:
         self._reason = reason_of(event)
         self._count_time(before)
         self._keep(event, self.attempt)
-        self._actions[action]()
+        self._act(action)
         if self.state is State.WAITING and self.locked:
             self.state = State.LOCKED
         if self.state is State.SIGNED_IN and self.attempt and not self.attempt.is_told:
@@ -3297,6 +3261,22 @@ class Conductor:
         self._look_at_the_time()
         if action in (Action.GIVE_UP, Action.END_SESSION) or isinstance(event, LogOutEnded):
             self.bridge.call(gc.collect)  # an error and its frames keep each other, and with them a reply with a ticket
+
+    def _act(self, action: Action) -> None:
+        actions: Mapping[Action, Callable[[], None]] = {
+            Action.NOTHING: lambda: None,
+            Action.READ_CARD: self._read_card,
+            Action.GIVE_UP: self._give_up,
+            Action.SIGN_IN: self._sign_in,
+            Action.SELECT_ROLE: self._select_role,
+            Action.LOCK: self._lock,
+            Action.LOCK_AND_READ: self._lock_and_read,
+            Action.RECOGNISE: self._recognise,
+            Action.RESUME: self._resume,
+            Action.LEAVE: self._leave,
+            Action.END_SESSION: self._end_session,
+        }
+        actions[action]()
 
     def _count_time(self, before: State) -> None:
         now, since = self.clock(), self._moved
@@ -3387,11 +3367,8 @@ class Conductor:
             except Exception as error:
                 if type(error).__name__ != told_of:
                     told_of = type(error).__name__
-                    tell(
-                        "The desktop does not say when it is locked",
-                        clean(f"{told_of}: {error}"),
-                        level=logging.WARNING,
-                    )
+                    says = "The desktop does not say when it is locked"
+                    tell(says, clean(f"{told_of}: {error}"), level=logging.WARNING)
             self._closed.wait(WATCH_AGAIN_SECONDS)
 
     def _reader_news(self, news: ReaderNews) -> None:
@@ -3423,11 +3400,8 @@ class Conductor:
             self._card = None
             self._asked.clear()
             self.handle(CardOut(card))
-            following = self._next_card()
-            if following and self.state not in (
-                State.SIGNED_IN,
-                State.LOCKED,
-            ):  # a card that lies there is nobody coming
+            is_kept = self.state in (State.SIGNED_IN, State.LOCKED)  # then a card that lies there is nobody coming
+            if not is_kept and (following := self._next_card()):
                 self.handle(following)
         elif self.locked and card is self.locked.card and self.mode not in OUTLIVING_CARD:
             self._reached(self.locked, Fault.CARD_REMOVED)
