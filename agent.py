@@ -5892,15 +5892,14 @@ class TimeScreen(Screen):
     """Over the work of who is signed in, two minutes before the end."""
 
     def build(self) -> None:
-        fault = self.conductor.signed_in().limit()[1]
-        if fault is Fault.IDLE_TOO_LONG:
+        if self.conductor.signed_in().limit()[1] is Fault.IDLE_TOO_LONG:
             self.label(_("Do you want to stay signed in?"), "Title.TLabel")
             self.label(_("You are logged out in 2 minutes, because nobody has used the session."))
+            self.button(_("Stay signed in"), self._stay)
         else:
             self.label(_("Your session ends in 2 minutes"), "Title.TLabel")
             self.label(_("Save your work now. You can sign in again at once."))
-        says = _("Stay signed in") if fault is Fault.IDLE_TOO_LONG else _("Go on working")
-        self.button(says, self._stay)
+            self.button(_("Go on working"), self._stay)
         self.button(_("Log out"), Cue.LOG_OUT, "Quiet.TButton")
 
     def _stay(self) -> None:
