@@ -30,11 +30,8 @@ class _Socket:
 
 def owner_of_connection(near: Address, far: Address) -> int | None:
     """Return the uid of the socket that `far` names, of a connection whose end here is `near`; None when unknown."""
-    for nears, fars in zip(_forms(near), _forms(far), strict=True):
-        for each in _sockets():
-            if (each.local, each.remote) == (fars, nears):
-                return each.uid
-    return None
+    ends = set(zip(_forms(far), _forms(near), strict=True))
+    return next((each.uid for each in _sockets() if (each.local, each.remote) in ends), None)
 
 
 def owner_of_listener(port: int) -> int | None:

@@ -6,11 +6,14 @@ import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from support.agent_socket import Message, SocketServer, error
 from support.bridge import FETCH, PAGE, BridgeProgram
 from support.machine import need, wait_until
+
+from bridge.loopback.owner import owner_of_connection
 
 
 def refused(bridge: BridgeProgram, agent: SocketServer, **headers: str) -> bool:
@@ -266,6 +269,14 @@ def test_another_user_of_this_pc_is_hung_up_on(bridge_program: BridgeProgram, br
     command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", script]
     assert subprocess.run(command, capture_output=True, text=True, timeout=20, cwd="/").stdout == "0\n"
     assert "refused a connection of user 65534" in bridge_program.end()
+
+
+def test_a_connection_that_is_nobodys_costs_one_look_at_each_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look takes some 20 ms, in which no page is answered, and any user can have as many taken as they like."""
+    read, read_text = [], Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda table: read.append(table) or read_text(table))
+    assert owner_of_connection(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
+    assert len(read) == len(set(read)) > 0
 
 
 def test_no_ticket_is_logged(bridge_program: BridgeProgram) -> None:
