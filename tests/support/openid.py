@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import secrets
@@ -82,9 +83,15 @@ def sign(claims: Mapping[str, Any], key: jwk.JWK, algorithm: str) -> str:
     return str(token.serialize(compact=True))
 
 
+@functools.cache
+def client_key() -> rsa.RSAPrivateKey:
+    """The key of the one client, made once for a test run."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 def register(data: Path, *redirects: str, name: str = "ward-board") -> jwk.JWK:
     """Write DIR/clients.toml with one client, and return the client's key."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = client_key()
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (data / "ward-board.pem").write_bytes(public)
     (data / "clients.toml").write_text(

@@ -25,6 +25,7 @@ from asn1crypto import cms
 from spine_stub import Config
 from spine_stub.app import make_broker
 from spine_stub.cis2.provider import Provider
+from spine_stub.cis2.tokens.keys import KEY, stored_key
 from spine_stub.config import RandomBytes, system_clock
 from spine_stub.errors import BrokerError
 from spine_stub.login.broker import Broker
@@ -164,9 +165,10 @@ class SpineFactory:
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DIR filled once for the whole run. Do not change it: take `data` for that."""
+    """A DIR filled once for the whole run, with the key of CIS2. Do not change it: take `data` for that."""
     data = tmp_path_factory.mktemp("spine") / "demo"
     first_start.fill(data, system_clock(), secrets.token_bytes)
+    stored_key(data / KEY)
     return data
 
 

@@ -7,6 +7,7 @@ that clients send, and tests then spoil the parts they like.
 from __future__ import annotations
 
 import base64
+import functools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,14 @@ MIME_HEADER = (
 )
 
 
+@functools.cache
+def read_key(pem: bytes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    """The key in a PEM file, read once for a test run: python-cryptography checks RSA keys for longer than it signs."""
+    key = load_pem_private_key(pem, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    return key
+
+
 @dataclass(frozen=True)
 class Card:
     """One slot of a card folder, as a program that holds its key sees it."""
@@ -47,8 +56,7 @@ class Card:
     def load(cls, data: Path, card: str, slot: str = "9A") -> Card:
         folder = data / "cards" / card
         certificate = x509.load_pem_x509_certificate((folder / f"{slot}.cert.pem").read_bytes())
-        key = load_pem_private_key((folder / f"{slot}.key.pem").read_bytes(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+        key = read_key((folder / f"{slot}.key.pem").read_bytes())
         common_name = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0]
         return cls(str(common_name.value), certificate, key)
 
