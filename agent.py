@@ -7142,16 +7142,15 @@ def load_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
     The option `config` is a file that is read in place of the two. What is under [locked] in /etc/lanyard/agent.toml
     holds against all of them. Raises UsageError naming file and key.
     """
-    own = own_file(environment)
+    own, config = own_file(environment), options.get("config")
     system = _read_toml(SYSTEM_FILE, may_be_missing=True)
     locked = system.pop("locked", {})
     if not isinstance(locked, dict):
         raise UsageError(f"{SYSTEM_FILE}: locked is not a table.")
-    files = {SYSTEM_FILE: system}
-    if config := options.get("config"):
+    if config:
         files = {config: system if config == SYSTEM_FILE else _read_toml(config)}
     else:
-        files[own] = _read_toml(own, may_be_missing=True)
+        files = {SYSTEM_FILE: system, own: _read_toml(own, may_be_missing=True)}
     given = [(name, value, f"{path}: {name}") for path, content in files.items() for name, value in content.items()]
     variables = {name: f"LANYARD_{name.upper()}" for name in SETTINGS}
     given += [(name, environment[each], each) for name, each in variables.items() if each in environment]
@@ -7577,6 +7576,8 @@ def run_face(
     `started` is called once the reader is watched, with the window where there is one.
     """
     set_up_logging(settings)
+    if settings.explain and (options.command in CARD_COMMANDS or not in_terminal):
+        LISTENERS.append(lambda step: print(step, file=sys.stderr))
     if options.command in CARD_COMMANDS:
         run_card_command(settings, options, reader, started)
         return
@@ -7631,18 +7632,13 @@ def make_window(settings: Settings, conductor: Conductor, bridge: Bridge) -> Win
         print(ON_WAYLAND, file=sys.stderr)
     look: dict[str, Any] = {"contacts": settings.contacts(), "contrast": settings.contrast}
     look |= {"language": settings.language, "doctor": doctor_command(settings)}
-    window = Window(conductor, bridge, settings.kiosk, **look)
-    if settings.explain:
-        LISTENERS.append(lambda step: print(step, file=sys.stderr))
-    return window
+    return Window(conductor, bridge, settings.kiosk, **look)
 
 
 def run_card_command(
     settings: Settings, options: argparse.Namespace, reader: CardSource, started: Callable[[None], None]
 ) -> None:
     """Raises AgentError."""
-    if settings.explain:
-        LISTENERS.append(lambda step: print(step, file=sys.stderr))
     if sys.stdin.isatty():
         print("Put your card into the reader.", file=sys.stderr)
     seconds = 5.0 if options.wait is None and not sys.stdin.isatty() else options.wait
