@@ -41,9 +41,9 @@ BUDGET = {
     "Worker bridge": 1335,
     "Front ends": 2262,
     "Ticket socket": 907,
-    "Configuration and logging": 622,
+    "Configuration and logging": 618,
 }
-MOST_LINES = 7684
+MOST_LINES = 7680
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
