@@ -2780,7 +2780,8 @@ def guard() -> int:
     with socket.socket(fileno=sys.stdin.fileno()) as pipe:
         while ends := (received := socket.recv_fds(pipe, LONGEST_PARAMETER, 1))[1]:
             broker = json.loads(received[0])
-            threading.Thread(target=watch_over, args=(socket.socket(fileno=ends[0]), *broker)).start()
+            with contextlib.suppress(RuntimeError):  # no thread can be had: the channel closes, and the agent sees it
+                threading.Thread(target=watch_over, args=(socket.socket(fileno=ends[0]), *broker)).start()
     return 0  # when these threads have ended
 
 
