@@ -38,12 +38,12 @@ BUDGET = {
     "CMS and XML messages": 192,
     "Broker client": 342,
     "Login table": 293,
-    "Worker bridge": 1335,
+    "Worker bridge": 1336,
     "Front ends": 2262,
     "Ticket socket": 907,
     "Configuration and logging": 618,
 }
-MOST_LINES = 7680
+MOST_LINES = 7681
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
