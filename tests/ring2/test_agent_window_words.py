@@ -95,6 +95,16 @@ def test_the_roles_are_counted_searched_and_reached_by_tab(window: WindowOnScree
     assert "LAN108" in window.text()
 
 
+def test_letters_typed_on_the_list_of_roles_are_searched_for(window: WindowOnScreen, slot: Slot) -> None:
+    slot.insert("forty-roles")
+    window.signs_in()
+    window.sees(State.CHOOSING_ROLE)
+    window.presses("Tab")
+    window.waits(lambda: window.root.focus_get().winfo_class() == "Treeview")
+    window.types("pharmac")
+    window.waits(lambda: "Carys Llewellyn: 10 of 40 roles" in window.text())
+
+
 LONG = "Extraordinarily Long Name " * 8  # about as long as a reply may make it
 
 
