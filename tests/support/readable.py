@@ -19,7 +19,7 @@ BROKEN = r"""return [...document.querySelectorAll('button, time, td, td > *')].f
 
 
 def look(browser: Browser, url: str, pictures: Path) -> list[str]:
-    """What is wrong with a page, light and dark, small and large."""
+    """What is wrong with a page, light and dark, small and large; a picture is kept where something is."""
     wrong: list[str] = []
     for scheme in ("light", "dark"):
         feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -30,5 +30,6 @@ def look(browser: Browser, url: str, pictures: Path) -> list[str]:
             browser.run("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
             found = browser.wider_than_the_screen() + browser.low_contrast() + browser.console() + browser.run(BROKEN)
             wrong += [f"{scheme} {name}: {what}" for what in found]
-            browser.screenshot(pictures / f"{scheme}-{name}.png")
+            if found:
+                browser.screenshot(pictures / f"{scheme}-{name}.png")
     return wrong
