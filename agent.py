@@ -5244,8 +5244,6 @@ class SessionBar(Settling):
         if session is not self._session:
             self._session, self._asked = session, False
             self._bar.title(_("Lanyard: your session"))
-            for before in self._buttons.winfo_children():
-                before.destroy()
             self._offer(_("Lock"), lambda: self.window.conductor.handle(Cue.LOCK))
             if len(session.roles) > 1:
                 self._offer(_("Change role"), lambda: self.window.come_over(RolesScreen))
@@ -5265,6 +5263,8 @@ class SessionBar(Settling):
             label.configure(text="")
         if self.window.conductor.state is not State.SIGNED_IN:
             self._session = None
+            for button in self._buttons.winfo_children():
+                button.destroy()
 
     def place(self) -> None:
         """Name, role and time beside the buttons, or over them where the text is large and the monitor small."""
