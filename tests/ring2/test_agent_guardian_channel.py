@@ -147,6 +147,15 @@ def test_who_signs_in_just_then_is_told_and_can_sign_in_again(
     person.sees(State.SIGNED_IN)
 
 
+def test_without_a_guardian_nobody_signs_in(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guardian, "COMMAND", "nonsense")
+    with contextlib.closing(Guardian(spine.url, spine.ca_file)) as guardian:
+        for _ in range(2):  # it is started again, in vain
+            with contextlib.closing(guardian.new_broker()) as broker, fails(Fault.UNEXPECTED):
+                sign_in(broker, spine)
+            guardian.process.wait(10)
+
+
 # What comes through a channel
 
 
