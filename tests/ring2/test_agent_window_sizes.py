@@ -25,7 +25,6 @@ def test_eight_dots_show_at_every_size_of_text(window: WindowOnScreen, slot: Slo
     for zoom in (0.75, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5):
         window.window.zoom(zoom / window.window.theme.zoom)
         window.root.update()
-        window.picture(f"dots-{window.root.winfo_width()}-{zoom}")
         dots = window.window.theme.fonts["dots"].measure(str(field.cget("show")) * 8)
         assert window.window.theme.zoom == zoom
         assert field.xview() == (0, 1), f"at {zoom}"
@@ -41,7 +40,6 @@ def test_every_button_can_be_reached_on_a_small_screen_with_the_largest_text(
     visit(window, slot)
     for zoom in (1, 2.5):
         window.window.zoom(zoom / window.window.theme.zoom)
-        window.picture(f"small-{visit.__name__}-{zoom}")
         for widget in (*window.buttons(), *(each for each in window.widgets() if each.winfo_class() == "Entry")):
             assert widget.winfo_rootx() + widget.winfo_width() <= 800, text_of(widget)
             assert widget.winfo_rooty() + widget.winfo_height() <= 600, text_of(widget)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from support.extension import EXTENSION, Pages, chromium_with_extension, install
 from support.machine import wait_until
 from support.native_host import CHROMIUM_ID, allow
 
-PICTURES = os.environ.get("LANYARD_PICTURES")
 ASK = """
 const [method, done] = arguments;
 import("/host.js").then(({ Host }) => new Host().ask(method, { origin: "https://app.example" })).then(done);
@@ -113,7 +111,6 @@ def test_a_policy_that_forbids_is_named(tmp_path: Path) -> None:
         open_options(browser)
         assert ask(browser)["errorCode"] == 312
         assert "policy forbids" in browser.text("#state")
-        browser.screenshot(Path(PICTURES or tmp_path) / "extension-options-forbidden.png")
 
 
 def test_a_policy_decides_which_pages_may_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +122,6 @@ def test_a_policy_decides_which_pages_may_ask(tmp_path: Path, monkeypatch: pytes
     with chromium_with_extension(profile, policy=policy) as browser:
         open_options(browser)
         assert listed.origin in browser.text("#managed")
-        browser.screenshot(Path(PICTURES or tmp_path) / "extension-options-managed.png")
         assert not browser.all("form:enabled, #own:not([hidden])")
         assert scripts(browser) == [[f"{listed.origin}/*"]] * 2
     listed.close()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from support.browser import Browser
 from support.extension import Extended, open_options
 
-PICTURES = os.environ.get("LANYARD_PICTURES")
 SIZES = {"phone": (360, 740), "laptop": (1280, 900), "projector": (1920, 1080)}
 ENTER, TAB = "\ue007", "\ue004"
 CLEAR = "const done = arguments[0]; chrome.storage.local.set({own: []}).then(done)"
@@ -73,13 +70,12 @@ def test_a_mistake_is_said_beside_the_field(page: Browser, address: str, says: s
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_it_can_be_read(page: Browser, size: str, colours: str, tmp_path: Path) -> None:
+def test_it_can_be_read(page: Browser, size: str, colours: str) -> None:
     page.prefer(colours)
     page.resize(*SIZES[size])
     add(page, "https://app.example")
     page.wait(lambda: names(page, "own") == ["https://app.example"])
     add(page, "http://other.example")
     page.wait_for_text("must begin", "#origin-error")
-    page.screenshot(Path(PICTURES or tmp_path) / f"extension-options-{size}-{colours}.png")
     assert page.low_contrast() == []
     assert page.wider_than_the_screen() == []

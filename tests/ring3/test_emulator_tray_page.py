@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,8 +20,6 @@ SELECT = SELECT_PIV + "00"
 WRONG_PASSCODE = "0020008008303030303030FFFF"
 RIGHT_PASSCODE = "0020008008313233343536FFFF"
 SIZES = {"phone": (360, 740), "laptop": (1280, 900), "projector": (1920, 1080)}
-DARK = {"light": "", "dark": "-dark"}
-PICTURES = os.environ.get("LANYARD_PICTURES")
 TAB, ENTER, ESCAPE, SPACE = "\ue004", "\ue007", "\ue00c", " "
 
 
@@ -110,9 +107,7 @@ def other() -> Iterator[CardReader]:
     waiting.close()
 
 
-def test_two_readers(
-    page: Browser, card_reader: CardReader, other: CardReader, running: EmulatorProgram, tmp_path: Path
-) -> None:
+def test_two_readers(page: Browser, card_reader: CardReader, other: CardReader, running: EmulatorProgram) -> None:
     with other.answering_in_background():
         request(running.data, command="insert", card="locked", reader=other.address)
     page.wait_for_text("locked", ".reader:nth-child(2)")
@@ -123,7 +118,6 @@ def test_two_readers(
     page.wait_for_text("three-roles", ".reader:nth-child(2)")
     page.wait_for_text("locked", "#tray")
     assert page.text("#readers-title") == "Readers"
-    page.screenshot(Path(PICTURES or tmp_path) / "tray-two-readers.png")
 
 
 def test_the_conversation_appears_in_words(page: Browser, card_reader: CardReader) -> None:
@@ -276,7 +270,7 @@ def test_a_page_of_another_origin_presses_nothing(
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_each_size_is_readable(
-    colours: str, size: str, page: Browser, card_reader: CardReader, running: EmulatorProgram, tmp_path: Path
+    colours: str, size: str, page: Browser, card_reader: CardReader, running: EmulatorProgram
 ) -> None:
     page.prefer(colours)
     page.resize(*SIZES[size])
@@ -289,12 +283,10 @@ def test_each_size_is_readable(
     page.run("document.querySelectorAll('.new').forEach((entry) => entry.classList.remove('new'))")
     assert page.low_contrast() == []
     assert page.wider_than_the_screen() == []
-    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}{DARK[colours]}.png")
     page.find(card(page, "three-roles", ".wrong")).click()
     page.find("#faults[open]")
     assert page.low_contrast() == []
     assert page.wider_than_the_screen() == []
-    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}{DARK[colours]}-faults.png")
 
 
 def test_what_happens_is_in_sight_on_a_phone(page: Browser, card_reader: CardReader) -> None:
@@ -312,9 +304,8 @@ def test_a_locked_card_is_unlocked(page: Browser, running: EmulatorProgram) -> N
 
 
 @pytest.mark.parametrize("size", ["phone", "laptop"])
-def test_text_of_200_percent(size: str, page: Browser, card_reader: CardReader, tmp_path: Path) -> None:
+def test_text_of_200_percent(size: str, page: Browser, card_reader: CardReader) -> None:
     put_in(page, "one-role", card_reader)
     card_reader.exchange(SELECT)
     page.resize(*SIZES[size], zoom=2)
     assert page.wider_than_the_screen() == []
-    page.screenshot(Path(PICTURES or tmp_path) / f"tray-{size}-200.png")

@@ -64,7 +64,7 @@ class Page:
         self.browser.wait(lambda: self.shown() == state, what=f"the state {state}")
 
     def look(self, name: str) -> list[str]:
-        """What is wrong with what is shown, light and dark, small and large."""
+        """What is wrong with what is shown, light and dark, small and large; a picture is kept where something is."""
         wrong: list[str] = []
         for scheme in ("light", "dark"):
             self.browser.prefer(scheme)
@@ -72,7 +72,8 @@ class Page:
                 self.browser.resize(*SIZES[size])
                 found = self.browser.wider_than_the_screen() + self.browser.low_contrast()
                 wrong += [f"{scheme} {size}: {what}" for what in found]
-                self.browser.screenshot(self.pictures / f"{name}-{scheme}-{size}.png")
+                if found:
+                    self.browser.screenshot(self.pictures / f"{name}-{scheme}-{size}.png")
         return wrong
 
 
