@@ -80,10 +80,15 @@ from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
-from asn1crypto import algos, cms, core, keys, tsp, x509
-from asn1crypto import parser as asn1
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+try:
+    from asn1crypto import algos, cms, core, keys, tsp, x509
+    from asn1crypto import parser as asn1
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+except ModuleNotFoundError as error:
+    if __name__ != "__main__":
+        raise
+    sys.exit(f"{sys.executable} has no {error.name}. Use the Python that README.md installs it for: /usr/bin/python3.")
 
 # --- Constants and enums -------------------------------------------------------------------------------------
 
@@ -4278,7 +4283,7 @@ def ask_passcode(question: str) -> Passcode:
     try:
         return Passcode(getpass(question) if sys.stdin.isatty() else input())
     except EOFError:
-        raise AgentError(Fault.INTERRUPTED) from None
+        raise AgentError(Fault.INTERRUPTED, says="Stopped: no passcode was given, so nothing was done.") from None
 
 
 def ask_new_passcode(uid: str, old: Passcode | None = None) -> Passcode:
@@ -7648,6 +7653,15 @@ def run_card_command(
         CARD_COMMANDS[options.command](open_card, options, settings.digest)
 
 
+def prepare_streams() -> None:
+    """One that was closed leads nowhere, or else the next file would get its number. Any name fits any encoding."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "r+", encoding="utf-8")  # noqa: SIM115  for good
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        setattr(sys, name, stream)
+
+
 def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     """Parse, run, turn an AgentError into one sentence on stderr and its exit code."""
     if sys.argv[1:] == [Guardian.COMMAND]:
@@ -7655,9 +7669,7 @@ def main(run: Callable[[argparse.Namespace], None] = run) -> int:
     keep_memory_private()
     if sys.argv[1:] == [TokenCard.CHILD]:
         return serve_module()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name may not fit the terminal's encoding
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     options = make_parser().parse_args()
     if options.command not in ("config", "ticket"):  # which have no secret, or print it
         forget_freed_memory()

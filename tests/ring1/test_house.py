@@ -32,7 +32,7 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 575,  # everything before the cards
+    "": 580,  # everything before the cards
     "Card session": 740,
     "PKCS#11 tokens": 416,
     "CMS and XML messages": 192,
@@ -41,9 +41,9 @@ BUDGET = {
     "Worker bridge": 1336,
     "Front ends": 2262,
     "Ticket socket": 907,
-    "Configuration and logging": 618,
+    "Configuration and logging": 625,
 }
-MOST_LINES = 7681
+MOST_LINES = 7693
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

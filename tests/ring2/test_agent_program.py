@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.agent import Slot
-from support.agent_program import at, free_port, run_agent
+from support.agent_program import AGENT, at, free_port, run_agent
 from support.spine import Spine
 
 
@@ -63,6 +64,23 @@ def test_without_tk_it_says_so(demo: list[str], tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "python3-tk" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("library", ["asn1crypto", "defusedxml"])
+def test_without_a_library_it_names_the_python_that_has_none(library: str, tmp_path: Path) -> None:
+    (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError(name={library!r})")
+    done = run_agent("config", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"/\S+ has no {library}\. .*/usr/bin/python3\.\n", done.stderr)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_one_that_leads_nowhere(closed: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *AGENT, "config"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.stdout == "") == (">&-" in closed.replace("2>&-", ""))
 
 
 def test_the_settings_in_force_are_printed(tmp_path: Path) -> None:

@@ -91,6 +91,13 @@ def test_a_wrong_passcode_signs_nothing(desk: Desk, letter: Path) -> None:
     assert tries_left_on_disk(desk.data / "cards" / "prescriber") == 2
 
 
+@pytest.mark.parametrize("command", [("sign", "/etc/hostname"), ("passcode",), ("unlock",)])
+def test_without_a_passcode_nothing_is_done(command: tuple[str, ...], desk: Desk) -> None:
+    done = desk.run("prescriber", *command, stdin="")
+    assert (done.returncode, desk.outcome.read_bytes()) == (130, b"")
+    assert "no passcode was given, so nothing was done" in done.stderr
+
+
 def test_a_locked_card_signs_nothing(desk: Desk, letter: Path) -> None:
     assert desk.run("locked", "sign", letter).returncode == 6
 
