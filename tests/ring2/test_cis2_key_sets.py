@@ -62,7 +62,7 @@ class _KeySet(BaseHTTPRequestHandler):
 @pytest.fixture
 def key_sets() -> Iterator[KeySets]:
     with KeySets() as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield server
         server.shutdown()

@@ -66,7 +66,7 @@ def callback() -> Iterator[Callback]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
         here = Callback(server.server_port)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield here
         server.shutdown()
