@@ -109,7 +109,6 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 15
 INSIST_SECONDS = 600  # how long a log-out that is not confirmed is tried again
 HOOKS_AWAY = "Nobody can sign in yet: what tidies up after each person is not running. Tell your service desk."
 PROGRAMS_END = "The programs of who was here before are being ended. Then signing in goes on by itself."
-MAY_OPEN = "Waiting for the sign-in service, to end the session that it may have opened (a minute at the most) ..."
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 GUARDIAN_SECONDS = 90  # the longest that the guardian takes: to connect, and LATE_ANSWER_SECONDS
 # Freed memory is overwritten (glibc's manual, Memory Allocation Tunables), and Python frees all of its own there.
@@ -1009,7 +1008,6 @@ class Lane(threading.Thread):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
-        self.may_open = False  # its job waits for an answer that may open a session at the broker
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self.start()
 
@@ -2952,11 +2950,7 @@ class Attempt:
     def validate(self, uid: str, challenge: Challenge, der: bytes) -> Session:
         """Raises AgentError; even then there can be a session, which `log_out` ends."""
         self.prefetched = None  # good for one use
-        self.lane.may_open = True
-        try:
-            return self.broker.validate(uid, challenge, der)
-        finally:
-            self.lane.may_open = False
+        return self.broker.validate(uid, challenge, der)
 
     def log_out(self) -> None:
         """The session is over here whatever the broker says; where it says nothing, the guardian goes on asking."""
@@ -3095,7 +3089,7 @@ class Conductor:
         self._tell_programs()
 
     def close(self, seconds: float = 5) -> None:
-        """End whatever is going on, and give the broker that long to hear of it; longer if a session may yet open."""
+        """End what is going on. The broker has that long to hear of it; what it may open yet, the guardian ends."""
         self.end_all()
         self.handle(Cue.LOG_OUT)
         if self._broker_timer:
@@ -3103,10 +3097,7 @@ class Conductor:
         self._card_lane.submit(None)
         ends = time.monotonic() + seconds
         for lane in self._lanes:
-            lane.join(1 if lane.may_open else max(0.0, ends - time.monotonic()))
-            if lane.may_open:
-                tell(MAY_OPEN, level=logging.WARNING)
-                lane.join(LATE_ANSWER_SECONDS)
+            lane.join(max(0.0, ends - time.monotonic()))
         self.source.close()
 
     def signed_in(self) -> SignedIn:

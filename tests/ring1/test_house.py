@@ -32,18 +32,18 @@ SECTIONS = (
 )
 # The most lines of each part of agent.py, from the first of its sections to the next part's.
 BUDGET = {
-    "": 580,  # everything before the cards
-    "Card session": 740,
+    "": 579,  # everything before the cards
+    "Card session": 739,
     "PKCS#11 tokens": 416,
     "CMS and XML messages": 192,
     "Broker client": 342,
     "Login table": 293,
-    "Worker bridge": 1336,
+    "Worker bridge": 1329,
     "Front ends": 2262,
     "Ticket socket": 907,
     "Configuration and logging": 625,
 }
-MOST_LINES = 7693
+MOST_LINES = 7684
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},
