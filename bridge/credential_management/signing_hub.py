@@ -168,7 +168,7 @@ def _is_rsa(certificate: str) -> bool:
     try:
         read = x509.load_der_x509_certificate(base64.b64decode(certificate, validate=True))
         return isinstance(read.public_key(), rsa.RSAPublicKey)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise AgentBroken("The agent's answer has no certificate.") from None
 
 

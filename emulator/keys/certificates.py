@@ -55,7 +55,7 @@ def read_certificates(text: bytes) -> list[x509.Certificate]:
     try:
         found = [x509.load_pem_x509_certificate(block) for block in blocks]
         return found or [x509.load_der_x509_certificate(text)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise CardError("The file holds no certificate.") from None
 
 
@@ -78,7 +78,7 @@ def read_pkcs12(
     """Return the private key of a PKCS#12 file, its certificate, and those of other keys; raise CardError."""
     try:
         pair, certificate, others = pkcs12.load_key_and_certificates(content, password)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise CardError("The PKCS#12 file cannot be read: it is broken, or the password is wrong.") from None
     if not isinstance(pair, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise CardError("The PKCS#12 file holds no RSA or EC private key.")

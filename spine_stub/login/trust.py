@@ -26,6 +26,7 @@ from OpenSSL import crypto
 from ..config import KEPT_CERTIFICATES
 from ..errors import DataError, Refused
 from ..folder import stamp_of
+from ..pki.authority import read_certificate
 from ..pki.revocation import why_revoked
 from ..pki.strength import key_weakness, signature_weakness
 from .signed_data import CardCertificate
@@ -58,7 +59,7 @@ class Anchors:
         """Read PEM files with certificates and lists; raises OSError and ValueError."""
         blocks = [block for path in paths for block in pem.unarmor(path.read_bytes(), multiple=True)]
         return cls(
-            tuple(x509.load_der_x509_certificate(der) for kind, _, der in blocks if "CERTIF" in kind),
+            tuple(read_certificate(der) for kind, _, der in blocks if "CERTIF" in kind),
             tuple(x509.load_der_x509_crl(der) for kind, _, der in blocks if kind == "X509 CRL"),
         )
 
@@ -177,7 +178,7 @@ def check_usage(certificate: CardCertificate) -> None:
 
 @lru_cache(maxsize=KEPT_CERTIFICATES)
 def _load(der: bytes) -> tuple[x509.Certificate, crypto.X509]:
-    certificate = x509.load_der_x509_certificate(der)
+    certificate = read_certificate(der)
     return certificate, crypto.X509.from_cryptography(certificate)
 
 
@@ -236,7 +237,7 @@ def _name(certificate: x509.Certificate, whose: Literal["subject", "issuer"]) ->
     """A name for the log, where it can break no line."""
     try:
         return repr(getattr(certificate, whose).rfc4514_string())[:_LONGEST_NAME]
-    except ValueError:  # names are read only when they are asked for
+    except (TypeError, ValueError):  # names are read only when they are asked for
         return _UNREADABLE_NAME
 
 

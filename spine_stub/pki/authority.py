@@ -57,7 +57,7 @@ class Issuer:
         private_key = load_pem_private_key(key.read_bytes(), password=None)
         if not isinstance(private_key, PrivateKey):
             raise ValueError(f"{key} is neither an RSA nor an EC key")
-        return cls(x509.load_pem_x509_certificate(certificate.read_bytes()), private_key)
+        return cls(read_certificate(certificate.read_bytes()), private_key)
 
     def issue(
         self, subject: x509.Name, public_key: PublicKey, validity: Validity, extensions: Iterable[Extension]
@@ -136,6 +136,15 @@ def key_usage(*uses: str) -> x509.KeyUsage:
 def key_pem(key: PrivateKey) -> bytes:
     """Encode a key as PKCS#8 PEM, without a password: all keys here are test keys."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def read_certificate(content: bytes) -> x509.Certificate:
+    """Return the certificate in PEM or DER; raises ValueError, for a version that X.509 does not have too."""
+    load = x509.load_pem_x509_certificate if b"-----BEGIN " in content else x509.load_der_x509_certificate
+    try:
+        return load(content)
+    except x509.InvalidVersion as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def certificate_pem(certificate: x509.Certificate | x509.CertificateRevocationList) -> bytes:

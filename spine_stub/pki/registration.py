@@ -36,7 +36,7 @@ from ..folder import (
 from ..people.directory import Directory, Person, Role
 from ..people.toml import People, load_people, parse_people, read_text, with_person, without_person
 from . import authority
-from .authority import Issuer
+from .authority import Issuer, read_certificate
 from .demo_cards import CardPlan, Slot, write_card
 from .revocation import make_revocation_list, reason_named
 from .strength import key_weakness
@@ -174,7 +174,7 @@ class RegistrationAuthority:
         for folder in (self.data / CARDS, self.data / ISSUED.parent):
             for path in sorted(folder.glob("*/*.cert.pem")):
                 try:
-                    yield path, x509.load_pem_x509_certificate(path.read_bytes())
+                    yield path, read_certificate(path.read_bytes())
                 except (OSError, ValueError) as exc:
                     raise DataError(f"{path} is not a certificate: {exc}") from exc
 

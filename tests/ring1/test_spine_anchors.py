@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import pem
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from support.spine import Desk
@@ -67,6 +68,13 @@ def test_a_file_that_cannot_be_trusted_is_said(
     if content is not None:
         path.write_text(content)
     with pytest.raises(DataError, match=sentence):
+        Desk.open(demo_data, trust=(path,))
+
+
+def test_a_certificate_of_a_version_that_there_is_not_is_no_ca(demo_data: Path, tmp_path: Path) -> None:
+    path, (_, _, der) = tmp_path / "other.pem", pem.unarmor((demo_data / ISSUING).read_bytes())
+    path.write_bytes(pem.armor("CERTIFICATE", der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020103"))))
+    with pytest.raises(DataError, match="not a PEM file with certificates: 3 is not"):
         Desk.open(demo_data, trust=(path,))
 
 

@@ -52,11 +52,12 @@ def test_a_certificate_that_is_not_yet_valid_is_refused(desk: Desk, issue: Issue
     assert desk.refusal(desk.answer(card)) == "certificate-not-yet-valid"
 
 
-def test_a_certificate_with_broken_bytes_is_refused(desk: Desk) -> None:
+@pytest.mark.parametrize("octets", [bytes(3), b"\3\3\3", b"\xff\xff\xff"], ids=["0", "3", "255"])
+def test_a_certificate_with_broken_bytes_is_refused(octets: bytes, desk: Desk) -> None:
     """Wherever they are: OpenSSL takes a key that it cannot read, and from 3.5 on cannot write the certificate."""
     whole = CardCertificate(desk.card().as_asn1.dump(), b"", (), frozenset(), None, b"", None)
     for at in range(len(whole.der)):
-        broken = replace(whole, der=whole.der[:at] + bytes(3) + whole.der[at + 3 :])
+        broken = replace(whole, der=whole.der[:at] + octets + whole.der[at + 3 :])
         with pytest.raises(Refused):
             desk.broker.trust.check_chain(broken, desk.clock())
 
