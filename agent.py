@@ -4779,13 +4779,7 @@ class Window:
         Sentences.speak(language)
         self.root.title(_("Lanyard: sign in with your smartcard"))
         self.theme = Theme(self.root, kiosk, contrast)
-        self.stage = ttk.Frame(self.root)  # the part of the window that shows something
-        ttk.Label(self.stage, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
-        self.foot, self.content = ttk.Frame(self.stage), ttk.Frame(self.stage)
-        self.foot.pack(side="bottom", fill="x")
-        self.bar = RequestBar(self)
-        self.content.pack(side="left", fill="both", expand=True)
-        self.notice = ttk.Label(self.stage, style="Notice.TLabel")
+        self._make_stage()
         self.over: type[Screen] | None = None  # what covers the state's screen, or the work of who is signed in
         self.cover = Cover(self) if kiosk else None
         self.session_bar = SessionBar(self, self.cover) if self.cover else None
@@ -4807,6 +4801,16 @@ class Window:
         self._voice = Voice(self.root, bridge) if ours else None
         if self.cover:
             self.cover.go_up()
+
+    def _make_stage(self) -> None:
+        """The part of the window that shows something."""
+        self.stage = ttk.Frame(self.root)
+        ttk.Label(self.stage, text="Lanyard", style="Header.TLabel").pack(side="top", fill="x")
+        self.foot, self.content = ttk.Frame(self.stage), ttk.Frame(self.stage)
+        self.foot.pack(side="bottom", fill="x")
+        self.bar = RequestBar(self)
+        self.content.pack(side="left", fill="both", expand=True)
+        self.notice = ttk.Label(self.stage, style="Notice.TLabel")
 
     def _bind_keys(self) -> None:
         self.root.bind("<Key>", self._key_pressed)
@@ -7326,7 +7330,12 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, metavar="DIR", help="keep the demonstration's cards (default: thrown away)")
     demo.add_argument("--vpcd", default=f"127.0.0.1:{VPCD_PORT}", metavar="HOST:PORT", help="vpcd, for --reader pcsc")
     parser.set_defaults(role=None, json=False, keep=False, wait=None)  # where no command is given
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_commands(parser.add_subparsers(dest="command", metavar="COMMAND"))
+    return parser
+
+
+def add_commands(commands: Any) -> None:
+    """What is done without the window."""
     login = commands.add_parser("login", help="sign in at the terminal; passcode from stdin if that is no terminal")
     login.add_argument("--role", metavar="ID|N", help="the role to work in: its id, or its number from 1")
     login.add_argument("--json", action="store_true", help="print the session as JSON, its ticket only with --keep")
@@ -7355,7 +7364,6 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="a list of objects: subject, verdict, trouble, says, cure")
     doctor.add_argument("--bundle", type=Path, metavar="FILE", help="write it for the service desk too, without names")
     commands.add_parser("config", help="print every setting in force and where it comes from")
-    return parser
 
 
 def wait_seconds(text: str) -> float:

@@ -9,16 +9,11 @@ from pathlib import Path
 
 import pytest
 from support.agent import Slot
-from support.agent_program import AtTerminal, SitDown, at, free_port
+from support.agent_program import AtTerminal, SitDown, at
 from support.emulator import tries_left_on_disk
 from support.spine import Spine
 
 WELCOME = "Put your card into the reader."
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
 
 
 @pytest.fixture

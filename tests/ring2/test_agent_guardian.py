@@ -13,17 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.agent import Person, Slot
-from support.agent_program import (
-    AGENT,
-    AtTerminal,
-    SitDown,
-    at,
-    free_port,
-    guardian_of,
-    has_ended,
-    leaves_no_core,
-    run_agent,
-)
+from support.agent_program import AGENT, AtTerminal, SitDown, at, guardian_of, has_ended, leaves_no_core, run_agent
 from support.emulator import EmulatorProgram
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 from support.screen import Display, own_display
@@ -33,17 +23,6 @@ import agent
 from agent import Colour, Cue, Fault, Guardian, State
 from demo import EmbeddedReader
 from spine_stub.stub import Stub
-
-
-@pytest.fixture
-def sessions(stub: Stub) -> Callable[[], int]:
-    """How many sessions are open at the broker."""
-    return lambda: len(stub.broker.store.sessions())
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
 
 
 @pytest.fixture

@@ -32,12 +32,6 @@ MANY = 30
 
 
 @pytest.fixture
-def sessions(stub: Stub) -> Callable[[], int]:
-    """How many sessions are open at the broker."""
-    return lambda: len(stub.broker.store.sessions())
-
-
-@pytest.fixture
 def guardian(spine: Spine) -> Iterator[Guardian]:
     guardian = Guardian(spine.url, spine.ca_file)
     yield guardian

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from flask import Response
 from support.agent import Slot
-from support.agent_program import AGENT, AtTerminal, SitDown, at, free_port, guardian_of, has_ended
+from support.agent_program import AGENT, AtTerminal, SitDown, at, guardian_of, has_ended
 from support.machine import TIED_TO_THE_RUN, need, wait_until
 from support.screen import Display
 from support.spine import Spine
@@ -22,17 +22,6 @@ from spine_stub.stub import Stub
 
 SEED = 20261127
 LONGEST_SECONDS = 0.4  # from Enter until somebody with one role is signed in, with time to spare
-
-
-@pytest.fixture
-def sessions(stub: Stub) -> Callable[[], int]:
-    """How many sessions are open at the broker."""
-    return lambda: len(stub.broker.store.sessions())
-
-
-@pytest.fixture
-def port() -> int:
-    return free_port()
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ def parts() -> None:
     need("pcscd", "vpcd", "xdotool")
 
 
-@pytest.fixture
-def sessions(stub: Stub) -> Callable[[], int]:
-    return lambda: len(stub.broker.store.sessions())
-
-
 def signs_in(kiosk: Kiosk, card: str = "one-role") -> None:
     kiosk.slot.insert(card)
     kiosk.types(PASSCODE)

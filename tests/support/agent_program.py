@@ -168,6 +168,12 @@ SitDown = Callable[..., AtTerminal]
 
 
 @pytest.fixture
+def port() -> int:
+    """A free one, for the reader of agent.py."""
+    return free_port()
+
+
+@pytest.fixture
 def at_terminal() -> Iterator[SitDown]:
     """at_terminal(*arguments) starts agent.py in a terminal of its own; it ends with the test, however that ends."""
     need("setsid")

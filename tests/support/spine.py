@@ -1,8 +1,8 @@
 """A running broker for tests, with a clock that they can set.
 
 Fixtures: `demo_data` (a DIR, filled once), `data` (a private copy of it), `desk` (the broker
-without HTTP), `spine` (a broker over HTTPS on a free port) with its `client`, its `stub` and its CIS2, `provider`, and
-`spine_factory` (with settings).
+without HTTP), `spine` (a broker over HTTPS on a free port) with its `client`, its `stub`, how many
+`sessions` it has and its CIS2, `provider`, and `spine_factory` (with settings).
 """
 
 from __future__ import annotations
@@ -226,6 +226,12 @@ def client(spine: Spine) -> Client:
 def stub(spine: Spine) -> Stub:
     """What a developer sees of `spine` and does to it."""
     return Stub.of(spine.app)
+
+
+@pytest.fixture
+def sessions(stub: Stub) -> Callable[[], int]:
+    """How many sessions are open at `spine`."""
+    return lambda: len(stub.broker.store.sessions())
 
 
 @pytest.fixture
