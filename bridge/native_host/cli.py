@@ -13,8 +13,8 @@ from ..errors import BridgeError
 _EXAMPLES = """\
 examples:
   python3 -m bridge native-host --install --user      for yourself; every browser is told
-  sudo lanyard-bridge native-host --install          for all users of this PC
-  sudo lanyard-bridge native-host --uninstall        takes away what --install wrote
+  sudo lanyard-bridge native-host --install           for all users of this PC
+  sudo lanyard-bridge native-host --uninstall         takes away what --install wrote
 
 Which pages may ask is in /etc/lanyard/bridge.toml. Where the ticket does not come: python3 -m bridge doctor
 """

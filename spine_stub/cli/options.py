@@ -34,9 +34,9 @@ CIS2, the OpenID provider (docs/testing-with-cis2.md); `probe` has a --help of i
   python3 -m spine_stub --any-client                  any application on this machine signs people in
   python3 -m spine_stub --allow-host app.test         and one on another host is told when a card is pulled
   python3 -m spine_stub --host 0.0.0.0 --control-token token
-                                                     in a container: a token opens the control API to its host
+                                                      in a container: a token opens the control API to its host
   curl --cacert DIR/ca.pem https://127.0.0.1:8443/stub/api/cis2/
-                                                     every command of the control API
+                                                      every command of the control API
 
 https://127.0.0.1:8443/stub/ is the console: sign-ins as they happen, people, sessions, faults, settings to copy.
 
