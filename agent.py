@@ -5242,6 +5242,7 @@ class SessionBar(Settling):
         """While the person works."""
         session = self.window.conductor.signed_in().session
         if session is not self._session:
+            self._forget()
             self._session, self._asked = session, False
             self._bar.title(_("Lanyard: your session"))
             self._offer(_("Lock"), lambda: self.window.conductor.handle(Cue.LOCK))
@@ -5262,9 +5263,12 @@ class SessionBar(Settling):
         for label in (self._who, self._role, self._time):
             label.configure(text="")
         if self.window.conductor.state is not State.SIGNED_IN:
-            self._session = None
-            for button in self._buttons.winfo_children():
-                button.destroy()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._session = None
+        for button in self._buttons.winfo_children():
+            button.destroy()
 
     def place(self) -> None:
         """Name, role and time beside the buttons, or over them where the text is large and the monitor small."""

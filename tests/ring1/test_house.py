@@ -39,11 +39,11 @@ BUDGET = {
     "Broker client": 342,
     "Login table": 293,
     "Worker bridge": 1329,
-    "Front ends": 2266,
+    "Front ends": 2270,
     "Ticket socket": 907,
     "Configuration and logging": 629,
 }
-MOST_LINES = 7692
+MOST_LINES = 7696
 # The sections of agent.py that may name a library.
 HOME_OF = {
     "accesskit": {"Front ends"},

@@ -154,7 +154,7 @@ def test_without_a_guardian_nobody_signs_in(spine: Spine, monkeypatch: pytest.Mo
 
 
 def test_the_request_is_told_as_any_other(guardian: Guardian, spine: Spine, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "lanyard")
     with contextlib.closing(guardian.new_broker()) as broker:
         sign_in(broker, spine)
     (line,) = [line for line in caplog.messages if "login/authvalidate \u2192" in line]
