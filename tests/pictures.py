@@ -11,6 +11,7 @@ build/screens/, with a sheet of each kind; those that README shows go to docs/pi
 
 from __future__ import annotations
 
+import argparse
 import base64
 import contextlib
 import itertools
@@ -225,5 +226,10 @@ MAKERS: dict[str, Callable[[], None]] = {
 
 
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ("roles", "console", "clinic", "cis2", "report", "tray"):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    usual = ["roles", "console", "clinic", "cis2", "report", "tray"]
+    parser.add_argument(
+        "wanted", nargs="*", choices=[*MAKERS], default=usual, metavar="PICTURE", help=", ".join(MAKERS)
+    )
+    for wanted in parser.parse_args().wanted:
         MAKERS[wanted]()
