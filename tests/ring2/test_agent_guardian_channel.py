@@ -136,6 +136,8 @@ def test_who_signs_in_just_then_is_told_and_can_sign_in_again(
     person.types()
     problem = person.problem()
     assert (problem.fault, problem.technical[-33:]) == (Fault.UNEXPECTED, "the guardian has failed: EOFError")
+    # A killed process's files are closed one after the other, and this one may be the last.
+    wait_until(lambda: agent.is_readable(guardian._pipe), what="the end of the guardian's pipe")
     person.conductor.handle(Cue.DISMISSED)
     person.types()
     person.sees(State.SIGNED_IN)
